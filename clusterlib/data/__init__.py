@@ -1,0 +1,22 @@
+"""Panels, boundaries, clusters and policies, built once from ``data/raw`` and read from ``data/processed``."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["assemble", "boundaries", "build", "catalogue", "load", "raw", "schemas"],
+    submod_attrs={
+        "build": ["build", "data_hashes", "read_manifest"],
+        "load": [
+            "indicator_catalogue",
+            "load_boundaries",
+            "load_clusters",
+            "load_national_line",
+            "load_panel",
+            "load_policies",
+            "load_sources",
+            "load_units",
+            "trace",
+        ],
+    },
+)

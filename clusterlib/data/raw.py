@@ -1,0 +1,123 @@
+"""Read the raw tables and say exactly where one is wrong: file, line, column and reason."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from clusterlib.errors import Problem, RawDataError
+
+# The column that names the unit of observation at each level of the panels.
+KEYS = {"province": "adcode", "city": "adcode", "economy": "economy"}
+LINE = "line"
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A raw csv as text: one column a field and the line that each row came from as index."""
+
+    file: str
+    frame: pd.DataFrame
+
+    def problem(self, line: int, reason: str, column: str = "") -> Problem:
+        return Problem(self.file, int(line), reason, column)
+
+
+def _decode(path: Path, file: str) -> str:
+    content = path.read_bytes()
+    if not content:
+        raise RawDataError([Problem(file, 1, "the file is empty; restore it from version control")])
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        try:
+            content.decode("gb18030")
+            guess = "it reads as GBK/GB18030: save it again as UTF-8"
+        except UnicodeDecodeError:
+            guess = "save it again as UTF-8"
+        raise RawDataError([Problem(file, line, f"the text is not UTF-8; {guess}")]) from None
+
+
+def _check_header(file: str, header: list[str], columns: list[str]) -> None:
+    missing = [c for c in columns if c not in header]
+    unexpected = [c for c in header if c not in columns]
+    repeated = sorted({c for c in header if header.count(c) > 1})
+    reasons = []
+    if missing:
+        reasons.append("missing column " + ", ".join(map(repr, missing)))
+    if unexpected:
+        reasons.append("unexpected column " + ", ".join(map(repr, unexpected)))
+    if repeated:
+        reasons.append("repeated column " + ", ".join(map(repr, repeated)))
+    if reasons:
+        raise RawDataError([Problem(file, 1, f"{'; '.join(reasons)}; expected {','.join(columns)}")])
+
+
+def read_table(path: Path, columns: list[str], root: Path | None = None) -> RawTable:
+    """Read one raw csv as text, its rows indexed by their line in the file.
+
+    Parameters
+    ----------
+    path : Path
+        The csv file, UTF-8 with a header.
+    columns : list of str
+        The columns that it must have, in any order.
+    root : Path, optional
+        Folder that messages name the file from.
+
+    Returns
+    -------
+    RawTable
+
+    Raises
+    ------
+    RawDataError
+        If the file is not UTF-8, is cut off, or has other columns or a row with too many or too few fields.
+    """
+    file = path.relative_to(root).as_posix() if root else path.name
+    text = _decode(path, file)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines, rows, problems = [], [], []
+    try:
+        header = next(reader)
+        _check_header(file, header, columns)
+        start = reader.line_num + 1
+        for row in reader:
+            if len(row) == len(header):
+                lines.append(start)
+                rows.append(row)
+            elif row:
+                problems.append(Problem(file, start, f"{len(row)} fields where the header has {len(header)}"))
+            start = reader.line_num + 1
+    except csv.Error as error:
+        problems.append(Problem(file, reader.line_num, f"not valid csv: {error}"))
+    if not text.endswith("\n"):
+        last = text.count("\n") + 1
+        problems.append(Problem(file, last, "the file ends in the middle of a line: it looks cut off"))
+    if problems:
+        raise RawDataError(problems)
+    frame = pd.DataFrame(rows, columns=header, index=pd.Index(lines, name=LINE), dtype="str")
+    return RawTable(file, frame[columns])
+
+
+def read_fact_tables(raw: Path, level: str, root: Path) -> list[RawTable]:
+    """Read every fact table of a level: all csv files in ``data/raw/<level>/``."""
+    columns = [KEYS[level], "year", "indicator", "value", "unit", "source"]
+    paths = sorted((raw / level).glob("*.csv"))
+    if not paths:
+        folder = (raw / level).relative_to(root).as_posix()
+        raise RawDataError([Problem(folder, 0, "no csv file in this folder")])
+    tables, problems = [], []
+    for path in paths:
+        try:
+            tables.append(read_table(path, columns, root))
+        except RawDataError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise RawDataError(problems)
+    return tables

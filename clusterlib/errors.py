@@ -1,0 +1,68 @@
+"""Errors that say what was wrong, where, what was expected and what to do next."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class ClusterlibError(Exception):
+    """Base of all errors that clusterlib raises for a user's mistake."""
+
+
+class InvalidInputError(ClusterlibError, ValueError):
+    """An argument or a frame does not meet what a method needs."""
+
+
+class UnknownNameError(ClusterlibError, ValueError):
+    """A region, indicator, level, year or other name that does not exist."""
+
+    def __init__(self, kind: str, name: object, valid: Iterable[object], hint: str = "") -> None:
+        self.kind, self.name, self.valid = kind, name, list(valid)
+        names = [str(v) for v in self.valid]
+        near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+        parts = [f"unknown {kind} {name!r}"]
+        if near:
+            parts.append("did you mean " + " or ".join(repr(n) for n in near) + "?")
+        if len(names) <= 12:
+            parts.append("valid: " + ", ".join(names))
+        if hint:
+            parts.append(hint)
+        super().__init__("; ".join(parts))
+
+
+class DataNotBuiltError(ClusterlibError):
+    """The processed data are missing or do not fit together."""
+
+
+class BoundaryError(ClusterlibError):
+    """A boundary that must be there is missing or invalid."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in a raw file: where it is and what was expected."""
+
+    file: str
+    line: int
+    reason: str
+    column: str = ""
+
+    def __str__(self) -> str:
+        column = f", column {self.column!r}" if self.column else ""
+        return f"{self.file}, line {self.line}{column}: {self.reason}"
+
+
+class RawDataError(ClusterlibError):
+    """Raw data that cannot be used; `problems` lists each file, line and reason."""
+
+    shown = 20
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = list(problems)
+        lines = [str(p) for p in self.problems[: self.shown]]
+        if len(self.problems) > self.shown:
+            lines.append(f"... and {len(self.problems) - self.shown} more")
+        head = f"{len(self.problems)} problem(s) in the raw data; the processed data were left as they were"
+        super().__init__("\n  ".join([head, *lines]))
