@@ -23,9 +23,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Extents in degrees; the main frame leaves the islands of the South China Sea to the inset.
-_MAIN = (80.5, 17.4, 127.5, 53.2)
+_MAIN = (79.8, 17.4, 130.5, 53.2)
 _INSET = (106.0, 2.5, 123.5, 24.5)
+# Of the main frame's width and height: right of Taiwan and below Heilongjiang, covering neither.
+_INSET_PLACE = (0.855, 0.005, 0.14, 0.235)
+_SMALL_ISLAND = 5e8
 _NO_DATA = "#f4f4f4"
+_LEGEND = {"fontsize": 7, "title_fontsize": 7, "alignment": "left"}
 _NO_DATA_LABEL = "No data 无数据"
 
 
@@ -37,6 +41,7 @@ def _projected(bounds: tuple[float, float, float, float]) -> np.ndarray:
 
 def _frame(axes: Axes, bounds: np.ndarray) -> None:
     axes.set(xlim=(bounds[0], bounds[2]), ylim=(bounds[1], bounds[3]), xticks=[], yticks=[], aspect="equal")
+    axes.set(xlabel="", ylabel="")
     for spine in axes.spines.values():
         spine.set(visible=True, linewidth=0.6)
 
@@ -82,8 +87,13 @@ def _fills(values: pd.Series | None, index: pd.Index, k: int, digits: int) -> tu
 
 
 def _outlines() -> dict[str, gpd.GeoSeries]:
+    """Outlines of the regions without their smaller islands, which a thick line would turn into blots."""
     cities = load_boundaries("city").to_crs(ALBERS)
-    return {code: cities.loc[list(r.adcodes("city"))].dissolve().geometry for code, r in REGIONS.items()}
+    outlines = {}
+    for code, region in REGIONS.items():
+        parts = cities.loc[list(region.adcodes("city"))].dissolve().geometry.explode()
+        outlines[code] = parts[parts.area > _SMALL_ISLAND]
+    return outlines
 
 
 def _draw_country(axes: Axes, provinces: gpd.GeoDataFrame, fill: list, line: gpd.GeoDataFrame) -> None:
@@ -163,7 +173,7 @@ def china_map(
     fill, handles = _fills(values, provinces.index, classes, digits)
     outlines = _outlines() if regions else {}
     figure, axes = plt.subplots(figsize=(8.2, 7))
-    inset = axes.inset_axes([0.835, 0.005, 0.16, 0.27])
+    inset = axes.inset_axes(_INSET_PLACE)
     for panel, bounds in ((axes, _MAIN), (inset, _INSET)):
         _draw_country(panel, provinces, fill, line)
         for code, outline in outlines.items():
@@ -172,20 +182,21 @@ def china_map(
         _frame(panel, _projected(bounds))
     inset.set_title("South China Sea 南海诸岛", fontsize=5.5, loc="center", pad=2)
     scale_bar(axes, 500)
-    handles += [
+    if values is not None:
+        heading = f"{unit}\nnatural breaks 自然断点"
+        classes_legend = axes.legend(handles=handles, title=heading, loc="lower left", bbox_to_anchor=(0, 0.07), **_LEGEND)
+        axes.add_artist(classes_legend)
+    others = []
+    if points is not None:
+        others = _draw_points(axes, city_points(points))
+        others.append(axes.scatter([], [], s=26, color="black", label=marked_label))
+    others += [
         mpl.lines.Line2D([], [], color=REGION_MARKS[c].colour, linestyle=REGION_MARKS[c].line, linewidth=1.6,
                          label=f"{REGIONS[c].short_en} {REGIONS[c].name_zh}")
         for c in outlines
     ]  # fmt: skip
-    legend_title = f"{unit}; natural breaks 自然断点" if values is not None else ""
-    first = axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 0.07), fontsize=7, title=legend_title,
-                        title_fontsize=7, alignment="left")  # fmt: skip
-    if points is not None:
-        sizes = _draw_points(axes, city_points(points))
-        sizes.append(axes.scatter([], [], s=26, color="black", label=marked_label))
-        axes.add_artist(first)
-        axes.legend(handles=sizes, loc="upper left", fontsize=7, title=points_label, title_fontsize=7,
-                    alignment="left", labelspacing=1.1)  # fmt: skip
+    if others:
+        axes.legend(handles=others, title=points_label, loc="upper left", labelspacing=0.9, **_LEGEND)
     axes.set_title(title)
     _map_notes(figure, source, approval)
     return figure
@@ -247,8 +258,8 @@ def region_map(
     margin = 0.05 * max(east - west, north - south)
     _frame(axes, np.array([west - margin, south - margin, east + margin, north + margin]))
     scale_bar(axes, 50 if area.code == "gba" else 100)
-    axes.legend(handles=handles, title=f"{unit}; natural breaks 自然断点", fontsize=7, title_fontsize=7,
-                loc="upper left", bbox_to_anchor=(1.0, 1.0), alignment="left")  # fmt: skip
+    heading = f"{unit}\nnatural breaks 自然断点"
+    axes.legend(handles=handles, title=heading, loc="upper left", bbox_to_anchor=(1.0, 1.0), **_LEGEND)
     axes.set_title(title)
     _map_notes(figure, source, boundaries.attrs["approval_number"])
     return figure

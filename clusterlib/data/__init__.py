@@ -4,9 +4,10 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["assemble", "boundaries", "build", "catalogue", "load", "raw", "schemas"],
+    submodules=["aggregate", "assemble", "audit", "boundaries", "catalogue", "load", "processed", "raw", "schemas"],
     submod_attrs={
-        "build": ["build", "data_hashes", "read_manifest"],
+        "aggregate": ["load_region_totals"],
+        "processed": ["build", "data_hashes", "read_manifest"],
         "load": [
             "indicator_catalogue",
             "load_boundaries",

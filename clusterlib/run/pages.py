@@ -1,0 +1,131 @@
+"""Turn an executed notebook into a page that opens offline: no script, no network, code folded, MathML formulas."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from functools import cache
+from pathlib import Path
+
+import nbformat
+
+from clusterlib.errors import ClusterlibError
+from clusterlib.regions import get_region
+from clusterlib.results import MIME
+from clusterlib.run.execute import EXECUTED, RESULTS, RUN, Place
+from clusterlib.run.notebooks import title_of
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+
+def math_to_mathml(latex: str, display: bool) -> str:
+    """Convert LaTeX to MathML, which browsers draw without a script.
+
+    Raises
+    ------
+    ClusterlibError
+        If the formula cannot be read.
+    """
+    from latex2mathml.converter import convert
+
+    try:
+        return convert(latex.strip(), display="block" if display else "inline")
+    except Exception as error:
+        raise ClusterlibError(f"formula {latex.strip()!r} cannot be read: {type(error).__name__} {error}") from None
+
+
+@cache
+def _renderer_class() -> type:
+    from nbconvert.filters.markdown_mistune import IPythonRenderer
+
+    class Renderer(IPythonRenderer):
+        def block_math(self, body: str) -> str:
+            return math_to_mathml(body, display=True)
+
+        def inline_math(self, body: str) -> str:
+            return math_to_mathml(body, display=False)
+
+        def latex_environment(self, name: str, body: str) -> str:
+            return math_to_mathml(f"\\begin{{{name}}}{body}\\end{{{name}}}", display=True)
+
+    return Renderer
+
+
+def markdown_to_html(source: str) -> str:
+    """Convert a markdown cell to HTML."""
+    from nbconvert.filters.markdown_mistune import MarkdownWithMath
+
+    return MarkdownWithMath(renderer=_renderer_class()(escape=False)).render(source)
+
+
+def _exporter():
+    from nbconvert.exporters import HTMLExporter
+    from pygments.formatters import HtmlFormatter
+
+    exporter = HTMLExporter(template_name="page", extra_template_basedirs=[str(TEMPLATES)])
+    exporter.register_filter("markdown_to_html", markdown_to_html)
+    exporter.environment.globals.update(
+        style=read_style(), code_style=HtmlFormatter(style="bw").get_style_defs(".highlight"), result_mime=MIME
+    )
+    return exporter
+
+
+@cache
+def read_style() -> str:
+    """Return the style sheet that pages and index share."""
+    return (TEMPLATES / "style.css").read_text(encoding="utf-8")
+
+
+def contents_of(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
+    """Return anchor and text of the second-level headings."""
+    headings = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            found = re.findall(r'<h2 id="([^"]+)">(.*?)(?:<a |</h2>)', markdown_to_html(cell.source))
+            headings += [(anchor, re.sub(r"<[^>]+>", "", text)) for anchor, text in found]
+    return headings
+
+
+def render(notebook: nbformat.NotebookNode, place: Place, run: dict, data: dict[str, str]) -> str:
+    """Render an executed notebook with a header that says what it was made from."""
+    region = get_region(place.region)
+    title = title_of(notebook, place.notebook)
+    header = {
+        "title": title,
+        "region": region,
+        "notebook": place.notebook,
+        "run": run,
+        "data": data,
+        "contents": contents_of(notebook),
+        "folder": place.notebook,
+    }
+    shown = notebook.copy()
+    shown.cells = [c for c in notebook.cells if not re.match(r"#\s", c.source) or c.cell_type != "markdown"]
+    first = next((c for c in notebook.cells if c not in shown.cells), None)
+    if first is not None:
+        rest = first.copy()
+        rest.source = re.sub(r"^# +.+\n?", "", first.source, count=1)
+        shown.cells.insert(0, rest)
+    html, _ = _exporter().from_notebook_node(shown, resources={"page": header})
+    return html
+
+
+def write_page(place: Place) -> None:
+    """Write the page of an executed notebook beside its folder.
+
+    Raises
+    ------
+    ClusterlibError
+        If a formula cannot be read; the message names it.
+    """
+    folder = place.folder
+    notebook = nbformat.read(folder / EXECUTED, as_version=4)
+    run = json.loads((folder / RUN).read_text(encoding="utf-8"))
+    data = json.loads((folder / RESULTS).read_text(encoding="utf-8"))["data"]
+    scratch = place.page.with_name(f".{place.page.name}-{os.getpid()}")
+    try:
+        scratch.write_text(render(notebook, place, run, data), encoding="utf-8")
+        os.replace(scratch, place.page)
+    finally:
+        scratch.unlink(missing_ok=True)
