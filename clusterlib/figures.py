@@ -89,7 +89,8 @@ def coverage_heatmap(coverage: pd.DataFrame, title: str) -> Figure:
     """
     import seaborn as sns
 
-    figure, axes = plt.subplots(figsize=(8.2, 1.2 + 0.19 * len(coverage)))
+    # seaborn draws while it sets the labels up; the layout can only be solved afterwards.
+    figure, axes = plt.subplots(figsize=(8.6, 1.2 + 0.19 * len(coverage)), layout="none")
     sns.heatmap(
         coverage.where(coverage > 0),
         cmap="Greys",
@@ -106,6 +107,7 @@ def coverage_heatmap(coverage: pd.DataFrame, title: str) -> Figure:
     axes.set(title=title, xlabel="", ylabel="")
     axes.tick_params(axis="both", labelsize=7, length=0)
     axes.tick_params(axis="y", rotation=0)
+    figure.set_layout_engine("constrained")
     return figure
 
 
@@ -126,7 +128,8 @@ def grouped_bars(shares: pd.DataFrame, title: str, xlabel: str) -> Figure:
         )
         axes.bar_label(bars, fmt="%.1f", padding=2, fontsize=7)
     axes.set(title=title, xlabel=xlabel, yticks=position, yticklabels=shares.index)
-    axes.legend(loc="lower right", fontsize=7)
+    if shares.shape[1] > 1:
+        axes.legend(loc="lower right", fontsize=7)
     axes.margins(x=0.1)
     return figure
 

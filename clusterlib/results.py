@@ -145,7 +145,7 @@ def record(
     note: str = "",
     source: str = "",
     alt: str = "",
-    digits: int | None = None,
+    digits: int | Mapping[str, int] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> None:
     """Record a number, text, table or figure and show it.
@@ -163,8 +163,8 @@ def record(
         What a reader must know, and where the figures come from.
     alt : str
         What a figure shows, for those who cannot see it. Required for figures.
-    digits : int, optional
-        Decimals shown; the record keeps full precision.
+    digits : int or mapping of str to int, optional
+        Decimals shown, of a table also by column; the record keeps full precision.
     headers : mapping, optional
         Column heads shown in place of a table's column names.
 
@@ -209,7 +209,7 @@ def _scalar_bundle(entry: dict, value, digits: int | None) -> dict:
     return {MIME: {**entry, "kind": kind, "value": plain}, "text/html": html, "text/plain": text}
 
 
-def _table_bundle(entry: dict, value, digits: int | None, headers: Mapping[str, str] | None) -> dict:
+def _table_bundle(entry: dict, value, digits: int | Mapping[str, int] | None, headers: Mapping[str, str] | None) -> dict:
     from clusterlib.tables import three_line_table
 
     frame = value.to_frame() if value.ndim == 1 else value

@@ -18,6 +18,8 @@ def _cell(value, digits: int | None) -> str:
     value = value.item() if hasattr(value, "item") else value
     if value is None or (not isinstance(value, str) and pd.isna(value)):
         return "–"
+    if isinstance(value, float) and digits is not None and 0 < value < 0.5 * 10**-digits:
+        return f"<{10**-digits:.{digits}f}"
     if isinstance(value, (int, float)):
         return format_number(value, digits if isinstance(value, float) else None)
     return str(value)
@@ -42,13 +44,13 @@ def three_line_table(
     unit: str = "",
     note: str = "",
     source: str = "",
-    digits: int | None = None,
+    digits: int | Mapping[str, int] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> str:
     """Set a DataFrame as a three-line table in HTML.
 
     Rules above the head, below the head and below the body, none between columns; numbers to the right, with the
-    same decimals in a column; a missing figure is a dash.
+    same decimals in a column; a missing figure is a dash, a positive one that would round to zero is ``<0.001``.
 
     Parameters
     ----------
@@ -58,8 +60,8 @@ def three_line_table(
         Caption in English and Chinese.
     unit, note, source : str
         Set below the table.
-    digits : int, optional
-        Decimals of every float; by default about four significant digits.
+    digits : int or mapping of str to int, optional
+        Decimals of every float, or by column; by default about four significant digits.
     headers : mapping, optional
         Heads shown in place of column names.
 
@@ -78,8 +80,10 @@ def three_line_table(
     flat = frame.reset_index() if frame.index.names != [None] else frame
     heads = [escape(str((headers or {}).get(c, c))) for c in flat.columns]
     align = ["right" if _is_number(flat[c]) else "left" for c in flat.columns]
+    places = [digits.get(c) if isinstance(digits, Mapping) else digits for c in flat.columns]
     body = [
-        _row([escape(_cell(v, digits)) for v in row], "td", align) for row in flat.itertuples(index=False, name=None)
+        _row([escape(_cell(v, d)) for v, d in zip(row, places, strict=True)], "td", align)
+        for row in flat.itertuples(index=False, name=None)
     ]
     below = "; ".join(
         part

@@ -111,10 +111,19 @@ def execute(source: Path, project: Project, region: str, parameters: dict) -> No
 def _execute(source: Path, target: Path, place: Place, parameters: dict) -> Failure | None:
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from traitlets.config import Config
 
+    # Sockets of the file system are the user's alone; a port on the machine is open to everyone on it.
+    transport = "ipc" if os.name == "posix" else "tcp"
     try:
         papermill.execute_notebook(
-            source, target, parameters=parameters, kernel_name=KERNEL, cwd=target.parent, progress_bar=False
+            source,
+            target,
+            parameters=parameters,
+            kernel_name=KERNEL,
+            cwd=target.parent,
+            progress_bar=False,
+            config=Config({"KernelManager": {"transport": transport}}),
         )
     except papermill.PapermillExecutionError as error:
         return _failure(nbformat.read(target, as_version=4), place, f"{error.ename}: {error.evalue}")

@@ -94,7 +94,12 @@ def _kernel_environment() -> Iterator[None]:
     """One thread a kernel, so that numbers do not depend on the machine, and no start-up files of the user's."""
     with tempfile.TemporaryDirectory(prefix="clusterlib-") as scratch:
         single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        settings = {**single, "IPYTHONDIR": scratch, "PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        own = {"IPYTHONDIR": scratch, "JUPYTER_RUNTIME_DIR": scratch}
+        profile = Path(scratch) / "profile_default"
+        profile.mkdir()
+        # A kernel that is told to stop says so on the terminal; what fails in a cell is reported by the run itself.
+        (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 'CRITICAL'\n", encoding="utf-8")
+        settings = {**single, **own, "PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         before = {name: os.environ.get(name) for name in settings}
         os.environ.update(settings)
         try:
