@@ -1,0 +1,46 @@
+# Nothing is needed beforehand but make and Python 3.11 or newer. ARGS="..." goes on to the command.
+.DEFAULT_GOAL := help
+.PHONY: help setup report data lab test lint format lock upgrade clean
+bin := .venv/bin
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
+
+setup: ## prepare .venv, if it is not up to date (the others do this first)
+	@scripts/setup.sh
+
+report: setup ## run every notebook for every region and write the report; what did not change is not run
+	$(bin)/clusterlib run $(ARGS)
+
+data: setup ## build data/processed from data/raw
+	$(bin)/clusterlib data $(ARGS)
+
+lab: setup ## open the notebooks in JupyterLab
+	$(bin)/jupyter lab --notebook-dir=notebooks $(ARGS)
+
+# logical: xdist's auto counts physical cores, which on many small machines is one.
+test: lint ## check the code and run every test
+	$(bin)/python -m pytest -n logical --dist loadgroup $(ARGS)
+
+lint: setup ## check the code and the notebooks without changing them
+	$(bin)/ruff check
+	$(bin)/nbqa "ruff check" notebooks
+	$(bin)/ruff format --check
+
+format: setup ## mend what can be mended: layout, import order, notebook outputs
+	$(bin)/ruff check --fix
+	$(bin)/nbqa "ruff check --fix" notebooks
+	$(bin)/ruff format
+	find notebooks -name '*.ipynb' -not -path '*/.*' -exec $(bin)/nbstripout --keep-id {} +
+
+lock: setup ## write requirements.lock anew from pyproject.toml, keeping versions that still fit
+	PATH="$$PATH:$(CURDIR)/$(bin)" uv pip compile --quiet --no-config pyproject.toml --extra dev --universal \
+		--python-version 3.11 --generate-hashes --custom-compile-command "make lock" -o requirements.lock $(ARGS)
+
+upgrade: ## write requirements.lock anew with the newest versions that pyproject.toml allows
+	$(MAKE) lock ARGS=--upgrade
+
+clean: ## delete what runs wrote: data/processed, reports and caches (.venv stays)
+	find $(wildcard data/processed reports) -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	rm -rf .pytask .pytest_cache .ruff_cache .hypothesis
+	find clusterlib tests -name __pycache__ -prune -exec rm -rf {} +
