@@ -134,7 +134,9 @@ def grouped_bars(shares: pd.DataFrame, title: str, xlabel: str) -> Figure:
     return figure
 
 
-def trend_lines(series: pd.DataFrame, marks: dict[str, Mark], labels: dict[str, str], title: str, ylabel: str) -> Figure:
+def trend_lines(
+    series: pd.DataFrame, marks: dict[str, Mark], labels: dict[str, str], title: str, ylabel: str
+) -> Figure:
     """Draw one line a column over the index (years), named at its end."""
     figure, axes = plt.subplots(figsize=(7, 3.8))
     for name in series.columns:

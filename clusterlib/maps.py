@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import geopandas as gpd
@@ -67,7 +68,7 @@ def _classes(values: pd.Series, k: int):
 
 def _class_labels(classes, digits: int) -> list[str]:
     edges = [classes.y.min(), *classes.bins]
-    return [f"{low:,.{digits}f} – {high:,.{digits}f}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    return [f"{low:,.{digits}f} – {high:,.{digits}f}" for low, high in pairwise(edges)]
 
 
 def _fills(values: pd.Series | None, index: pd.Index, k: int, digits: int) -> tuple[list, list[Patch]]:
@@ -184,7 +185,9 @@ def china_map(
     scale_bar(axes, 500)
     if values is not None:
         heading = f"{unit}\nnatural breaks 自然断点"
-        classes_legend = axes.legend(handles=handles, title=heading, loc="lower left", bbox_to_anchor=(0, 0.07), **_LEGEND)
+        classes_legend = axes.legend(
+            handles=handles, title=heading, loc="lower left", bbox_to_anchor=(0, 0.07), **_LEGEND
+        )
         axes.add_artist(classes_legend)
     others = []
     if points is not None:
@@ -205,7 +208,8 @@ def china_map(
 def _map_notes(figure: Figure, source: str, approval: str) -> None:
     from clusterlib.figures import add_source
 
-    base = f"Base map 底图: Tianditu 天地图, approval number 审图号 {approval}; Albers equal-area conic 25°N, 47°N, 105°E"
+    projection = "Albers equal-area conic 25°N, 47°N, 105°E"
+    base = f"Base map 底图: Tianditu 天地图, approval number 审图号 {approval}; {projection}"
     add_source(figure, f"Source 资料来源: {source}\n{base}" if source else base)
 
 

@@ -209,7 +209,9 @@ def _scalar_bundle(entry: dict, value, digits: int | None) -> dict:
     return {MIME: {**entry, "kind": kind, "value": plain}, "text/html": html, "text/plain": text}
 
 
-def _table_bundle(entry: dict, value, digits: int | Mapping[str, int] | None, headers: Mapping[str, str] | None) -> dict:
+def _table_bundle(
+    entry: dict, value, digits: int | Mapping[str, int] | None, headers: Mapping[str, str] | None
+) -> dict:
     from clusterlib.tables import three_line_table
 
     frame = value.to_frame() if value.ndim == 1 else value

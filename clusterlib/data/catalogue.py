@@ -40,9 +40,7 @@ def _number(table: RawTable, column: str, problems: list[Problem], blank: bool) 
     text = table.frame[column]
     number = pd.to_numeric(text.where(text != "", np.nan), errors="coerce").astype(float)
     wrong = number.isna() & ~((text == "") & blank)
-    problems.extend(
-        table.problem(line, f"{text[line]!r} is not a number", column) for line in text.index[wrong]
-    )
+    problems.extend(table.problem(line, f"{text[line]!r} is not a number", column) for line in text.index[wrong])
     return number
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from clusterlib.data.assemble import formula_inputs
-from clusterlib.data.processed import read_manifest
 from clusterlib.data.catalogue import LEVELS
+from clusterlib.data.processed import read_manifest
 from clusterlib.data.raw import KEYS
 from clusterlib.errors import DataNotBuiltError, InvalidInputError, UnknownNameError
 from clusterlib.paths import get_project

@@ -203,7 +203,7 @@ def _write_json(path: Path, content: dict) -> None:
 
 
 def _replace(scratch: Path, target: Path) -> None:
-    """Put ``scratch`` in the place of ``target``; a folder can't be replaced in one step, so the old one steps aside."""
+    """Put ``scratch`` in the place of ``target``: a folder can't be replaced in one step, so the old steps aside."""
     old = target.with_name(f".{target.name}-old-{os.getpid()}")
     if target.exists():
         os.rename(target, old)

@@ -12,6 +12,7 @@ from clusterlib.errors import ClusterlibError, UnknownNameError
 from clusterlib.paths import Project
 
 PARAMETERS = "parameters"
+_UNREADABLE = (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, KeyError, UnicodeDecodeError)
 _NAME = re.compile(r"\d{2}_[a-z0-9_]+")
 
 
@@ -43,9 +44,11 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     """
     try:
         return nbformat.read(path, as_version=4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, KeyError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         reason = str(error).splitlines()[0][:200]
-        raise ClusterlibError(f"{path.name} is not a valid notebook ({reason}); restore it from version control") from None
+        raise ClusterlibError(
+            f"{path.name} is not a valid notebook ({reason}); restore it from version control"
+        ) from None
 
 
 def title_of(notebook: nbformat.NotebookNode, default: str) -> str:
