@@ -13,11 +13,15 @@ from clusterlib.errors import InvalidInputError, UnknownNameError
 WEIGHTING = ("entropy", "equal")
 
 
-def _checked(X: pd.DataFrame, negative: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
+def _check_frame(X: pd.DataFrame) -> None:
     if not isinstance(X, pd.DataFrame) or X.shape[1] == 0:
         raise InvalidInputError("expected a DataFrame with one row an observation and one column an indicator")
     if X.columns.has_duplicates:
         raise InvalidInputError(f"indicators given twice: {', '.join(X.columns[X.columns.duplicated()])}")
+
+
+def _checked(X: pd.DataFrame, negative: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
+    _check_frame(X)
     if len(X) < 2:
         raise InvalidInputError(f"{len(X)} observation(s): an index compares at least two")
     text = [str(c) for c in X.columns if not pd.api.types.is_numeric_dtype(X[c])]
@@ -250,6 +254,7 @@ def composite_index(
     >>> composite_index(X, weights="equal").score.tolist()
     [0.0, 0.75, 0.75]
     """
+    _check_frame(X)
     dimensions = _checked_dimensions(X, dimensions)
     names = [name for group in dimensions.values() for name in group]
     negative = [negative] if isinstance(negative, str) else list(negative)

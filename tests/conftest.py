@@ -1,0 +1,44 @@
+"""Fixtures shared by the tests: the project's built data, and throw-away projects that tests may damage."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from clusterlib.paths import ROOT_VARIABLE, Project, get_project
+
+REAL = get_project()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Build the processed data once, before workers start that would each build them."""
+    if not hasattr(config, "workerinput"):
+        from clusterlib.data.processed import build
+
+        build(REAL)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project with the real raw and processed data, its own reports and no notebooks; data must not be changed."""
+    (tmp_path / "data").symlink_to(REAL.root / "data")
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def raw_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project with a copy of the raw tables that a test may damage, and nothing built."""
+    shutil.copytree(REAL.raw, tmp_path / "data" / "raw")
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def built_project(raw_project: Project) -> Project:
+    """A project with copies of the raw tables and of the data built from them."""
+    shutil.copytree(REAL.processed, raw_project.processed)
+    return raw_project
