@@ -18,8 +18,8 @@ HAND = pd.DataFrame({"even": [1.0, 2.0, 3.0, 4.0], "skewed": [0.0, 0.0, 0.0, 9.0
 
 
 @st.composite
-def frames(draw, rows=st.integers(3, 12), columns=st.integers(1, 5)) -> pd.DataFrame:
-    shape = (draw(rows), draw(columns))
+def frames(draw) -> pd.DataFrame:
+    shape = (draw(st.integers(3, 12)), draw(st.integers(1, 5)))
     values = draw(arrays(float, shape, elements=st.integers(-500, 500).map(float)))
     # A column that does not vary is refused, so each is given two different values.
     values[0], values[1] = values.min(axis=0) - 1, values.max(axis=0) + 2

@@ -7,8 +7,8 @@ import datetime
 import json
 import os
 import shutil
-import tempfile
 import time
+import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -87,8 +87,8 @@ def execute(source: Path, project: Project, region: str, parameters: dict) -> No
         If two cells record a result under one name.
     """
     place = Place(project.reports, region, source.stem)
-    place.folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{source.stem}-", dir=place.folder.parent))
+    scratch = place.folder.with_name(f".{source.stem}-{uuid.uuid4().hex[:8]}")
+    scratch.mkdir(parents=True)
     try:
         started = time.time()
         failure = _execute(source, scratch / EXECUTED, place, parameters)
@@ -121,6 +121,7 @@ def _execute(source: Path, target: Path, place: Place, parameters: dict) -> Fail
             target,
             parameters=parameters,
             kernel_name=KERNEL,
+            language="python",
             cwd=target.parent,
             progress_bar=False,
             config=Config({"KernelManager": {"transport": transport}}),
@@ -136,10 +137,12 @@ def _failure(notebook: nbformat.NotebookNode, place: Place, error: str) -> Failu
     added = {"papermill-error-cell-tag", "injected-parameters"}
     own = [cell for cell in notebook.cells if not added.intersection(cell.metadata.get("tags", []))]
     for number, cell in enumerate(own, start=1):
-        raised = any(output.output_type == "error" for output in cell.get("outputs", []))
-        running = cell.metadata.get("papermill", {}).get("status") == "running"
-        if raised or running:
-            line = cell.source.strip().splitlines()[0] if cell.source.strip() else ""
+        if cell.cell_type != "code" or not cell.source.strip():
+            continue
+        raised = any(output.output_type == "error" for output in cell.outputs)
+        # A kernel that died or was stopped leaves no error among the outputs, but no reply either.
+        if raised or "shell.execute_reply" not in cell.metadata.get("execution", {}):
+            line = cell.source.strip().splitlines()[0]
             return Failure(place.notebook, place.region, cell.id, number, line, error.strip())
     return Failure(place.notebook, place.region, "", 0, "", error.strip())
 
