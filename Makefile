@@ -20,7 +20,7 @@ lab: setup ## open the notebooks in JupyterLab
 
 # logical: xdist's auto counts physical cores, which on many small machines is one.
 test: lint ## check the code and run every test
-	$(bin)/python -m pytest -n logical --dist loadgroup $(ARGS)
+	$(bin)/python -m pytest -n logical --dist loadfile $(ARGS)
 
 lint: setup ## check the code and the notebooks without changing them
 	$(bin)/ruff check

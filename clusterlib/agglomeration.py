@@ -97,6 +97,16 @@ def _likelihood_ratio(counts: np.ndarray, probability: np.ndarray) -> np.ndarray
     return 2 * (xlogy(counts, counts) - xlogy(counts, total * probability)).sum(axis=-1)
 
 
+def _clopper_pearson(counts: np.ndarray, n: int, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Exact interval of each share; its ends are quantiles of beta distributions, 0 and 1 where those have none."""
+    from scipy.stats import beta
+
+    tail = (1 - level) / 2
+    lower = beta.ppf(tail, counts, n - counts + 1)
+    upper = beta.ppf(1 - tail, counts + 1, n - counts)
+    return np.where(counts == 0, 0.0, lower), np.where(counts == n, 1.0, upper)
+
+
 def concentration_test(
     counts: pd.Series, reference: pd.Series, *, draws: int = 99_999, seed: int = 0, level: float = 0.95
 ) -> ConcentrationTest:
@@ -152,9 +162,8 @@ def concentration_test(
     size = reference.reindex(counts.index).astype(float)
     probability = (size / size.sum()).to_numpy()
     n = int(values.sum())
-    tests = [binomtest(int(k), n, p) for k, p in zip(values, probability, strict=True)]
-    intervals = np.array([t.proportion_ci(level, "exact") for t in tests])
-    p = np.array([t.pvalue for t in tests])
+    p = np.array([binomtest(int(k), n, share).pvalue for k, share in zip(values, probability, strict=True)])
+    lower, upper = _clopper_pearson(values, n, level)
     table = pd.DataFrame(
         {
             "count": values.astype(int),
@@ -162,8 +171,8 @@ def concentration_test(
             "share": 100 * values / n,
             "reference_share": 100 * probability,
             "quotient": quotient.to_numpy(),
-            "lower": intervals[:, 0] / probability,
-            "upper": intervals[:, 1] / probability,
+            "lower": lower / probability,
+            "upper": upper / probability,
             "p": p,
             "p_holm": multipletests(p, method="holm")[1],
         },

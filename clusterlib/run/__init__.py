@@ -4,6 +4,6 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["cli", "execute", "index", "notebooks", "pages", "progress", "tasks"],
+    submodules=["cli", "execute", "index", "kernels", "notebooks", "pages", "progress", "tasks"],
     submod_attrs={"notebooks": ["find_notebooks"], "tasks": ["run"]},
 )

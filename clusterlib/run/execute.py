@@ -17,7 +17,7 @@ import nbformat
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project
 
-EXECUTED, RESULTS, RUN, ERROR = "notebook.ipynb", "results.json", "run.json", "error.json"
+EXECUTED, RESULTS, RUN, ERROR, LOG = "notebook.ipynb", "results.json", "run.json", "error.json", "kernel.log"
 KERNEL = "python3"
 PACKAGES = ["clusterlib", "pandas", "numpy", "scipy", "statsmodels", "geopandas", "matplotlib", "seaborn", "papermill"]
 
@@ -102,6 +102,7 @@ def execute(source: Path, project: Project, region: str, parameters: dict) -> No
             _write_json(scratch / ERROR, asdict(failure))
             _replace(scratch, place.failed)
             raise NotebookFailed(str(failure))
+        (scratch / LOG).unlink()
         _replace(scratch, place.folder)
         shutil.rmtree(place.failed, ignore_errors=True)
     finally:
@@ -111,10 +112,9 @@ def execute(source: Path, project: Project, region: str, parameters: dict) -> No
 def _execute(source: Path, target: Path, place: Place, parameters: dict) -> Failure | None:
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
-    from traitlets.config import Config
 
-    # Sockets of the file system are the user's alone; a port on the machine is open to everyone on it.
-    transport = "ipc" if os.name == "posix" else "tcp"
+    from clusterlib.run.kernels import LoggedKernelManager, kernel_config
+
     try:
         papermill.execute_notebook(
             source,
@@ -124,7 +124,8 @@ def _execute(source: Path, target: Path, place: Place, parameters: dict) -> Fail
             language="python",
             cwd=target.parent,
             progress_bar=False,
-            config=Config({"KernelManager": {"transport": transport}}),
+            kernel_manager_class=LoggedKernelManager,
+            config=kernel_config(target.with_name(LOG)),
         )
     except papermill.PapermillExecutionError as error:
         return _failure(nbformat.read(target, as_version=4), place, f"{error.ename}: {error.evalue}")

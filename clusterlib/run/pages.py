@@ -30,9 +30,13 @@ def math_to_mathml(latex: str, display: bool) -> str:
     from latex2mathml.converter import convert
 
     try:
-        return convert(latex.strip(), display="block" if display else "inline")
+        mathml = convert(latex.strip(), display="block" if display else "inline")
     except Exception as error:
         raise ClusterlibError(f"formula {latex.strip()!r} cannot be read: {type(error).__name__} {error}") from None
+    # The converter passes commands that it does not know on as text.
+    if unknown := re.search(r"\\[A-Za-z]+", mathml):
+        raise ClusterlibError(f"formula {latex.strip()!r} cannot be read: unknown command {unknown[0]}")
+    return mathml
 
 
 @cache

@@ -58,7 +58,12 @@ def _library_sources() -> list[Path]:
 def _tasks(project: Project, notebook: Notebook, region: str) -> list[TaskWithoutPath]:
     place = Place(project.reports, region, notebook.name)
     here = Path(__file__).resolve().parent
-    needs = [*_library_sources(), here / "execute.py", *sorted(project.processed.glob("*.parquet"))]
+    needs = [
+        *_library_sources(),
+        here / "execute.py",
+        here / "kernels.py",
+        *sorted(project.processed.glob("*.parquet")),
+    ]
     # Python's own hash of a text changes with each process, pytask's does not, so parameters travel as text.
     parameters = json.dumps({"region": region}, sort_keys=True)
     execution = TaskWithoutPath(
@@ -95,10 +100,6 @@ def _kernel_environment() -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="clusterlib-") as scratch:
         single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         own = {"IPYTHONDIR": scratch, "JUPYTER_RUNTIME_DIR": scratch}
-        profile = Path(scratch) / "profile_default"
-        profile.mkdir()
-        # A kernel that is told to stop says so on the terminal; what fails in a cell is reported by the run itself.
-        (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 'CRITICAL'\n", encoding="utf-8")
         settings = {**single, **own, "PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         before = {name: os.environ.get(name) for name in settings}
         os.environ.update(settings)
