@@ -46,7 +46,8 @@ def load_region_totals(indicators, years=None) -> pd.DataFrame:
     catalogue = indicator_catalogue("province")
     needed = _inputs(names, catalogue)
     panel = load_panel("province", needed, years=years)
-    covered = panel.index.unique("adcode")
+    # Not of these indicators alone: a province without any figure of one would not be missed.
+    covered = load_panel("province").index.unique("adcode")
     groups = {code: covered.intersection(region.adcodes("province")) for code, region in REGIONS.items()}
     groups[NATION] = covered
     totals = pd.concat({code: _sum(panel, codes, code != NATION) for code, codes in groups.items()}, names=["region"])

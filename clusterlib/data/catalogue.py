@@ -59,12 +59,18 @@ def read_catalogue(raw: Path, root: Path) -> pd.DataFrame:
     Raises
     ------
     RawDataError
-        If a level is unknown, an indicator is listed twice or a number is not one.
+        If a level is unknown or has no indicator, an indicator is listed twice or a number is not one.
     """
     table = read_table(raw / "catalogue.csv", COLUMNS, root)
     frame, problems = table.frame.copy(), []
     for line, level in frame.loc[~frame["level"].isin(LEVELS), "level"].items():
         problems.append(table.problem(line, str(UnknownNameError("level", level, LEVELS)), "level"))
+    end = max(frame.index, default=1)
+    problems += [
+        table.problem(end, f"no indicator of level {level!r}: the table may be cut off", "level")
+        for level in LEVELS
+        if level not in set(frame["level"])
+    ]
     repeated = frame.duplicated(["level", "indicator"])
     problems += [table.problem(i, "indicator listed twice", "indicator") for i in frame.index[repeated]]
     derived = frame["formula"] != ""
@@ -72,7 +78,7 @@ def read_catalogue(raw: Path, root: Path) -> pd.DataFrame:
         frame[column] = _number(table, column, problems, blank=column == "cells")
     for column in _BOUNDS:
         frame[column] = _number(table, column, problems, blank=True)
-    for line in frame.index[frame["cells"].isna() & ~derived]:
+    for line in frame.index[(table.frame["cells"] == "") & ~derived]:
         problems.append(table.problem(line, "the number of cells is missing", "cells"))
     if problems:
         raise RawDataError(problems)

@@ -34,9 +34,10 @@ def _read(path: Path, modified: int, spatial: bool) -> pd.DataFrame:
 
 
 def _load(name: str, spatial: bool = False) -> pd.DataFrame:
+    # Without a manifest a build stopped half-way: the files may be of two builds.
+    read_manifest()
     path = get_project().processed / f"{name}.parquet"
     if not path.exists():
-        read_manifest()
         raise DataNotBuiltError(f"data/processed/{path.name} is missing: run `make data`")
     return _read(path, path.stat().st_mtime_ns, spatial).copy()
 
@@ -58,8 +59,8 @@ def parse_years(years) -> tuple[int, int] | list[int] | None:
     expected = "expected 2020, '2018:2023', slice(2018, 2023), range(2018, 2024) or a list of years"
     try:
         if isinstance(years, str):
-            first, _, last = years.partition(":")
-            span = (int(first), int(last or first))
+            first, colon, last = years.partition(":")
+            span = (int(first), int(last if colon else first))
         elif isinstance(years, slice):
             if years.step is not None:
                 raise ValueError
@@ -140,7 +141,8 @@ def load_panel(level: str, indicators=None, region: str | Region | None = None, 
     region = _region(region)
     if region is not None:
         panel = panel[panel.index.get_level_values(0).isin(region.adcodes(level))]
-    return _select_years(panel, years).dropna(how="all")
+    # Years that have no figure of these indicators are unknown years, not empty answers.
+    return _select_years(panel.dropna(how="all"), years)
 
 
 def indicator_catalogue(level: str | None = None) -> pd.DataFrame:

@@ -28,11 +28,12 @@ class RawTable:
 
 
 def _decode(path: Path, file: str) -> str:
-    content = path.read_bytes()
-    if not content:
-        raise RawDataError([Problem(file, 1, "the file is empty; restore it from version control")])
     try:
-        return content.decode("utf-8-sig")
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise RawDataError([Problem(file, 0, "the file is missing; restore it from version control")]) from None
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         try:
@@ -41,6 +42,9 @@ def _decode(path: Path, file: str) -> str:
         except UnicodeDecodeError:
             guess = "save it again as UTF-8"
         raise RawDataError([Problem(file, line, f"the text is not UTF-8; {guess}")]) from None
+    if not text:
+        raise RawDataError([Problem(file, 1, "the file is empty; restore it from version control")])
+    return text
 
 
 def _check_header(file: str, header: list[str], columns: list[str]) -> None:
@@ -77,12 +81,13 @@ def read_table(path: Path, columns: list[str], root: Path | None = None) -> RawT
     Raises
     ------
     RawDataError
-        If the file is not UTF-8, is cut off, or has other columns or a row with too many or too few fields.
+        If the file is missing, not UTF-8 or cut off, or has other columns or a row with too many or too few fields.
     """
     file = path.relative_to(root).as_posix() if root else path.name
     text = _decode(path, file)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     lines, rows, problems = [], [], []
+    start = 1
     try:
         header = next(reader)
         _check_header(file, header, columns)
@@ -95,7 +100,8 @@ def read_table(path: Path, columns: list[str], root: Path | None = None) -> RawT
                 problems.append(Problem(file, start, f"{len(row)} fields where the header has {len(header)}"))
             start = reader.line_num + 1
     except csv.Error as error:
-        problems.append(Problem(file, reader.line_num, f"not valid csv: {error}"))
+        # A quotation mark that is never closed swallows the rest of the file: name the line that it stands in.
+        problems.append(Problem(file, start, f"not valid csv: {error}"))
     if not text.endswith("\n"):
         last = text.count("\n") + 1
         problems.append(Problem(file, last, "the file ends in the middle of a line: it looks cut off"))
@@ -105,19 +111,17 @@ def read_table(path: Path, columns: list[str], root: Path | None = None) -> RawT
     return RawTable(file, frame[columns])
 
 
-def read_fact_tables(raw: Path, level: str, root: Path) -> list[RawTable]:
-    """Read every fact table of a level: all csv files in ``data/raw/<level>/``."""
+def read_fact_tables(raw: Path, level: str, root: Path) -> tuple[list[RawTable], list[Problem]]:
+    """Read every fact table of a level, all csv files in ``data/raw/<level>/``, and say why others cannot be read."""
     columns = [KEYS[level], "year", "indicator", "value", "unit", "source"]
     paths = sorted((raw / level).glob("*.csv"))
     if not paths:
         folder = (raw / level).relative_to(root).as_posix()
-        raise RawDataError([Problem(folder, 0, "no csv file in this folder")])
+        return [], [Problem(folder, 0, "no csv file in this folder")]
     tables, problems = [], []
     for path in paths:
         try:
             tables.append(read_table(path, columns, root))
         except RawDataError as error:
             problems.extend(error.problems)
-    if problems:
-        raise RawDataError(problems)
-    return tables
+    return tables, problems

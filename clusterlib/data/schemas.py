@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ class Vocabulary:
 
     level: str
     units_of: dict[str, str]
+    bounds: pd.DataFrame
     derived: frozenset[str]
     codes: frozenset[str]
     sources: frozenset[str]
@@ -35,6 +36,7 @@ class Vocabulary:
         return cls(
             level,
             rows.loc[~is_derived, "unit"].to_dict(),
+            rows.loc[~is_derived, ["minimum", "maximum"]],
             frozenset(rows.index[is_derived]),
             frozenset(map(str, codes)),
             frozenset(sources),
@@ -116,19 +118,40 @@ def unit_problems(table: RawTable, words: Vocabulary) -> list[Problem]:
     ]
 
 
-def check_facts(tables: list[RawTable], words: Vocabulary) -> None:
-    """Check raw fact tables against the schema, the units and each other; raise with every problem found.
+def bound_problems(table: RawTable, words: Vocabulary) -> list[Problem]:
+    """Rows whose value is beyond the bounds that the catalogue gives for their indicator."""
+    number = pd.to_numeric(table.frame["value"], errors="coerce").astype(float)
+    problems = []
+    for bound, outside in (("minimum", pd.Series.lt), ("maximum", pd.Series.gt)):
+        limit = table.frame["indicator"].map(words.bounds[bound]).astype(float)
+        problems += [
+            table.problem(
+                line,
+                f"{number[line]:g} is beyond the {bound} of {table.frame['indicator'][line]!r}, {limit[line]:g}",
+                "value",
+            )
+            for line in table.frame.index[outside(number, limit) & np.isfinite(number)]
+        ]
+    return problems
+
+
+def check_facts(tables: list[RawTable], words: Vocabulary, unread: Sequence[Problem] = ()) -> None:
+    """Check raw fact tables against the schema, the catalogue and each other; raise with every problem found.
+
+    Problems of tables that could not be read, ``unread``, are raised with the others.
 
     Raises
     ------
     RawDataError
-        For a non-number, an unknown code, indicator, year or source, a wrong unit, or a key given twice.
+        For a non-number, an unknown code, indicator, year or source, a wrong unit, a value out of bounds, or a key
+        given twice.
     """
     schema, explain = fact_schema(words), _explanations(words)
-    problems: list[Problem] = []
+    problems = list(unread)
     for table in tables:
         problems += schema_problems(table, schema, explain)
         problems += unit_problems(table, words)
+        problems += bound_problems(table, words)
     problems += duplicate_problems(tables, KEYS[words.level])
     if problems:
         raise RawDataError(problems)
@@ -136,6 +159,8 @@ def check_facts(tables: list[RawTable], words: Vocabulary) -> None:
 
 def duplicate_problems(tables: list[RawTable], key: str) -> list[Problem]:
     """Rows whose (unit, year, indicator) stands in an earlier row of the same or another file."""
+    if not tables:
+        return []
     columns = [key, "year", "indicator"]
     stacked = pd.concat({t.file: t.frame[columns] for t in tables}, names=["file", "line"]).reset_index()
     repeated = stacked.duplicated(columns)
@@ -190,6 +215,7 @@ def list_schema(kind: str, codes: frozenset[str], sources: frozenset[str]) -> tu
             lambda s: s.isin(CONFIRMED),
             lambda v: f"{v!r} should be one of {', '.join(CONFIRMED)}",
         ),
+        "publications": (lambda s: s.str.fullmatch("[0-9]+"), lambda v: f"{v!r} is not a number of publications"),
     }
     if kind == "clusters":
         shared["digital"] = (lambda s: s.isin(["0", "1"]), lambda v: f"{v!r} should be 0 or 1")
@@ -197,5 +223,6 @@ def list_schema(kind: str, codes: frozenset[str], sources: frozenset[str]) -> tu
     else:
         levels = ["province", "city", "county"]
         shared["level"] = (lambda s: s.isin(levels), lambda v: str(UnknownNameError("level", v, levels)))
+        shared["adcode"] = (lambda s: s.isin(codes), lambda v: f"{v!r} is not a code in units.csv")
     columns = {name: pa.Column(str, pa.Check(check)) for name, (check, _) in shared.items()}
     return pa.DataFrameSchema(columns), {name: explain for name, (_, explain) in shared.items()}
