@@ -16,6 +16,7 @@ from matplotlib.patches import Patch
 
 from clusterlib.data.boundaries import ALBERS
 from clusterlib.data.load import load_boundaries, load_national_line
+from clusterlib.errors import InvalidInputError
 from clusterlib.figures import NEUTRAL, REGION_MARKS, SEQUENTIAL
 from clusterlib.regions import REGIONS, get_region
 
@@ -75,6 +76,8 @@ def _fills(values: pd.Series | None, index: pd.Index, k: int, digits: int) -> tu
     if values is None:
         return [_NO_DATA] * len(index), []
     values = values.reindex(index)
+    if values.isna().all():
+        raise InvalidInputError("no figure for any unit of the map: values must be indexed by the units' adcodes")
     classes = _classes(values, k)
     shades = [mpl.colors.to_hex(c) for c in mpl.colormaps[SEQUENTIAL](np.linspace(0.08, 0.92, classes.k))]
     fill = [_NO_DATA] * len(index)
@@ -167,6 +170,11 @@ def china_map(
     Returns
     -------
     matplotlib Figure
+
+    Raises
+    ------
+    InvalidInputError
+        If no province has a value.
     """
     boundaries = load_boundaries("province")
     approval = boundaries.attrs["approval_number"]
@@ -245,6 +253,8 @@ def region_map(
     ------
     UnknownNameError
         If there is no such region.
+    InvalidInputError
+        If no city of the region has a value.
     """
     area = get_region(region)
     boundaries = load_boundaries("city", area)

@@ -100,13 +100,14 @@ def _plain(value):
 def _scalar(name: str, value) -> tuple[str, object]:
     if isinstance(value, str):
         return "text", value
-    if isinstance(value, numbers.Real) or hasattr(value, "item"):
+    if isinstance(value, numbers.Real) or getattr(value, "size", 0) == 1:
         plain = _plain(value)
         if plain is None:
             raise InvalidInputError(
                 f"result {name!r} is {value}: record a finite number, or a text that says why there is none"
             )
-        return "number", plain
+        if not isinstance(plain, str):
+            return "number", plain
     raise InvalidInputError(
         f"result {name!r} is a {type(value).__name__}; expected a number, a text, a DataFrame, a Series or a figure"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from html import escape
 
@@ -18,11 +19,12 @@ def _cell(value, digits: int | None) -> str:
     value = value.item() if hasattr(value, "item") else value
     if value is None or (not isinstance(value, str) and pd.isna(value)):
         return "–"
-    if isinstance(value, float) and digits is not None and 0 < value < 0.5 * 10**-digits:
-        return f"<{10**-digits:.{digits}f}"
-    if isinstance(value, (int, float)):
-        return format_number(value, digits if isinstance(value, float) else None)
-    return str(value)
+    if isinstance(value, float):
+        if math.isinf(value):
+            return "–"
+        shown = format_number(value, digits)
+        return f"<{shown[:-1]}1" if value > 0 and float(shown.replace(",", "")) == 0 else shown
+    return format_number(value) if isinstance(value, int) else str(value)
 
 
 def _is_number(column: pd.Series) -> bool:
@@ -50,7 +52,7 @@ def three_line_table(
     """Set a DataFrame as a three-line table in HTML.
 
     Rules above the head, below the head and below the body, none between columns; numbers to the right, with the
-    same decimals in a column; a missing figure is a dash, a positive one that would round to zero is ``<0.001``.
+    same decimals in a column; a missing or infinite figure is a dash, a positive one that rounds to zero is ``<0.001``.
 
     Parameters
     ----------
