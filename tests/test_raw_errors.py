@@ -1,0 +1,572 @@
+"""Every kind of damage to the raw tables is refused with file, line and reason, and harms no data built before."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from clusterlib.data import boundaries
+from clusterlib.data.assemble import assemble
+from clusterlib.data.load import load_panel
+from clusterlib.data.processed import build, is_current, read_manifest
+from clusterlib.errors import BoundaryError, DataNotBuiltError, Problem, RawDataError
+from clusterlib.paths import ROOT_VARIABLE, Project, get_project
+
+KEPT = {
+    "province": ["gdp", "value_added_tertiary", "tertiary_share", "urbanisation_rate"],
+    "city": ["employment_tertiary_share"],
+    "economy": ["internet_users_share"],
+}
+CATALOGUE, SOURCES, UNITS, ECONOMIES = "catalogue.csv", "sources.csv", "units.csv", "economies.csv"
+ACCOUNTS, PEOPLE = "province/national_accounts.csv", "province/population_and_income.csv"
+CITY, ECONOMY = "city/labour.csv", "economy/digital.csv"
+CLUSTERS, POLICIES = "clusters.csv", "policies.csv"
+GDP_2016 = "110000,2016,gdp,28438.7,1e8 yuan,nbs"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The real raw tables with a handful of their indicators, and the data built from them."""
+    real, small = get_project(), Project(tmp_path_factory.mktemp("template"))
+    for path in sorted(real.raw.rglob("*.csv")):
+        target = small.raw / path.relative_to(real.raw)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.name != CATALOGUE and target.parent == small.raw:
+            shutil.copy(path, target)
+            continue
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        level = header.index("level") if "level" in header else None
+        name = header.index("indicator")
+        kept = [r for r in rows if r[name] in KEPT[r[level] if level is not None else path.parent.name]]
+        if kept:
+            with target.open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows([header, *kept])
+    build(small)
+    return small
+
+
+@pytest.fixture
+def small(template: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A small project that a test may damage, with its data built."""
+    shutil.copytree(template.root / "data", tmp_path / "data")
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+    return Project(tmp_path)
+
+
+def lines_of(project: Project, file: str) -> list[str]:
+    return (project.raw / file).read_text(encoding="utf-8").splitlines()
+
+
+def write(project: Project, file: str, lines: list[str]) -> None:
+    (project.raw / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def change(project: Project, file: str, line: int, old: str, new: str) -> None:
+    """Replace ``old``, which must stand once in this line (counted from one)."""
+    lines = lines_of(project, file)
+    assert lines[line - 1].count(old) == 1, lines[line - 1]
+    lines[line - 1] = lines[line - 1].replace(old, new)
+    write(project, file, lines)
+
+
+def set_cell(project: Project, file: str, line: int, column: str, value: str) -> None:
+    """Set one cell of the record that stands in this line."""
+    with (project.raw / file).open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.reader(stream))
+    assert len(rows) == len(lines_of(project, file)), "a record goes over several lines"
+    rows[line - 1][rows[0].index(column)] = value
+    with (project.raw / file).open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows(rows)
+
+
+def line_of(project: Project, file: str, start: str) -> int:
+    return next(i for i, line in enumerate(lines_of(project, file), 1) if line.startswith(start))
+
+
+def problems_of(project: Project) -> list[Problem]:
+    with pytest.raises(RawDataError) as caught:
+        assemble(project)
+    text = str(caught.value)
+    assert f"{len(caught.value.problems)} problem(s)" in text
+    for problem in caught.value.problems[: RawDataError.shown]:
+        assert f"{problem.file}, line {problem.line}" in text
+        assert problem.reason in text
+    return caught.value.problems
+
+
+def only_problem(project: Project, file: str, line: int, words: str, column: str = "") -> None:
+    """The one problem is this one: file, line, column, and each of the words, split at ``|``, in the reason."""
+    [problem] = problems_of(project)
+    assert (problem.file, problem.line, problem.column) == (f"data/raw/{file}", line, column), problem
+    for part in words.split("|"):
+        assert part in problem.reason
+
+
+def snapshot(project: Project) -> dict[str, bytes]:
+    return {p.relative_to(project.root).as_posix(): p.read_bytes() for p in project.processed.rglob("*")}
+
+
+def test_the_small_project_itself_has_no_problem(small):
+    assert is_current(small)
+    assert lines_of(small, ACCOUNTS)[1] == GDP_2016
+    assert load_panel("province").shape == (31 * 14, 4)  # 2011-2024
+
+
+# Rows of fact tables.
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "column", "words"),
+    [
+        ("28438.7", "n.a.", "value", "'n.a.' is not a number"),
+        ("28438.7", '"28,438.7"', "value", "'28,438.7' is not a number"),
+        ("28438.7", "", "value", "'' is not a number|leave a missing figure out"),
+        ("28438.7", "inf", "value", "'inf' is not a number"),
+        ("28438.7", "nan", "value", "'nan' is not a number"),
+        ("28438.7", "-1", "value", "-1 is beyond the minimum of 'gdp', 0"),
+        ("1e8 yuan", "1e4 yuan", "unit", "unit '1e4 yuan' of 'gdp'; the catalogue has '1e8 yuan'"),
+        ("1e8 yuan", "", "unit", "unit '' of 'gdp'"),
+        ("110000", "110001", "adcode", "unknown adcode code '110001'|add it to units.csv"),
+        ("110000", "Beijing", "adcode", "unknown adcode code 'Beijing'"),
+        ("gdp", "gpd", "indicator", "unknown province indicator 'gpd'|did you mean 'gdp'|add it to catalogue.csv"),
+        ("gdp", "tertiary_share", "indicator", "'tertiary_share' is computed by a formula"),
+        (",nbs", ",nbss", "source", "unknown source 'nbss'|'nbs'|add it to sources.csv"),
+        (",nbs", ",", "source", "unknown source ''"),
+        ("2016", "216", "year", "'216' is not a year from 1949 to 2100"),
+        ("2016", "1948", "year", "'1948' is not a year"),
+        ("2016", "2101", "year", "'2101' is not a year"),
+        ("2016", "2016.0", "year", "'2016.0' is not a year"),
+        ("2016", "MMXVI", "year", "'MMXVI' is not a year"),
+    ],
+)
+def test_a_wrong_cell_of_a_fact_is_named_with_its_line_and_column(small, old, new, column, words):
+    change(small, ACCOUNTS, 2, old, new)
+    only_problem(small, ACCOUNTS, 2, words, column)
+
+
+def test_a_value_above_its_maximum_is_named_at_the_line_where_it_stands(small):
+    set_cell(small, PEOPLE, 17, "value", "100.01")
+    only_problem(small, PEOPLE, 17, "100.01 is beyond the maximum of 'urbanisation_rate', 100", "value")
+
+
+def test_values_on_their_bounds_are_accepted(small):
+    set_cell(small, PEOPLE, 2, "value", "0")
+    set_cell(small, PEOPLE, 3, "value", "100")
+    assert assemble(small)["province"]["urbanisation_rate"].iloc[:2].tolist() == [0, 100]
+
+
+def test_a_county_has_no_place_in_the_panel_of_cities(small):
+    county = next(line for line in lines_of(small, UNITS) if ",county," in line)[:6]
+    set_cell(small, CITY, 9, "adcode", county)
+    only_problem(small, CITY, 9, f"unknown adcode code '{county}'", "adcode")
+
+
+def test_an_unknown_economy_is_named(small):
+    set_cell(small, ECONOMY, 4, "economy", "CHX")
+    only_problem(small, ECONOMY, 4, "unknown economy code 'CHX'|'CHE'", "economy")
+
+
+def test_a_key_given_twice_in_a_file_names_both_lines(small):
+    lines = lines_of(small, ACCOUNTS)
+    write(small, ACCOUNTS, [*lines, GDP_2016.replace("28438.7", "1")])
+    only_problem(
+        small,
+        ACCOUNTS,
+        len(lines) + 1,
+        "(110000, 2016, gdp) is already in data/raw/province/national_accounts.csv, line 2",
+    )
+
+
+def test_a_key_given_in_two_files_names_both_files_and_lines(small):
+    write(small, "province/more.csv", [lines_of(small, ACCOUNTS)[0], *lines_of(small, ACCOUNTS)[4:6]])
+    first, second = problems_of(small)
+    assert (first.file, first.line, second.line) == ("data/raw/province/national_accounts.csv", 5, 6)
+    assert first.reason == "(110000, 2019, gdp) is already in data/raw/province/more.csv, line 2"
+    assert second.reason == "(110000, 2020, gdp) is already in data/raw/province/more.csv, line 3"
+
+
+@pytest.mark.parametrize(("new", "count"), [(GDP_2016 + ",x", 7), (GDP_2016.removesuffix(",nbs"), 5)])
+def test_a_row_with_too_many_or_too_few_fields_is_named(small, new, count):
+    change(small, ACCOUNTS, 2, GDP_2016, new)
+    only_problem(small, ACCOUNTS, 2, f"{count} fields where the header has 6")
+
+
+def test_lines_are_counted_in_the_file_and_not_in_records(small):
+    lines = lines_of(small, ACCOUNTS)
+    lines[1] = GDP_2016.replace(",nbs", ',"nb\ns"')
+    write(small, ACCOUNTS, [lines[0], "", *lines[1:3], lines[3].replace("2018", "x")])
+    assert [(p.line, p.column) for p in problems_of(small)] == [(3, "source"), (6, "year")]
+
+
+# Files.
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (",source", "", "missing column 'source'|expected adcode,year,indicator,value,unit,source"),
+        (",unit", ",Unit", "missing column 'unit'; unexpected column 'Unit'"),
+        ("unit,source", "unit,source,note", "unexpected column 'note'"),
+        ("unit,source", "unit,source,unit", "repeated column 'unit'"),
+    ],
+)
+def test_a_header_with_other_columns_is_named(small, old, new, words):
+    change(small, ACCOUNTS, 1, old, new)
+    only_problem(small, ACCOUNTS, 1, words)
+
+
+@pytest.mark.parametrize("file", [CATALOGUE, SOURCES, UNITS, ECONOMIES, CLUSTERS, POLICIES, ACCOUNTS])
+def test_a_missing_column_is_named_in_every_table(small, file):
+    change(small, file, 1, lines_of(small, file)[0].rpartition(",")[0], "x")
+    [problem] = problems_of(small)
+    assert (problem.file, problem.line) == (f"data/raw/{file}", 1)
+    assert "missing column" in problem.reason
+
+
+@pytest.mark.parametrize("file", [CATALOGUE, CLUSTERS, UNITS])
+def test_a_file_saved_as_gbk_is_named_with_its_first_line_that_is_not_utf8(small, file):
+    lines = lines_of(small, file)
+    (small.raw / file).write_bytes(("\n".join(lines) + "\n").encode("gb18030"))
+    first = next(i for i, line in enumerate(lines, 1) if not line.isascii())
+    only_problem(small, file, first, "not UTF-8|GBK/GB18030: save it again as UTF-8")
+
+
+def test_bytes_that_are_no_text_at_all_are_not_called_gbk(small):
+    path = small.raw / ACCOUNTS
+    path.write_bytes(path.read_bytes().replace(b"110000,2018", b"\xff10000,2018", 1))
+    [problem] = problems_of(small)
+    assert (problem.line, problem.reason) == (4, "the text is not UTF-8; save it again as UTF-8")
+
+
+def test_a_byte_order_mark_is_no_problem(small):
+    path = small.raw / ACCOUNTS
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    pd.testing.assert_frame_equal(assemble(small)["province"], load_panel("province"))
+
+
+@pytest.mark.parametrize("file", [CATALOGUE, SOURCES, UNITS, ECONOMIES, CLUSTERS, POLICIES, ACCOUNTS, CITY, ECONOMY])
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf"], ids=["no byte", "a byte order mark"])
+def test_an_empty_file_is_named(small, file, content):
+    (small.raw / file).write_bytes(content)
+    only_problem(small, file, 1, "the file is empty")
+
+
+@pytest.mark.parametrize("file", [CATALOGUE, SOURCES, UNITS, ECONOMIES, CLUSTERS, POLICIES])
+def test_a_missing_file_is_named(small, file):
+    (small.raw / file).unlink()
+    only_problem(small, file, 0, "the file is missing; restore it")
+
+
+@pytest.mark.parametrize("level", ["province", "city", "economy"])
+def test_a_missing_or_emptied_folder_is_named(small, level):
+    shutil.rmtree(small.raw / level)
+    only_problem(small, level, 0, "no csv file in this folder")
+    (small.raw / level).mkdir()
+    only_problem(small, level, 0, "no csv file in this folder")
+
+
+@pytest.mark.parametrize("file", [CATALOGUE, SOURCES, UNITS, ECONOMIES, CLUSTERS, POLICIES, ACCOUNTS, CITY, ECONOMY])
+def test_a_file_cut_off_in_the_middle_of_a_line_is_named_with_its_last_line(small, file):
+    lines = lines_of(small, file)
+    # Within the last field, so that the row has all its fields and only the end of the line is missing.
+    (small.raw / file).write_bytes("\n".join(lines).encode())
+    only_problem(small, file, len(lines), "the file ends in the middle of a line: it looks cut off")
+
+
+def test_a_row_cut_off_between_fields_is_named_for_both_reasons(small):
+    (small.raw / ACCOUNTS).write_text("\n".join([*lines_of(small, ACCOUNTS)[:7], "110000,2022,gd"]), encoding="utf-8")
+    assert [(p.line, p.reason.split(" ")[0]) for p in problems_of(small)] == [(8, "3"), (8, "the")]
+
+
+def test_a_quotation_mark_that_is_never_closed_is_named_where_it_stands(small):
+    change(small, ACCOUNTS, 5, ",gdp,", ',"gdp,')
+    only_problem(small, ACCOUNTS, 5, "not valid csv")
+
+
+@pytest.mark.parametrize(
+    ("file", "indicator", "kept"),
+    [
+        (ACCOUNTS, "value_added_tertiary", 400),
+        (CITY, "employment_tertiary_share", 1000),
+        (ECONOMY, KEPT["economy"][0], 9),
+    ],
+)
+def test_a_fact_table_cut_off_between_lines_is_found_by_the_cells_in_the_catalogue(small, file, indicator, kept):
+    lines = lines_of(small, file)[:kept]
+    write(small, file, lines)
+    entry = line_of(small, CATALOGUE, f"{file.partition('/')[0]},{indicator},")
+    cells = sum(f",{indicator}," in line for line in lines)
+    only_problem(small, CATALOGUE, entry, f"'{indicator}' has {cells} cells in|a table may be cut off")
+
+
+def test_a_table_cut_off_after_its_header_is_found_by_the_cells_in_the_catalogue(small):
+    write(small, PEOPLE, lines_of(small, PEOPLE)[:1])
+    entry = line_of(small, CATALOGUE, "province,urbanisation_rate,")
+    only_problem(small, CATALOGUE, entry, "'urbanisation_rate' has 0 cells in 0-0, the catalogue says 403 in 2011-2023")
+
+
+def test_a_fact_table_that_is_gone_is_found_by_the_cells_in_the_catalogue(small):
+    (small.raw / PEOPLE).unlink()
+    entry = line_of(small, CATALOGUE, "province,urbanisation_rate,")
+    only_problem(small, CATALOGUE, entry, "'urbanisation_rate' has 0 cells")
+
+
+def test_one_row_fewer_in_the_middle_of_a_table_is_found(small):
+    lines = lines_of(small, ACCOUNTS)
+    write(small, ACCOUNTS, [*lines[:4], *lines[5:]])
+    entry = line_of(small, CATALOGUE, "province,gdp,")
+    only_problem(small, CATALOGUE, entry, "'gdp' has 278 cells in 2016-2024, the catalogue says 279 in 2016-2024")
+
+
+def test_a_catalogue_cut_off_between_lines_is_found(small):
+    lines = [line for line in lines_of(small, CATALOGUE) if line.startswith(("level", "province"))]
+    write(small, CATALOGUE, lines)
+    city, economy = problems_of(small)
+    assert (city.file, city.line, economy.line) == ("data/raw/catalogue.csv", len(lines), len(lines))
+    assert city.reason == "no indicator of level 'city': the table may be cut off"
+    assert economy.reason == "no indicator of level 'economy': the table may be cut off"
+
+
+def test_a_table_of_units_cut_off_between_lines_is_found_by_the_facts_that_use_the_rest(small):
+    lines = lines_of(small, UNITS)
+    write(small, UNITS, [line for line in lines if not line.startswith("650000")])
+    problems = problems_of(small)
+    assert {p.file for p in problems} >= {f"data/raw/{ACCOUNTS}", f"data/raw/{PEOPLE}"}
+    assert sum("unknown adcode code '650000'" in p.reason for p in problems) == 9 + 9 + 13
+
+
+# The catalogue and the lists of names.
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("formula", "100 * value_aded / gdp", "no raw indicator 'value_aded' at this level"),
+        ("formula", "100 * urbanisation_rate / tertiary_share", "no raw indicator 'tertiary_share' at this level"),
+        ("formula", "100 * / gdp", "'100 * / gdp' cannot be computed"),
+        ("formula", "100 * (gdp", "'100 * (gdp' cannot be computed"),
+        ("formula", "{gdp}", "'{gdp}' cannot be computed"),
+        ("formula", "gdp = gdp", "cannot be computed: it gives no column"),
+        ("formula", "100", "cannot be computed: it gives no column"),
+        ("formula", "gdp / (gdp - gdp)", "a division by zero"),
+        ("formula", "100 * urbanisation_rate / 3", "can be computed for 2011-2023, the catalogue says 2016-2024"),
+    ],
+)
+def test_a_formula_that_cannot_be_computed_is_named(small, column, value, words):
+    line = line_of(small, CATALOGUE, "province,tertiary_share,")
+    set_cell(small, CATALOGUE, line, column, value)
+    only_problem(small, CATALOGUE, line, words, "formula")
+
+
+def test_a_formula_may_hold_powers_of_ten(small):
+    line = line_of(small, CATALOGUE, "province,tertiary_share,")
+    set_cell(small, CATALOGUE, line, "formula", "1e2 * value_added_tertiary / gdp")
+    panel = assemble(small)["province"]
+    assert panel.loc[(110000, 2016), "tertiary_share"] == pytest.approx(
+        100 * panel.loc[(110000, 2016), "value_added_tertiary"] / 28438.7
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("level", "provnce", "unknown level 'provnce'|did you mean 'province'"),
+        ("indicator", "value_added_tertiary", "indicator listed twice"),
+        ("cells", "many", "'many' is not a number"),
+        ("cells", "", "the number of cells is missing"),
+        ("first_year", "", "'' is not a number"),
+        ("direction", "up", "'up' is not a number"),
+        ("minimum", "none", "'none' is not a number"),
+    ],
+)
+def test_a_wrong_cell_of_the_catalogue_is_named(small, column, value, words):
+    line = line_of(small, CATALOGUE, "province,urbanisation_rate,")
+    set_cell(small, CATALOGUE, line, column, value)
+    only_problem(small, CATALOGUE, line, words, column)
+
+
+@pytest.mark.parametrize(("column", "value"), [("first_year", "2015"), ("last_year", "2025"), ("cells", "280")])
+def test_years_and_cells_of_the_catalogue_must_be_those_of_the_rows(small, column, value):
+    line = line_of(small, CATALOGUE, "province,gdp,")
+    set_cell(small, CATALOGUE, line, column, value)
+    only_problem(small, CATALOGUE, line, "'gdp' has 279 cells in 2016-2024|update first_year, last_year and cells here")
+
+
+@pytest.mark.parametrize(
+    ("file", "column", "value", "words"),
+    [
+        (UNITS, "adcode", "110000", "adcode '110000' given twice"),
+        (UNITS, "adcode", "13010", "'13010' is not a six-digit GB/T 2260 code"),
+        (UNITS, "province", "Hebei", "'Hebei' is not a six-digit"),
+        (ECONOMIES, "economy", "CHE", "economy 'CHE' given twice"),
+        (SOURCES, "source", "nbs", "source key given twice"),
+    ],
+)
+def test_a_wrong_name_of_a_unit_or_an_economy_or_a_source_is_named(small, file, column, value, words):
+    set_cell(small, file, 4, column, value)
+    only_problem(small, file, 4, words, column)
+
+
+@pytest.mark.parametrize(
+    ("file", "column", "value", "words"),
+    [
+        (CLUSTERS, "adcodes", "440300;449999", "'440300;449999' has a code that is not in units.csv"),
+        (CLUSTERS, "adcodes", "", "has a code that is not in units.csv"),
+        (CLUSTERS, "provinces", "44000", "'44000' has a code that is not in units.csv"),
+        (CLUSTERS, "year", "first", "'first' is not a year"),
+        (CLUSTERS, "digital", "yes", "'yes' should be 0 or 1"),
+        (CLUSTERS, "region", "gbay", "unknown region 'gbay'|did you mean 'gba'|or leave it empty"),
+        (CLUSTERS, "source", "miit", "unknown source 'miit'"),
+        (CLUSTERS, "confirmed", "maybe", "'maybe' should be one of yes, partial, no"),
+        (CLUSTERS, "publications", "some", "'some' is not a number of publications"),
+        (POLICIES, "adcode", "99", "'99' is not a code in units.csv"),
+        (POLICIES, "adcode", "110000;120000", "'110000;120000' is not a code in units.csv"),
+        (POLICIES, "level", "town", "unknown level 'town'|valid: province, city, county"),
+        (POLICIES, "year_effective", "15", "'15' is not a year"),
+        (POLICIES, "region", "BTH", "unknown region 'BTH'"),
+        (POLICIES, "source", "", "unknown source ''"),
+        (POLICIES, "confirmed", "", "'' should be one of"),
+        (POLICIES, "publications", "-1", "'-1' is not a number of publications"),
+    ],
+)
+def test_a_wrong_cell_of_the_lists_of_clusters_and_policies_is_named(small, file, column, value, words):
+    set_cell(small, file, 3, column, value)
+    only_problem(small, file, 3, words, column)
+
+
+@pytest.mark.parametrize(("file", "key"), [(CLUSTERS, "cluster_id"), (POLICIES, "policy, adcode, year_effective")])
+def test_a_cluster_or_a_pilot_place_listed_twice_is_named(small, file, key):
+    lines = lines_of(small, file)
+    write(small, file, [*lines, lines[1]])
+    only_problem(small, file, len(lines) + 1, f"the same {key} stands in an earlier line")
+
+
+# Everything at once.
+
+
+def test_problems_of_several_files_and_kinds_are_reported_in_one_go(small):
+    change(small, ACCOUNTS, 2, "28438.7", "n.a.")
+    change(small, ACCOUNTS, 3, "1e8 yuan", "yuan")
+    set_cell(small, PEOPLE, 5, "value", "101")
+    write(small, "province/more.csv", ["adcode,year"])
+    set_cell(small, CITY, 6, "adcode", "1")
+    set_cell(small, ECONOMY, 7, "year", "x")
+    set_cell(small, CLUSTERS, 8, "digital", "2")
+    set_cell(small, POLICIES, 9, "level", "x")
+    found = {(p.file.removeprefix("data/raw/"), p.line) for p in problems_of(small)}
+    assert found == {
+        (ACCOUNTS, 2), (ACCOUNTS, 3), (PEOPLE, 5), ("province/more.csv", 1), (CITY, 6), (ECONOMY, 7), (CLUSTERS, 8),
+        (POLICIES, 9),
+    }  # fmt: skip
+
+
+def test_problems_of_all_tables_that_others_are_checked_against_are_reported_in_one_go(small):
+    for file in (CATALOGUE, SOURCES, UNITS, ECONOMIES):
+        (small.raw / file).write_bytes(b"")
+    assert [p.file for p in problems_of(small)] == [f"data/raw/{f}" for f in (CATALOGUE, SOURCES, UNITS, ECONOMIES)]
+
+
+def test_the_message_of_many_problems_is_cut_but_counts_them_all(small):
+    lines = lines_of(small, ACCOUNTS)
+    write(small, ACCOUNTS, [lines[0], *(line.replace(",nbs", ",nbss") for line in lines[1:31])])
+    with pytest.raises(RawDataError) as caught:
+        assemble(small)
+    assert len(caught.value.problems) == 30
+    text = str(caught.value).splitlines()
+    assert text[0] == "30 problem(s) in the raw data; the processed data were left as they were"
+    assert len(text) == 1 + 20 + 1
+    assert text[-1].strip() == "... and 10 more"
+
+
+# What a build that fails leaves behind.
+
+
+def test_a_build_refused_for_the_real_raw_data_leaves_the_built_data_byte_for_byte(built_project):
+    before = snapshot(built_project)
+    assert len(before) == 16
+    change(built_project, ACCOUNTS, 2, "28438.7", "28 438.7")
+    with pytest.raises(
+        RawDataError, match=r"national_accounts\.csv, line 2, column 'value': '28 438\.7' is not a number"
+    ):
+        build(built_project)
+    assert snapshot(built_project) == before
+    assert not is_current(built_project)
+
+
+def test_a_build_refused_for_a_boundary_leaves_the_built_data_byte_for_byte(small, monkeypatch):
+    before, cities = snapshot(small), boundaries._source_cities()
+    monkeypatch.setattr(boundaries, "_source_cities", lambda: cities.drop(index=[320700, 440300]))
+    with pytest.raises(BoundaryError, match=r"连云港市 Lianyungang \(320700\), 深圳市 Shenzhen \(440300\)"):
+        build(small, force=True)
+    assert snapshot(small) == before
+
+
+def test_a_first_build_that_is_refused_leaves_nothing(small):
+    shutil.rmtree(small.processed)
+    set_cell(small, CLUSTERS, 2, "digital", "x")
+    with pytest.raises(RawDataError):
+        build(small)
+    assert not small.processed.exists()
+
+
+@pytest.mark.parametrize("crash_at", [1, 4, 16])
+def test_a_crash_while_the_files_are_written_leaves_the_old_data_and_no_scratch(small, monkeypatch, crash_at):
+    before = snapshot(small)
+    change(small, ACCOUNTS, 2, "28438.7", "28438.8")
+    calls = []
+
+    def crash(self, path, *args, **kwargs):
+        calls.append(path)
+        if len(calls) == crash_at:
+            Path(path).write_bytes(b"half")
+            raise OSError("no space left on device")
+        return write_parquet(self, path, *args, **kwargs)
+
+    write_parquet = pd.DataFrame.to_parquet
+    if crash_at == 16:  # after every table: while the manifest is written
+        monkeypatch.setattr(
+            "clusterlib.data.processed.json.dumps", lambda *a, **k: (_ for _ in ()).throw(OSError("no"))
+        )
+    else:
+        monkeypatch.setattr(pd.DataFrame, "to_parquet", crash)
+    with pytest.raises(OSError, match="no"):
+        build(small)
+    assert snapshot(small) == before
+    assert not is_current(small)
+    assert load_panel("province", "gdp", years=2016)["gdp"].iloc[0] == 28438.7
+
+
+@pytest.mark.parametrize("crash_at", [1, 7, 16])
+def test_a_crash_while_the_files_are_put_in_place_counts_as_not_built_until_the_next_build(
+    small, monkeypatch, crash_at
+):
+    change(small, ACCOUNTS, 2, "28438.7", "28438.8")
+    calls = []
+
+    def crash(source, target):
+        calls.append(target)
+        if len(calls) == crash_at:
+            raise OSError("the disk went away")
+        return replace(source, target)
+
+    replace = os.replace
+    with monkeypatch.context() as patch:
+        patch.setattr("clusterlib.data.processed.os.replace", crash)
+        with pytest.raises(OSError, match="went away"):
+            build(small)
+    assert len(calls) == crash_at
+    assert not is_current(small)
+    assert [p.name for p in small.processed.iterdir() if p.is_dir()] == []
+    with pytest.raises(DataNotBuiltError, match="make data"):
+        read_manifest(small)
+    with pytest.raises(DataNotBuiltError, match="make data"):
+        load_panel("province", "gdp")
+    assert build(small)
+    assert is_current(small)
+    assert load_panel("province", "gdp", years=2016)["gdp"].iloc[0] == 28438.8
