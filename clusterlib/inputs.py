@@ -1,0 +1,99 @@
+"""Checks of the frames that methods take: what is missing, where, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from clusterlib.errors import InvalidInputError, UnknownNameError
+
+
+def as_names(names: str | Iterable[str]) -> list[str]:
+    """Return one name or several as a list."""
+    return [names] if isinstance(names, str) else list(names)
+
+
+def check_columns(data: pd.DataFrame, names: Iterable[str], kind: str = "column") -> list[str]:
+    """Return ``names`` if each is a column of ``data`` and stands there once.
+
+    Raises
+    ------
+    InvalidInputError
+        If ``data`` is no DataFrame, a name is given twice or a column is no number.
+    UnknownNameError
+        If a name is not a column.
+    """
+    if not isinstance(data, pd.DataFrame):
+        raise InvalidInputError(f"expected a DataFrame, got a {type(data).__name__}")
+    names = list(names)
+    for name in names:
+        if name not in data.columns:
+            raise UnknownNameError(kind, name, data.columns)
+    repeated = sorted({str(name) for name in names if names.count(name) > 1})
+    if repeated:
+        raise InvalidInputError(f"{kind} given twice: {', '.join(repeated)}")
+    text = [str(name) for name in names if not pd.api.types.is_numeric_dtype(data[name])]
+    if text:
+        raise InvalidInputError(f"not numbers: {', '.join(text)}")
+    return names
+
+
+def check_finite(frame: pd.DataFrame, advice: str = "leave out the observation or the indicator") -> None:
+    """Raise InvalidInputError naming the first missing or infinite value of ``frame``."""
+    bad = np.argwhere(~np.isfinite(frame.to_numpy(float)))
+    if len(bad):
+        row, column = bad[0]
+        place = f"{frame.index[row]}, {frame.columns[column]!r}"
+        raise InvalidInputError(f"{len(bad)} missing or infinite value(s), the first at {place}: {advice}")
+
+
+def check_panel(data: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """Return these columns of a panel as floats, sorted by unit and time, if the panel can be estimated from.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Indexed by (unit, time), such as (adcode, year).
+    names : iterable of str
+        Columns, each numeric and complete.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    InvalidInputError
+        For another index, a unit that has two rows in one period, a missing or infinite value, or text.
+    UnknownNameError
+        If a name is not a column.
+    """
+    names = check_columns(data, names)
+    if data.index.nlevels != 2:
+        raise InvalidInputError(f"expected an index of two levels, unit and time, got {data.index.nlevels}")
+    repeated = data.index[data.index.duplicated()]
+    if len(repeated):
+        raise InvalidInputError(f"{repeated[0]} has more than one row: each unit may have one a period")
+    frame = data[names].astype(float).sort_index()
+    check_finite(frame, "drop these rows first, as in data.dropna(), and look at what is lost")
+    return frame
+
+
+def check_balanced(frame: pd.DataFrame) -> tuple[int, int]:
+    """Return the numbers of units and periods of a sorted panel in which each unit has every period.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming the first unit and period without a row.
+    """
+    units, periods = (frame.index.unique(level) for level in (0, 1))
+    gaps = pd.MultiIndex.from_product([units, periods]).difference(frame.index)
+    if len(gaps):
+        raise InvalidInputError(
+            f"the panel is not balanced: {len(gaps)} of {len(units) * len(periods)} rows are missing, the first is "
+            f"{gaps[0]}; leave out the unit or the period"
+        )
+    return len(units), len(periods)
