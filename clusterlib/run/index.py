@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 from clusterlib.paths import Project
 from clusterlib.regions import REGIONS
-from clusterlib.run.execute import ERROR, EXECUTED, RESULTS, RUN, Failure, Place
-from clusterlib.run.notebooks import find_notebooks
+from clusterlib.run.notebooks import scan_notebooks
+from clusterlib.run.places import ERROR, EXECUTED, RESULTS, RUN, Failure, Place, read_json
 from clusterlib.run.pages import TEMPLATES, read_style
-
-
-def _read(path: Path) -> dict | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _entry(project: Project, region: str, notebook: str) -> dict:
     place = Place(project.reports, region, notebook)
-    results, error = _read(place.folder / RESULTS), _read(place.failed / ERROR)
+    results, error = read_json(place.folder / RESULTS), read_json(place.failed / ERROR)
     kinds = [record["kind"] for record in results["records"]] if results else []
     return {
         "page": f"{region}/{notebook}.html" if place.page.exists() else "",
-        "run": _read(place.folder / RUN),
+        "run": read_json(place.folder / RUN),
         "numbers": kinds.count("number"),
         "tables": kinds.count("table"),
         "figures": kinds.count("figure"),
@@ -36,7 +31,7 @@ def write_index(project: Project) -> Path:
     """Write ``reports/index.html`` from what stands in the reports folder, and return its path."""
     import jinja2
 
-    notebooks = find_notebooks(project)
+    notebooks, wrong = scan_notebooks(project)
     entries = {(n.name, r): _entry(project, r, n.name) for n in notebooks for r in REGIONS}
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
