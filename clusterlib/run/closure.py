@@ -1,4 +1,4 @@
-"""Which modules code imports, found without running it: attribute chains, lazy packages and imports in functions too."""
+"""Which modules code imports, found without running it: attribute chains, lazy packages, imports in functions."""
 
 from __future__ import annotations
 

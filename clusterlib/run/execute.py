@@ -121,8 +121,8 @@ def _system_failure(job: Job, folder: Path, error: OSError) -> Failure:
 
 
 def _run_cells(job: Job, folder: Path, root: Path) -> tuple[NotebookNode | None, Failure | None, dict]:
-    from clusterlib.run.papermill_engine import papermill
     from clusterlib.run.kernels import RunKernelManager, kernel_config, run_loop_closed
+    from clusterlib.run.papermill_engine import papermill
 
     # Named like the source: papermill writes the name into the executed notebook.
     source = folder / f"{job.notebook}.ipynb"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 from clusterlib.paths import Project
 from clusterlib.regions import REGIONS
 from clusterlib.run.notebooks import scan_notebooks
-from clusterlib.run.places import ERROR, EXECUTED, RESULTS, RUN, Failure, Place, read_json
 from clusterlib.run.pages import TEMPLATES, read_style
+from clusterlib.run.places import ERROR, EXECUTED, RESULTS, RUN, Failure, Place, read_json
+
+SUMMARY = "run.html"
 
 
 def _entry(project: Project, region: str, notebook: str) -> dict:
@@ -29,22 +32,71 @@ def _entry(project: Project, region: str, notebook: str) -> dict:
 
 def write_index(project: Project) -> Path:
     """Write ``reports/index.html`` from what stands in the reports folder, and return its path."""
-    import jinja2
-
     notebooks, wrong = scan_notebooks(project)
     entries = {(n.name, r): _entry(project, r, n.name) for n in notebooks for r in REGIONS}
-    environment = jinja2.Environment(
+    html = (
+        _environment()
+        .get_template("index.html.j2")
+        .render(
+            style=read_style(),
+            regions=list(REGIONS.values()),
+            notebooks=notebooks,
+            entries=entries,
+            wrong=wrong,
+            has_summary=(project.reports / SUMMARY).exists(),
+            failures=[entry for entry in entries.values() if entry["failure"]],
+        )
+    )
+    return _put(project.reports / "index.html", html)
+
+
+def _environment():
+    import jinja2
+
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    html = environment.get_template("index.html.j2").render(
-        style=read_style(),
-        regions=list(REGIONS.values()),
-        notebooks=notebooks,
-        entries=entries,
-        failures=[entry for entry in entries.values() if entry["failure"]],
-    )
-    path = project.reports / "index.html"
-    scratch = path.with_name(f".index-{os.getpid()}.html")
-    scratch.write_text(html, encoding="utf-8")
-    os.replace(scratch, path)
+
+
+def _put(path: Path, html: str) -> Path:
+    scratch = path.with_name(f".{path.stem}-{os.getpid()}.html")
+    try:
+        scratch.write_text(html, encoding="utf-8")
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
     return path
+
+
+def write_summary(project: Project, events: list[dict], failures: list[Failure]) -> Path:
+    """Write ``reports/run.html``: how a run went, failures first, each with its traceback."""
+    start = next(event for event in events if event["event"] == "run")
+    ended = [event for event in events if event["event"] == "end"]
+    for event in ended:
+        region, _, name = event["task"].partition("/")
+        page = Place(project.reports, region, name.removesuffix(".html")).page
+        event["link"] = f"{region}/{page.name}" if page.exists() and event["outcome"] == "done" else ""
+        event["why"] = "; ".join(start["why"].get(event["task"], []))
+    shown = [
+        {**asdict(f), "link": f"{f.region}/{f.notebook}.failed/{EXECUTED}" if _executed(project, f) else ""}
+        for f in failures
+    ]
+    html = (
+        _environment()
+        .get_template("run.html.j2")
+        .render(
+            style=read_style(),
+            started=start["time"].replace("T", " "),
+            workers=start["workers"],
+            done=sum(event["outcome"] == "done" for event in ended),
+            seconds=events[-1]["at"],
+            failures=shown,
+            left_out=[event["task"] for event in ended if event["outcome"] == "left out"],
+            tasks=sorted(ended, key=lambda event: (event["outcome"] == "done", event["task"])),
+        )
+    )
+    return _put(project.reports / SUMMARY, html)
+
+
+def _executed(project: Project, failure: Failure) -> bool:
+    return (Place(project.reports, failure.region, failure.notebook).failed / EXECUTED).exists()

@@ -68,6 +68,8 @@ def markdown_to_html(source: str) -> str:
 @cache
 def _exporter():
     from clusterlib.run.quick import nbformat  # noqa: F401 - before nbconvert, which imports it the slow way
+
+    # isort: split
     from nbconvert.exporters import HTMLExporter
     from pygments.formatters import HtmlFormatter
 

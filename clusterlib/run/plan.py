@@ -47,6 +47,11 @@ class Task:
         return changed_names(self.parameters, self.notebook.defaults)
 
 
+def table_hashes(manifest: Mapping) -> dict[str, str]:
+    """Return the hash of each table of the processed data, by its name."""
+    return {name.removesuffix(".parquet"): entry["sha256"] for name, entry in manifest["outputs"].items()}
+
+
 class Planner:
     """Compares what notebooks are made from with what their last runs were made from.
 

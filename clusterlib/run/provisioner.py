@@ -39,7 +39,8 @@ class ForkProvisioner(LocalProvisioner):
             log.warning("an ordinary kernel is started, which takes longer: %s", reason)
             return await super().launch_kernel(cmd, **kwargs)
         self.pid = self.pgid = self.process.pid
-        self.cwd = kwargs.get("cwd") or os.path.abspath(os.curdir)
+        # Against this folder jupyter_client resolves paths that a kernel speaks of.
+        vars(self)["cwd"] = kwargs.get("cwd") or os.path.abspath(os.curdir)
         return self.connection_info
 
     def _fork(self, cmd: list[str], kwargs: dict[str, Any]):

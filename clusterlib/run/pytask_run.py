@@ -68,8 +68,9 @@ class _LongestFirst(ThreadPoolExecutor):
 
 
 def run_all(work: list[Work], workers: int) -> dict[str, BaseException | None]:
-    """Run everything with pytask, what comes first in the list first where it is ready, and return the error of each that failed, None for each that did not.
+    """Run everything with pytask; of what is ready, the first in the list goes first.
 
+    Returns the error of each that failed and None for each that did not.
     What was left out because it needs one that failed is not among the keys.
 
     Raises

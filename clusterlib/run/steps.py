@@ -52,4 +52,5 @@ class Step:
         return getattr(importlib.import_module(module), name)(place)
 
 
-STEPS = [Step("html", "clusterlib.run.pages:write_page", ("run/pages.py", "run/templates/page", "run/templates/style.css"))]
+_PAGE_SOURCES = ("run/pages.py", "run/templates/page", "run/templates/style.css")
+STEPS = [Step("html", "clusterlib.run.pages:write_page", _PAGE_SOURCES)]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import datetime
 import os
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clusterlib.errors import ClusterlibError
+from clusterlib.errors import ClusterlibError, InvalidInputError
 from clusterlib.paths import Project, get_project
 from clusterlib.regions import REGIONS, get_region
 from clusterlib.run.execute import Job, Limits, execute
@@ -20,6 +21,8 @@ from clusterlib.run.notebooks import Notebook, scan_notebooks
 from clusterlib.run.parameters import check_known
 from clusterlib.run.places import (
     ERROR,
+    RUN,
+    STATE,
     Failure,
     NotebookFailed,
     Place,
@@ -29,8 +32,9 @@ from clusterlib.run.places import (
     recover,
     write_json,
 )
-from clusterlib.run.plan import FORCED, Planner, Task, with_needs
+from clusterlib.run.plan import FORCED, Planner, Task, table_hashes, with_needs
 from clusterlib.run.steps import STEPS, Step
+from clusterlib.run.stop import hold_if_stopping
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +42,6 @@ if TYPE_CHECKING:
     from clusterlib.run.progress import RunProgress
 
 Executor = Callable[[Job, Path, Path], "Failure | None"]
-stopping = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,6 @@ class Setting:
     tables: dict[str, str]
 
 
-def _tables(manifest: Mapping) -> dict[str, str]:
-    return {name.removesuffix(".parquet"): entry["sha256"] for name, entry in manifest["outputs"].items()}
-
-
 class _Runner:
     """Does the work of one run's tasks and keeps what became of them."""
 
@@ -88,7 +87,7 @@ class _Runner:
         try:
             outcome = action() or "done"
         except BaseException as error:
-            _hold_if_stopping()
+            hold_if_stopping()
             failure = self._failure(name, error)
             with self.lock:
                 self.outcome.failures.append(failure)
@@ -120,7 +119,7 @@ class _Runner:
         scratch = place.scratch()
         try:
             failure = setting.execute(_job(setting, task), scratch, setting.project.root)
-            _hold_if_stopping()
+            hold_if_stopping()
             if failure is not None:
                 put_in_place(scratch, place.failed)
                 raise NotebookFailed(str(failure))
@@ -139,12 +138,6 @@ class _Runner:
         outputs = {path.relative_to(home).as_posix(): hashes.sha256(path) for path in step.make(place)}
         record = read_json(place.steps) or {}
         write_json(place.steps, {**record, step.name: {"made_from": made_from, "outputs": outputs}})
-
-
-def _hold_if_stopping() -> None:
-    """While the run is being ended nothing may be written any more: kernels died because they were killed."""
-    if stopping.is_set():
-        threading.Event().wait()
 
 
 def _remove(folder: Path) -> None:
@@ -219,15 +212,20 @@ def _missing_results(project: Project, tasks: list[Task], every: list[Notebook])
     return notes
 
 
-def _prepare_kernels(tasks: list[Task]) -> None:
+def warm_list(modules: Iterable[str]) -> list[str]:
+    """Return modules in the order in which a warm process imports them: others' first."""
+    from clusterlib.run.closure import third_party
+
+    wanted = set(modules)
+    return [*third_party(wanted), *sorted(name for name in wanted if name.partition(".")[0] == "clusterlib")]
+
+
+def _prepare_kernels(modules: list[str]) -> None:
     """Start importing what the notebooks will want while the rest gets ready."""
     from clusterlib.run import warm
-    from clusterlib.run.closure import third_party
     from clusterlib.run.kernels import kernel_environment
 
-    wanted = set().union(*(task.modules for task in tasks))
-    own = sorted(name for name in wanted if name.partition(".")[0] == "clusterlib")
-    warm.prepare([*third_party(wanted), *own])
+    warm.prepare(modules)
     try:
         warm.get_zygote(kernel_environment({}))
     except warm.CannotFork as reason:
@@ -244,6 +242,8 @@ def run(
     limits: Limits | None = None,
     project: Project | None = None,
     console: Console | None = None,
+    dask: str | None = None,
+    store: str | None = None,
 ) -> RunOutcome:
     """Execute notebooks for regions in parallel, make their pages and the index over all.
 
@@ -266,6 +266,8 @@ def run(
     project : Project, optional
     console : rich.console.Console, optional
         Where progress is shown.
+    dask, store : str, optional
+        Address of a Dask scheduler to run on, and a folder that its workers reach, any fsspec URL.
 
     Returns
     -------
@@ -296,13 +298,15 @@ def run(
         notes = _missing_results(project, tasks, scan_notebooks(project)[0]) if tasks else []
         for note in notes:
             say(f"note: {note}", markup=False, highlight=False)
-        outcome = _run_tasks(setting, tasks, workers, console)
+        modules = set().union(*(task.modules for task in _stale(tasks)))
+        with use_executor(dask, store, project, modules, workers) as (executor, slots):
+            outcome = _run_tasks(replace(setting, execute=executor), tasks, slots, console)
+            _finish(project)
         outcome.notes.extend(notes)
         outcome.failures.extend(
             Failure(name, region, "", 0, "", reason) for name, reason in wrong.items() for region in codes
         )
         setting.planner.close()
-        _finish(project, outcome)
     return outcome
 
 
@@ -316,7 +320,7 @@ def _setting(project: Project, limits: Limits, say: Callable) -> Setting:
     if build_data(project):
         say("Built data/processed from data/raw.")
     manifest = read_manifest(project)
-    tables = _tables(manifest)
+    tables = table_hashes(manifest)
     return Setting(project, Planner(project, tables), manifest, execute, limits, "", tables)
 
 
@@ -326,26 +330,49 @@ def _plan(
     return with_needs(planner.task(notebook, code, settings, force) for notebook in found for code in codes)
 
 
-def _run_tasks(setting: Setting, tasks: list[Task], workers: int | None, console: Console | None) -> RunOutcome:
-    stale = [task for task in tasks if task.stale or task.needs]
+def _stale(tasks: list[Task]) -> list[Task]:
+    return [task for task in tasks if task.stale or task.needs]
+
+
+@contextlib.contextmanager
+def use_executor(
+    dask: str | None, store: str | None, project: Project, modules: Iterable[str], workers: int | None
+) -> Iterator[tuple[Executor, int]]:
+    """Give what executes a notebook, here or on a cluster, and how many it takes at a time.
+
+    ``modules`` are those that the notebooks can import; without any there is nothing to execute.
+    """
+    wanted = warm_list(modules)
+    if store and not dask:
+        raise InvalidInputError("--store says where the workers of a cluster find their files: give --dask too")
+    if dask and wanted:
+        from clusterlib.run.cluster import connect
+
+        with connect(dask, store, project, wanted) as cluster:
+            yield cluster.execute, cluster.slots
+        return
+    if wanted:
+        _prepare_kernels(wanted)
+    yield execute, workers or os.cpu_count() or 1
+
+
+def _run_tasks(setting: Setting, tasks: list[Task], workers: int, console: Console | None) -> RunOutcome:
+    stale = _stale(tasks)
     if not stale and not any(reasons for task in tasks for reasons in task.steps.values()):
         return RunOutcome(unchanged=_unchanged(tasks, set()))
-    from dataclasses import replace
-
     from rich.console import Console
 
     from clusterlib.provenance import git_commit
+    from clusterlib.run.index import write_summary
     from clusterlib.run.progress import RunProgress
-
-    if stale:
-        _prepare_kernels(stale)
     from clusterlib.run.pytask_run import run_all
 
     setting = replace(setting, commit=git_commit(setting.project.root))
-    workers = workers or os.cpu_count() or 1
     journal = Journal(setting.project.reports / JOURNAL)
     expected = _expected(tasks)
-    journal.write("run", tasks=len(expected), workers=workers, commit=setting.commit)
+    why = {task.name: task.reasons for task in stale}
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").removesuffix("+00:00")
+    journal.write("run", time=now, tasks=len(expected), workers=workers, commit=setting.commit, why=why)
     try:
         with RunProgress(console or Console(quiet=True), workers, expected) as progress:
             runner = _Runner(setting, progress, journal)
@@ -358,6 +385,7 @@ def _run_tasks(setting: Setting, tasks: list[Task], workers: int | None, console
     finally:
         journal.close()
     outcome = runner.outcome
+    write_summary(setting.project, journal.events, outcome.failures)
     outcome.unchanged.extend(_unchanged(tasks, {item.name for item in work}))
     for names in (outcome.executed, outcome.unchanged):
         names.sort()
@@ -375,7 +403,23 @@ def _expected(tasks: list[Task]) -> dict[str, float | None]:
     return expected
 
 
-def _finish(project: Project, outcome: RunOutcome) -> None:
+def _finish(project: Project) -> None:
+    """Write the index, unless nothing that it shows changed since it was written."""
+    index = project.reports / "index.html"
+    shown = [
+        *project.notebooks.glob("*.ipynb"),
+        *project.reports.glob(f"*/*/{RUN}"),
+        *project.reports.glob(f"*/*.failed/{ERROR}"),
+        *project.reports.glob("*/*.html"),
+        *project.reports.glob("*"),
+        Path(__file__).with_name("index.py"),
+        *(Path(__file__).with_name("templates")).glob("*"),
+    ]
+    inputs = {str(path): path.stat().st_mtime_ns for path in sorted(shown) if path != index and path.name != STATE}
+    state = project.reports / STATE / "index.json"
+    if index.exists() and read_json(state) == inputs:
+        return
     from clusterlib.run.index import write_index
 
     write_index(project)
+    write_json(state, inputs)

@@ -22,7 +22,9 @@ from clusterlib.run.zygote import LAUNCH, LAUNCHER, RETIRE, receive_message, sen
 log = logging.getLogger("clusterlib.run")
 
 FORK_VARIABLE = "CLUSTERLIB_FORK"
-_BASE_MODULES = ("ipykernel.kernelapp", "ipykernel.debugger", "ipykernel.ipkernel", "ipykernel.zmqshell", "matplotlib_inline.config")
+_BASE_MODULES = tuple(
+    "ipykernel.kernelapp ipykernel.debugger ipykernel.ipkernel ipykernel.zmqshell matplotlib_inline.config".split()
+)
 _START = "from clusterlib.run.zygote import main; main()"
 _PACKAGE = Path(__file__).resolve().parents[1]
 # What a library may read once, when it is loaded, so that a fork could not make up for another value.
@@ -213,11 +215,17 @@ class _Nursery:
             self.current.clear()
             self.retired.clear()
 
+    def kill(self) -> None:
+        """End every zygote at once, without waiting for a lock; the system kills their kernels."""
+        for zygote in [*self.retired, *(z for _, z in self.current.values())]:
+            zygote.process.kill()
+
 
 _nursery = _Nursery()
 prepare = _nursery.prepare
 get_zygote = _nursery.get
 close_zygotes = _nursery.close
+kill_zygotes = _nursery.kill
 atexit.register(close_zygotes)
 
 
