@@ -95,7 +95,8 @@ class _Chains(ast.NodeVisitor):
             parts.append(inner.attr)
             inner = inner.value
         if isinstance(inner, ast.Name) and inner.id in self.aliases:
-            self.found |= {".".join([start, *reversed(parts)]) for start in self.aliases[inner.id]}
+            # Where the chain ends at a package, whoever holds its value can reach everything below.
+            self.found |= {".".join([start, *reversed(parts), _EVERYTHING]) for start in self.aliases[inner.id]}
         else:
             self.visit(inner)
 

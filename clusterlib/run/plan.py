@@ -127,7 +127,7 @@ class Planner:
         found += _changes("library code", before["code"], inputs["code"])
         now = {name: self.tables.get(name, "") for name in before["data"]}
         found += _changes("data", before["data"], now)
-        found += _changes("results of", before["results"], inputs["results"])
+        found += _changes("results", before["results"], inputs["results"])
         return found
 
     def _output_reasons(self, folder: Path, outputs: Mapping[str, str]) -> list[str]:
