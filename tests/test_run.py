@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -150,9 +153,8 @@ def test_a_parameter_set_for_a_run_reaches_those_that_have_it_and_shows_everywhe
     assert made["parameters"] == {"region": "yrd", "years": "2016:2024", "n": 5}
     assert made["changed"] == ["n"]
     page = (project.reports / "yrd" / "01_typed.html").read_text(encoding="utf-8")
-    assert "<mark><code>n = 5</code>" in page and "<code>years = &#34;2016:2024&#34;</code>" in page.replace(
-        '"2', "&#34;2"
-    ).replace('4"', "4&#34;")
+    assert "<mark><code>n = 5</code>" in page
+    assert re.search(r"[^>]<code>years = .{0,5}2016:2024", page), "shown, and not marked"
     assert "<mark>n = 5</mark>" in (project.reports / "index.html").read_text(encoding="utf-8")
     # The standard report is not what lies there now.
     assert run(["yrd"], project=project).executed == ["yrd/01_typed", "yrd/01_typed.html"]
@@ -252,10 +254,8 @@ def test_a_run_with_nothing_to_do_loads_neither_pytask_nor_the_stack(project):
     write_notebook(project, "01_one", RECORD)
     run(["yrd"], project=project)
     heavy = ("pytask", "pandas", "nbformat", "papermill", "jinja2", "jupyter_client")
-    code = f"import sys\nfrom clusterlib.run.tasks import run\nprint(run(['yrd']).executed, [m for m in {heavy} if m in sys.modules])"
-    import subprocess
-    import sys
-
+    code = "import sys\nfrom clusterlib.run.tasks import run\nprint(run(['yrd']).executed, "
+    code += f"[m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "[] []\n", done.stderr
 

@@ -37,9 +37,8 @@ def test_a_sweep_runs_every_combination_and_collects_one_table(typed):
     assert len(table) == 8 * 3 and table["run"].nunique() == 8
     numbers = table[table["name"] == "score"].set_index(["parameter_region", "parameter_method", "parameter_n"])
     assert numbers.loc[("yrd", "critic", 2), "number"] == 1.0
-    assert set(table.loc[table["name"] == "what", "text"]) == {
-        f"{r} {m}" for r in ("bth", "yrd") for m in ("entropy", "critic")
-    }
+    texts = set(table.loc[table["name"] == "what", "text"])
+    assert texts == {f"{region} {method}" for region in ("bth", "yrd") for method in ("entropy", "critic")}
     assert json.loads(table.loc[table["name"] == "table", "text"].iloc[0])["columns"] == ["a"]
     assert table["parameter_n"].dtype == "int64" and (table["parameter_alpha"] == 0.5).all()
     again = run_sweep("01_typed", {**grid, "n": [1, 2, 3]}, project=typed)
@@ -129,13 +128,10 @@ def test_inputs_and_outputs_go_through_any_fsspec_folder(scheduler, typed, tmp_p
     store = tmp_path_factory.mktemp("store")
     url = f"file://{store}" if kind == "file" else f"local://{store}/below"
     base = store if kind == "file" else store / "below"
-    read = "import clusterlib as cl\nfrom clusterlib.results import record, load_results\nrecord('rows', len(cl.data.load_units('province')))"
-    write_notebook(typed, "02_two", read)
-    write_notebook(
-        typed,
-        "90_report",
-        "from clusterlib.results import load_results, record\nrecord('all', load_results('02_two', region)['rows'].value)",
-    )
+    read = "import clusterlib as cl\nrecord('rows', len(cl.data.load_units('province')))"
+    load = "from clusterlib.results import load_results, record\n"
+    write_notebook(typed, "02_two", "from clusterlib.results import record", read)
+    write_notebook(typed, "90_report", load + "record('all', load_results('02_two', region)['rows'].value)")
     outcome = run(["yrd"], project=typed, dask=scheduler[0], store=url)
     assert outcome.ok, outcome.failures
     assert results_of(typed, "yrd", "90_report")["all"] == results_of(typed, "yrd", "02_two")["rows"] > 30
@@ -177,7 +173,7 @@ def test_no_scheduler_no_workers_and_a_store_without_a_cluster_are_told(typed, m
     from clusterlib.run import cluster
 
     monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 2)
-    with pytest.raises(ClusterlibError, match="no Dask scheduler answers at tcp://127.0.0.1:9"):
+    with pytest.raises(ClusterlibError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         run(["yrd"], project=typed, dask="tcp://127.0.0.1:9")
     with pytest.raises(InvalidInputError, match="give --dask too"):
         run(["yrd"], project=typed, store="memory://x")

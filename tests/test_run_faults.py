@@ -28,12 +28,12 @@ from clusterlib.run.execute import Limits
 from clusterlib.run.locks import AlreadyRunning, lock_owner, run_lock
 from clusterlib.run.tasks import run
 
-SLEEP = "import time\ntime.sleep(120)"
+SLEEP = "import time\nopen('started', 'w').close()\ntime.sleep(120)"
 
 
 def at_work(project, name="02_slow"):
-    """Whether a kernel has begun the notebook that does not end."""
-    return [p for p in processes_of(project) if any(name in str(f) for f in (p.environ().get("CLUSTERLIB_READS", ""),))]
+    """Whether a kernel has begun the cell that does not end."""
+    return list((project.reports / "yrd").glob(f".{name}-*/started"))
 
 
 def start_slow_run(project, *arguments):
@@ -181,7 +181,8 @@ def test_threads_do_not_share_a_kernels_folder_or_environment(project):
             project,
             f"0{number}_one",
             "import os, time\nfrom clusterlib.results import record\ntime.sleep(0.3)",
-            "record('where', os.path.basename(os.getcwd()).split('-')[0])\nrecord('reads', os.environ['CLUSTERLIB_READS'] == os.getcwd() + '/reads.txt')",
+            "record('where', os.path.basename(os.getcwd()).split('-')[0])",
+            "record('reads', os.environ['CLUSTERLIB_READS'] == os.getcwd() + '/reads.txt')",
         )
     before = os.getcwd(), dict(os.environ)
     assert run(["yrd"], workers=4, project=project).ok

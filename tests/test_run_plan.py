@@ -38,7 +38,7 @@ def library(tmp_path) -> Library:
         "data/raw.py": "import csv",
         "maps.py": "import geopandas\ndef draw():\n    from clusterlib.figures import bars\n    import mapclassify",
         "figures/__init__.py": LAZY.format('submodules=["charts", "style"], submod_attrs={"charts": ["bars"]}'),
-        "figures/charts.py": "from . import style\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import clusterlib.maps",
+        "figures/charts.py": "from . import style\nif TYPE_CHECKING:\n    import clusterlib.maps",
         "figures/style.py": "",
         "plain.py": "",
         "run/__init__.py": "",
@@ -167,7 +167,7 @@ def test_values_become_what_the_cell_declares(kind, text, value):
     ],
 )
 def test_a_value_of_another_type_is_refused_with_name_type_and_notebook(kind, text):
-    with pytest.raises(InvalidInputError, match="parameter p of 01_one is an? ") as caught:
+    with pytest.raises(InvalidInputError, match=r"parameter p of 01_one is an? ") as caught:
         Parameter("p", kind, None).parse(text, "01_one")
     assert kind in str(caught.value) and text in str(caught.value)
 

@@ -189,7 +189,8 @@ def _failure(job: Job, folder: Path, error: Exception, watch: _Watch) -> Failure
 
     from clusterlib.run.quick import nbformat
 
-    if isinstance(error, (OSError, ClusterlibError)):
+    # nbclient's own time-out is an OSError too, without a number of the system's.
+    if isinstance(error, ClusterlibError) or (isinstance(error, OSError) and error.errno is not None):
         raise error
     try:
         notebook = nbformat.read(folder / EXECUTED, as_version=4)

@@ -90,6 +90,8 @@ def run_all(work: list[Work], workers: int) -> dict[str, BaseException | None]:
     )
     if hasattr(pytask_parallel.execute, "_Sleeper"):
         pytask_parallel.execute._Sleeper = lambda: bell
+    # It puts its folder on the paths of this process for the sake of worker processes; kernels would inherit that.
+    pytask_parallel.execute.set_worker_root = lambda path: None
     log, shown = io.StringIO(), pytask.console.file
     pytask.console.file = log
     try:
