@@ -169,7 +169,7 @@ def test_parameters_are_checked_before_anything_runs(project):
         run(settings={"n": "many"}, project=project)
     done = clusterlib_command("run", "--param", "n=many")
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
-    assert not list(project.reports.glob("*/*"))
+    assert not list(project.reports.glob("[!.]*/*"))
 
 
 REPORT = (

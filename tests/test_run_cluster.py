@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
 
 import pandas as pd
+import psutil
 import pytest
 from engine import RECORD, clusterlib_command, kill, processes_of, results_of, start_command, wait_for, write_notebook
 
@@ -160,13 +162,16 @@ def test_a_sweep_runs_on_the_cluster_too(scheduler, typed):
 
 
 def test_ctrl_c_ends_the_kernels_on_the_workers_too(scheduler, project):
-    write_notebook(project, "01_slow", "import time\ntime.sleep(120)")
+    say = (
+        "import os, time\nopen('pid.part', 'w').write(str(os.getpid()))\nos.rename('pid.part', 'pid')\ntime.sleep(120)"
+    )
+    write_notebook(project, "01_slow", say)
     process = start_command("run", "--region", "yrd", "--dask", scheduler[0])
-    kernels = wait_for(lambda: [p for p in processes_of(project) if p.ppid() != process.pid and p.pid != process.pid])
-    import signal
-
+    (path,) = wait_for(lambda: list((project.reports / "yrd").glob(".01_slow-*/pid")))
+    kernel = psutil.Process(int(path.read_text()))
+    assert kernel.is_running()
     assert kill(process, signal.SIGINT) < 2
-    wait_for(lambda: not any(p.is_running() for p in kernels), 10)
+    wait_for(lambda: not kernel.is_running(), 15)
 
 
 def test_no_scheduler_no_workers_and_a_store_without_a_cluster_are_told(typed, monkeypatch):

@@ -18,7 +18,7 @@ from clusterlib.run.execute import Job, Limits, execute
 from clusterlib.run.journal import JOURNAL, Journal
 from clusterlib.run.locks import run_lock
 from clusterlib.run.notebooks import Notebook, scan_notebooks
-from clusterlib.run.parameters import check_known
+from clusterlib.run.parameters import check_known, resolve
 from clusterlib.run.places import (
     ERROR,
     RUN,
@@ -289,6 +289,8 @@ def run(
     codes = [get_region(code).code for code in regions or REGIONS]
     found, wrong = scan_notebooks(project, notebooks)
     check_known(settings or {}, {n.name: n.parameters for n in found})
+    for one in found:
+        resolve(one.name, one.parameters, settings or {})
     say = console.print if console else _say_nothing
     with run_lock(project.reports):
         for note in recover(project.reports):
