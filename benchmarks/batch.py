@@ -34,6 +34,7 @@ JUPYTER = [sys.executable, "-m", "jupyter"]
 STACK = (
     "import numpy, scipy.stats, pandas, geopandas, matplotlib.pyplot, seaborn, statsmodels.api\nimport clusterlib as cl"
 )
+PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 PARAMETERS = 'region: str = "yrd"\nn: int = 0'
 
 
@@ -48,7 +49,9 @@ def project(notebooks: dict[str, list[str]] | None = None) -> Path:
     for name, cells in notebooks.items():
         first = nbformat.v4.new_code_cell(PARAMETERS, id="parameters", metadata={"tags": ["parameters"]})
         code = [nbformat.v4.new_code_cell(text, id=f"c{i}") for i, text in enumerate(cells)]
-        nbformat.write(nbformat.v4.new_notebook(cells=[first, *code]), root / "notebooks" / f"{name}.ipynb")
+        nbformat.write(
+            nbformat.v4.new_notebook(cells=[first, *code], metadata=PYTHON), root / "notebooks" / f"{name}.ipynb"
+        )
     return root
 
 
@@ -197,10 +200,8 @@ def dask(args: argparse.Namespace) -> None:
 
 
 def _on_cluster(root: Path, workers: int) -> float:
-    scheduler = subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    head = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    scheduler = subprocess.Popen([*head, "--no-dashboard"], stderr=subprocess.PIPE, text=True)
     address = next(line.split()[-1] for line in scheduler.stderr if "Scheduler at:" in line)
     options = ["--nthreads", "1", "--no-dashboard", "--no-nanny", "--memory-limit", "0"]
     command = [sys.executable, "-m", "distributed.cli.dask_worker", address, *options]
