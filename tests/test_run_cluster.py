@@ -85,6 +85,15 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(typed):
     assert not list(folder.glob("runs/*/.*"))
 
 
+def test_memory_and_descriptors_stay_the_same_however_many_combinations(typed):
+    me = psutil.Process()
+    run_sweep("01_typed", {"n": list(range(10))}, project=typed)
+    before = me.memory_info().rss, me.num_fds()
+    run_sweep("01_typed", {"n": list(range(10, 50))}, project=typed)
+    assert me.memory_info().rss - before[0] < 12e6
+    assert me.num_fds() <= before[1] + 2
+
+
 # Dask.
 
 

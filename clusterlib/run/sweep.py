@@ -169,7 +169,7 @@ def run_sweep(
     with run_lock(folder):
         sweep = _prepare(found, folder, project, limits or Limits(), keep_notebooks)
         _clear_scratch(folder)
-        with use_executor(dask, store, project, sweep.modules, workers) as (executor, slots):
+        with use_executor(dask, store, project, sweep.modules, workers, ahead=False) as (executor, slots):
             outcome = _Runner(sweep, executor).run(checked, slots, console)
         _collect(sweep, checked, outcome.table)
     return outcome

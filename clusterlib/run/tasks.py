@@ -220,12 +220,14 @@ def warm_list(modules: Iterable[str]) -> list[str]:
     return [*third_party(wanted), *sorted(name for name in wanted if name.partition(".")[0] == "clusterlib")]
 
 
-def _prepare_kernels(modules: list[str]) -> None:
-    """Start importing what the notebooks will want while the rest gets ready."""
+def _prepare_kernels(modules: list[str], ahead: bool) -> None:
+    """Say what the notebooks will want, and start importing it while the rest gets ready."""
     from clusterlib.run import warm
     from clusterlib.run.kernels import kernel_environment
 
     warm.prepare(modules)
+    if not ahead:
+        return
     try:
         warm.get_zygote(kernel_environment({}))
     except warm.CannotFork as reason:
@@ -338,11 +340,18 @@ def _stale(tasks: list[Task]) -> list[Task]:
 
 @contextlib.contextmanager
 def use_executor(
-    dask: str | None, store: str | None, project: Project, modules: Iterable[str], workers: int | None
+    dask: str | None,
+    store: str | None,
+    project: Project,
+    modules: Iterable[str],
+    workers: int | None,
+    *,
+    ahead: bool = True,
 ) -> Iterator[tuple[Executor, int]]:
     """Give what executes a notebook, here or on a cluster, and how many it takes at a time.
 
-    ``modules`` are those that the notebooks can import; without any there is nothing to execute.
+    ``modules`` are those that the notebooks can import; without any there is nothing to execute. With ``ahead`` they
+    begin to be imported at once, else when the first notebook is taken up.
     """
     wanted = warm_list(modules)
     if store and not dask:
@@ -354,7 +363,7 @@ def use_executor(
             yield cluster.execute, cluster.slots
         return
     if wanted:
-        _prepare_kernels(wanted)
+        _prepare_kernels(wanted, ahead)
     yield execute, workers or os.cpu_count() or 1
 
 

@@ -22,9 +22,7 @@ from clusterlib.run.zygote import LAUNCH, LAUNCHER, RETIRE, receive_message, sen
 log = logging.getLogger("clusterlib.run")
 
 FORK_VARIABLE = "CLUSTERLIB_FORK"
-_BASE_MODULES = tuple(
-    "ipykernel.kernelapp ipykernel.debugger ipykernel.ipkernel ipykernel.zmqshell matplotlib_inline.config".split()
-)
+_BASE_MODULES = ("ipykernel.kernelapp", "ipykernel.debugger", "ipykernel.ipkernel", "ipykernel.zmqshell")
 _START = "from clusterlib.run.zygote import main; main()"
 _PACKAGE = Path(__file__).resolve().parents[1]
 # What a library may read once, when it is loaded, so that a fork could not make up for another value.

@@ -90,7 +90,14 @@ def preload(modules: list[str]) -> dict[str, str]:
                 break
     finally:
         del builtins.get_ipython
+        # Ties itself to the shell that is there when it is loaded, so each kernel must load it anew.
+        for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib_inline"]:
+            del sys.modules[name]
     return failed
+
+
+# Variables that packages set when they were imported, as they would have in the kernel.
+_set_by_imports: dict[str, str] = {}
 
 
 class _Server:
@@ -207,6 +214,7 @@ def _reseed() -> None:
 def run_kernel(request: dict) -> int:
     """Turn this fork into the kernel that ``request`` describes, until it ends."""
     os.environ.clear()
+    os.environ.update(_set_by_imports)
     os.environ.update(request["env"], JPY_PARENT_PID=str(os.getppid()))
     os.chdir(request["cwd"])
     time.tzset()
@@ -244,7 +252,9 @@ def main() -> None:
     sys.path[:] = [entry for entry in sys.path if entry]
     os.chdir(os.sep)
     started = time.monotonic()
+    before = dict(os.environ)
     failed = preload(json.loads(sys.argv[2]))
+    _set_by_imports.update({name: value for name, value in os.environ.items() if name not in before})
     gc.collect()
     # Objects that stay for ever are not looked at by the forks' collectors, so their memory stays shared.
     gc.freeze()
