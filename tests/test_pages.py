@@ -10,8 +10,8 @@ import pytest
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.results import MIME
-from clusterlib.run.execute import Place
 from clusterlib.run.pages import markdown_to_html, math_to_mathml, render
+from clusterlib.run.places import Place
 
 RUN = {
     "notebook_sha256": "ab" * 32,

@@ -3,42 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import nbformat
 import pytest
+from engine import RECORD, clusterlib_command, files_of, results_of, write_notebook
 
-from clusterlib.errors import ClusterlibError, UnknownNameError
-from clusterlib.paths import Project
+from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 from clusterlib.run.notebooks import find_notebooks
 from clusterlib.run.tasks import run
-
-PARAMETERS = 'region: str = "yrd"'
-RECORD = "from clusterlib.results import record\nrecord('answer', 42.0, unit='things', label='The answer')"
-
-
-def write_notebook(project: Project, name: str, *cells: str, title: str = "A notebook") -> Path:
-    """Write a notebook with a parameters cell and these code cells, whose identifiers are c1, c2, ..."""
-    notebook = nbformat.v4.new_notebook()
-    parameters = nbformat.v4.new_code_cell(PARAMETERS, id="parameters", metadata={"tags": ["parameters"]})
-    heading = nbformat.v4.new_markdown_cell(f"# {title}", id="heading")
-    code = [nbformat.v4.new_code_cell(source, id=f"c{i}") for i, source in enumerate(cells, start=1)]
-    notebook.cells = [heading, parameters, *code]
-    path = project.notebooks / f"{name}.ipynb"
-    nbformat.write(notebook, path)
-    return path
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-def clusterlib_command(*arguments: str) -> subprocess.CompletedProcess:
-    code = "from clusterlib.run.cli import app; app()"
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=300)
 
 
 def test_a_failing_notebook_stops_no_other_and_the_command_ends_with_cell_error_and_exit_code(project):
@@ -84,13 +59,14 @@ def test_nothing_runs_twice_and_a_changed_notebook_runs_alone(project):
 
 def test_a_missing_output_or_other_data_make_a_notebook_run_again(built_project):
     built_project.notebooks.mkdir()
-    write_notebook(built_project, "01_one", RECORD)
-    assert run(["yrd"], project=built_project).executed == ["yrd/01_one", "yrd/01_one.html"]
+    write_notebook(built_project, "01_one", RECORD, "import clusterlib as cl\ncl.data.load_panel('province');")
+    write_notebook(built_project, "02_two", "import clusterlib as cl\ncl.data.load_panel('city');")
+    assert "yrd/01_one" in run(["yrd"], project=built_project).executed
     (built_project.reports / "yrd" / "01_one" / "results.json").unlink()
     assert "yrd/01_one" in run(["yrd"], project=built_project).executed
     facts = built_project.raw / "province" / "digital_finance.csv"
     facts.write_text(facts.read_text(encoding="utf-8").replace("2011,dfi_total,79.41", "2011,dfi_total,79.42"), "utf-8")
-    assert "yrd/01_one" in run(["yrd"], project=built_project).executed
+    assert run(["yrd"], project=built_project).executed == ["yrd/01_one", "yrd/01_one.html"]
 
 
 def test_results_are_the_same_byte_for_byte_whatever_the_number_of_workers(project):
@@ -119,14 +95,6 @@ def test_two_cells_with_one_result_name_are_a_failure_that_names_both(project):
     write_notebook(project, "01_one", RECORD, RECORD)
     (failure,) = run(["yrd"], project=project).failures
     assert "c1" in failure.error and "c2" in failure.error and "answer" in failure.error
-
-
-def test_a_kernel_that_dies_is_reported_with_its_cell(project):
-    write_notebook(project, "01_one", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
-    started = time.monotonic()
-    (failure,) = run(["yrd"], project=project).failures
-    assert (failure.cell, failure.error.split(":")[0]) == ("c1", "DeadKernelError")
-    assert time.monotonic() - started < 60
 
 
 def test_the_users_own_start_up_files_do_not_reach_a_kernel(project, tmp_path, monkeypatch):
@@ -170,3 +138,186 @@ def test_wrong_raw_data_end_the_command_with_file_and_line(raw_project):
     done = clusterlib_command("data")
     assert done.returncode == 2
     assert "data/raw/province/innovation.csv, line 5, column 'value': 'n/a' is not a number" in done.stderr
+
+
+TYPED = 'region: str = "yrd"\nyears: str = "2016:2024"\nn: int = 3'
+SHOW = "from clusterlib.results import record\nrecord('years', years)\nrecord('n', n)"
+
+
+def test_a_parameter_set_for_a_run_reaches_those_that_have_it_and_shows_everywhere(project):
+    write_notebook(project, "01_typed", SHOW, parameters=TYPED)
+    write_notebook(project, "02_plain", RECORD)
+    assert run(["yrd"], settings={"n": "5"}, project=project).ok
+    assert results_of(project, "yrd", "01_typed") == {"years": "2016:2024", "n": 5}
+    made = json.loads((project.reports / "yrd" / "01_typed" / "run.json").read_text(encoding="utf-8"))
+    assert made["parameters"] == {"region": "yrd", "years": "2016:2024", "n": 5}
+    assert made["changed"] == ["n"]
+    page = (project.reports / "yrd" / "01_typed.html").read_text(encoding="utf-8")
+    assert "<mark><code>n = 5</code>" in page
+    assert re.search(r"[^>]<code>years = .{0,5}2016:2024", page), "shown, and not marked"
+    assert "<mark>n = 5</mark>" in (project.reports / "index.html").read_text(encoding="utf-8")
+    # The standard report is not what lies there now.
+    assert run(["yrd"], project=project).executed == ["yrd/01_typed", "yrd/01_typed.html"]
+    assert "<mark>" not in (project.reports / "index.html").read_text(encoding="utf-8")
+
+
+def test_parameters_are_checked_before_anything_runs(project):
+    write_notebook(project, "01_typed", SHOW, parameters=TYPED)
+    with pytest.raises(UnknownNameError, match="did you mean 'years'"):
+        run(settings={"year": "2020"}, project=project)
+    with pytest.raises(InvalidInputError, match="n of 01_typed is an int"):
+        run(settings={"n": "many"}, project=project)
+    done = clusterlib_command("run", "--param", "n=many")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert not list(project.reports.glob("[!.]*/*"))
+
+
+REPORT = (
+    "from clusterlib.results import load_results, record\n"
+    "record('total', sum(load_results(n, region)['answer'].value for n in ('01_one', '02_two')))"
+)
+
+
+def test_a_report_runs_after_the_others_and_again_only_when_what_they_found_changed(project):
+    first = write_notebook(project, "01_one", RECORD)
+    write_notebook(project, "02_two", RECORD)
+    write_notebook(project, "90_report", REPORT)
+    assert run(["yrd"], project=project).ok
+    assert results_of(project, "yrd", "90_report") == {"total": 84.0}
+    assert run(["yrd"], project=project).executed == []
+    first.write_text(first.read_text(encoding="utf-8").replace("42.0", "42.0 + 0"), encoding="utf-8")
+    assert run(["yrd"], project=project).executed == ["yrd/01_one", "yrd/01_one.html"]
+    first.write_text(first.read_text(encoding="utf-8").replace("42.0 + 0", "1.0"), encoding="utf-8")
+    assert "yrd/90_report" in run(["yrd"], project=project).executed
+    assert results_of(project, "yrd", "90_report") == {"total": 43.0}
+
+
+def test_a_report_alone_runs_on_what_is_there_and_says_what_is_missing(project):
+    write_notebook(project, "01_one", RECORD)
+    write_notebook(project, "02_two", RECORD)
+    write_notebook(project, "90_report", REPORT)
+    assert run(["yrd"], ["01_one"], project=project).ok
+    outcome = run(["yrd"], ["90_report"], project=project)
+    assert "02_two" in outcome.notes[0] and "01_one" not in outcome.notes[0]
+    assert "no results of 02_two for yrd" in outcome.failures[0].error
+
+
+def test_a_report_is_left_out_when_what_it_needs_failed(project):
+    write_notebook(project, "01_one", "1 / 0")
+    write_notebook(project, "90_report", RECORD)
+    outcome = run(["yrd"], project=project)
+    assert outcome.left_out == ["yrd/01_one.html", "yrd/90_report", "yrd/90_report.html"]
+    assert not outcome.ok
+
+
+def test_a_broken_notebook_is_named_and_the_others_run(project):
+    write_notebook(project, "01_one", RECORD)
+    (project.notebooks / "02_broken.ipynb").write_text("{ not json", encoding="utf-8")
+    outcome = run(["yrd"], project=project)
+    assert outcome.executed == ["yrd/01_one", "yrd/01_one.html"]
+    assert [(f.notebook, f.region) for f in outcome.failures] == [("02_broken", "yrd")]
+    assert "not a valid notebook" in outcome.failures[0].error
+    assert "02_broken.ipynb is not a valid notebook" in (project.reports / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_log_has_a_line_for_each_event_and_the_summary_shows_failures_first(project):
+    write_notebook(project, "01_good", RECORD)
+    write_notebook(project, "02_bad", "def f():\n    raise ValueError('no such luck')\n\nf()")
+    run(["yrd"], project=project)
+    lines = (project.reports / "run.jsonl").read_text(encoding="utf-8").splitlines()
+    events = [json.loads(line) for line in lines]
+    ends = {e["task"]: e for e in events if e["event"] == "end"}
+    assert {name: e["outcome"] for name, e in ends.items()} == {
+        "yrd/01_good": "done",
+        "yrd/01_good.html": "done",
+        "yrd/02_bad": "failed",
+        "yrd/02_bad.html": "left out",
+    }
+    assert all(e["seconds"] > 0 for e in ends.values() if e["outcome"] == "done")
+    summary = (project.reports / "run.html").read_text(encoding="utf-8")
+    assert summary.index("no such luck") < summary.index("Tasks 任务")
+    assert "line 2, in f" in summary.replace("File", "").replace("&#34;", '"') or "in f()" in summary
+    assert 'href="yrd/02_bad.failed/notebook.ipynb"' in summary
+
+
+def test_status_says_what_would_run_and_why(project):
+    write_notebook(project, "01_typed", SHOW, parameters=TYPED)
+    done = clusterlib_command("status", "--region", "yrd")
+    assert "it has not been run" in done.stdout and "2 of 2 would run" in done.stdout
+    run(["yrd"], project=project)
+    assert "0 of 2 would run" in clusterlib_command("status", "--region", "yrd").stdout
+    done = clusterlib_command("status", "--region", "yrd", "--param", "n=9")
+    assert "parameter n was 3, is 9" in done.stdout
+
+
+def test_a_run_with_nothing_to_do_loads_neither_pytask_nor_the_stack(project):
+    write_notebook(project, "01_one", RECORD)
+    run(["yrd"], project=project)
+    heavy = ("pytask", "pandas", "nbformat", "papermill", "jinja2", "jupyter_client")
+    code = "import sys\nfrom clusterlib.run.tasks import run\nprint(run(['yrd']).executed, "
+    code += f"[m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[] []\n", done.stderr
+
+
+def test_clean_deletes_what_runs_wrote_and_no_raw_data_and_asks_first(built_project):
+    built_project.notebooks.mkdir()
+    write_notebook(built_project, "01_one", RECORD)
+    run(["yrd"], project=built_project)
+    (built_project.reports / "README.md").write_text("kept")
+    raw = files_of(built_project.raw)
+    assert clusterlib_command("clean", input="n\n").returncode == 1
+    assert (built_project.reports / "yrd" / "01_one").exists()
+    assert clusterlib_command("clean", "--yes", "--data").returncode == 0
+    assert [p.name for p in built_project.reports.iterdir()] == ["README.md"]
+    assert list(built_project.processed.iterdir()) == []
+    assert files_of(built_project.raw) == raw and len(list(built_project.notebooks.iterdir())) == 1
+
+
+def test_a_new_notebook_runs_as_it_stands_and_never_overwrites(project):
+    from clusterlib.run.scaffold import write_skeleton
+
+    path = write_skeleton("11_energy_use", "Energy 能源")
+    outcome = run(["gba"], ["11_energy_use"], project=project)
+    assert outcome.ok, outcome.failures
+    content = json.loads((project.reports / "gba" / "11_energy_use" / "results.json").read_text(encoding="utf-8"))
+    assert {r["kind"] for r in content["records"]} == {"number", "table", "figure"}
+    for taken in ("11_energy_use", "11_other", "Eleven"):
+        with pytest.raises(InvalidInputError):
+            write_skeleton(taken)
+    assert nbformat.read(path, as_version=4).cells[0].source.startswith("# Energy 能源")
+
+
+def test_serve_shows_the_reports_on_this_machine_only_and_not_the_state(project):
+    import threading
+    import urllib.error
+    import urllib.request
+
+    from clusterlib.run.serve import make_server
+
+    with pytest.raises(ClusterlibError, match="no reports yet"):
+        make_server(0, project)
+    write_notebook(project, "01_one", RECORD)
+    run(["yrd"], project=project)
+    with make_server(0, project) as server:
+        host, port = server.server_address[:2]
+        assert host == "127.0.0.1"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/index.html", timeout=10) as answer:
+            assert "01_one" in answer.read().decode()
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/.state/run.lock", timeout=10)
+        with pytest.raises(ClusterlibError, match="choose another with --port"):
+            make_server(port, project)
+        server.shutdown()
+
+
+def test_doctor_finds_everything_in_order_here_and_says_what_is_not(project):
+    write_notebook(project, "01_one", RECORD)
+    done = clusterlib_command("doctor")
+    assert done.returncode == 0, done.stdout
+    for name in ("packages", "Chinese font", "warm kernels", "other runs", "folder reports"):
+        assert name in done.stdout
+    (project.notebooks / "02_broken.ipynb").write_text("[]", encoding="utf-8")
+    done = clusterlib_command("doctor")
+    assert done.returncode == 1 and "WRONG notebooks" in done.stdout

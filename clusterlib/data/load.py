@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable
 from functools import lru_cache
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
 BOUNDARY_LEVELS = ("province", "city")
+READS_VARIABLE = "CLUSTERLIB_READS"
 
 
 @lru_cache(maxsize=32)
@@ -33,9 +35,17 @@ def _read(path: Path, modified: int, spatial: bool) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
+def _note_read(name: str) -> None:
+    """Tell the run that executes this notebook, if one does, which table it reads."""
+    if path := os.environ.get(READS_VARIABLE):
+        with open(path, "a", encoding="utf-8") as reads:
+            reads.write(f"{name}\n")
+
+
 def _load(name: str, spatial: bool = False) -> pd.DataFrame:
     # Without a manifest a build stopped half-way: the files may be of two builds.
     read_manifest()
+    _note_read(name)
     path = get_project().processed / f"{name}.parquet"
     if not path.exists():
         raise DataNotBuiltError(f"data/processed/{path.name} is missing: run `make data`")

@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from clusterlib.data.assemble import assemble
 from clusterlib.errors import DataNotBuiltError
 from clusterlib.paths import Project, get_project
 from clusterlib.provenance import git_commit, package_versions, sha256
@@ -96,6 +95,9 @@ def build(project: Project | None = None, force: bool = False) -> bool:
     project = project or get_project()
     if not force and is_current(project):
         return False
+    # Only here: to find that nothing changed takes no pandas.
+    from clusterlib.data.assemble import assemble
+
     inputs = _raw_hashes(project)
     frames = assemble(project)
     project.processed.mkdir(parents=True, exist_ok=True)

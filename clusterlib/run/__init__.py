@@ -4,6 +4,25 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["cli", "execute", "index", "kernels", "notebooks", "pages", "progress", "tasks"],
+    submodules=[
+        "cli",
+        "closure",
+        "execute",
+        "hashes",
+        "index",
+        "journal",
+        "kernels",
+        "locks",
+        "notebooks",
+        "pages",
+        "parameters",
+        "places",
+        "plan",
+        "progress",
+        "steps",
+        "tasks",
+        "warm",
+        "zygote",
+    ],
     submod_attrs={"notebooks": ["find_notebooks"], "tasks": ["run"]},
 )

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 from clusterlib.paths import Project
 from clusterlib.regions import REGIONS
-from clusterlib.run.execute import ERROR, EXECUTED, RESULTS, RUN, Failure, Place
-from clusterlib.run.notebooks import find_notebooks
+from clusterlib.run.notebooks import scan_notebooks
 from clusterlib.run.pages import TEMPLATES, read_style
+from clusterlib.run.places import ERROR, EXECUTED, RESULTS, RUN, Failure, Place, read_json
 
-
-def _read(path: Path) -> dict | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+SUMMARY = "run.html"
 
 
 def _entry(project: Project, region: str, notebook: str) -> dict:
     place = Place(project.reports, region, notebook)
-    results, error = _read(place.folder / RESULTS), _read(place.failed / ERROR)
+    results, error = read_json(place.folder / RESULTS), read_json(place.failed / ERROR)
     kinds = [record["kind"] for record in results["records"]] if results else []
     return {
         "page": f"{region}/{notebook}.html" if place.page.exists() else "",
-        "run": _read(place.folder / RUN),
+        "run": read_json(place.folder / RUN),
         "numbers": kinds.count("number"),
         "tables": kinds.count("table"),
         "figures": kinds.count("figure"),
@@ -34,22 +32,71 @@ def _entry(project: Project, region: str, notebook: str) -> dict:
 
 def write_index(project: Project) -> Path:
     """Write ``reports/index.html`` from what stands in the reports folder, and return its path."""
+    notebooks, wrong = scan_notebooks(project)
+    entries = {(n.name, r): _entry(project, r, n.name) for n in notebooks for r in REGIONS}
+    html = (
+        _environment()
+        .get_template("index.html.j2")
+        .render(
+            style=read_style(),
+            regions=list(REGIONS.values()),
+            notebooks=notebooks,
+            entries=entries,
+            wrong=wrong,
+            has_summary=(project.reports / SUMMARY).exists(),
+            failures=[entry for entry in entries.values() if entry["failure"]],
+        )
+    )
+    return _put(project.reports / "index.html", html)
+
+
+def _environment():
     import jinja2
 
-    notebooks = find_notebooks(project)
-    entries = {(n.name, r): _entry(project, r, n.name) for n in notebooks for r in REGIONS}
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    html = environment.get_template("index.html.j2").render(
-        style=read_style(),
-        regions=list(REGIONS.values()),
-        notebooks=notebooks,
-        entries=entries,
-        failures=[entry for entry in entries.values() if entry["failure"]],
-    )
-    path = project.reports / "index.html"
-    scratch = path.with_name(f".index-{os.getpid()}.html")
-    scratch.write_text(html, encoding="utf-8")
-    os.replace(scratch, path)
+
+
+def _put(path: Path, html: str) -> Path:
+    scratch = path.with_name(f".{path.stem}-{os.getpid()}.html")
+    try:
+        scratch.write_text(html, encoding="utf-8")
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
     return path
+
+
+def write_summary(project: Project, events: list[dict], failures: list[Failure]) -> Path:
+    """Write ``reports/run.html``: how a run went, failures first, each with its traceback."""
+    start = next(event for event in events if event["event"] == "run")
+    ended = [event for event in events if event["event"] == "end"]
+    for event in ended:
+        region, _, name = event["task"].partition("/")
+        page = Place(project.reports, region, name.removesuffix(".html")).page
+        event["link"] = f"{region}/{page.name}" if page.exists() and event["outcome"] == "done" else ""
+        event["why"] = "; ".join(start["why"].get(event["task"], []))
+    shown = [
+        {**asdict(f), "link": f"{f.region}/{f.notebook}.failed/{EXECUTED}" if _executed(project, f) else ""}
+        for f in failures
+    ]
+    html = (
+        _environment()
+        .get_template("run.html.j2")
+        .render(
+            style=read_style(),
+            started=start["time"].replace("T", " "),
+            workers=start["workers"],
+            done=sum(event["outcome"] == "done" for event in ended),
+            seconds=events[-1]["at"],
+            failures=shown,
+            left_out=[event["task"] for event in ended if event["outcome"] == "left out"],
+            tasks=sorted(ended, key=lambda event: (event["outcome"] == "done", event["task"])),
+        )
+    )
+    return _put(project.reports / SUMMARY, html)
+
+
+def _executed(project: Project, failure: Failure) -> bool:
+    return (Place(project.reports, failure.region, failure.notebook).failed / EXECUTED).exists()

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import nbformat
+from typing import TYPE_CHECKING
 
 from clusterlib.errors import ClusterlibError, UnknownNameError
 from clusterlib.paths import Project
+from clusterlib.run.parameters import REGION, Parameter, read_parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import nbformat
 
 PARAMETERS = "parameters"
-_UNREADABLE = (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, KeyError, UnicodeDecodeError)
 _NAME = re.compile(r"\d{2}_[a-z0-9_]+")
 
 
@@ -27,47 +33,95 @@ class Notebook:
     title : str
         Its first heading.
     path : Path
+    parameters : dict
+        Those of its parameters cell by name.
+    code : str
+        The source of its code cells.
+    digest : str
+        Hash of all cells' sources; outputs and who ran it last do not count.
     """
 
     name: str
     title: str
     path: Path
+    parameters: dict[str, Parameter] = field(default_factory=dict, repr=False)
+    code: str = field(default="", repr=False)
+    digest: str = field(default="", repr=False)
+
+    @property
+    def defaults(self) -> dict[str, object]:
+        return {name: parameter.default for name, parameter in self.parameters.items()}
+
+
+def _invalid(path: Path, error: Exception | str) -> ClusterlibError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return ClusterlibError(f"{path.name} is not a valid notebook ({reason}); restore it from version control")
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:
-    """Read a notebook file.
+    """Read a notebook file and check it against the format.
 
     Raises
     ------
     ClusterlibError
         If it is not a valid notebook.
     """
+    from clusterlib.run.quick import nbformat
+
     try:
         return nbformat.read(path, as_version=4)
-    except _UNREADABLE as error:
-        reason = str(error).splitlines()[0][:200]
-        raise ClusterlibError(
-            f"{path.name} is not a valid notebook ({reason}); restore it from version control"
-        ) from None
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, KeyError, ValueError) as error:
+        raise _invalid(path, error) from None
 
 
-def title_of(notebook: nbformat.NotebookNode, default: str) -> str:
+def title_of(notebook: Mapping, default: str) -> str:
     """Return the first heading of a notebook."""
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown" and (match := re.search(r"^# +(.+)$", cell.source, flags=re.MULTILINE)):
+    for cell in notebook["cells"]:
+        text = _source(cell)
+        if cell["cell_type"] == "markdown" and (match := re.search(r"^# +(.+)$", text, flags=re.MULTILINE)):
             return match[1].strip()
     return default
 
 
+def _source(cell: Mapping) -> str:
+    return cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
+
+
+def _tags(cell: Mapping) -> list[str]:
+    return cell["metadata"].get("tags", [])
+
+
 def _describe(path: Path) -> Notebook:
-    notebook = read_notebook(path)
-    tagged = [c for c in notebook.cells if PARAMETERS in c.metadata.get("tags", [])]
-    if len(tagged) != 1 or not re.search(r"^region\b", tagged[0].source, flags=re.MULTILINE):
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        cells = notebook["cells"]
+        parts = [[c["cell_type"], c.get("id", ""), _source(c), _tags(c), c.get("attachments")] for c in cells]
+        code = [_source(cell) for cell in cells if cell["cell_type"] == "code"]
+        tagged = [cell for cell in cells if PARAMETERS in _tags(cell) and cell["cell_type"] == "code"]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _invalid(path, error) from None
+    try:
+        parameters = read_parameters(_source(tagged[0])) if len(tagged) == 1 else {}
+    except SyntaxError as error:
+        raise ClusterlibError(f"{path.name}, parameters cell, line {error.lineno}: {error.msg}") from None
+    if REGION not in parameters:
         raise ClusterlibError(
             f'{path.name} needs one code cell tagged "parameters" that sets region, as in `region: str = "yrd"`; '
             f"found {len(tagged)} such cells"
         )
-    return Notebook(path.stem, title_of(notebook, path.stem), path)
+    digest = hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
+    # Magics and shell lines are no Python: what is left of a cell still says what it imports.
+    plain = [re.sub(r"^\s*[%!].*$", "", source, flags=re.MULTILINE) for source in code]
+    return Notebook(path.stem, title_of(notebook, path.stem), path, parameters, "\n".join(plain), digest)
+
+
+def _paths(project: Project, names: list[str] | None) -> list[Path]:
+    paths = {p.stem: p for p in sorted(project.notebooks.glob("*.ipynb")) if _NAME.fullmatch(p.stem)}
+    for name in names or []:
+        if name.removesuffix(".ipynb") not in paths:
+            raise UnknownNameError("notebook", name, paths)
+    wanted = {name.removesuffix(".ipynb") for name in names or paths}
+    return [path for name, path in paths.items() if name in wanted]
 
 
 def find_notebooks(project: Project, names: list[str] | None = None) -> list[Notebook]:
@@ -80,9 +134,21 @@ def find_notebooks(project: Project, names: list[str] | None = None) -> list[Not
     ClusterlibError
         If a notebook is not valid or has no parameters.
     """
-    paths = {p.stem: p for p in sorted(project.notebooks.glob("*.ipynb")) if _NAME.fullmatch(p.stem)}
-    for name in names or []:
-        if name.removesuffix(".ipynb") not in paths:
-            raise UnknownNameError("notebook", name, paths)
-    wanted = {name.removesuffix(".ipynb") for name in names or paths}
-    return [_describe(path) for name, path in paths.items() if name in wanted]
+    return [_describe(path) for path in _paths(project, names)]
+
+
+def scan_notebooks(project: Project, names: list[str] | None = None) -> tuple[list[Notebook], dict[str, str]]:
+    """Return the notebooks that can be run, and by name what is wrong with the others.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no notebook of that name.
+    """
+    good, wrong = [], {}
+    for path in _paths(project, names):
+        try:
+            good.append(_describe(path))
+        except ClusterlibError as error:
+            wrong[path.stem] = str(error)
+    return good, wrong

@@ -7,14 +7,16 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-
-import nbformat
+from typing import TYPE_CHECKING
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.regions import get_region
 from clusterlib.results import MIME
-from clusterlib.run.execute import EXECUTED, RESULTS, RUN, Place
 from clusterlib.run.notebooks import title_of
+from clusterlib.run.places import EXECUTED, RESULTS, RUN, Place
+
+if TYPE_CHECKING:
+    import nbformat
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -63,7 +65,11 @@ def markdown_to_html(source: str) -> str:
     return MarkdownWithMath(renderer=_renderer_class()(escape=False)).render(source)
 
 
+@cache
 def _exporter():
+    from clusterlib.run.quick import nbformat  # noqa: F401 - before nbconvert, which imports it the slow way
+
+    # isort: split
     from nbconvert.exporters import HTMLExporter
     from pygments.formatters import HtmlFormatter
 
@@ -115,14 +121,16 @@ def render(notebook: nbformat.NotebookNode, place: Place, run: dict, data: dict[
     return html
 
 
-def write_page(place: Place) -> None:
-    """Write the page of an executed notebook beside its folder.
+def write_page(place: Place) -> list[Path]:
+    """Write the page of an executed notebook beside its folder and return its path.
 
     Raises
     ------
     ClusterlibError
         If a formula cannot be read; the message names it.
     """
+    from clusterlib.run.quick import nbformat
+
     folder = place.folder
     notebook = nbformat.read(folder / EXECUTED, as_version=4)
     run = json.loads((folder / RUN).read_text(encoding="utf-8"))
@@ -133,3 +141,4 @@ def write_page(place: Place) -> None:
         os.replace(scratch, place.page)
     finally:
         scratch.unlink(missing_ok=True)
+    return [place.page]

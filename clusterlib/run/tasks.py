@@ -1,28 +1,47 @@
-"""The tasks of a run: execute each notebook for each region, then make its page; pytask decides what is stale."""
+"""A run: find what is stale, execute it side by side, make the pages and the index over all."""
 
 from __future__ import annotations
 
 import contextlib
-import io
-import json
+import datetime
 import os
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pytask import ExitCode, PathNode, PythonNode, Session, TaskOutcome, TaskWithoutPath, build
-from rich.console import Console
-
-from clusterlib.errors import ClusterlibError
+from clusterlib.errors import ClusterlibError, InvalidInputError
 from clusterlib.paths import Project, get_project
 from clusterlib.regions import REGIONS, get_region
-from clusterlib.run.execute import ERROR, EXECUTED, RESULTS, RUN, Failure, Place, execute
-from clusterlib.run.notebooks import Notebook, find_notebooks
-from clusterlib.run.pages import TEMPLATES, write_page
-from clusterlib.run.progress import OPTION, RunProgress
+from clusterlib.run.execute import Job, Limits, execute
+from clusterlib.run.journal import JOURNAL, Journal
+from clusterlib.run.locks import run_lock
+from clusterlib.run.notebooks import Notebook, scan_notebooks
+from clusterlib.run.parameters import check_known, resolve
+from clusterlib.run.places import (
+    ERROR,
+    RUN,
+    STATE,
+    Failure,
+    NotebookFailed,
+    Place,
+    is_report,
+    put_in_place,
+    read_json,
+    recover,
+    write_json,
+)
+from clusterlib.run.plan import FORCED, Planner, Task, table_hashes, with_needs
+from clusterlib.run.steps import STEPS, Step
+from clusterlib.run.stop import hold_if_stopping
 
-STATE = ".state"
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from clusterlib.run.progress import RunProgress
+
+Executor = Callable[[Job, Path, Path], "Failure | None"]
 
 
 @dataclass(frozen=True)
@@ -32,139 +51,185 @@ class RunOutcome:
     executed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        return not self.failures
+        return not self.failures and not self.left_out
 
 
-def _execute_task(source: Path, needs: list[Path], root: Path, region: str, parameters: str) -> None:
-    execute(source, Project(root), region, json.loads(parameters))
+@dataclass(frozen=True)
+class Setting:
+    """What a run needs to know beside its tasks."""
+
+    project: Project
+    planner: Planner
+    manifest: dict
+    execute: Executor
+    limits: Limits
+    commit: str
+    tables: dict[str, str]
 
 
-def _page_task(executed: Path, needs: list[Path], reports: Path, region: str, notebook: str) -> None:
-    write_page(Place(reports, region, notebook))
+class _Runner:
+    """Does the work of one run's tasks and keeps what became of them."""
 
+    def __init__(self, setting: Setting, progress: RunProgress, journal: Journal) -> None:
+        self.setting, self.progress, self.journal = setting, progress, journal
+        self.outcome = RunOutcome()
+        self.lock = threading.Lock()
 
-def _node(path: Path) -> PathNode:
-    return PathNode.from_path(path)
-
-
-def _library_sources() -> list[Path]:
-    package = Path(__file__).resolve().parents[1]
-    return sorted(p for p in package.rglob("*.py") if "run" not in p.relative_to(package).parts)
-
-
-def _tasks(project: Project, notebook: Notebook, region: str) -> list[TaskWithoutPath]:
-    place = Place(project.reports, region, notebook.name)
-    here = Path(__file__).resolve().parent
-    needs = [
-        *_library_sources(),
-        here / "execute.py",
-        here / "kernels.py",
-        *sorted(project.processed.glob("*.parquet")),
-    ]
-    # Python's own hash of a text changes with each process, pytask's does not, so parameters travel as text.
-    parameters = json.dumps({"region": region}, sort_keys=True)
-    execution = TaskWithoutPath(
-        name=f"{region}/{notebook.name}",
-        function=_execute_task,
-        depends_on={
-            "source": _node(notebook.path),
-            "needs": [_node(path) for path in needs],
-            "root": PythonNode(value=project.root),
-            "region": PythonNode(value=region),
-            "parameters": PythonNode(value=parameters, hash=True),
-        },
-        produces={"files": [_node(place.folder / name) for name in (EXECUTED, RESULTS, RUN)]},
-    )
-    page_needs = [place.folder / RESULTS, place.folder / RUN, here / "pages.py", *sorted(TEMPLATES.rglob("*.*"))]
-    page = TaskWithoutPath(
-        name=f"{region}/{notebook.name}.html",
-        function=_page_task,
-        depends_on={
-            "executed": _node(place.folder / EXECUTED),
-            "needs": [_node(path) for path in page_needs],
-            "reports": PythonNode(value=project.reports),
-            "region": PythonNode(value=region),
-            "notebook": PythonNode(value=notebook.name),
-        },
-        produces={"page": _node(place.page)},
-    )
-    return [execution, page]
-
-
-@contextlib.contextmanager
-def _kernel_environment() -> Iterator[None]:
-    """One thread a kernel, so that numbers do not depend on the machine, and no start-up files of the user's."""
-    with tempfile.TemporaryDirectory(prefix="clusterlib-") as scratch:
-        single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        own = {"IPYTHONDIR": scratch, "JUPYTER_RUNTIME_DIR": scratch}
-        settings = {**single, **own, "PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-        before = {name: os.environ.get(name) for name in settings}
-        os.environ.update(settings)
+    def perform(self, name: str, action: Callable[[], str | None]) -> None:
+        """Do a task, tell how it went, and raise again what went wrong, so that pytask leaves out what needs it."""
+        self.progress.starts(name)
+        self.journal.write("start", task=name)
         try:
-            yield
+            outcome = action() or "done"
+        except BaseException as error:
+            hold_if_stopping()
+            failure = self._failure(name, error)
+            with self.lock:
+                self.outcome.failures.append(failure)
+            seconds = self.progress.ends(name, "failed")
+            self.journal.write("end", task=name, outcome="failed", seconds=round(seconds, 3), failure=asdict(failure))
+            raise
+        with self.lock:
+            (self.outcome.executed if outcome == "done" else self.outcome.unchanged).append(name)
+        seconds = self.progress.ends(name, outcome)
+        self.journal.write("end", task=name, outcome=outcome, seconds=round(seconds, 3))
+
+    def _failure(self, name: str, error: BaseException) -> Failure:
+        region, _, notebook = name.partition("/")
+        content = read_json(Place(self.setting.project.reports, region, notebook).failed / ERROR)
+        if isinstance(error, NotebookFailed) and content:
+            return Failure(**content)
+        text = str(error) if isinstance(error, ClusterlibError) else f"{type(error).__name__}: {error}"
+        return Failure(notebook, region, "", 0, "", text)
+
+    def execute(self, task: Task) -> str | None:
+        """Execute a notebook, and put what it wrote in the place of its last run if it did not fail."""
+        setting = self.setting
+        if task.needs:
+            # What came before may have found what it found the last time.
+            task = setting.planner.task(task.notebook, task.region, task.settings, force=task.reasons == [FORCED])
+            if not task.stale:
+                return "unchanged"
+        place = Place(setting.project.reports, task.region, task.notebook.name)
+        scratch = place.scratch()
+        try:
+            failure = setting.execute(_job(setting, task), scratch, setting.project.root)
+            hold_if_stopping()
+            if failure is not None:
+                put_in_place(scratch, place.failed)
+                raise NotebookFailed(str(failure))
+            put_in_place(scratch, place.folder)
         finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+            _remove(scratch)
+        _remove(place.failed)
+        return None
+
+    def make(self, region: str, notebook: str, step: Step) -> None:
+        """Make what a step makes from the run of a notebook, and note what it was made from."""
+        place = Place(self.setting.project.reports, region, notebook)
+        made_from = self.setting.planner.made_from(place, step)
+        home = place.page.parent
+        hashes = self.setting.planner.hashes
+        outputs = {path.relative_to(home).as_posix(): hashes.sha256(path) for path in step.make(place)}
+        record = read_json(place.steps) or {}
+        write_json(place.steps, {**record, step.name: {"made_from": made_from, "outputs": outputs}})
 
 
-def _state_folder(project: Project) -> Path:
-    """pytask keeps its lock file where its configuration is: give it a folder of its own in the reports."""
-    folder = project.reports / STATE
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "pytask.toml").write_text("[tool.pytask.ini_options]\n", encoding="utf-8")
-    return folder
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
-def _build(tasks: list[TaskWithoutPath], folder: Path, progress: RunProgress, force: bool, workers: int) -> Session:
-    import pytask
+def _job(setting: Setting, task: Task) -> Job:
+    return Job(
+        task.notebook.name,
+        task.region,
+        task.notebook.path.read_text(encoding="utf-8"),
+        task.settings,
+        task.parameters,
+        tuple(task.changed),
+        task.inputs,
+        setting.manifest["inputs"],
+        setting.tables,
+        setting.commit,
+        setting.limits,
+    )
 
-    log, shown = io.StringIO(), pytask.console.file
-    pytask.console.file = log
+
+def _work(tasks: list[Task], runner: _Runner) -> list:
+    from functools import partial
+
+    from clusterlib.run.pytask_run import Work
+
+    work = []
+    # Long ones first; reports wait for the others in any case, pages are short.
+    for task in sorted(tasks, key=lambda t: -(t.seconds or 1e9)):
+        runs = task.stale or bool(task.needs)
+        if runs:
+            action = partial(runner.perform, task.name, partial(runner.execute, task))
+            work.append(Work(task.name, action, task.needs))
+    for task in tasks:
+        runs = task.stale or bool(task.needs)
+        for step in STEPS:
+            if step.name in task.steps and (runs or task.steps[step.name]):
+                name = f"{task.name}.{step.name}"
+                make = partial(_make_if_stale, runner, task, step)
+                work.append(Work(name, partial(runner.perform, name, make), [task.name] if runs else []))
+    return work
+
+
+def _make_if_stale(runner: _Runner, task: Task, step: Step) -> str | None:
+    place = Place(runner.setting.project.reports, task.region, task.notebook.name)
+    if not runner.setting.planner.step_reasons(place, step) and task.reasons != [FORCED]:
+        return "unchanged"
+    return runner.make(task.region, task.notebook.name, step)
+
+
+def _unchanged(tasks: list[Task], named: set[str]) -> list[str]:
+    every = [n for t in tasks for n in (t.name, *(f"{t.name}.{step}" for step in t.steps))]
+    return sorted(name for name in every if name not in named)
+
+
+def _missing_results(project: Project, tasks: list[Task], every: list[Notebook]) -> list[str]:
+    """Say which results a report that is about to run will not find."""
+    notes = []
+    for task in tasks:
+        if is_report(task.notebook.name) and task.stale:
+            wanted = [n.name for n in every if not is_report(n.name)]
+            coming = {name.partition("/")[2] for name in task.needs}
+            missing = [name for name in wanted if name not in task.inputs["results"] and name not in coming]
+            if missing:
+                notes.append(
+                    f"{task.name} runs without the results of {', '.join(missing)}, which have not been run for "
+                    f"{task.region}: run `clusterlib run --region {task.region}` to have them"
+                )
+    return notes
+
+
+def warm_list(modules: Iterable[str]) -> list[str]:
+    """Return modules in the order in which a warm process imports them: others' first."""
+    from clusterlib.run.closure import third_party
+
+    wanted = set(modules)
+    return [*third_party(wanted), *sorted(name for name in wanted if name.partition(".")[0] == "clusterlib")]
+
+
+def _prepare_kernels(modules: list[str]) -> None:
+    """Start importing what the notebooks will want while the rest gets ready."""
+    from clusterlib.run import warm
+    from clusterlib.run.kernels import kernel_environment
+
+    warm.prepare(modules)
     try:
-        session = build(
-            tasks=tasks,
-            config=folder / "pytask.toml",
-            force=force,
-            verbose=0,
-            show_traceback=False,
-            capture="no",
-            n_workers=workers,
-            parallel_backend="loky",
-            **{OPTION: progress},
-        )
-    finally:
-        progress.end()
-        pytask.console.file = shown
-    if session.exit_code not in (ExitCode.OK, ExitCode.FAILED) or len(session.execution_reports) < len(tasks):
-        raise ClusterlibError(f"the run could not be completed:\n{log.getvalue()}")
-    return session
-
-
-def _failure(project: Project, name: str, error: BaseException | None) -> Failure:
-    region, _, notebook = name.partition("/")
-    path = Place(project.reports, region, notebook).failed / ERROR
-    if path.exists():
-        return Failure(**json.loads(path.read_text(encoding="utf-8")))
-    return Failure(notebook, region, "", 0, "", f"{type(error).__name__}: {error}")
-
-
-def _outcome(project: Project, session: Session) -> RunOutcome:
-    outcome = RunOutcome()
-    for report in sorted(session.execution_reports, key=lambda r: r.task.name):
-        if report.outcome is TaskOutcome.SUCCESS:
-            outcome.executed.append(report.task.name)
-        elif report.outcome is TaskOutcome.SKIP_UNCHANGED:
-            outcome.unchanged.append(report.task.name)
-        elif report.outcome is TaskOutcome.FAIL:
-            error = report.exc_info[1] if report.exc_info else None
-            outcome.failures.append(_failure(project, report.task.name, error))
-    return outcome
+        warm.get_zygote(kernel_environment({}))
+    except warm.CannotFork as reason:
+        warm.log.warning("ordinary kernels are started, which takes longer: %s", reason)
 
 
 def run(
@@ -173,13 +238,18 @@ def run(
     *,
     force: bool = False,
     workers: int | None = None,
+    settings: Mapping[str, object] | None = None,
+    limits: Limits | None = None,
     project: Project | None = None,
     console: Console | None = None,
+    dask: str | None = None,
+    store: str | None = None,
 ) -> RunOutcome:
     """Execute notebooks for regions in parallel, make their pages and the index over all.
 
-    What did not change since the last run is not run again: the notebook, its parameters, the processed data and the
-    library's code. A notebook that fails does not stop the others.
+    A notebook runs again when, and only when, its cells, its parameters, the tables that it reads, the modules of the
+    library that it imports or, for those numbered 90 and above, the results of the others changed. A notebook that
+    fails does not stop the others.
 
     Parameters
     ----------
@@ -189,35 +259,169 @@ def run(
         Run even what did not change.
     workers : int, optional
         Notebooks at a time; by default one for each processor.
+    settings : mapping, optional
+        Values of parameters, for each notebook that has them; a later run without them runs those notebooks again.
+    limits : Limits, optional
+        How long a cell and a notebook may take.
     project : Project, optional
     console : rich.console.Console, optional
         Where progress is shown.
+    dask, store : str, optional
+        Address of a Dask scheduler to run on, and a folder that its workers reach, any fsspec URL.
 
     Returns
     -------
     RunOutcome
-        Tasks executed and unchanged, and failures.
+        Tasks executed, unchanged and left out, and failures.
 
     Raises
     ------
     UnknownNameError
-        For an unknown region or notebook.
+        For an unknown region, notebook or parameter.
+    InvalidInputError
+        For a value that is not of the parameter's type.
     RawDataError
         If the processed data must be built first and the raw data are wrong.
+    AlreadyRunning
+        If another run is at work in the same folder.
     """
+    project = project or get_project()
+    codes = [get_region(code).code for code in regions or REGIONS]
+    found, wrong = scan_notebooks(project, notebooks)
+    check_known(settings or {}, {n.name: n.parameters for n in found})
+    for one in found:
+        resolve(one.name, one.parameters, settings or {})
+    say = console.print if console else _say_nothing
+    with run_lock(project.reports):
+        for note in recover(project.reports):
+            say(note, markup=False, highlight=False)
+        setting = _setting(project, limits or Limits(), say)
+        tasks = _plan(setting.planner, found, codes, settings or {}, force)
+        notes = _missing_results(project, tasks, scan_notebooks(project)[0]) if tasks else []
+        for note in notes:
+            say(f"note: {note}", markup=False, highlight=False)
+        modules = set().union(*(task.modules for task in _stale(tasks)))
+        with use_executor(dask, store, project, modules, workers) as (executor, slots):
+            outcome = _run_tasks(replace(setting, execute=executor), tasks, slots, console)
+            _finish(project)
+        outcome.notes.extend(notes)
+        outcome.failures.extend(
+            Failure(name, region, "", 0, "", reason) for name, reason in wrong.items() for region in codes
+        )
+        setting.planner.close()
+    return outcome
+
+
+def _say_nothing(*_: object, **__: object) -> None: ...
+
+
+def _setting(project: Project, limits: Limits, say: Callable) -> Setting:
     from clusterlib.data.processed import build as build_data
+    from clusterlib.data.processed import read_manifest
+
+    if build_data(project):
+        say("Built data/processed from data/raw.")
+    manifest = read_manifest(project)
+    tables = table_hashes(manifest)
+    return Setting(project, Planner(project, tables), manifest, execute, limits, "", tables)
+
+
+def _plan(
+    planner: Planner, found: list[Notebook], codes: list[str], settings: Mapping[str, object], force: bool
+) -> list[Task]:
+    return with_needs(planner.task(notebook, code, settings, force) for notebook in found for code in codes)
+
+
+def _stale(tasks: list[Task]) -> list[Task]:
+    return [task for task in tasks if task.stale or task.needs]
+
+
+@contextlib.contextmanager
+def use_executor(
+    dask: str | None, store: str | None, project: Project, modules: Iterable[str], workers: int | None
+) -> Iterator[tuple[Executor, int]]:
+    """Give what executes a notebook, here or on a cluster, and how many it takes at a time.
+
+    ``modules`` are those that the notebooks can import; without any there is nothing to execute.
+    """
+    wanted = warm_list(modules)
+    if store and not dask:
+        raise InvalidInputError("--store says where the workers of a cluster find their files: give --dask too")
+    if dask and wanted:
+        from clusterlib.run.cluster import connect
+
+        with connect(dask, store, project, wanted) as cluster:
+            yield cluster.execute, cluster.slots
+        return
+    if wanted:
+        _prepare_kernels(wanted)
+    yield execute, workers or os.cpu_count() or 1
+
+
+def _run_tasks(setting: Setting, tasks: list[Task], workers: int, console: Console | None) -> RunOutcome:
+    stale = _stale(tasks)
+    if not stale and not any(reasons for task in tasks for reasons in task.steps.values()):
+        return RunOutcome(unchanged=_unchanged(tasks, set()))
+    from rich.console import Console
+
+    from clusterlib.provenance import git_commit
+    from clusterlib.run.index import write_summary
+    from clusterlib.run.progress import RunProgress
+    from clusterlib.run.pytask_run import run_all
+
+    setting = replace(setting, commit=git_commit(setting.project.root))
+    journal = Journal(setting.project.reports / JOURNAL)
+    expected = _expected(tasks)
+    why = {task.name: task.reasons for task in stale}
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").removesuffix("+00:00")
+    journal.write("run", time=now, tasks=len(expected), workers=workers, commit=setting.commit, why=why)
+    try:
+        with RunProgress(console or Console(quiet=True), workers, expected) as progress:
+            runner = _Runner(setting, progress, journal)
+            work = _work(tasks, runner)
+            ended = run_all(work, workers)
+            for name in sorted({item.name for item in work} - ended.keys()):
+                runner.outcome.left_out.append(name)
+                progress.ends(name, "left out")
+                journal.write("end", task=name, outcome="left out")
+    finally:
+        journal.close()
+    outcome = runner.outcome
+    write_summary(setting.project, journal.events, outcome.failures)
+    outcome.unchanged.extend(_unchanged(tasks, {item.name for item in work}))
+    for names in (outcome.executed, outcome.unchanged):
+        names.sort()
+    outcome.failures.sort(key=lambda failure: (failure.region, failure.notebook))
+    return outcome
+
+
+def _expected(tasks: list[Task]) -> dict[str, float | None]:
+    expected: dict[str, float | None] = {}
+    for task in tasks:
+        runs = task.stale or bool(task.needs)
+        if runs:
+            expected[task.name] = task.seconds
+        expected |= {f"{task.name}.{step}": 0.5 for step, reasons in task.steps.items() if runs or reasons}
+    return expected
+
+
+def _finish(project: Project) -> None:
+    """Write the index, unless nothing that it shows changed since it was written."""
+    index = project.reports / "index.html"
+    shown = [
+        *project.notebooks.glob("*.ipynb"),
+        *project.reports.glob(f"*/*/{RUN}"),
+        *project.reports.glob(f"*/*.failed/{ERROR}"),
+        *project.reports.glob("*/*.html"),
+        *project.reports.glob("*"),
+        Path(__file__).with_name("index.py"),
+        *(Path(__file__).with_name("templates")).glob("*"),
+    ]
+    inputs = {str(path): path.stat().st_mtime_ns for path in sorted(shown) if path != index and path.name != STATE}
+    state = project.reports / STATE / "index.json"
+    if index.exists() and read_json(state) == inputs:
+        return
     from clusterlib.run.index import write_index
 
-    project = project or get_project()
-    console = console or Console()
-    codes = [get_region(code).code for code in regions or REGIONS]
-    found = find_notebooks(project, notebooks)
-    if build_data(project):
-        console.print("Built data/processed from data/raw.")
-    tasks = [task for notebook in found for code in codes for task in _tasks(project, notebook, code)]
-    workers = min(workers or os.cpu_count() or 1, len(found) * len(codes)) or 1
-    with _kernel_environment():
-        session = _build(tasks, _state_folder(project), RunProgress(console), force, workers)
-    outcome = _outcome(project, session)
     write_index(project)
-    return outcome
+    write_json(state, inputs)

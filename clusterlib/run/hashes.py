@@ -1,0 +1,52 @@
+"""Hashes of files, remembered with their size and time so that an unchanged file is not read again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+from clusterlib.run.places import read_json, write_json
+
+_SETTLED_SECONDS = 2.0
+
+
+class FileHashes:
+    """SHA-256 of files.
+
+    Parameters
+    ----------
+    memory : Path, optional
+        Where hashes are kept from one run to the next.
+    """
+
+    def __init__(self, memory: Path | None = None) -> None:
+        self.memory = memory
+        self.known: dict[str, list] = (read_json(memory) if memory else None) or {}
+        self.changed = False
+
+    def sha256(self, path: Path) -> str:
+        """Return the hash of a file.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none.
+        """
+        status = os.stat(path)
+        key, stamp = str(path), [status.st_size, status.st_mtime_ns, status.st_ino]
+        entry = self.known.get(key)
+        if entry and entry[1:] == stamp:
+            return entry[0]
+        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        # A file written a moment ago may be written again within the clock's tick, with the same size.
+        if time.time() - status.st_mtime > _SETTLED_SECONDS:
+            self.known[key] = [digest, *stamp]
+            self.changed = True
+        return digest
+
+    def save(self) -> None:
+        """Remember the hashes for the next run."""
+        if self.memory and self.changed:
+            write_json(self.memory, self.known)

@@ -1,0 +1,88 @@
+"""One run at a time in a reports folder; the system gives a lock back when its owner ends, however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from clusterlib.errors import ClusterlibError
+from clusterlib.run.places import STATE
+
+LOCK = "run.lock"
+
+
+class AlreadyRunning(ClusterlibError):
+    """Another run is at work in the same reports folder."""
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt
+
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def lock_owner(reports: Path) -> dict | None:
+    """Return process, host and start of the run that holds the lock, or None if none does."""
+    path = reports / STATE / LOCK
+    try:
+        with open(path, "r+", encoding="utf-8") as file:
+            if _try_lock(file.fileno()):
+                return None
+            return json.loads(file.read() or "{}")
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+@contextlib.contextmanager
+def run_lock(reports: Path) -> Iterator[None]:
+    """Hold the reports folder for one run.
+
+    Raises
+    ------
+    AlreadyRunning
+        If another run holds it; the message says which.
+    """
+    path = reports / STATE / LOCK
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+", encoding="utf-8") as file:
+        if not _try_lock(file.fileno()):
+            file.seek(0)
+            raise AlreadyRunning(_describe(reports, file.read()))
+        started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        owner = {"pid": os.getpid(), "host": os.uname().nodename if hasattr(os, "uname") else "", "started": started}
+        owner["command"] = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
+        file.truncate(0)
+        file.write(json.dumps(owner))
+        file.flush()
+        try:
+            yield
+        finally:
+            # Emptied, not deleted: a run that waits to open the file must find the one that the next will lock.
+            file.truncate(0)
+
+
+def _describe(reports: Path, content: str) -> str:
+    try:
+        owner = json.loads(content)
+        who = f"process {owner['pid']} on {owner['host']}, since {owner['started'][:16].replace('T', ' ')} UTC"
+        end = f"wait until it is done, or end it with `kill {owner['pid']}`"
+    except (ValueError, KeyError):
+        who, end = "its process is not known", "wait until it is done"
+    return f"another run is at work in {reports} ({who}); {end}, then run again"

@@ -1,0 +1,134 @@
+"""Where runs write, and what a failure is: what every part of the runner needs and nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusterlib.errors import ClusterlibError
+
+EXECUTED, RESULTS, RUN, ERROR, LOG = "notebook.ipynb", "results.json", "run.json", "error.json", "kernel.log"
+STATE = ".state"
+REPORT_NUMBER = 90
+
+
+class NotebookFailed(ClusterlibError):
+    """A cell of a notebook raised an error; what ran is kept beside the last good run."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Where a notebook failed."""
+
+    notebook: str
+    region: str
+    cell: str
+    number: int
+    line: str
+    error: str
+    advice: str = ""
+    traceback: str = ""
+
+    def __str__(self) -> str:
+        where = f"cell {self.number} ({self.cell}): {self.line}" if self.cell else "before the first cell"
+        text = f"{self.region} {self.notebook}, {where}\n    {self.error}"
+        return f"{text}\n    {self.advice}" if self.advice else text
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the run of a notebook for a region is written."""
+
+    reports: Path
+    region: str
+    notebook: str
+
+    @property
+    def folder(self) -> Path:
+        return self.reports / self.region / self.notebook
+
+    @property
+    def failed(self) -> Path:
+        return self.reports / self.region / f"{self.notebook}.failed"
+
+    @property
+    def page(self) -> Path:
+        return self.reports / self.region / f"{self.notebook}.html"
+
+    @property
+    def steps(self) -> Path:
+        """The record of what was made from the run afterwards, such as the page."""
+        return self.reports / STATE / "steps" / f"{self.region}.{self.notebook}.json"
+
+    def scratch(self) -> Path:
+        """Make a new scratch folder beside the others, so that it can take their place by a rename."""
+        folder = self.folder.with_name(f".{self.notebook}-{uuid.uuid4().hex[:8]}")
+        folder.mkdir(parents=True)
+        return folder
+
+
+def is_report(notebook: str) -> bool:
+    """Whether a notebook is made from the results of others: those numbered 90 and above."""
+    return int(notebook[:2]) >= REPORT_NUMBER
+
+
+def read_json(path: Path) -> dict | None:
+    """Return what a JSON file holds, or None if there is none or it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write JSON under another name first, so that no reader ever sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
+    try:
+        scratch.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _old(target: Path) -> Path:
+    return target.with_name(f".{target.name}-old")
+
+
+def put_in_place(scratch: Path, target: Path) -> None:
+    """Put ``scratch`` in the place of ``target``: a folder can't be replaced in one step, so the old steps aside."""
+    old = _old(target)
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        os.rename(target, old)
+    os.rename(scratch, target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover(reports: Path) -> list[str]:
+    """Clear away what a run that was killed left behind, and bring back a folder that was about to be replaced.
+
+    Only for the run that holds the lock: another's scratch folders look the same.
+
+    Returns
+    -------
+    list of str
+        What was found, for people.
+    """
+    found = []
+    for entry in sorted(reports.glob("*/.[0-9][0-9]_*")):
+        if not entry.is_dir():
+            entry.unlink()
+            continue
+        target = entry.with_name(entry.name[1:].removesuffix("-old"))
+        if entry.name.endswith("-old") and not target.exists():
+            os.rename(entry, target)
+            found.append(f"{entry.parent.name}/{target.name}: brought back the last good run")
+        else:
+            shutil.rmtree(entry, ignore_errors=True)
+            found.append(f"{entry.parent.name}/{entry.name[1:]}: removed what an interrupted run left")
+    return found

@@ -1,0 +1,94 @@
+"""Show the reports folder over HTTP on this machine only."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+from collections.abc import Callable
+
+from clusterlib.errors import ClusterlibError
+from clusterlib.paths import Project, get_project
+
+ADDRESS = "127.0.0.1"
+_LOOK_SECONDS = 2.0
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    def end_headers(self) -> None:
+        # A page that was made again is to be seen at the next reload.
+        self.send_header("Cache-Control", "no-store")
+        super().end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+    def send_head(self):
+        if any(part.startswith(".") for part in self.path.split("/")):
+            self.send_error(404)
+            return None
+        return super().send_head()
+
+
+def make_server(port: int, project: Project | None = None) -> http.server.ThreadingHTTPServer:
+    """Return a server of the reports folder, not yet serving.
+
+    Raises
+    ------
+    ClusterlibError
+        If there are no reports, or the port is taken.
+    """
+    project = project or get_project()
+    if not (project.reports / "index.html").exists():
+        raise ClusterlibError("there are no reports yet: run `clusterlib run`")
+    handler = functools.partial(_Handler, directory=str(project.reports))
+    try:
+        return http.server.ThreadingHTTPServer((ADDRESS, port), handler)
+    except OSError as error:
+        raise ClusterlibError(f"port {port} cannot be had ({error.strerror}): choose another with --port") from None
+
+
+def serve_reports(port: int, watch: bool, say: Callable[[str], None]) -> None:
+    """Serve the reports until Ctrl-C; with ``watch``, run again what becomes stale."""
+    with make_server(port) as server:
+        say(f"http://{ADDRESS}:{server.server_address[1]}/ (Ctrl-C ends)")
+        done = threading.Event()
+        if watch:
+            threading.Thread(target=_rebuild, args=(done, say), daemon=True).start()
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say("Stopped.")
+        finally:
+            done.set()
+
+
+def _rebuild(done: threading.Event, say: Callable[[str], None]) -> None:
+    from clusterlib.run.tasks import run
+
+    failed: set[str] = set()
+    while not done.wait(_LOOK_SECONDS):
+        try:
+            stale = _stale_inputs()
+            if not stale - failed:
+                continue
+            outcome = run()
+        except ClusterlibError as error:
+            say(f"error: {error}")
+            continue
+        # What failed is not tried again until something that it is made from changes.
+        failed = _stale_inputs()
+        for name in outcome.executed:
+            say(f"{name} done")
+        for failure in outcome.failures:
+            say(str(failure))
+
+
+def _stale_inputs() -> set[str]:
+    """Name what is stale together with the notebooks' and the library's latest change."""
+    from clusterlib.run.status import find_status
+    from clusterlib.run.warm import code_fingerprint
+
+    project = get_project()
+    edited = max((path.stat().st_mtime_ns for path in project.notebooks.glob("*.ipynb")), default=0)
+    tasks = find_status().tasks
+    return {f"{name} {edited} {code_fingerprint()}" for name, reasons in tasks.items() if reasons}

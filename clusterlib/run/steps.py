@@ -1,0 +1,56 @@
+"""What is made from a run afterwards, such as its page: each step knows what it is made from and what it writes."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusterlib.run.places import Place
+
+_HERE = Path(__file__).resolve().parent
+
+
+def _every(notebook: str) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that is made from the run of a notebook for a region.
+
+    Attributes
+    ----------
+    name : str
+        Short and unique; a task is called after it, such as ``"yrd/02_overview.html"`` for the step ``"html"``.
+    function : str
+        ``"module:name"`` of a function that takes a :class:`Place` and returns the paths of the files it wrote, all
+        in ``place.page.parent`` or below.
+    files : tuple of str
+        Files and folders, relative to the package's folder, whose change makes the step's product stale.
+    applies : callable
+        Whether a notebook of this name has the step.
+    """
+
+    name: str
+    function: str
+    files: tuple[str, ...]
+    applies: Callable[[str], bool] = _every
+
+    def sources(self) -> dict[str, Path]:
+        """Return the files whose change makes the product stale, by their place in the package."""
+        package = _HERE.parent
+        found = [package / name for name in self.files]
+        inside = [sorted(path.rglob("*.*")) if path.is_dir() else [path] for path in found]
+        paths = [path for group in inside for path in group if path.is_file() and path.suffix != ".pyc"]
+        return {path.relative_to(package).as_posix(): path for path in paths}
+
+    def make(self, place: Place) -> list[Path]:
+        """Make the product."""
+        module, _, name = self.function.partition(":")
+        return getattr(importlib.import_module(module), name)(place)
+
+
+_PAGE_SOURCES = ("run/pages.py", "run/templates/page", "run/templates/style.css")
+STEPS = [Step("html", "clusterlib.run.pages:write_page", _PAGE_SOURCES)]

@@ -1,0 +1,329 @@
+"""What makes a notebook stale, and only that: cells, parameters, tables that it reads, modules that it imports."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.run.closure import Library, find_imports
+from clusterlib.run.hashes import FileHashes
+from clusterlib.run.notebooks import find_notebooks
+from clusterlib.run.parameters import (
+    Parameter,
+    changed_names,
+    check_known,
+    parse_grid,
+    parse_settings,
+    read_parameters,
+    resolve,
+)
+from clusterlib.run.places import Place, put_in_place, recover
+from clusterlib.run.plan import Planner
+
+LAZY = "import lazy_loader\n__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, {})\n"
+
+
+@pytest.fixture
+def library(tmp_path) -> Library:
+    """A small package in the shape of clusterlib."""
+    files = {
+        "__init__.py": LAZY.format('submodules=["data", "maps", "figures", "plain"]'),
+        "data/__init__.py": LAZY.format('submodules=["load", "raw"], submod_attrs={"load": ["load_panel"]}'),
+        "data/load.py": "from clusterlib.data.raw import read\nimport pandas",
+        "data/raw.py": "import csv",
+        "maps.py": "import geopandas\ndef draw():\n    from clusterlib.figures import bars\n    import mapclassify",
+        "figures/__init__.py": LAZY.format('submodules=["charts", "style"], submod_attrs={"charts": ["bars"]}'),
+        "figures/charts.py": "from . import style\nif TYPE_CHECKING:\n    import clusterlib.maps",
+        "figures/style.py": "",
+        "plain.py": "",
+        "run/__init__.py": "",
+        "run/cli.py": "import clusterlib.maps",
+    }
+    for name, text in files.items():
+        path = tmp_path / "clusterlib" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return Library(tmp_path / "clusterlib")
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("import clusterlib as cl\ncl.data.load_panel('province')", "data data.load data.raw"),
+        ("from clusterlib.data import load_panel", "data data.load data.raw"),
+        ("from clusterlib.data import raw", "data data.raw"),
+        ("import clusterlib.data.raw", "data data.raw"),
+        ("import clusterlib as cl\ncl.maps.draw()", "maps figures figures.charts figures.style"),
+        ("def f():\n    from clusterlib import plain", "plain"),
+        ("import clusterlib as cl\nd = cl.data\nd.load_panel()", "data data.load data.raw"),
+        ("from clusterlib.figures import *", "figures figures.charts figures.style"),
+        ("import importlib\nimportlib.import_module('clusterlib.plain')", "plain"),
+        ("import clusterlib as cl", ""),
+        ("import numpy", None),
+        ("this is no code", None),
+    ],
+)
+def test_the_modules_that_code_can_run_are_found_without_running_it(library, code, expected):
+    modules, _ = library.closure(find_imports(code))
+    wanted = set() if expected is None else {"clusterlib", *(f"clusterlib.{name}" for name in expected.split())}
+    assert modules == wanted
+
+
+@pytest.mark.parametrize("code", ["import clusterlib as cl\ngetattr(cl, name)", "__import__(name)"])
+def test_code_that_hides_what_it_imports_depends_on_the_whole_library_but_not_on_the_engine(library, code):
+    modules, _ = library.closure(find_imports(code))
+    assert modules == {name for name in library.files if not name.startswith("clusterlib.run")}
+
+
+def test_packages_of_others_are_found_in_functions_and_not_under_type_checking(library):
+    _, others = library.closure(find_imports("import clusterlib as cl\ncl.maps.draw()\nimport scipy.stats"))
+    assert {"geopandas", "mapclassify", "scipy.stats"} <= others
+    assert "csv" not in others
+
+
+def test_a_package_file_that_is_only_an_index_counts_by_where_it_leads(library):
+    modules, _ = library.closure(find_imports("import clusterlib as cl\ncl.data.load_panel()"))
+    assert set(library.sources(modules)) == {"clusterlib/data/load.py", "clusterlib/data/raw.py"}
+    (library.folder / "plain.py").write_text("import clusterlib\nx = 1")
+    init = library.folder / "figures" / "__init__.py"
+    init.write_text(init.read_text() + "VALUE = compute()\n")
+    fresh = Library(library.folder)
+    modules, _ = fresh.closure(find_imports("from clusterlib.figures import bars"))
+    assert "clusterlib/figures/__init__.py" in fresh.sources(modules)
+
+
+def test_the_real_notebooks_depend_on_less_than_the_whole_library_and_on_what_they_use():
+    from clusterlib.paths import get_project
+
+    real = Library()
+    by_name = {n.name: real.closure(find_imports(n.code))[0] for n in find_notebooks(get_project())}
+    assert "clusterlib.maps" in by_name["02_overview"]
+    assert "clusterlib.maps" not in by_name["03_digital_index"]
+    assert "clusterlib.data.load" in by_name["01_data_audit"]
+    assert all(not any(m.startswith("clusterlib.run") for m in modules) for modules in by_name.values())
+
+
+def test_a_hash_is_remembered_for_a_file_that_did_not_change_and_never_for_a_fresh_one(tmp_path):
+    path, memory = tmp_path / "a", tmp_path / "memory.json"
+    path.write_text("one")
+    hashes = FileHashes(memory)
+    first = hashes.sha256(path)
+    path.write_text("two")
+    assert hashes.sha256(path) != first
+    old = 1_000_000_000
+    os.utime(path, ns=(old, old))
+    second = hashes.sha256(path)
+    hashes.save()
+    assert FileHashes(memory).known[str(path)][0] == second
+    path.write_text("three")
+    assert FileHashes(memory).sha256(path) != second
+
+
+# Parameters.
+
+CELL = 'region: str = "yrd"\nyears: str = "2016:2024"\nn: int = 3\nalpha: float = 0.5\nflag: bool = False\nfree = 2\n'
+
+
+def test_parameters_are_read_with_type_and_default():
+    found = read_parameters(CELL + "rows: list[int] = [1]\nmade: str = str(3)")
+    assert found["years"] == Parameter("years", "str", "2016:2024")
+    assert (found["free"].kind, found["made"].default) == ("int", None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("int", "7", 7),
+        ("float", "7", 7.0),
+        ("str", "2018:2023", "2018:2023"),
+        ("bool", "yes", True),
+        ("bool", "0", False),
+        ("list[int]", "[1, 2]", [1, 2]),
+        ("dict", "{'a': 1}", {"a": 1}),
+        ("int | None", "None", None),
+        ("int | None", "4", 4),
+        ("Optional[float]", "0.5", 0.5),
+    ],
+)
+def test_values_become_what_the_cell_declares(kind, text, value):
+    parsed = Parameter("p", kind, None).parse(text, "01_one")
+    assert parsed == value and type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("int", "2018:2023"),
+        ("int", "1.5"),
+        ("float", "nan"),
+        ("bool", "maybe"),
+        ("list[int]", "[1, 'a']"),
+        ("list", "3"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_name_type_and_notebook(kind, text):
+    with pytest.raises(InvalidInputError, match=r"parameter p of 01_one is an? ") as caught:
+        Parameter("p", kind, None).parse(text, "01_one")
+    assert kind in str(caught.value) and text in str(caught.value)
+
+
+def test_a_parameter_that_no_selected_notebook_has_is_refused_with_near_names():
+    known = {"01_one": read_parameters(CELL)}
+    with pytest.raises(UnknownNameError, match="did you mean 'years'"):
+        check_known(["year"], known)
+    with pytest.raises(InvalidInputError, match="use --region"):
+        check_known(["region"], known)
+    check_known(["alpha"], known)
+
+
+def test_what_is_set_lies_over_the_defaults_and_only_what_differs_counts_as_changed():
+    declared = read_parameters(CELL)
+    values, given = resolve("01_one", declared, {"region": "gba", "n": "3", "alpha": "0.1", "other": "x"})
+    assert given == {"region": "gba", "n": 3, "alpha": 0.1}
+    assert values == {"region": "gba", "years": "2016:2024", "n": 3, "alpha": 0.1, "flag": False, "free": 2}
+    assert changed_names(values, {name: p.default for name, p in declared.items()}) == ["alpha"]
+
+
+@pytest.mark.parametrize("text", ["years", "=3", "2x=3", ""])
+def test_a_setting_without_name_or_value_is_refused(text):
+    with pytest.raises(InvalidInputError, match="expected name=value"):
+        parse_settings([text])
+
+
+def test_a_grid_splits_at_commas_unless_it_is_a_json_list():
+    assert parse_grid(["a=1,2", 'b=["x,y", "z"]']) == {"a": ["1", "2"], "b": ["x,y", "z"]}
+    for wrong in ("a=", "a=1,,2", "a=1,1", "a=[1"):
+        with pytest.raises(InvalidInputError):
+            parse_grid([wrong])
+
+
+# Reasons.
+
+
+def make_notebook(project, name: str, *cells: str) -> Path:
+    notebook = nbformat.v4.new_notebook()
+    parameters = nbformat.v4.new_code_cell(CELL, id="parameters", metadata={"tags": ["parameters"]})
+    notebook.cells = [parameters, *(nbformat.v4.new_code_cell(c, id=f"c{i}") for i, c in enumerate(cells))]
+    path = project.notebooks / f"{name}.ipynb"
+    nbformat.write(notebook, path)
+    return path
+
+
+def pretend_run(project, task, reads=()):
+    """Write what a run would leave, without running."""
+    place = Place(project.reports, task.region, task.notebook.name)
+    place.folder.mkdir(parents=True, exist_ok=True)
+    (place.folder / "results.json").write_text(json.dumps({"parameters": task.parameters, "records": []}))
+    outputs = {"results.json": FileHashes().sha256(place.folder / "results.json")}
+    inputs = {**task.inputs, "data": {name: f"hash of {name}" for name in reads}}
+    (place.folder / "run.json").write_text(json.dumps({"inputs": inputs, "outputs": outputs, "seconds": 1}))
+    return place
+
+
+TABLES = {"province": "hash of province", "city": "hash of city"}
+
+
+def plan(project, name="01_one", settings=None, tables=TABLES):
+    (notebook,) = find_notebooks(project, [name])
+    return Planner(project, tables).task(notebook, "yrd", settings or {})
+
+
+def test_a_notebook_is_stale_for_each_reason_and_says_which(project):
+    path = make_notebook(project, "01_one", "import clusterlib as cl\ncl.data.load_panel('province')")
+    assert plan(project).reasons == ["it has not been run"]
+    place = pretend_run(project, plan(project), ["province"])
+    assert plan(project).reasons == []
+    assert plan(project, settings={"n": "4"}).reasons == ["parameter n was 3, is 4"]
+    assert plan(project, tables={**TABLES, "city": "other"}).reasons == []
+    assert plan(project, tables={**TABLES, "province": "other"}).reasons == ["data changed: province"]
+    (place.folder / "results.json").write_text("{}")
+    assert plan(project).reasons == ["01_one/results.json was changed after the run"]
+    (place.folder / "results.json").unlink()
+    assert plan(project).reasons == ["01_one/results.json is missing"]
+    pretend_run(project, plan(project), ["province"])
+    place.failed.mkdir()
+    (place.failed / "error.json").write_text("{}")
+    assert plan(project).reasons == ["its last run failed"]
+    (place.failed / "error.json").unlink()
+    path.write_text(path.read_text().replace("'province'", "'city'"))
+    assert plan(project).reasons == ["the notebook changed"]
+
+
+def test_outputs_and_who_ran_a_notebook_last_do_not_make_it_stale(project):
+    path = make_notebook(project, "01_one", "x = 1")
+    pretend_run(project, plan(project))
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="1")]
+    notebook.cells[1].execution_count = 3
+    notebook.metadata["language_info"] = {"name": "python", "version": "3.99"}
+    nbformat.write(notebook, path)
+    assert plan(project).reasons == []
+
+
+def test_library_code_counts_by_module(project, tmp_path, monkeypatch):
+    import shutil
+
+    from clusterlib.run import closure
+
+    copy = tmp_path / "library" / "clusterlib"
+    shutil.copytree(Library().folder, copy, ignore=shutil.ignore_patterns("__pycache__", "run"))
+    monkeypatch.setattr(closure.Library.__init__, "__defaults__", (copy, None, None))
+    make_notebook(
+        project, "01_one", "import clusterlib as cl\ncl.composite.topsis\nfrom clusterlib.results import record"
+    )
+    pretend_run(project, plan(project))
+    assert plan(project).reasons == []
+    for name in ("maps.py", "__init__.py"):
+        (copy / name).write_text((copy / name).read_text(encoding="utf-8") + "\n# more\n", encoding="utf-8")
+    assert plan(project).reasons == []
+    inside = next(path for path in (copy / "composite.py", copy / "composite" / "__init__.py") if path.exists())
+    used = inside if inside.name == "composite.py" else sorted(inside.parent.glob("[a-z]*.py"))[0]
+    results = copy / "results.py"
+    results.write_text(results.read_text(encoding="utf-8") + "\n# more\n", encoding="utf-8")
+    assert plan(project).reasons == ["library code changed: clusterlib/results.py"]
+    assert used.exists()
+
+
+def test_a_report_is_stale_when_the_results_of_others_change_in_content_and_only_then(project):
+    make_notebook(project, "01_one", "x = 1")
+    make_notebook(project, "90_report", "x = 1")
+    place = pretend_run(project, plan(project))
+    pretend_run(project, plan(project, "90_report"))
+    assert plan(project, "90_report").reasons == []
+    content = json.loads((place.folder / "results.json").read_text())
+    (place.folder / "results.json").write_text(json.dumps({**content, "data": {"later": "hashes"}}))
+    assert plan(project, "90_report").reasons == []
+    content["records"].append({"name": "answer", "value": 42})
+    (place.folder / "results.json").write_text(json.dumps(content))
+    assert plan(project, "90_report").reasons == ["results changed: 01_one"]
+
+
+# Places.
+
+
+def test_what_a_killed_run_left_is_cleared_and_a_folder_caught_between_two_names_comes_back(tmp_path):
+    region = tmp_path / "yrd"
+    for name in (".01_one-1234abcd", ".02_two-old", "03_three", ".03_three-old"):
+        (region / name).mkdir(parents=True)
+        (region / name / "file").write_text(name)
+    (region / ".04_page.html-99").write_text("half")
+    notes = recover(tmp_path)
+    assert sorted(p.name for p in region.iterdir()) == ["02_two", "03_three"]
+    assert (region / "02_two" / "file").read_text() == ".02_two-old"
+    assert (region / "03_three" / "file").read_text() == "03_three"
+    assert any("brought back" in note for note in notes)
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    new, old = tmp_path / ".new", tmp_path / "01_one"
+    for folder, text in ((old, "old"), (new, "new")):
+        folder.mkdir()
+        (folder / text).write_text(text)
+    put_in_place(new, old)
+    assert [p.name for p in old.iterdir()] == ["new"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["01_one"]
