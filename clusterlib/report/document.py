@@ -119,7 +119,7 @@ class _Writer:
     def _notes(self, record) -> str:
         fields = ((self.words[k], getattr(record, k)) for k in ("unit", "note", "source"))
         text = "; ".join(f"{word}: {escape_markdown(value)}" for word, value in fields if value)
-        return f'::: {{custom-style="Table Note" .table-note}}\n{text}\n:::' if text else ""
+        return f'::: {{custom-style="Table Note" .table-note typst:text:size=8.5pt}}\n{text}\n:::' if text else ""
 
     def claims(self, block: dict) -> str:
         rows = [

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from functools import cache
 from pathlib import Path
 
 from clusterlib.errors import ClusterlibError
+from clusterlib.regions import get_region
 from clusterlib.report.document import Document, collect_document, read_blocks
 from clusterlib.report.lookup import ResultLookup
 from clusterlib.report.prose import LANGUAGES
+from clusterlib.run.places import EXECUTED, RESULTS, RUN, Place
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-BIBLIOGRAPHY = "references.bib"
+BIBLIOGRAPHY = Path(__file__).resolve().parent / "references.bib"
 # A Chinese text cites by the national standard, in numbers; an English one by author and year.
 STYLES = {"zh": "china-national-standard-gb-t-7714-2015-numeric", "en": "chicago-author-date"}
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
@@ -47,6 +50,7 @@ def _pandoc(
         f"--metadata=lang:{LOCALES[document.language]}",
         f"--metadata=title:{document.title}",
         "--metadata=link-citations:true",
+        "--quiet",
         # Tables keep their natural widths: Pandoc stretches those whose source lines are wider than this.
         "--columns=100000",
         f"--resource-path={folder}",
@@ -147,3 +151,36 @@ def write_report(
             written.append(folder / path.name)
             os.replace(path, written[-1])
     return written
+
+
+def write_files(place: Place) -> list[Path]:
+    """Set the report of a run beside its page: what a run calls after the notebook.
+
+    Raises
+    ------
+    ClusterlibError
+        As :func:`write_report`.
+    """
+    region = get_region(place.region)
+    run = json.loads((place.folder / RUN).read_text(encoding="utf-8"))
+    lookup = ResultLookup(place.region, place.reports)
+    set_ = {
+        f"{notebook}: {name} = {value}"
+        for notebook in sorted(path.parent.name for path in place.page.parent.glob(f"*/{RESULTS}"))
+        for name, value in _changed(lookup.results(notebook).parameters, place.page.parent / notebook)
+    }
+    parameters = "; ".join(sorted(set_))
+    return write_report(
+        place.folder / EXECUTED,
+        place.page.parent,
+        lookup,
+        BIBLIOGRAPHY,
+        subtitle=f"{region.name_en} {region.name_zh} · {run['started_at'][:10]} · {(run['commit'] or '–')[:12]}",
+        parameters=f"Parameters set 设定的参数: {parameters}" if parameters else "",
+    )
+
+
+def _changed(parameters: dict, folder: Path) -> list[tuple[str, object]]:
+    """Parameters of a run that are not the notebook's own, but for the region."""
+    changed = json.loads((folder / RUN).read_text(encoding="utf-8")).get("changed", [])
+    return [(name, parameters[name]) for name in changed if name != "region"]
