@@ -211,8 +211,10 @@ def record(
 def _scalar_bundle(entry: dict, value, digits: int | None) -> dict:
     from html import escape
 
+    from clusterlib.tables.cells import write_value
+
     kind, plain = _scalar(entry["name"], value)
-    shown = plain if kind == "text" else format_number(plain, digits)
+    shown = plain if kind == "text" else write_value(plain, digits)
     label = " ".join(part for part in (entry["label_en"], entry["label_zh"]) if part) or entry["name"]
     text = f"{label}: {shown} {entry['unit']}".rstrip()
     html = (

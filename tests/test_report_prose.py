@@ -13,7 +13,9 @@ from clusterlib.report.prose import check_template, fill, numbers_in
 
 @pytest.fixture
 def lookup(tmp_path):
-    return write_results(tmp_path, {"02_overview:count": 27, "05_x:gini[2023;total]": 0.123456, "05_x:trend": -1.25})
+    return write_results(
+        tmp_path, {"02_overview:count": 27, "05_x:gini[2023;total]": 0.123456, "05_x:trend": -1.25, "05_x:p": 0.000012}
+    )
 
 
 def test_a_number_comes_from_its_record_with_page_anchor_and_cell(lookup):
@@ -31,6 +33,7 @@ def test_a_number_comes_from_its_record_with_page_anchor_and_cell(lookup):
         ("05_x:gini[2023;total]|.2", "0.12"),
         ("05_x:trend|.1", "\N{MINUS SIGN}1.2"),
         ("05_x:trend|abs.2", "1.25"),
+        ("05_x:p|.2", "0.000012"),
     ],
 )
 def test_decimals_signs_and_cells_of_tables_are_set_as_asked(lookup, text, shown):

@@ -158,8 +158,11 @@ class ResultLookup:
 
 def _shown(value: float, reference: Reference) -> str:
     value = abs(value) if reference.absolute else value
+    digits = reference.digits
+    if digits is not None and value and not round(value, digits):
+        digits = None  # a number that would round to nothing is set with the digits that it takes
     # A typographic minus: in prose a hyphen may break at the end of a line.
-    return format_number(value, reference.digits).replace("-", "\N{MINUS SIGN}")
+    return format_number(value, digits).replace("-", "\N{MINUS SIGN}")
 
 
 def _cell(record: Record, reference: Reference) -> float | int | str:
