@@ -10,6 +10,20 @@ import pandas as pd
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
 
+def place_of(label: object) -> str:
+    """Return a row's label for a message: numpy's numbers without the names of their types.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> place_of((np.int64(110000), np.int64(2020)))
+    '(110000, 2020)'
+    """
+    if isinstance(label, tuple):
+        return "(" + ", ".join(place_of(part) for part in label) + ")"
+    return str(label)
+
+
 def as_names(names: str | Iterable[str]) -> list[str]:
     """Return one name or several as a list."""
     return [names] if isinstance(names, str) else list(names)
@@ -45,7 +59,7 @@ def check_finite(frame: pd.DataFrame, advice: str = "leave out the observation o
     bad = np.argwhere(~np.isfinite(frame.to_numpy(float)))
     if len(bad):
         row, column = bad[0]
-        place = f"{frame.index[row]}, {frame.columns[column]!r}"
+        place = f"{place_of(frame.index[row])}, {frame.columns[column]!r}"
         raise InvalidInputError(f"{len(bad)} missing or infinite value(s), the first at {place}: {advice}")
 
 
@@ -75,7 +89,7 @@ def check_panel(data: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
         raise InvalidInputError(f"expected an index of two levels, unit and time, got {data.index.nlevels}")
     repeated = data.index[data.index.duplicated()]
     if len(repeated):
-        raise InvalidInputError(f"{repeated[0]} has more than one row: each unit may have one a period")
+        raise InvalidInputError(f"{place_of(repeated[0])} has more than one row: each unit may have one a period")
     frame = data[names].astype(float).sort_index()
     check_finite(frame, "drop these rows first, as in data.dropna(), and look at what is lost")
     return frame
@@ -94,6 +108,6 @@ def check_balanced(frame: pd.DataFrame) -> tuple[int, int]:
     if len(gaps):
         raise InvalidInputError(
             f"the panel is not balanced: {len(gaps)} of {len(units) * len(periods)} rows are missing, the first is "
-            f"{gaps[0]}; leave out the unit or the period"
+            f"{place_of(gaps[0])}; leave out the unit or the period"
         )
     return len(units), len(periods)

@@ -39,6 +39,10 @@ class Record:
         What the value is, for people.
     cell : str
         Identifier of the notebook cell that made it.
+    alt : str
+        What a figure shows.
+    shown : dict or None
+        A table as it was set for people: ``heads``, ``rows`` and ``align``, see :class:`clusterlib.tables.cells.Cells`.
     """
 
     name: str
@@ -50,6 +54,8 @@ class Record:
     note: str = ""
     source: str = ""
     cell: str = ""
+    alt: str = ""
+    shown: dict | None = None
 
     def frame(self):
         """Return a recorded table as a DataFrame.
@@ -148,6 +154,7 @@ def record(
     alt: str = "",
     digits: int | Mapping[str, int] | None = None,
     headers: Mapping[str, str] | None = None,
+    shown=None,
 ) -> None:
     """Record a number, text, table or figure and show it.
 
@@ -168,11 +175,15 @@ def record(
         Decimals shown, of a table also by column; the record keeps full precision.
     headers : mapping, optional
         Column heads shown in place of a table's column names.
+    shown : DataFrame, optional
+        What is shown in place of a table, such as a regression table of the coefficients that are recorded;
+        ``digits`` and ``headers`` are then its.
 
     Raises
     ------
     InvalidInputError
-        For a name of another form, a value of another type, a number that is not finite or a figure without ``alt``.
+        For a name of another form, a value of another type, a number that is not finite, a figure without ``alt``, or
+        ``shown`` with something that is no table.
 
     Examples
     --------
@@ -185,10 +196,13 @@ def record(
         raise InvalidInputError(f"result name {name!r}: use lower case letters, digits and '_', parts joined by '.'")
     entry = {"name": name, "unit": unit, "label_en": label, "label_zh": label_zh, "note": note, "source": source}
     metadata = {}
+    is_table = hasattr(value, "itertuples") or hasattr(value, "to_frame")
+    if shown is not None and not (is_table and hasattr(shown, "itertuples")):
+        raise InvalidInputError(f"result {name!r}: shown= is a DataFrame that stands for a recorded table")
     if hasattr(value, "savefig"):
         bundle, metadata = _figure_bundle(entry, value, alt)
-    elif hasattr(value, "itertuples") or hasattr(value, "to_frame"):
-        bundle = _table_bundle(entry, value, digits, headers)
+    elif is_table:
+        bundle = _table_bundle(entry, value, digits, headers, shown)
     else:
         bundle = _scalar_bundle(entry, value, digits)
     display(bundle, metadata=metadata, raw=True)
@@ -197,8 +211,10 @@ def record(
 def _scalar_bundle(entry: dict, value, digits: int | None) -> dict:
     from html import escape
 
+    from clusterlib.tables.cells import write_value
+
     kind, plain = _scalar(entry["name"], value)
-    shown = plain if kind == "text" else format_number(plain, digits)
+    shown = plain if kind == "text" else write_value(plain, digits)
     label = " ".join(part for part in (entry["label_en"], entry["label_zh"]) if part) or entry["name"]
     text = f"{label}: {shown} {entry['unit']}".rstrip()
     html = (
@@ -211,23 +227,19 @@ def _scalar_bundle(entry: dict, value, digits: int | None) -> dict:
 
 
 def _table_bundle(
-    entry: dict, value, digits: int | Mapping[str, int] | None, headers: Mapping[str, str] | None
+    entry: dict, value, digits: int | Mapping[str, int] | None, headers: Mapping[str, str] | None, shown
 ) -> dict:
-    from clusterlib.tables import three_line_table
+    from clusterlib.tables.cells import write_cells
+    from clusterlib.tables.page import set_page
 
-    frame = value.to_frame() if value.ndim == 1 else value
-    html = three_line_table(
-        frame,
-        caption=entry["label_en"],
-        caption_zh=entry["label_zh"],
-        unit=entry["unit"],
-        note=entry["note"],
-        source=entry["source"],
-        digits=digits,
-        headers=headers,
+    visible = value if shown is None else shown
+    visible = visible.to_frame() if visible.ndim == 1 else visible
+    cells = write_cells(visible, entry["label_en"], digits, headers)
+    html = set_page(
+        cells, entry["label_en"], entry["label_zh"], unit=entry["unit"], note=entry["note"], source=entry["source"]
     )
-    record_ = {**entry, "kind": "table", "value": _table(frame)}
-    return {MIME: record_, "text/html": html, "text/plain": frame.to_string()}
+    record_ = {**entry, "kind": "table", "value": _table(value), "shown": vars(cells)}
+    return {MIME: record_, "text/html": html, "text/plain": visible.to_string()}
 
 
 def _figure_bundle(entry: dict, figure, alt: str) -> tuple[dict, dict]:

@@ -1,8 +1,10 @@
-"""Location quotients and the concentration test against exact sums and simulation."""
+"""Location quotients, their intervals and tests of concentration against exact sums, R's values and simulation."""
 
 from __future__ import annotations
 
+import json
 from math import comb, log
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,9 +12,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clusterlib.agglomeration import concentration_test, location_quotient
-from clusterlib.errors import InvalidInputError
+from clusterlib.agglomeration import (
+    EllisonGlaeser,
+    concentration_test,
+    ellison_glaeser,
+    herfindahl,
+    location_quotient,
+    location_quotient_interval,
+)
+from clusterlib.errors import InvalidInputError, UnknownNameError
 
+REFERENCE = Path(__file__).parent / "reference"
+EXPECTED = json.loads((REFERENCE / "expected" / "agglomeration_produc.json").read_text())
+PRODUC = pd.read_csv(REFERENCE / "data" / "produc.csv").set_index(["state", "year"])
+INDUSTRIES = ["hwy", "water", "util", "pc", "gsp", "emp"]
+STATES = PRODUC.xs(1986, level="year")[INDUSTRIES]
 TABLE = pd.DataFrame({"software": [30.0, 10.0], "textiles": [10.0, 30.0]}, index=["coast", "inland"])
 SIZE = pd.Series({"coast": 50.0, "inland": 50.0})
 
@@ -42,6 +56,8 @@ def test_quotient_against_an_outside_reference_is_share_over_share():
         (TABLE.replace(30.0, np.nan), SIZE, "finite"),
         (TABLE, SIZE - 50, "positive"),
         (TABLE.assign(none=0.0), None, "no output"),
+        (TABLE.set_axis(["coast", "coast"]), None, "region given twice: coast"),
+        (TABLE, pd.concat([SIZE, SIZE]), "region given twice: coast"),
     ],
 )
 def test_quotients_without_meaning_are_refused(values, reference, words):
@@ -95,3 +111,208 @@ def test_size_of_the_test_is_not_above_its_level():
 def test_counts_that_are_none_are_refused(counts):
     with pytest.raises(InvalidInputError, match="whole numbers"):
         concentration_test(pd.Series(counts, index=SIZE.index), SIZE)
+
+
+def test_quotients_equal_those_of_r():
+    np.testing.assert_allclose(location_quotient(STATES).to_numpy().ravel(), EXPECTED["quotients"], rtol=1e-12)
+
+
+# Intervals
+
+
+COUNTS = pd.DataFrame({"software": [60, 30, 10], "textiles": [40, 120, 240]}, index=["a", "b", "c"])
+POPULATION = pd.Series({"a": 20.0, "b": 30.0, "c": 50.0})
+
+
+def amounts(noise: float, periods: int = 9, trend: float = 0.0) -> pd.DataFrame:
+    random = np.random.default_rng(3)
+    index = pd.MultiIndex.from_product([["a", "b", "c"], range(2016, 2016 + periods)], names=["region", "year"])
+    level = np.repeat([[50.0, 20], [30, 30], [20, 50]], periods, axis=0)
+    level[:periods, 0] += trend * np.arange(periods)
+    return pd.DataFrame(level * np.exp(noise * random.standard_normal(level.shape)), index, ["software", "textiles"])
+
+
+def test_the_multinomial_bootstrap_has_the_standard_error_of_the_binomial_share():
+    result = location_quotient_interval(COUNTS, POPULATION, draws=20_000, seed=1)
+    share, weight = COUNTS / COUNTS.sum(), POPULATION / POPULATION.sum()
+    expected = np.sqrt(share * (1 - share) / COUNTS.sum()).div(weight, axis=0)
+    np.testing.assert_allclose(result.simulated["quotient"].std(axis=0), expected, rtol=0.02)
+    np.testing.assert_allclose(
+        result.simulated["quotient"].mean(axis=0), location_quotient(COUNTS, POPULATION), rtol=0.02
+    )
+    half = (result.table["upper"] - result.table["lower"]) / 2
+    np.testing.assert_allclose(half, 1.96 * expected.stack(), rtol=0.1)
+
+
+def test_florences_quotient_is_redrawn_with_the_sizes_of_the_regions():
+    # With two industries of equal size, quotient = share / mean of both shares: its error follows by the delta method.
+    counts = pd.DataFrame({"x": [300, 700], "y": [500, 500]}, index=["a", "b"])
+    drawn = location_quotient_interval(counts, draws=20_000, seed=2).simulated["quotient"][:, 0, 0]
+    p, q, n = 0.3, 0.5, 1000
+    mean = (p + q) / 2
+    gradient = np.array([mean - p / 2, -p / 2]) / mean**2
+    variance = np.array([p * (1 - p), q * (1 - q)]) / n
+    assert drawn.std() == pytest.approx(np.sqrt(gradient**2 @ variance), rel=0.02)
+
+
+def test_intervals_of_counts_cover_the_true_quotient_at_their_level():
+    random, share = np.random.default_rng(11), np.array([0.5, 0.3, 0.2])
+    inside = 0
+    for seed in range(150):
+        drawn = pd.DataFrame({"x": random.multinomial(200, share)}, index=POPULATION.index)
+        table = location_quotient_interval(drawn, POPULATION, draws=399, seed=seed).table
+        inside += (table["lower"] <= 2.5 + 1e-9).to_numpy()[0] and (table["upper"] >= 2.5 - 1e-9).to_numpy()[0]
+    # 150 intervals at 95 %: the central 99.8 % of the binomial are 133 to 149, less a little for a finite sample.
+    assert 131 <= inside <= 150
+
+
+def test_periods_are_resampled_as_wholes_for_all_regions_together():
+    # Only the size of the years differs: whichever are drawn, shares and quotients are the same.
+    frame = amounts(0.0)
+    grown = frame.mul(1.2 ** (frame.index.get_level_values("year") - 2016), axis=0)
+    table = location_quotient_interval(grown, resample="periods").table
+    np.testing.assert_allclose(table["lower"], table["quotient"], rtol=1e-12)
+    np.testing.assert_allclose(table["share_upper"], table["share"], rtol=1e-12)
+    np.testing.assert_allclose(table["quotient"].unstack(), location_quotient(frame.groupby(level=0).sum()), rtol=1e-12)
+
+
+def test_the_reference_is_resampled_with_the_values():
+    # Regions grow apart, the industry with them: its quotient is one whichever years are drawn.
+    frame = amounts(0.4)
+    table = location_quotient_interval(frame[["software"]] * 2, frame["software"], resample="periods").table
+    np.testing.assert_allclose(table[["quotient", "lower", "upper"]], 1, rtol=1e-12)
+    assert (table["share_upper"] - table["share_lower"] > 1).all()
+
+
+def test_resampling_single_periods_has_the_spread_of_a_mean_of_independent_years():
+    frame = amounts(0.05, periods=30)
+    reference = pd.Series(1.0, index=frame.index)
+    result = location_quotient_interval(frame[["software"]], reference, resample="periods", block=1, draws=10_000)
+    yearly = frame["software"].unstack("region")
+    influence = yearly["a"] - (yearly["a"].sum() / yearly.to_numpy().sum()) * yearly.sum(axis=1)
+    expected = 3 * np.sqrt((influence**2).sum()) / yearly.to_numpy().sum()
+    assert result.simulated["quotient"][:, 0, 0].std() == pytest.approx(expected, rel=0.03)
+    assert result.block == 1
+
+
+def test_blocks_keep_neighbouring_years_together_and_widen_the_interval_of_a_trend():
+    frame, reference = amounts(0.0, periods=27, trend=2.0), None
+    spread = []
+    for block in (1, None, 9):
+        result = location_quotient_interval(frame, reference, resample="periods", block=block)
+        table = result.table.loc[("a", "software")]
+        spread.append(table["upper"] - table["lower"])
+    assert spread[0] < spread[1] < spread[2]
+    assert location_quotient_interval(frame, resample="periods").block == 3
+    whole = location_quotient_interval(frame, resample="periods", block=27).table
+    np.testing.assert_allclose(whole["lower"], whole["upper"], rtol=1e-12)
+
+
+def test_a_lead_is_the_distance_from_the_best_rival_in_each_draw():
+    result = location_quotient_interval(amounts(0.1), resample="periods", draws=500)
+    lead = result.lead("a")
+    drawn = result.simulated["quotient"]
+    gap = drawn[:, 0, 1] - np.maximum(drawn[:, 1, 1], drawn[:, 2, 1])
+    assert lead.loc["textiles", ["lower", "upper"]].tolist() == pytest.approx(np.quantile(gap, [0.025, 0.975]).tolist())
+    assert lead["rival"].to_dict() == {"software": "b", "textiles": "c"}
+    assert lead.loc["software", "lower"] > 0 > lead.loc["textiles", "upper"]
+    shares = result.lead("a", ["c"], measure="share").loc["software"]
+    assert shares["difference"] == pytest.approx(
+        result.table.loc[("a", "software"), "share"] - result.table.loc[("c", "software"), "share"]
+    )
+    with pytest.raises(UnknownNameError, match="region"):
+        result.lead("d")
+    with pytest.raises(UnknownNameError, match="measure"):
+        result.lead("a", measure="quota")
+
+
+@pytest.mark.parametrize("measure", ["quotient", "share"])
+def test_leads_do_not_depend_on_the_order_of_regions_and_industries(measure):
+    counts = pd.DataFrame({"z": [900, 50, 50], "m": [100, 700, 200], "a": [300, 300, 400]}, index=["r", "p", "q"])
+    panel = amounts(0.1).rename(columns={"software": "z", "textiles": "a"})
+    for values, resample in ((counts, "multinomial"), (panel, "periods")):
+        result = location_quotient_interval(values, resample=resample)
+        for region in result.table.index.unique("region"):
+            lead = result.lead(region, measure=measure)
+            assert list(lead.index) == list(values.columns)
+            # The interval of a difference holds the difference itself.
+            assert ((lead["lower"] < lead["difference"] + 1e-9) & (lead["difference"] - 1e-9 < lead["upper"])).all()
+
+
+def test_the_same_seed_gives_the_same_intervals_in_any_order_of_rows():
+    frame = amounts(0.1)
+    one, two = (location_quotient_interval(f, resample="periods", seed=5).table for f in (frame, frame[::-1]))
+    pd.testing.assert_frame_equal(one, two)
+    tables = [location_quotient_interval(COUNTS, seed=seed).table for seed in (3, 3, 4)]
+    pd.testing.assert_frame_equal(tables[0], tables[1])
+    assert not tables[0].equals(tables[2])
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "words"),
+    [
+        (COUNTS + 0.5, {}, "not whole numbers.*resample='periods'"),
+        (COUNTS["software"], {}, "expected a DataFrame"),
+        (COUNTS, {"level": 95}, "level=95"),
+        (COUNTS, {"draws": 0}, "draws=0"),
+        (COUNTS, {"resample": "periods"}, "index of two levels"),
+        (amounts(0.1)[1:], {"resample": "periods"}, "not balanced"),
+        (amounts(0.1, periods=2), {"resample": "periods"}, "at least three"),
+        (amounts(0.1), {"resample": "periods", "block": 10}, "block=10"),
+        (amounts(0.1), {"resample": "periods", "reference": POPULATION}, "no reference for"),
+        (amounts(0.1) - 100, {"resample": "periods"}, "not negative"),
+    ],
+    ids=["amounts", "series", "level", "draws", "no panel", "unbalanced", "short", "block", "reference", "negative"],
+)
+def test_resampling_without_meaning_is_refused(values, options, words):
+    with pytest.raises(InvalidInputError, match=words):
+        location_quotient_interval(values, **options)
+    with pytest.raises(UnknownNameError, match="resampling"):
+        location_quotient_interval(values, resample="years")
+
+
+# Ellison and Glaeser
+
+
+def test_gamma_equals_that_of_r():
+    plants = pd.Series([0.01, 0.02, 0.05, 0.1, 0.2, 0.4], index=INDUSTRIES)
+    result = ellison_glaeser(STATES, plants)
+    np.testing.assert_allclose(result.table["gamma"], list(EXPECTED["gamma"].values()), rtol=1e-12)
+    assert result.reference.sum() == pytest.approx(1)
+
+
+def throw_plants(random, sizes: np.ndarray, share: np.ndarray, together: float) -> np.ndarray:
+    """Employment by region of plants that fall on the first plant's region with a probability, else by share."""
+    places = random.choice(len(share), size=len(sizes), p=share)
+    places = np.where(random.random(len(sizes)) < together, places[0], places)
+    return np.bincount(places, weights=sizes, minlength=len(share))
+
+
+@pytest.mark.parametrize("together", [0.0, 0.3])
+def test_gamma_of_a_simulated_dartboard_is_the_probability_of_being_drawn_together(together):
+    random = np.random.default_rng(7)
+    share, sizes = np.array([0.4, 0.3, 0.2, 0.1]), np.array([500.0, 100, 100, 50, 50, 20, 10, 10])
+    plants = herfindahl(pd.Series(sizes))["herfindahl"]
+    drawn = np.array([throw_plants(random, sizes, share, together) for _ in range(4000)]).T
+    table = pd.DataFrame(drawn, columns=[str(i) for i in range(4000)])
+    gamma = ellison_glaeser(table, pd.Series(plants, index=table.columns), pd.Series(share)).table["gamma"]
+    # A pair of plants shares its region by more than chance if both follow the first, or one is the first.
+    z = sizes / sizes.sum()
+    pairs = np.outer(z, z)
+    first = 2 * pairs[0, 1:].sum() * together
+    expected = (first + (pairs[1:, 1:].sum() - (z[1:] ** 2).sum()) * together**2) / (1 - plants)
+    assert gamma.mean() == pytest.approx(expected, abs=4 * gamma.std() / np.sqrt(4000))
+
+
+def test_the_reading_follows_the_bounds_of_ellison_and_glaeser():
+    table = pd.DataFrame({"gamma": [-0.1, 0.02, 0.021, 0.05, 0.051, 0.9]})
+    summary = EllisonGlaeser(table, SIZE / 100).summary()
+    assert summary["reading"].tolist() == ["not very localised"] * 2 + ["between"] * 2 + ["very localised"] * 2
+    assert "reading" in ellison_glaeser(STATES, pd.Series(0.01, index=INDUSTRIES)).summary()
+
+
+@pytest.mark.parametrize("value", [1.0, 0.0, np.nan])
+def test_an_industry_of_one_plant_has_no_gamma(value):
+    plants = pd.Series({"software": value, "textiles": 0.2})
+    with pytest.raises(InvalidInputError, match="plant_herfindahl of 'software'"):
+        ellison_glaeser(TABLE, plants)

@@ -278,15 +278,12 @@ def test_library_code_counts_by_module(project, tmp_path, monkeypatch):
     )
     pretend_run(project, plan(project))
     assert plan(project).reasons == []
-    for name in ("maps.py", "__init__.py"):
+    for name in ("maps/base.py", "__init__.py"):
         (copy / name).write_text((copy / name).read_text(encoding="utf-8") + "\n# more\n", encoding="utf-8")
     assert plan(project).reasons == []
-    inside = next(path for path in (copy / "composite.py", copy / "composite" / "__init__.py") if path.exists())
-    used = inside if inside.name == "composite.py" else sorted(inside.parent.glob("[a-z]*.py"))[0]
     results = copy / "results.py"
     results.write_text(results.read_text(encoding="utf-8") + "\n# more\n", encoding="utf-8")
     assert plan(project).reasons == ["library code changed: clusterlib/results.py"]
-    assert used.exists()
 
 
 def test_a_report_is_stale_when_the_results_of_others_change_in_content_and_only_then(project):

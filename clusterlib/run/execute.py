@@ -270,7 +270,7 @@ def _write_results(folder: Path, job: Job, notebook: NotebookNode) -> None:
         (folder / kind).mkdir()
     for entry in records:
         if entry["kind"] == "table":
-            _write_table(folder / "tables" / f"{entry['name']}.csv", entry["value"])
+            _write_table(folder / "tables" / entry["name"], entry)
         elif entry["kind"] == "figure":
             (folder / entry["value"]).write_bytes(base64.b64decode(images[entry["name"]]))
     content = {
@@ -283,12 +283,22 @@ def _write_results(folder: Path, job: Job, notebook: NotebookNode) -> None:
     write_json(folder / RESULTS, content)
 
 
-def _write_table(path: Path, table: dict) -> None:
+def _write_table(stem: Path, entry: dict) -> None:
+    """Write a recorded table as csv, with full precision, and as people see it in LaTeX."""
     import pandas as pd
 
+    from clusterlib.tables.cells import Cells
+    from clusterlib.tables.latex import set_latex
+
+    table = entry["value"]
     frame = pd.DataFrame(table["data"], columns=[*table["index"], *table["columns"]])
     # Spreadsheets take a csv without the mark for the system's own encoding and garble Chinese.
-    frame.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\n")
+    frame.to_csv(f"{stem}.csv", index=False, encoding="utf-8-sig", lineterminator="\n")
+    notes = {name: entry[name] for name in ("unit", "note", "source")}
+    latex = set_latex(
+        Cells(**entry["shown"]), entry["label_en"], entry["label_zh"], **notes, label=f"tab:{entry['name']}"
+    )
+    Path(f"{stem}.tex").write_text(latex + "\n", encoding="utf-8")
 
 
 def _write_run(folder: Path, job: Job, reads: list[str], started: float, usage: dict) -> None:

@@ -15,6 +15,7 @@ from clusterlib.run.parameters import REGION, changed_names, resolve
 from clusterlib.run.places import ERROR, RESULTS, RUN, STATE, Place, is_report, read_json, write_json
 from clusterlib.run.steps import STEPS, Step
 
+CLAIMS = "data/claims.yml"
 NEVER, FAILED, FORCED = "it has not been run", "its last run failed", "asked for by --force"
 
 
@@ -103,8 +104,11 @@ class Planner:
         )
 
     def results(self, region: str) -> dict[str, str]:
-        """Return a hash of what each notebook below 90 found for a region, as far as it has been run."""
+        """Return a hash of what a report is made from: what each notebook below 90 found, and the claims it judges."""
         found = {}
+        claims = self.project.root / CLAIMS
+        if claims.exists():
+            found[CLAIMS] = self.hashes.sha256(claims)
         for path in sorted(self.project.reports.glob(f"{region}/[0-9][0-9]_*/{RESULTS}")):
             content = read_json(path)
             if content is not None and not is_report(path.parent.name) and "." not in path.parent.name:

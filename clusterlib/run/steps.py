@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusterlib.run.places import Place
+from clusterlib.run.places import Place, is_report
 
 _HERE = Path(__file__).resolve().parent
 
@@ -53,4 +53,8 @@ class Step:
 
 
 _PAGE_SOURCES = ("run/pages.py", "run/templates/page", "run/templates/style.css")
-STEPS = [Step("html", "clusterlib.run.pages:write_page", _PAGE_SOURCES)]
+_REPORT_SOURCES = ("report", "run/templates/style.css")
+STEPS = [
+    Step("html", "clusterlib.run.pages:write_page", _PAGE_SOURCES),
+    Step("report", "clusterlib.report.render:write_files", _REPORT_SOURCES, is_report),
+]

@@ -1,4 +1,4 @@
-"""Agglomeration (集聚): location quotients and tests of concentration."""
+"""Concentration of industries over regions (集聚度): an exact test for counts, and the Ellison-Glaeser index."""
 
 from __future__ import annotations
 
@@ -7,60 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from clusterlib.agglomeration.quotients import location_quotient
 from clusterlib.errors import InvalidInputError
-
-
-def location_quotient(values: pd.DataFrame | pd.Series, reference: pd.Series | None = None) -> pd.DataFrame | pd.Series:
-    r"""Location quotient (区位熵): a region's share of an industry over its share of the reference.
-
-    .. math:: LQ_{ij} = \frac{x_{ij} / \sum_i x_{ij}}{r_i / \sum_i r_i}
-
-    With ``reference=None``, :math:`r_i = \sum_j x_{ij}` gives Florence's quotient. The mean over regions weighted by
-    their share of the reference is one for every industry.
-
-    Parameters
-    ----------
-    values : DataFrame, shape (regions, industries), or Series
-        Output, employment or counts, not negative; the rows make up the whole economy.
-    reference : Series, optional
-        Size of each region (GDP, population), positive, by the same index. Required with a Series.
-
-    Returns
-    -------
-    DataFrame or Series
-        Of the shape of ``values``; above one where the region is specialised.
-
-    Raises
-    ------
-    InvalidInputError
-        For negative or missing values, an industry without output, or regions that are not in ``reference``.
-
-    References
-    ----------
-    Florence, P. S. (1939). Report of the Location of Industry. Political and Economic Planning.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> table = pd.DataFrame({"software": [30.0, 10.0], "textiles": [10.0, 30.0]}, index=["coast", "inland"])
-    >>> location_quotient(table)["software"].tolist()
-    [1.5, 0.5]
-    """
-    if reference is None:
-        if isinstance(values, pd.Series):
-            raise InvalidInputError("one industry alone: give reference=, the size of each region")
-        reference = values.sum(axis=1)
-    missing = values.index.difference(reference.index)
-    if len(missing):
-        raise InvalidInputError(f"no reference for {', '.join(map(str, missing))}")
-    reference = reference.reindex(values.index)
-    if not (np.isfinite(values.to_numpy(float)).all() and (values.to_numpy() >= 0).all()):
-        raise InvalidInputError("values must be finite and not negative")
-    if not (np.isfinite(reference.to_numpy(float)).all() and (reference > 0).all()):
-        raise InvalidInputError("the reference must be finite and positive for every region")
-    if not np.all(values.sum() > 0):
-        raise InvalidInputError("an industry has no output in any region: leave it out")
-    return (values / values.sum()).div(reference / reference.sum(), axis=0)
 
 
 @dataclass(frozen=True)
@@ -183,3 +131,97 @@ def concentration_test(
     # Draws that tie with the data can differ from it in the last bit.
     exceeding = int((simulated >= statistic - 1e-9).sum())
     return ConcentrationTest(table, statistic, (1 + exceeding) / (1 + draws), n, draws, seed)
+
+
+@dataclass(frozen=True)
+class EllisonGlaeser:
+    """Geographic concentration of industries beyond that of their plants.
+
+    Attributes
+    ----------
+    table : DataFrame
+        By industry: ``raw`` concentration G, ``expected`` under random location, ``plant_herfindahl`` H and ``gamma``.
+    reference : Series
+        Share of each region in the reference, summing to one.
+    """
+
+    table: pd.DataFrame
+    reference: pd.Series
+
+    def summary(self) -> pd.DataFrame:
+        """Return the table with Ellison and Glaeser's reading: below 0.02 not very, above 0.05 very localised."""
+        bands = pd.cut(
+            self.table["gamma"],
+            [-np.inf, 0.02, 0.05, np.inf],
+            labels=["not very localised", "between", "very localised"],
+        )
+        return self.table.assign(reading=bands.astype(str))
+
+
+def ellison_glaeser(
+    employment: pd.DataFrame, plant_herfindahl: pd.Series, reference: pd.Series | None = None
+) -> EllisonGlaeser:
+    r"""Ellison-Glaeser index of geographic concentration (EG 指数).
+
+    With :math:`s_{ij}` the share of region :math:`i` in industry :math:`j`, :math:`x_i` its share of the reference and
+    :math:`H_j = \sum_k z_{kj}^2` the Herfindahl index of the shares of the industry's plants,
+
+    .. math:: G_j = \sum_i (s_{ij} - x_i)^2, \quad
+              \gamma_j = \frac{G_j - (1 - \sum_i x_i^2) H_j}{(1 - \sum_i x_i^2)(1 - H_j)}
+
+    If plants locate at random with probabilities :math:`x_i`, the expected value of :math:`G_j` is
+    :math:`(1 - \sum_i x_i^2) H_j` and that of :math:`\gamma_j` nil, however few and large the plants are.
+
+    Parameters
+    ----------
+    employment : DataFrame, shape (regions, industries)
+        Employment or output, not negative; the rows make up the whole economy.
+    plant_herfindahl : Series
+        By industry, in (0, 1): :func:`herfindahl` of the sizes of its plants.
+    reference : Series, optional
+        Size of each region; by default the sum of ``employment`` over industries.
+
+    Returns
+    -------
+    EllisonGlaeser
+
+    Raises
+    ------
+    InvalidInputError
+        As :func:`location_quotient`; for an industry without Herfindahl index or with one outside (0, 1): the
+        location of a single plant says nothing of concentration.
+
+    References
+    ----------
+    Ellison, G. and Glaeser, E. L. (1997). Geographic concentration in U.S. manufacturing industries: a dartboard
+    approach. Journal of Political Economy 105, 889-927, eq. (5).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"software": [90.0, 10.0], "textiles": [10.0, 90.0]}, index=["coast", "inland"])
+    >>> ellison_glaeser(table, pd.Series({"software": 0.1, "textiles": 0.1})).table["gamma"].round(3).tolist()
+    [0.6, 0.6]
+    """
+    size = employment.sum(axis=1) if reference is None else reference
+    # Refuses what has no quotient either, with its place.
+    location_quotient(employment, size)
+    size = size.reindex(employment.index).astype(float)
+    weight = size / size.sum()
+    plants = plant_herfindahl.reindex(employment.columns)
+    bad = plants.index[~((plants > 0) & (plants < 1))]
+    if len(bad):
+        raise InvalidInputError(
+            f"plant_herfindahl of {bad[0]!r} is {plants[bad[0]]}: expected above 0 and below 1, from two plants or more"
+        )
+    raw = (employment / employment.sum()).sub(weight, axis=0).pow(2).sum()
+    spread = 1 - (weight**2).sum()
+    table = pd.DataFrame(
+        {
+            "raw": raw,
+            "expected": spread * plants,
+            "plant_herfindahl": plants,
+            "gamma": (raw - spread * plants) / (spread * (1 - plants)),
+        }
+    )
+    return EllisonGlaeser(table.rename_axis("industry"), weight.rename("reference"))

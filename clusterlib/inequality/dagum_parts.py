@@ -1,0 +1,121 @@
+r"""The arithmetic of Dagum's decomposition, for many weightings of one sample at once.
+
+Everything follows from one matrix, the mean of the positive differences between two groups,
+
+.. math:: D_{jh} = E (X_j - X_h)^+ = \int F_h(x) \, \{1 - F_j(x)\} \, dx,
+
+which a sort, two cumulative sums a group and one count by group give in :math:`O(n k)` time and :math:`O(n)` memory
+after the sort. No term is negative, so groups that do not overlap have a transvariation of exactly zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Cells worked on at a time: a handful of arrays of this size stay in a processor's cache.
+_CELLS = 20_000
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Dagum's decomposition of ``draws`` weightings of a sample with ``k`` groups.
+
+    Attributes
+    ----------
+    total, within, between, transvariation : ndarray, shape (draws,)
+    shares, means : ndarray, shape (draws, k)
+        Of the groups.
+    excess : ndarray, shape (draws, k, k)
+        Mean of the positive differences of the row's group over the column's.
+    """
+
+    total: np.ndarray
+    within: np.ndarray
+    between: np.ndarray
+    transvariation: np.ndarray
+    shares: np.ndarray
+    means: np.ndarray
+    excess: np.ndarray
+
+    @property
+    def group_gini(self) -> np.ndarray:
+        """Gini of each group, zero for a group of zeros; shape (draws, k)."""
+        own = np.einsum("djj->dj", self.excess)
+        return own / np.where(self.means > 0, self.means, 1.0)
+
+    @property
+    def pair_gini(self) -> np.ndarray:
+        """Gini between each two groups; shape (draws, k, k)."""
+        together = self.means[:, :, None] + self.means[:, None, :]
+        return (self.excess + self.excess.transpose(0, 2, 1)) / np.where(together > 0, together, 1.0)
+
+
+def _by_group(codes: np.ndarray, amounts: np.ndarray, k: int) -> np.ndarray:
+    """Sum the amounts of each draw by group; codes are (n,) or (draws, n), amounts (draws, n)."""
+    draws = len(amounts)
+    cell = np.arange(draws)[:, None] * k + codes
+    return np.bincount(cell.ravel(), amounts.ravel(), draws * k).reshape(draws, k)
+
+
+def decompose(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, k: int) -> Parts:
+    """Decompose the Gini of sorted values.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        In ascending order.
+    weights : ndarray, shape (draws, n)
+        Of any sum; each group must have some weight.
+    codes : ndarray of int, shape (n,) or (draws, n)
+        Group of each value, from 0 to ``k - 1``.
+    k : int
+    """
+    size = _by_group(codes, weights, k)
+    shares = size / size.sum(axis=1, keepdims=True)
+    means = _by_group(codes, weights * values, k) / size
+    gaps = np.diff(values)
+    excess = np.empty((len(weights), k, k))
+    # For each group h: its distribution below every value, and E(x - X_h)+ as the area under it up to x.
+    reach = np.zeros(weights.shape)
+    for h in range(k):
+        below = np.cumsum(np.where(codes == h, weights, 0.0), axis=1)[:, :-1] / size[:, [h]]
+        np.cumsum(below * gaps, axis=1, out=reach[:, 1:])
+        excess[:, :, h] = _by_group(codes, weights * reach, k) / size
+    return _assemble(shares, means, excess)
+
+
+def _assemble(shares: np.ndarray, means: np.ndarray, excess: np.ndarray) -> Parts:
+    overall = (shares * means).sum(axis=1)[:, None, None]
+    amount = shares[:, :, None] * shares[:, None, :] * excess / overall
+    within = np.einsum("djj->d", amount)
+    diagonal = np.arange(amount.shape[1])
+    amount[:, diagonal, diagonal] = 0.0
+    mirrored = amount.transpose(0, 2, 1)
+    # Each pair stands twice in the matrix.
+    between = np.abs(amount - mirrored).sum(axis=(1, 2)) / 2
+    transvariation = np.minimum(amount, mirrored).sum(axis=(1, 2))
+    return Parts(within + between + transvariation, within, between, transvariation, shares, means, excess)
+
+
+def in_chunks(n: int, draws: int):
+    """Yield slices of the draws small enough to be worked on at once."""
+    step = max(1, _CELLS // n)
+    for start in range(0, draws, step):
+        yield slice(start, min(start + step, draws))
+
+
+def bootstrap_counts(codes: np.ndarray, draws: int, random: np.random.Generator) -> np.ndarray:
+    """How often each observation is drawn when each group is resampled to its own size; shape (draws, n)."""
+    counts = np.empty((draws, len(codes)), dtype=np.int32)
+    for group in range(codes.max() + 1):
+        members = np.flatnonzero(codes == group)
+        size = len(members)
+        counts[:, members] = random.multinomial(size, np.full(size, 1 / size), draws)
+    return counts
+
+
+def permuted_codes(codes: np.ndarray, draws: int, random: np.random.Generator) -> np.ndarray:
+    """Group labels in random order; shape (draws, n)."""
+    return random.permuted(np.tile(codes, (draws, 1)), axis=1)

@@ -1,0 +1,173 @@
+"""What all maps share: shapes, classes, frame, scale bar and the notes below."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import shapely
+from matplotlib.collections import LineCollection, PatchCollection
+from matplotlib.patches import Patch, PathPatch
+
+from clusterlib.errors import InvalidInputError
+from clusterlib.figures import NEUTRAL, SEQUENTIAL, add_source
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NO_DATA = "#f4f4f4"
+NO_DATA_LABEL = "No data 无数据"
+LEGEND = {"fontsize": 7, "title_fontsize": 7, "alignment": "left"}
+
+
+class Canvas(NamedTuple):
+    """A map to draw more on: its figure, its main axes, all axes that show ground, and the approval number."""
+
+    figure: Figure
+    axes: Axes
+    panels: list[Axes]
+    approval: str
+
+
+class Shading(NamedTuple):
+    """How a map's units are filled, and the legend's patches."""
+
+    colours: list[str]
+    hatches: list[str]
+    handles: list[Patch]
+
+
+def _path(geometry) -> mpl.path.Path:
+    rings = [ring for part in shapely.get_parts(geometry) for ring in (part.exterior, *part.interiors)]
+    return mpl.path.Path.make_compound_path(*(mpl.path.Path(shapely.get_coordinates(r), closed=True) for r in rings))
+
+
+def draw_polygons(axes: Axes, shapes: gpd.GeoSeries, colours: Sequence[str], hatches: Sequence[str] = (), **style):
+    """Draw polygons, a path each, and over them the hatches where there are any."""
+    # GeoSeries.plot draws the whole figure anew at every call.
+    patches = np.array([PathPatch(_path(shape)) for shape in shapes], dtype=object)
+    axes.add_collection(PatchCollection(patches, facecolor=list(colours), **style), autolim=False)
+    for hatch in sorted(set(hatches) - {""}):
+        marked = patches[np.array(hatches) == hatch]
+        over = PatchCollection(marked, facecolor="none", edgecolor="white", linewidth=0, zorder=style.get("zorder", 1))
+        over.set_hatch(hatch)
+        axes.add_collection(over, autolim=False)
+
+
+def draw_borders(axes: Axes, shapes: gpd.GeoSeries, **style) -> None:
+    """Draw lines, or the outlines of polygons."""
+    lines = [shape.boundary if "Polygon" in shape.geom_type else shape for shape in shapes]
+    segments = [shapely.get_coordinates(part) for line in lines for part in shapely.get_parts(line)]
+    axes.add_collection(LineCollection(segments, **style), autolim=False)
+
+
+def frame(axes: Axes, bounds: Sequence[float]) -> None:
+    """Set the extent of a map and a thin line around it."""
+    axes.set(xlim=(bounds[0], bounds[2]), ylim=(bounds[1], bounds[3]), xticks=[], yticks=[], aspect="equal")
+    axes.set(xlabel="", ylabel="")
+    for spine in axes.spines.values():
+        spine.set(visible=True, linewidth=0.6)
+
+
+def scale_bar(axes: Axes, kilometres: float) -> None:
+    """Draw a scale bar (比例尺) of this length in the lower left corner of a map in metres."""
+    (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
+    x, y, length = x0 + 0.04 * (x1 - x0), y0 + 0.04 * (y1 - y0), kilometres * 1000
+    tick = 0.008 * (y1 - y0)
+    axes.plot([x, x, x + length, x + length], [y + tick, y, y, y + tick], color="black", linewidth=1, zorder=9)
+    axes.text(x + length / 2, y + 1.4 * tick, f"{kilometres:g} km", ha="center", va="bottom", fontsize=7, zorder=9)
+
+
+def notes(canvas: Canvas, source: str) -> None:
+    """Write the source, the base map with its approval number (审图号), and the projection below a map."""
+    projection = "Albers equal-area conic 25°N, 47°N, 105°E"
+    base = f"Base map 底图: Tianditu 天地图, approval number 审图号 {canvas.approval}; {projection}"
+    add_source(canvas.figure, f"Source 资料来源: {source}\n{base}" if source else base)
+
+
+def _classes(values: pd.Series, k: int):
+    import mapclassify
+
+    present = values.dropna()
+    with warnings.catch_warnings():
+        # mapclassify advises numba, which some dozens of values do not need.
+        warnings.filterwarnings("ignore", message="Numba not installed")
+        return mapclassify.FisherJenks(present, k=min(k, present.nunique()))
+
+
+def _class_labels(classes, digits: int) -> list[str]:
+    edges = [classes.y.min(), *classes.bins]
+    return [f"{low:,.{digits}f} – {high:,.{digits}f}" for low, high in pairwise(edges)]
+
+
+def _on_the_map(values: pd.Series, index: pd.Index) -> pd.Series:
+    values = values.reindex(index)
+    if values.isna().all():
+        raise InvalidInputError("no figure for any unit of the map: values must be indexed by the units' adcodes")
+    return values
+
+
+def _no_data() -> Patch:
+    return Patch(facecolor=NO_DATA, edgecolor=NEUTRAL, label=NO_DATA_LABEL)
+
+
+def blank(index: pd.Index) -> Shading:
+    """Leave every unit without a shade."""
+    return Shading([NO_DATA] * len(index), [""] * len(index), [])
+
+
+def shade_classes(values: pd.Series, index: pd.Index, k: int, digits: int) -> Shading:
+    """Shade units in natural breaks (Fisher-Jenks, 自然断点), those without a figure apart.
+
+    Raises
+    ------
+    InvalidInputError
+        If no unit of the map has a figure.
+    """
+    values = _on_the_map(values, index)
+    classes = _classes(values, k)
+    shades = [mpl.colors.to_hex(c) for c in mpl.colormaps[SEQUENTIAL](np.linspace(0.08, 0.92, classes.k))]
+    fill = [NO_DATA] * len(index)
+    for place, kind in zip(np.flatnonzero(values.notna()), classes.yb, strict=True):
+        fill[place] = shades[kind]
+    labels = _class_labels(classes, digits)
+    handles = [Patch(facecolor=s, edgecolor=NEUTRAL, label=t) for s, t in zip(shades, labels, strict=True)]
+    if values.isna().any():
+        handles.append(_no_data())
+    return Shading(fill, [""] * len(index), handles)
+
+
+def shade_kinds(values: pd.Series, index: pd.Index, kinds: dict[str, tuple[str, str, str]]) -> Shading:
+    """Fill units by kind: ``kinds`` has the colour, hatch and label of each, in the order of the legend.
+
+    Raises
+    ------
+    InvalidInputError
+        If no unit of the map has a kind, or one has another.
+    """
+    values = _on_the_map(values, index)
+    unknown = sorted(set(values.dropna()) - set(kinds))
+    if unknown:
+        raise InvalidInputError(f"kinds without a colour: {', '.join(map(str, unknown))}; expected {', '.join(kinds)}")
+    missing = (NO_DATA, "", NO_DATA_LABEL)
+    looks = [kinds[kind] if isinstance(kind, str) else missing for kind in values]
+    count = values.value_counts()
+    handles = [
+        Patch(
+            facecolor=colour,
+            hatch=hatch,
+            edgecolor="white" if hatch else NEUTRAL,
+            label=f"{label} ({count.get(kind, 0)})",
+        )
+        for kind, (colour, hatch, label) in kinds.items()
+    ]
+    if values.isna().any():
+        handles.append(_no_data())
+    return Shading([look[0] for look in looks], [look[1] for look in looks], handles)

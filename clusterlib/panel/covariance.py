@@ -1,0 +1,212 @@
+"""Covariance matrices of panel estimators (协方差矩阵): classical, robust, clustered, Driscoll-Kraay, Conley."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from clusterlib.errors import InvalidInputError, UnknownNameError
+
+if TYPE_CHECKING:
+    from clusterlib.panel.design import Layout
+
+KINDS = ("classical", "robust", "cluster", "driscoll-kraay", "conley")
+KERNELS = ("bartlett", "uniform")
+SMALL_SAMPLE = ("nested", "sss", "none")
+CLUSTERS = ("entity", "time")
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """How errors may be related, and the corrections for a small sample.
+
+    Attributes
+    ----------
+    kind : str
+        One of ``KINDS``.
+    small_sample : str
+        One of ``SMALL_SAMPLE``.
+    groups : ndarray of int, optional
+        Cluster of each row.
+    bandwidth : int
+        Lags in periods.
+    proximity : ndarray, optional
+        Conley's weights between units.
+    settings : dict
+        What was asked for, for the record.
+    """
+
+    kind: str
+    small_sample: str
+    groups: np.ndarray | None
+    bandwidth: int
+    proximity: np.ndarray | None
+    settings: dict
+
+    def meat(self, scores: np.ndarray, layout: Layout) -> np.ndarray:
+        """Return the sum of outer products of ``scores``, a row an observation, over the pairs that may be related."""
+        if self.kind == "cluster":
+            return _outer(_sums(scores, self.groups))
+        if self.kind == "driscoll-kraay":
+            return _lagged(_sums(scores, layout.time)[None], self.bandwidth)
+        if self.kind == "conley":
+            cube = np.zeros((len(layout.units), len(layout.periods), scores.shape[1]))
+            cube[layout.unit, layout.time] = scores
+            near = np.tensordot(self.proximity, cube, axes=1)
+            same_time = np.tensordot(cube, near, axes=([0, 1], [0, 1]))
+            return same_time + _lagged(cube, self.bandwidth) - _outer(scores)
+        return _outer(scores)
+
+    def factor(self, columns: int, layout: Layout) -> float:
+        """Return the small-sample factor for this number of coefficients."""
+        n = layout.rows
+        if self.small_sample == "none":
+            return 1.0
+        groups = self._groups(layout)
+        if groups is None:
+            return n / (n - columns - layout.absorbed)
+        g = groups.max() + 1
+        counted = columns if self.small_sample == "sss" else columns + _not_nested(layout, groups)
+        return g / (g - 1) * (n - 1) / (n - counted)
+
+    def df(self, columns: int, layout: Layout) -> int:
+        """Return the degrees of freedom of t and F statistics."""
+        groups = self._groups(layout)
+        return layout.rows - columns - layout.absorbed if groups is None else int(groups.max())
+
+    def of(self, inverse: np.ndarray, scores: np.ndarray, residuals: np.ndarray, layout: Layout) -> np.ndarray:
+        """Return the covariance of the estimates that solve ``scores.sum(axis=0) == 0``.
+
+        Raises
+        ------
+        InvalidInputError
+            If a variance is not positive, which Conley's kernel does not rule out.
+        """
+        k = len(inverse)
+        if self.kind == "classical":
+            return inverse * (residuals @ residuals) / (layout.rows - k - layout.absorbed)
+        covariance = self.factor(k, layout) * inverse @ self.meat(scores, layout) @ inverse.T
+        if not (np.diag(covariance) > 0).all():
+            raise InvalidInputError("a variance is not positive: choose another cutoff or kernel, or cluster instead")
+        return covariance
+
+    def _groups(self, layout: Layout) -> np.ndarray | None:
+        return layout.time if self.kind == "driscoll-kraay" else self.groups
+
+
+def _sums(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    from scipy.sparse import csr_array
+
+    return csr_array((np.ones(len(codes)), (codes, np.arange(len(codes))))) @ values
+
+
+def _outer(values: np.ndarray) -> np.ndarray:
+    return values.T @ values
+
+
+def _lagged(cube: np.ndarray, bandwidth: int) -> np.ndarray:
+    """Newey-West sum of (series, time, score) over time with Bartlett weights."""
+    total = np.tensordot(cube, cube, axes=([0, 1], [0, 1]))
+    for lag in range(1, min(bandwidth, cube.shape[1] - 1) + 1):
+        cross = np.tensordot(cube[:, lag:], cube[:, :-lag], axes=([0, 1], [0, 1]))
+        total = total + (1 - lag / (bandwidth + 1)) * (cross + cross.T)
+    return total
+
+
+def _not_nested(layout: Layout, groups: np.ndarray) -> int:
+    """Count the effects, the constant among them, that are not spanned by dummies of the clusters."""
+    nested = 0
+    for codes, levels in ((layout.unit, layout.units), (layout.time, layout.periods)):
+        one_group_each = len(np.unique(codes * (groups.max() + 1) + groups)) == len(levels)
+        if one_group_each and layout.effects in ("twoway", "entity" if levels is layout.units else "time"):
+            nested = max(nested, len(levels) - 1)
+    return layout.absorbed - nested
+
+
+def _cluster_codes(cluster: str | pd.Series, layout: Layout) -> tuple[np.ndarray, str]:
+    if isinstance(cluster, pd.Series):
+        keys = layout.index if cluster.index.nlevels == 2 else layout.index.get_level_values(0)
+        labels = cluster[~cluster.index.duplicated()].reindex(keys)
+        if cluster.index.has_duplicates or labels.isna().any():
+            place = cluster.index[cluster.index.duplicated()] if cluster.index.has_duplicates else keys[labels.isna()]
+            raise InvalidInputError(f"cluster: {place[0]} has no label or more than one; give one a unit or a row")
+        codes, name = pd.factorize(labels)[0], str(cluster.name or "given")
+    elif cluster in CLUSTERS:
+        codes, name = layout.unit if cluster == "entity" else layout.time, cluster
+    else:
+        raise UnknownNameError("cluster", cluster, CLUSTERS, "or give a Series of labels by unit")
+    if codes.max() < 1:
+        raise InvalidInputError("one cluster only: errors clustered so cannot be estimated")
+    return codes, name
+
+
+def _proximity(places, cutoff: float | None, kernel: str, layout: Layout) -> np.ndarray:
+    from clusterlib.weights import great_circle_distances
+
+    if places is None or cutoff is None:
+        raise InvalidInputError("Conley's errors need places=, where the units are, and cutoff= in km")
+    if not cutoff > 0:
+        raise InvalidInputError(f"cutoff={cutoff!r}: expected a positive number of km")
+    if kernel not in KERNELS:
+        raise UnknownNameError("kernel", kernel, KERNELS)
+    missing = layout.units.difference(places.index)
+    if len(missing):
+        raise InvalidInputError(f"no place for {', '.join(map(str, missing[:5]))}")
+    if not hasattr(places, "geometry"):
+        import geopandas as gpd
+
+        if not {"lon", "lat"} <= set(places.columns):
+            raise InvalidInputError("places: expected boundaries, or columns 'lon' and 'lat' in degrees")
+        geometry = gpd.points_from_xy(places["lon"], places["lat"])
+        places = gpd.GeoDataFrame(index=places.index, geometry=geometry, crs="EPSG:4326")
+    share = great_circle_distances(places.loc[layout.units]).to_numpy() / cutoff
+    return np.clip(1 - share, 0, None) if kernel == "bartlett" else (share <= 1).astype(float)
+
+
+def _bandwidth(kind: str, bandwidth: int | None, periods: int) -> int:
+    if bandwidth is None:
+        return int(4 * (periods / 100) ** (2 / 9)) if kind == "driscoll-kraay" else 0
+    if isinstance(bandwidth, bool) or bandwidth != int(bandwidth) or bandwidth < 0:
+        raise InvalidInputError(f"bandwidth={bandwidth!r}: expected a whole number of lags of at least zero")
+    return int(bandwidth)
+
+
+def make_covariance(
+    kind: str,
+    layout: Layout,
+    *,
+    cluster: str | pd.Series = "entity",
+    bandwidth: int | None = None,
+    places=None,
+    cutoff: float | None = None,
+    kernel: str = "bartlett",
+    small_sample: bool | str = True,
+) -> Covariance:
+    """Check what was asked for and return the covariance; see :func:`clusterlib.panel.fixed_effects`.
+
+    Raises
+    ------
+    InvalidInputError, UnknownNameError
+        For an unknown kind or option, clusters or places that are missing, or a cutoff that is not positive.
+    """
+    if kind not in KINDS:
+        raise UnknownNameError("covariance", kind, KINDS)
+    small_sample = {True: "nested", False: "none"}.get(small_sample, small_sample)
+    if small_sample not in SMALL_SAMPLE:
+        raise UnknownNameError("small-sample convention", small_sample, SMALL_SAMPLE)
+    if small_sample == "sss" and kind != "cluster":
+        raise InvalidInputError("small_sample='sss' is a convention for clustered errors: use True or False")
+    groups, proximity, lags = None, None, _bandwidth(kind, bandwidth, len(layout.periods))
+    settings = {"cov": kind, "small_sample": small_sample}
+    if kind == "cluster":
+        groups, settings["cluster"] = _cluster_codes(cluster, layout)
+        settings["clusters"] = int(groups.max() + 1)
+    if kind in ("driscoll-kraay", "conley"):
+        settings["bandwidth"] = lags
+    if kind == "conley":
+        proximity = _proximity(places, cutoff, kernel, layout)
+        settings |= {"cutoff_km": cutoff, "kernel": kernel}
+    return Covariance(kind, small_sample, groups, lags, proximity, settings)

@@ -1,0 +1,100 @@
+"""Numbers in the prose: each is a recorded result, the same in both languages, linked to its cell."""
+
+from __future__ import annotations
+
+import pytest
+from test_claims import write_results
+
+from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
+from clusterlib.report.author import MIME, Phrase, Report
+from clusterlib.report.lookup import Reference
+from clusterlib.report.prose import check_template, fill, numbers_in
+
+
+@pytest.fixture
+def lookup(tmp_path):
+    return write_results(
+        tmp_path, {"02_overview:count": 27, "05_x:gini[2023;total]": 0.123456, "05_x:trend": -1.25, "05_x:p": 0.000012}
+    )
+
+
+def test_a_number_comes_from_its_record_with_page_anchor_and_cell(lookup):
+    (before, number, after) = fill("Of them {02_overview:count} lie here.", "en", lookup)
+    assert (before, after) == ("Of them ", " lie here.")
+    assert number["shown"] == "27"
+    assert number["target"] == "02_overview.html#result-count"
+    assert number["cell"] == "c"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("05_x:gini[2023;total]", "0.1235"),
+        ("05_x:gini[2023;total]|.2", "0.12"),
+        ("05_x:trend|.1", "\N{MINUS SIGN}1.2"),
+        ("05_x:trend|abs.2", "1.25"),
+        ("05_x:p|.2", "0.000012"),
+    ],
+)
+def test_decimals_signs_and_cells_of_tables_are_set_as_asked(lookup, text, shown):
+    assert lookup.value(text).shown == shown
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["45 clusters", "grew by ３ percent", "共有三十一个省份", "in 2021 {02_overview:count}"],
+)
+def test_a_number_typed_into_the_prose_is_refused(template):
+    with pytest.raises(InvalidInputError, match="typed into the prose"):
+        check_template(template)
+
+
+@pytest.mark.parametrize("template", ["the three regions [@gb2017; @lee2010, p. 3]", "三大区域与四类症候 {a:b}"])
+def test_words_for_numbers_and_keys_of_citations_are_no_typed_numbers(template):
+    check_template(template.replace("{a:b}", ""))
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        ("{02_overview:counts}", UnknownNameError, "did you mean 'count'"),
+        ("{03_other:count}", ClusterlibError, "no results of 03_other for yrd"),
+        ("{05_x:gini[2022;total]}", UnknownNameError, "row of 05_x:gini"),
+        ("{05_x:gini[2023;totl]}", UnknownNameError, "did you mean 'total'"),
+        ("{05_x:gini}", InvalidInputError, "is a table"),
+        ("{02_overview:@years}", UnknownNameError, "parameter of 02_overview"),
+        ("{overview:count}", InvalidInputError, "cannot be read"),
+        ("{mood}", UnknownNameError, "phrase"),
+    ],
+)
+def test_a_number_without_a_result_stops_the_report(lookup, text, error, words):
+    with pytest.raises(error, match=words):
+        fill(f"Here {text}.", "en", lookup)
+
+
+def test_a_phrase_follows_the_language_and_may_hold_numbers(lookup):
+    phrase = Phrase("rose to {02_overview:count}", "升至{02_overview:count}")
+    assert numbers_in(fill("It {how}.", "zh", lookup, {"how": phrase})) == ["02_overview:count"]
+    assert fill("它{how}。", "zh", lookup, {"how": phrase})[1] == "升至"
+    with pytest.raises(InvalidInputError, match="typed"):
+        fill("It {how}.", "en", lookup, {"how": Phrase("rose by 3", "上升")})
+
+
+def written(report: Report, monkeypatch, **texts) -> dict:
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: shown.append(bundle))
+    report.text(**texts)
+    return shown[0][MIME]
+
+
+def test_both_languages_must_state_the_same_numbers(lookup, monkeypatch):
+    report = Report("yrd", lookup.reports)
+    block = written(report, monkeypatch, en="{02_overview:count} clusters", zh="{02_overview:count}个集群")
+    assert numbers_in(block["en"]) == numbers_in(block["zh"]) == ["02_overview:count"]
+    with pytest.raises(InvalidInputError, match="different numbers: 02_overview:count"):
+        written(report, monkeypatch, en="{02_overview:count} clusters", zh="集群")
+
+
+def test_a_report_reads_numbers_to_choose_words_by_and_no_text(lookup):
+    assert Report("yrd", lookup.reports).number("05_x:trend") == -1.25
+    assert Reference.parse("02_overview:@years").parameter

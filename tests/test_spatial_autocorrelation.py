@@ -1,0 +1,466 @@
+"""Moran's I, local Moran's I and Getis-Ord G against spdep, all permutations of small maps, and their identities."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from itertools import permutations as orders
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from libpysal.graph import Graph
+from scipy import sparse
+
+from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.spatial import getis_ord, global_moran, local_moran, moran_over_time, moran_scatter
+from clusterlib.spatial.alignment import quiet_imports
+from clusterlib.spatial.randomise import distinct_places, permutation_p
+
+REFERENCE = Path(__file__).parent / "reference"
+COLUMBUS = pd.read_csv(REFERENCE / "data" / "columbus.csv", index_col="id").astype(float)
+BINARY = pd.read_csv(REFERENCE / "data" / "columbus_W_binary.csv", index_col=0).to_numpy(float)
+CLOSED_FORM = 1e-10
+
+
+def expected(name: str) -> dict:
+    return json.loads((REFERENCE / "expected" / f"esda_columbus_{name}.json").read_text(encoding="utf-8"))
+
+
+def inverse_distances() -> np.ndarray:
+    points = COLUMBUS[["X", "Y"]].to_numpy()
+    distance = np.sqrt(np.square(points[:, None] - points[None]).sum(axis=2))
+    with np.errstate(divide="ignore"):
+        return np.where(BINARY > 0, 1 / distance, 0.0)
+
+
+def chain(n: int) -> np.ndarray:
+    return np.diag(np.ones(n - 1), 1) + np.diag(np.ones(n - 1), -1)
+
+
+def graph_of(matrix: np.ndarray, ids) -> Graph:
+    return Graph.from_sparse(sparse.csr_array(matrix), ids=pd.Index(ids))
+
+
+def close(found, reference) -> None:
+    np.testing.assert_allclose(np.asarray(found, float), np.asarray(reference, float), rtol=CLOSED_FORM, atol=1e-14)
+
+
+@st.composite
+def maps(draw) -> tuple[pd.Series, np.ndarray]:
+    """Values that differ on a connected map with weights of any size."""
+    n = draw(st.integers(5, 14))
+    values = draw(arrays(float, n, elements=st.integers(-50, 50).map(float)))
+    values[0], values[1] = values.min() - 1, values.max() + 2
+    extra = draw(arrays(float, (n, n), elements=st.integers(0, 3).map(float)))
+    matrix = chain(n) + extra
+    np.fill_diagonal(matrix, 0)
+    return pd.Series(values, index=[f"u{i}" for i in range(n)], name="y"), matrix
+
+
+# Against spdep
+
+
+@pytest.mark.parametrize("name", ["CRIME", "INC"])
+@pytest.mark.parametrize(
+    ("test", "arguments"),
+    [
+        ("moran_randomisation_two_sided", {}),
+        ("moran_normality_two_sided", {"assumption": "normality"}),
+        ("moran_randomisation_greater", {"alternative": "greater"}),
+        ("moran_binaryW_randomisation_two_sided", {"row_standardise": False}),
+    ],
+)
+def test_morans_i_and_its_moments_are_those_of_spdep(name, test, arguments):
+    reference = expected(name)[test]
+    moran = global_moran(COLUMBUS[name], BINARY, 99, **arguments)
+    close([moran.I, moran.expected, moran.variance], reference["estimate"])
+    close([moran.z, moran.p_analytic], [reference["statistic"], reference["p_value"]])
+
+
+@pytest.mark.parametrize(
+    ("test", "arguments"),
+    [
+        ("moran_randomisation_two_sided", {"row_standardise": False}),
+        ("moran_normality_two_sided", {"row_standardise": False, "assumption": "normality"}),
+        ("moran_standardised_less", {"alternative": "less"}),
+    ],
+)
+def test_morans_i_with_general_weights_is_that_of_spdep(test, arguments):
+    reference = expected("general")[test]
+    moran = global_moran(COLUMBUS["HOVAL"], inverse_distances(), 99, **arguments)
+    close([moran.I, moran.expected, moran.variance], reference["estimate"])
+    close([moran.z, moran.p_analytic], [reference["statistic"], reference["p_value"]])
+
+
+@pytest.mark.parametrize("name", ["CRIME", "INC"])
+@pytest.mark.parametrize("null", ["conditional", "total"])
+def test_local_moran_and_both_its_moments_are_those_of_spdep(name, null):
+    reference = expected(name)
+    table = local_moran(COLUMBUS[name], BINARY, 99, null=null).table
+    close(table["I"], reference["local_moran_I"])
+    for column, part in {"expected": "E", "variance": "Var", "z_I": "Z", "p_analytic": "p_two_sided"}.items():
+        close(table[column], reference[f"local_moran_{null}_{part}"])
+
+
+def test_local_moran_with_general_weights_is_that_of_spdep():
+    reference = expected("general")
+    table = local_moran(COLUMBUS["HOVAL"], inverse_distances(), 99, row_standardise=False).table
+    close(table["I"], reference["local_moran_I"])
+    for column, part in {"expected": "E", "variance": "Var", "z_I": "Z", "p_analytic": "p_two_sided"}.items():
+        close(table[column], reference[f"local_moran_conditional_{part}"])
+
+
+@pytest.mark.parametrize("name", ["CRIME", "INC"])
+def test_quadrants_are_those_that_spdep_calls_pysal(name):
+    words = {"H": "High", "L": "Low"}
+    quadrant = local_moran(COLUMBUS[name], BINARY, 99).table["quadrant"]
+    assert [f"{words[a]}-{words[b]}" for a, b in quadrant] == expected(name)["quadrant_pysal"]
+
+
+@pytest.mark.parametrize("name", ["CRIME", "INC"])
+def test_general_and_local_g_are_those_of_spdep(name):
+    reference = expected(name)
+    plain, star = getis_ord(COLUMBUS[name], BINARY, 99, star=False), getis_ord(COLUMBUS[name], BINARY, 99)
+    close(plain.table["z"], reference["localG_binary_Z"])
+    close(star.table["z"], reference["localGstar_binary_Z"])
+    general = reference["globalG_binary_two_sided"]
+    close([star.G, star.expected, star.variance], general["estimate"])
+    close([star.z, star.p_analytic], [general["statistic"], general["p_value"]])
+
+
+def test_local_g_with_general_weights_is_that_of_spdep():
+    reference = expected("general")
+    settings_ = {"permutations": 99, "binary": False}
+    close(getis_ord(COLUMBUS["HOVAL"], inverse_distances(), star=False, **settings_).table["z"], reference["localG_Z"])
+    close(getis_ord(COLUMBUS["HOVAL"], inverse_distances(), **settings_).table["z"], reference["localGstar_Z"])
+
+
+def test_local_g_is_the_neighbours_share_of_the_sum():
+    y, line = pd.Series([1.0, 2.0, 3.0, 10.0, 4.0]), chain(5)
+    assert getis_ord(y, line, 9).table["G"].tolist() == pytest.approx([3 / 20, 6 / 20, 15 / 20, 17 / 20, 14 / 20])
+    without = getis_ord(y, line, 9, star=False).table["G"].tolist()
+    assert without == pytest.approx([2 / 19, 4 / 18, 12 / 17, 7 / 10, 10 / 16])
+
+
+# Permutations
+
+
+def exact_tails(simulated: np.ndarray, observed: float) -> tuple[float, float]:
+    return (simulated >= observed - 1e-9).mean(), (simulated <= observed + 1e-9).mean()
+
+
+def sampling_error(share: float, draws: int) -> float:
+    return 4 * math.sqrt(share * (1 - share) / draws) + 2 / draws
+
+
+def test_p_values_of_morans_i_are_the_shares_of_all_permutations():
+    y, line = np.array([1.0, 3.0, 2.0, 2.0, 6.0, 5.0]), chain(6)
+    rows = line / line.sum(axis=1, keepdims=True)
+    z = y - y.mean()
+    every = np.array([np.array(order) @ rows @ np.array(order) for order in orders(z)]) / (z @ z)
+    observed = z @ rows @ z / (z @ z)
+    greater, less = exact_tails(every, observed)
+    for alternative, exact in {"greater": greater, "less": less, "two-sided": 2 * min(greater, less)}.items():
+        p = global_moran(pd.Series(y), line, 40_000, 3, alternative=alternative).p_sim
+        assert p == pytest.approx(min(exact, 1), abs=2 * sampling_error(exact / 2, 40_000))
+
+
+def test_p_values_count_the_observed_map_among_the_permutations():
+    assert permutation_p([0, 4, 9], [9, 6, 9], 9, "greater").tolist() == [0.1, 0.5, 1]
+    assert permutation_p([0, 4, 9], [9, 6, 9], 9, "less").tolist() == [1, 0.7, 1]
+    assert permutation_p([0, 4, 9], [9, 6, 9], 9, "two-sided").tolist() == [0.2, 1, 1]
+
+
+@pytest.mark.parametrize("standardise", [False, True])
+def test_simulated_morans_are_those_of_permutations_and_the_p_value_counts_them(standardise):
+    y, line = np.array([1.0, 3.0, 2.0, 7.0, 6.0]), 3 * chain(5)
+    w = line / line.sum(axis=1, keepdims=True) if standardise else line
+    z = y - y.mean()
+    every = {round(5 / w.sum() * (np.array(o) @ w @ np.array(o)) / (z @ z), 9) for o in orders(z)}
+    moran = global_moran(pd.Series(y), line, 200, 1, row_standardise=standardise)
+    assert set(moran.simulated.round(9)) <= every
+    for alternative, count in {
+        "greater": (moran.simulated >= moran.I - 1e-9).sum(),
+        "less": (moran.simulated <= moran.I + 1e-9).sum(),
+    }.items():
+        again = global_moran(pd.Series(y), line, 200, 1, alternative=alternative, row_standardise=standardise)
+        assert again.p_sim == pytest.approx((1 + count) / 201)
+
+
+@pytest.mark.parametrize("star", [False, True])
+def test_p_values_of_local_statistics_are_the_shares_of_all_conditional_permutations(star):
+    y, line = np.array([4.0, 9.0, 7.0, 7.0, 1.0, 3.0, 2.0]), chain(7)
+    line[0, 2] = 2.0
+    draws = 20_000
+    local = local_moran(pd.Series(y), line, draws, 5, alternative="greater").table
+    hot = getis_ord(pd.Series(y), line, draws, 6, star=star, binary=False, alternative="greater").table
+    z = (y - y.mean()) / y.std()
+    for i in range(7):
+        neighbours = np.flatnonzero(line[i])
+        weight, others = line[i, neighbours], np.delete(np.arange(7), i)
+        drawn = np.array([order[: len(neighbours)] for order in orders(others)])
+        for values, table, factor in ((z, local, z[i]), (y, hot, 1.0)):
+            simulated, observed = factor * (values[drawn] @ weight), factor * (values[neighbours] @ weight)
+            exact = exact_tails(simulated, observed)[0]
+            assert table["p_sim"].iloc[i] == pytest.approx(exact, abs=sampling_error(exact, draws))
+
+
+def test_a_unit_at_the_mean_is_no_cluster_and_has_a_p_value_of_one():
+    y = pd.Series([5.0, 1.0, 9.0, 2.0, 8.0, 3.0, 7.0])
+    table = local_moran(y, chain(7), 999).table
+    assert (table.loc[0, "I"], table.loc[0, "p_sim"], table.loc[0, "cluster"]) == (0, 1, "ns")
+    assert np.isnan(table.loc[0, "z_I"])
+
+
+def test_where_weights_decide_the_statistic_there_is_no_test():
+    everyone = np.ones((6, 6)) - np.eye(6)
+    y = pd.Series([5.0, 1.0, 9.0, 2.0, 8.0, 3.0])
+    with pytest.raises(InvalidInputError, match="neighbours all others alike"):
+        global_moran(y, everyone)
+    spots = getis_ord(y, everyone)
+    table = spots.table
+    assert np.isnan([spots.z, spots.p_analytic]).all() and table["z"].isna().all()
+    assert (table["p_sim"] == 1).all() and (table["spot"] == "ns").all()
+
+
+@pytest.mark.parametrize(("n", "k"), [(5, 2), (4, 3), (30, 5)])
+def test_places_are_drawn_without_repeats_and_all_as_often(n, k):
+    drawn = distinct_places(n, k, 24_000, 1)
+    assert all(len(set(row)) == k for row in drawn[:200].tolist())
+    for column in range(k):
+        share = np.bincount(drawn[:, column], minlength=n) / len(drawn)
+        assert np.abs(share - 1 / n).max() < 4.5 * math.sqrt(1 / n / len(drawn))
+    if n < 30:
+        _, count = np.unique(drawn, axis=0, return_counts=True)
+        assert len(count) == math.perm(n, k)
+        assert np.abs(count / len(drawn) - 1 / len(count)).max() < 4.5 * math.sqrt(1 / len(count) / len(drawn))
+
+
+def test_the_same_seed_gives_the_same_p_values_and_leaves_numpys_global_state_alone():
+    np.random.seed(1)  # noqa: NPY002
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    y = COLUMBUS["INC"]
+    one, two, other = (local_moran(y, BINARY, 199, seed).table["p_sim"] for seed in (4, 4, 5))
+    pd.testing.assert_series_equal(one, two)
+    assert not one.equals(other)
+    p = [global_moran(y, BINARY, 199, seed).simulated for seed in (4, 4, 5)]
+    assert (p[0] == p[1]).all() and (p[0] != p[2]).any()
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+
+
+def test_imports_hide_the_progress_bars_warning_and_no_other():
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with quiet_imports():
+            warnings.warn("IProgress not found. Please update jupyter and ipywidgets.", stacklevel=1)
+            warnings.warn("another", stacklevel=1)
+    assert [str(warning.message) for warning in seen] == ["another"]
+
+
+def test_local_moran_leaves_the_warning_filters_as_they_were():
+    with warnings.catch_warnings():
+        before = list(warnings.filters)
+        local_moran(COLUMBUS["INC"], BINARY, 9)
+        getis_ord(COLUMBUS["INC"], BINARY, 9)
+        assert list(warnings.filters) == before
+
+
+def test_size_of_the_tests_on_noise_is_their_level():
+    random, line = np.random.default_rng(8), chain(25)
+    p, local, hot = [], [], []
+    for i in range(120):
+        y = pd.Series(random.normal(size=25))
+        p.append(global_moran(y, line, 199, i).p_sim)
+        local.append(local_moran(y, line, 199, i).table["p_sim"].iloc[10])
+        hot.append(getis_ord(y - y.min() + 1, line, 199, i).table["p_sim"].iloc[10])
+    # Of 120 tests at 10 %: outside 3 and 24 in fewer than one of a thousand.
+    assert all(3 <= sum(value <= 0.1 for value in values) <= 24 for values in (p, local, hot))
+
+
+def test_false_discovery_control_is_that_of_the_step_up_rule():
+    table = local_moran(COLUMBUS["CRIME"], BINARY, 9999).table
+    p = sorted(table["p_sim"])
+    passing = [rank for rank, value in enumerate(p, start=1) if value <= 0.05 * rank / 49]
+    found = local_moran(COLUMBUS["CRIME"], BINARY, 9999)
+    assert (found.table["cluster"] != "ns").sum() == max(passing) > 0
+    alone = local_moran(COLUMBUS["CRIME"], BINARY, 9999, fdr=False)
+    assert (alone.table["cluster"] != "ns").sum() == sum(value <= 0.05 for value in p) > max(passing)
+
+
+def test_clusters_on_noise_are_found_no_more_often_than_the_rate_allows():
+    random, line = np.random.default_rng(2), chain(30)
+    found = [
+        (local_moran(pd.Series(random.normal(size=30)), line, 1999, i, level=0.1).table["cluster"] != "ns").any()
+        for i in range(60)
+    ]
+    # On noise every discovery is false, so one in ten maps may have any: over 13 of 60 is one in a hundred.
+    assert sum(found) <= 13
+
+
+def test_a_planted_cluster_is_found_and_labelled():
+    n = 12
+    row, column = np.indices((n, n)).reshape(2, -1)
+    near = (np.abs(np.subtract.outer(row, row)) + np.abs(np.subtract.outer(column, column))) == 1
+    y = pd.Series(np.random.default_rng(0).normal(size=n * n))
+    high, low = (row < 4) & (column < 4), (row > 8) & (column > 8)
+    y[high] += 5
+    y[low] -= 5
+    y[14] = -5
+    table = local_moran(y, near.astype(float), 4999).table
+    assert (table.loc[high & (y > 0), "cluster"] == "HH").mean() > 0.5
+    assert (table.loc[low, "cluster"] == "LL").mean() > 0.6
+    assert (table.loc[14, "cluster"], table.loc[14, "cluster_zh"]) == ("LH", "低-高异常")
+    assert (table.loc[~high & ~low, "cluster"] == "ns").mean() > 0.9
+    spots = getis_ord(y - y.min(), near.astype(float), 4999).table
+    assert (spots.loc[low, "spot"] == "cold").mean() > 0.6
+    assert (spots.loc[high, "spot"] == "hot").mean() > 0.5
+    assert set(spots.loc[spots["spot"] == "cold", "spot_zh"]) == {"冷点"}
+
+
+# Identities
+
+
+@given(maps(), st.integers(1, 50), st.integers(-100, 100))
+@settings(max_examples=40, deadline=None)
+def test_moran_ignores_unit_and_zero_of_the_values_and_turns_round_clusters_with_their_sign(case, scale, shift):
+    y, matrix = case
+    one, other = (local_moran(v, matrix, 49, fdr=False, level=0.2) for v in (y, scale * y + shift))
+    np.testing.assert_allclose(other.table["I"], one.table["I"], rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(other.table["p_sim"], one.table["p_sim"])
+    negative = local_moran(-y, matrix, 49, fdr=False, level=0.2).table
+    np.testing.assert_allclose(negative["I"], one.table["I"], rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(negative["p_sim"], one.table["p_sim"])
+    close_i = [global_moran(v, matrix, 49).I for v in (y, scale * y + shift, -y)]
+    np.testing.assert_allclose(close_i, close_i[0], atol=1e-10)
+
+
+@given(maps(), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_local_morans_add_up_to_the_global_one_and_the_scatter_has_its_slope(case, standardise):
+    y, matrix = case
+    moran = global_moran(y, matrix, 9, row_standardise=standardise)
+    local = local_moran(y, matrix, 9, row_standardise=standardise).table
+    total = len(y) if standardise else matrix.sum()
+    assert local["I"].sum() / total == pytest.approx(moran.I, abs=1e-10)
+    if standardise:
+        scatter = moran_scatter(y, matrix)
+        assert scatter.slope == pytest.approx(moran.I, abs=1e-10)
+        assert scatter.slope == pytest.approx(np.polyfit(scatter.table["z"], scatter.table["lag"], 1)[0], abs=1e-8)
+        assert scatter.table["quadrant"].tolist() == local["quadrant"].tolist()
+        assert scatter.summary()["count"].sum() == len(y)
+
+
+@given(maps(), st.randoms(use_true_random=False))
+@settings(max_examples=40, deadline=None)
+def test_a_graph_is_matched_by_its_keys_and_not_by_its_order(case, random):
+    y, matrix = case
+    shuffled = random.sample(list(y.index), len(y))
+    graph = graph_of(matrix, y.index)
+    for method in (local_moran, lambda *a, **k: getis_ord(a[0] - a[0].min() + 1, *a[1:], **k)):
+        straight = method(y, graph, 9).table
+        mixed = method(y[shuffled], graph, 9).table
+        assert mixed.index.tolist() == shuffled
+        columns = [c for c in ("I", "G", "z", "expected", "variance") if c in straight]
+        pd.testing.assert_frame_equal(mixed.loc[y.index, columns], straight[columns])
+    both = [global_moran(y[shuffled], graph, 9).I, global_moran(y, matrix, 9).I]
+    assert both[0] == pytest.approx(both[1], abs=1e-12)
+
+
+def test_dense_sparse_and_graph_weights_give_the_same():
+    y = COLUMBUS["INC"]
+    results = [
+        global_moran(y, w, 49).summary()
+        for w in (BINARY, sparse.csr_array(BINARY), sparse.coo_matrix(BINARY), graph_of(BINARY, y.index))
+    ]
+    for other in results[1:]:
+        pd.testing.assert_frame_equal(results[0], other)
+
+
+def test_moran_over_time_is_that_of_each_period_with_the_units_that_it_has():
+    panel = pd.concat({2020: COLUMBUS["INC"], 2021: COLUMBUS["CRIME"]}, names=["year", "id"]).swaplevel().to_frame("x")
+    graph = graph_of(BINARY, COLUMBUS.index)
+    over = moran_over_time(panel, "x", graph, 99)
+    assert over.table.index.name == "year"
+    for year, name in ((2020, "INC"), (2021, "CRIME")):
+        single = global_moran(COLUMBUS[name], BINARY, 99).summary().iloc[0]
+        np.testing.assert_allclose(over.table.loc[year].astype(float), single.astype(float), rtol=1e-12)
+    panel.loc[(1, 2021), "x"] = np.nan
+    with pytest.raises(InvalidInputError, match=r"1 unit.s. have weights but no values: 1;"):
+        moran_over_time(panel, "x", graph, 9)
+    matrix = pd.DataFrame(BINARY, COLUMBUS.index, COLUMBUS.index)
+    partial = moran_over_time(panel, "x", lambda units: graph_of(matrix.loc[units, units].to_numpy(), units), 9)
+    assert partial.table["n"].tolist() == [49, 48]
+    pd.testing.assert_frame_equal(over.summary(), over.table)
+
+
+def test_summaries_count_every_unit():
+    for result in (local_moran(COLUMBUS["CRIME"], BINARY, 999), getis_ord(COLUMBUS["CRIME"], BINARY, 999)):
+        assert result.summary()["count"].sum() == 49
+        assert result.summary()["share"].sum() == pytest.approx(100)
+    with pytest.raises(AttributeError):
+        result.n = 1
+
+
+# Refusals
+
+Y = pd.Series([1.0, 3.0, 2.0, 5.0, 4.0], index=list("abcde"))
+
+
+@pytest.mark.parametrize(
+    ("y", "w", "words"),
+    [
+        (Y.to_numpy(), chain(5), "expected a Series"),
+        (Y.astype(str), chain(5), "no numbers"),
+        (Y.replace(2.0, np.nan), chain(5), "missing or infinite.*first at c.*leave out the unit"),
+        (Y * 0, chain(5), "same value in every unit"),
+        (Y.iloc[:3], chain(3), "at least 4"),
+        (pd.concat([Y, Y]), chain(10), "a has more than one value"),
+        (pd.concat({2020: Y}), chain(5), "choose a year first"),
+        (Y, chain(4), r"shape \(4, 4\) for 5 values"),
+        (Y, chain(5).tolist(), "expected weights as a Graph"),
+        (Y, -chain(5), "finite and not negative"),
+        (Y, chain(5) * np.nan, "finite and not negative"),
+        (Y, chain(5) + np.eye(5), "a, b, c, d, e: own neighbour"),
+        (Y, np.pad(chain(4), (0, 1)), "no neighbours: e; use contiguity"),
+        (Y, graph_of(chain(5), list("abcdx")), "1 unit.s. have values but no weights: e;"),
+        (Y, graph_of(chain(9), list("abcdefghi")), "4 unit.s. have weights but no values: f, g, h, i;"),
+    ],
+)
+def test_what_cannot_be_tested_is_refused_with_its_place(y, w, words):
+    for method in (global_moran, local_moran, getis_ord, moran_scatter):
+        with pytest.raises(InvalidInputError, match=words):
+            method(y, w)
+
+
+def test_long_lists_of_units_are_cut_short_in_messages():
+    with pytest.raises(InvalidInputError, match="f, g, h, i, j and 4 more"):
+        global_moran(Y, graph_of(chain(14), list("abcdefghijklmn")))
+
+
+def test_unknown_settings_name_the_valid_ones():
+    for arguments in ({"alternative": "both"}, {"permutations": 0}, {"permutations": 9.5}, {"permutations": True}):
+        for method in (global_moran, local_moran, getis_ord):
+            with pytest.raises((UnknownNameError, InvalidInputError), match=r"two-sided, greater, less|whole number"):
+                method(Y, chain(5), **arguments)
+    with pytest.raises(UnknownNameError, match="assumption"):
+        global_moran(Y, chain(5), assumption="random")
+    with pytest.raises(UnknownNameError, match="null"):
+        local_moran(Y, chain(5), null="none")
+    for method in (local_moran, getis_ord):
+        with pytest.raises(InvalidInputError, match="between 0 and 1"):
+            method(Y, chain(5), level=5)
+    with pytest.raises(InvalidInputError, match=r"negative value at a.*natural zero"):
+        getis_ord(Y - 2, chain(5))
+    panel = pd.concat({2020: Y}, names=["year", "unit"]).to_frame("x")
+    with pytest.raises(UnknownNameError, match=r"did you mean|valid: x"):
+        moran_over_time(panel, "z", chain(5))
+    with pytest.raises(InvalidInputError, match="two levels"):
+        moran_over_time(Y.to_frame("x"), "x", chain(5))
+    with pytest.raises(InvalidInputError, match="no value in any period"):
+        moran_over_time(panel * np.nan, "x", chain(5))
