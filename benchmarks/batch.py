@@ -111,7 +111,7 @@ def same_answers(root: Path, out: Path, names: list[str], regions: list[str]) ->
 def report(args: argparse.Namespace) -> None:
     """The whole report: ours makes pages and index too."""
     root, out = project(), Path(tempfile.mkdtemp())
-    names = [p.stem for p in sorted((root / "notebooks").glob("[0-8][0-9]_*.ipynb"))]
+    names = args.notebooks or [p.stem for p in sorted((root / "notebooks").glob("[0-8][0-9]_*.ipynb"))]
     print(f"\nThe whole report: {len(names)} notebooks, {len(args.regions)} regions, {args.workers} at a time")
     options = [part for region in args.regions for part in ("--region", region)]
     options += [part for name in names for part in ("--notebook", name)]
@@ -228,6 +228,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all by default")
     parser.add_argument("--regions", nargs="+", default=["bth", "yrd", "gba"])
+    parser.add_argument("--notebooks", nargs="+", help="those of the report; all but reports by default")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--combinations", type=int, default=1000)

@@ -96,7 +96,9 @@ class RunProgress:
                 expected = sum(self.expected[n] for n in done)
                 self._pace = 0.8 * self._pace + 0.2 * (seconds * len(done) / expected if expected else 1.0)
             self._refresh()
-            if outcome != "unchanged":
+            if outcome == "left out":
+                self.console.print(f"{escape(name):<32} {_WORDS[outcome]}", highlight=False)
+            elif outcome != "unchanged":
                 self.console.print(f"{escape(name):<32} {_WORDS[outcome]:<10} {seconds:6.1f} s", highlight=False)
         return seconds
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import io
 import json
 import os
 import select
@@ -82,7 +83,9 @@ def preload(modules: list[str]) -> dict[str, str]:
     try:
         for name in modules:
             try:
-                importlib.import_module(name)
+                # What an import says is for the notebook that does it, which this is not.
+                with contextlib.redirect_stderr(io.StringIO()):
+                    importlib.import_module(name)
             except Exception as error:  # a package that cannot be imported fails in the notebook that wants it
                 failed[name] = f"{type(error).__name__}: {error}"
             if count_threads() > 1:
