@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import re
+import shutil
 
 import nbformat
 import pytest
 
-from clusterlib.paths import Project, get_project
+from clusterlib.paths import ROOT_VARIABLE, Project, get_project
 from clusterlib.regions import REGIONS
+from clusterlib.report.document import read_blocks
+from clusterlib.report.prose import LANGUAGES, numbers_in
 from clusterlib.results import load_results
 from clusterlib.run.notebooks import PARAMETERS, find_notebooks
 from clusterlib.run.tasks import RunOutcome, run
 
 NOTEBOOKS = find_notebooks(get_project())
 CASES = [(notebook.name, region) for notebook in NOTEBOOKS for region in REGIONS]
+REPORT = "90_report"
 pytestmark = pytest.mark.notebooks
 
 
@@ -32,7 +37,8 @@ def executed(tmp_path_factory) -> tuple[RunOutcome, Project]:
 def test_all_notebooks_run_for_all_regions(executed):
     outcome, _ = executed
     assert outcome.failures == []
-    assert len(outcome.executed) == 2 * len(CASES)
+    # Each has a page, and a report its files besides.
+    assert len(outcome.executed) == 2 * len(CASES) + len(REGIONS)
 
 
 @pytest.mark.parametrize(("name", "region"), CASES)
@@ -43,13 +49,16 @@ def test_a_notebook_writes_no_warning_and_records_numbers_tables_and_figures(exe
     assert streams == []
     results = load_results(name, region, project.reports)
     kinds = {record.kind for record in results.values()}
-    assert {"number", "table", "figure"} <= kinds
+    # The report sets figures that others made.
+    assert {"number", "table", *([] if name == REPORT else ["figure"])} <= kinds
     for record in results.values():
         assert record.label_en, f"{record.name} has no label"
         if record.kind == "number":
             assert math.isfinite(record.value)
         if record.kind == "table":
-            assert (project.reports / region / name / "tables" / f"{record.name}.csv").stat().st_size > 0
+            tables = project.reports / region / name / "tables"
+            assert (tables / f"{record.name}.csv").stat().st_size > 0
+            assert (tables / f"{record.name}.tex").read_text(encoding="utf-8").startswith("\\begin{table}")
         if record.kind == "figure":
             png = (project.reports / region / name / record.value).read_bytes()
             assert png.startswith(b"\x89PNG") and len(png) > 10_000
@@ -76,8 +85,6 @@ def test_counts_of_clusters_are_those_of_the_published_list(executed):
 
 def test_index_recorded_for_shanghai_is_recomputed_from_the_raw_csv(executed):
     """The score of one province, from the csv files in plain Python, with none of the library's code."""
-    import csv
-
     project = executed[1]
     raw: dict[tuple[str, int, int], float] = {}
     for path in (project.raw / "province").glob("*.csv"):
@@ -115,6 +122,74 @@ def test_index_recorded_for_shanghai_is_recomputed_from_the_raw_csv(executed):
 
     table = load_results("03_digital_index", "yrd", project.reports)["ranking.region"].frame()
     assert table.loc["上海", "score"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_report_states_the_number_of_clusters_that_the_raw_list_has(executed):
+    project = executed[1]
+    with (project.raw / "clusters.csv").open(encoding="utf-8", newline="") as file:
+        rows = [r for r in csv.DictReader(file) if r["programme"] == "national_advanced_manufacturing"]
+    core = sum(row["region"] != "" and row["year"] in ("2021", "2022") for row in rows)
+    for language in LANGUAGES:
+        html = (project.reports / "yrd" / f"report.{language}.html").read_text(encoding="utf-8")
+        assert f'<a href="02_overview.html#result-concentration.core_count">{core}</a>' in html
+    page = (project.reports / "yrd" / "02_overview.html").read_text(encoding="utf-8")
+    assert 'id="result-concentration.core_count"' in page
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_the_report_states_the_same_numbers_in_both_languages(executed, region):
+    blocks = read_blocks(executed[1].reports / region / REPORT / "notebook.ipynb")
+    texts = [block for block in blocks if block["kind"] == "text"]
+    assert sum(len(numbers_in(block["en"])) for block in texts) > 50
+    for block in texts:
+        assert sorted(numbers_in(block["en"])) == sorted(numbers_in(block["zh"]))
+    folder = executed[1].reports / region
+    for language in LANGUAGES:
+        assert all((folder / f"report.{language}.{kind}").stat().st_size > 10_000 for kind in ("html", "docx", "pdf"))
+
+
+@pytest.fixture(scope="module")
+def changed(executed, tmp_path_factory) -> tuple[list[dict], list[dict]]:
+    """Blocks of a report before and after one cluster of the raw list is no longer called digital."""
+    before = executed[1]
+    root = tmp_path_factory.mktemp("changed")
+    shutil.copytree(before.raw, root / "data" / "raw")
+    shutil.copy(before.root / "data" / "claims.yml", root / "data")
+    (root / "notebooks").symlink_to(get_project().notebooks)
+    shutil.copytree(before.reports, root / "reports")
+    path = root / "data" / "raw" / "clusters.csv"
+    text = path.read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if line.startswith("c001,"))
+    assert ",1,01 " in row
+    path.write_text(text.replace(row, row.replace(",1,01 ", ",0,01 ")), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(ROOT_VARIABLE, str(root))
+        outcome = run(["yrd"], ["02_overview", REPORT], project=Project(root))
+    assert outcome.failures == []
+    return tuple(read_blocks(p.reports / "yrd" / REPORT / "notebook.ipynb") for p in (before, Project(root)))
+
+
+def test_one_raw_value_changes_every_sentence_that_depends_on_it_and_no_other(changed):
+    before, after = changed
+    moved = [a for a, b in zip(before, after, strict=True) if a["kind"] == "text" and a != b]
+    depends = "02_overview:clusters.digital_count"
+    assert [b for b in before if b["kind"] == "text" and depends in numbers_in(b["en"])] == moved
+    assert len(moved) == 1
+    for language in LANGUAGES:
+        shown = [
+            [segment["shown"] for segment in block[language] if isinstance(segment, dict)]
+            for block in (moved[0], after[before.index(moved[0])])
+        ]
+        different = [pair for pair in zip(*shown, strict=True) if pair[0] != pair[1]]
+        assert different == [("13", "12")]
+
+
+def test_one_raw_value_changes_the_evidence_of_the_claims_that_rest_on_it(changed):
+    before, after = (
+        {row[0]: row for b in blocks if b["kind"] == "claims" for row in b["rows"]["en"]} for blocks in changed
+    )
+    moved = [text for text in before if before[text] != after[text]]
+    assert moved == ["Digital clusters concentrate in the three core regions beyond the regions' weight in GDP."]
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.name)

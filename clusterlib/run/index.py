@@ -30,6 +30,17 @@ def _entry(project: Project, region: str, notebook: str) -> dict:
     }
 
 
+def _report_files(project: Project, region: str) -> dict[str, list[tuple[str, str]]]:
+    """Return kind and place of a region's report files by language, as far as they are there."""
+    found = {}
+    for language, name in (("zh", "中文"), ("en", "English")):
+        paths = {kind: project.reports / region / f"report.{language}.{kind}" for kind in ("html", "docx", "pdf")}
+        links = [(kind.upper(), f"{region}/{path.name}") for kind, path in paths.items() if path.exists()]
+        if links:
+            found[name] = links
+    return found
+
+
 def write_index(project: Project) -> Path:
     """Write ``reports/index.html`` from what stands in the reports folder, and return its path."""
     notebooks, wrong = scan_notebooks(project)
@@ -42,6 +53,7 @@ def write_index(project: Project) -> Path:
             regions=list(REGIONS.values()),
             notebooks=notebooks,
             entries=entries,
+            reports={region: files for region in REGIONS if (files := _report_files(project, region))},
             wrong=wrong,
             has_summary=(project.reports / SUMMARY).exists(),
             failures=[entry for entry in entries.values() if entry["failure"]],
