@@ -9,7 +9,7 @@ import sys
 
 import nbformat
 import pytest
-from engine import RECORD, clusterlib_command, files_of, results_of, write_notebook
+from engine import RECORD, clusterlib_command, files_of, pages_only, results_of, write_notebook
 
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 from clusterlib.run.notebooks import find_notebooks
@@ -178,6 +178,13 @@ REPORT = (
 )
 
 
+@pytest.fixture
+def plain_report():
+    with pages_only():
+        yield
+
+
+@pytest.mark.usefixtures("plain_report")
 def test_a_report_runs_after_the_others_and_again_only_when_what_they_found_changed(project):
     first = write_notebook(project, "01_one", RECORD)
     write_notebook(project, "02_two", RECORD)
@@ -192,6 +199,7 @@ def test_a_report_runs_after_the_others_and_again_only_when_what_they_found_chan
     assert results_of(project, "yrd", "90_report") == {"total": 43.0}
 
 
+@pytest.mark.usefixtures("plain_report")
 def test_a_report_alone_runs_on_what_is_there_and_says_what_is_missing(project):
     write_notebook(project, "01_one", RECORD)
     write_notebook(project, "02_two", RECORD)
@@ -202,6 +210,7 @@ def test_a_report_alone_runs_on_what_is_there_and_says_what_is_missing(project):
     assert "no results of 02_two for yrd" in outcome.failures[0].error
 
 
+@pytest.mark.usefixtures("plain_report")
 def test_a_report_is_left_out_when_what_it_needs_failed(project):
     write_notebook(project, "01_one", "1 / 0")
     write_notebook(project, "90_report", RECORD)
