@@ -177,6 +177,10 @@ def test_the_slope_of_coordination_on_concentration_is_reported_with_bounds(rand
     # Both parts were made to rise with the logarithm of the quotient.
     assert estimates.loc["median_slope", "lower"] > 0
     assert result.draws.shape == (len(random_panel), 30)
+    assert (estimates["lower"] < estimates["estimate"] + 0.1).all()
+    assert (estimates["upper"] > estimates["estimate"] - 0.1).all()
+    # The intercepts of years are all above the slopes.
+    assert estimates["upper"].max() < 0.5
 
 
 def test_quantile_regression_has_the_stated_share_below_it():
@@ -268,7 +272,7 @@ def made_up(draws: dict[int, tuple]) -> tuple[Severity, pd.Series]:
 
 def test_contrasts_are_differences_within_a_draw():
     # Beijing, Tianjin, Hebei; Guangdong of another region; Shanxi and Henan of none.
-    values = {110000: (20, 10), 120000: (30, 20), 130000: (40, 30), 440000: (5, 2), 140000: (50, 60), 410000: (70, 60)}
+    values = {110000: (20, 10), 120000: (30, 20), 130000: (40, 30), 440000: (1, 2), 140000: (50, 60), 410000: (70, 60)}
     result, weights = made_up(values)
     found = contrasts(result, [110000, 120000, 130000], weights, 2023, 2020)
     # The noise is the same for all and drops out of every difference.

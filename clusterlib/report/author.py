@@ -60,10 +60,10 @@ class Report:
         return value
 
     def has(self, reference: str) -> bool:
-        """Whether a result was recorded for this region: what a model does not identify is not."""
+        """Whether a number was recorded for this region: for what a model does not identify there is none."""
         try:
-            self.lookup.raw(Reference.parse(reference))
-        except UnknownNameError:
+            self.number(reference)
+        except (InvalidInputError, UnknownNameError):
             return False
         return True
 

@@ -64,6 +64,19 @@ def border_response(result, within, across, impulse: pd.Series, *, draws: int = 
     InvalidInputError
         For a missing impulse, weights of other units, estimates that are not below one in modulus and estimates so
         vague that hardly a draw is.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from types import SimpleNamespace
+    >>> names = ["rho_within", "rho_across"]
+    >>> covariance = pd.DataFrame(np.eye(2) * 1e-4, names, names)
+    >>> estimates = SimpleNamespace(params=pd.Series([0.5, 0.1], names), covariance=covariance)
+    >>> within = np.array([[0, 0.5, 0], [1, 0, 0], [0, 0, 0.0]])
+    >>> across = np.array([[0, 0, 0.5], [0, 0, 0], [1, 0, 0.0]])
+    >>> found = border_response(estimates, within, across, pd.Series([1.0, 1.0, 1.0]), draws=10)
+    >>> [regime[:, 0].round(2).tolist() for regime in (found.alone, found.present, found.joint)]
+    [[1.43, 1.71, 1.0], [1.49, 1.75, 1.15], [2.0, 2.0, 2.0]]
     """
     from clusterlib.spatial_panel.alignment import align_weights
     from clusterlib.spatial_panel.effect_draws import draw_normal

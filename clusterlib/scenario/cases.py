@@ -101,6 +101,11 @@ def case_start(case: Case) -> int:
     ------
     InvalidInputError
         If the policy does not name the city.
+
+    Examples
+    --------
+    >>> [case_start(case) for case in CASES["yrd"]]
+    [2015, 2015]
     """
     pilots = _pilots(case.policy)
     if case.adcode not in pilots.index:
@@ -123,6 +128,11 @@ def case_profile(case: Case, years: tuple[int, int] = (2003, 2020)) -> pd.DataFr
         By indicator: ``first_year``, ``last_year``, the city's ``first`` and ``last`` figure, the plain mean of the
         region's and of all cities in the last year (``region_mean``, ``nation_mean``), and the city's ``rank`` among
         the ``cities`` that have a figure, 1 the largest.
+
+    Examples
+    --------
+    >>> int(case_profile(CASES["yrd"][0]).loc["gdp", "rank"])
+    8
     """
     from clusterlib.data import load_panel
     from clusterlib.regions import get_region
@@ -164,6 +174,11 @@ def case_paths(case: Case, indicator: str, years: tuple[int, int] = (2003, 2020)
     ------
     UnknownNameError
         If there is no such indicator.
+
+    Examples
+    --------
+    >>> case_paths(CASES["yrd"][0], "gdp", total=True).loc[2003].tolist()
+    [100.0, 100.0, 100.0]
     """
     from clusterlib.data import load_panel
     from clusterlib.regions import get_region
@@ -221,6 +236,11 @@ def case_control(
     ----------
     Ferman, B. and Pinto, C. (2021). Synthetic controls with imperfect pretreatment fit. Quantitative Economics 12,
     1197-1221.
+
+    Examples
+    --------
+    >>> case_control(CASES["yrd"][0], placebos=False).credible
+    True
     """
     from clusterlib.data import load_panel
     from clusterlib.did import synthetic_control
@@ -252,6 +272,11 @@ def field_clusters(case: Case) -> pd.DataFrame:
     -------
     DataFrame
         By ``cluster_id``: ``name_en``, ``name_zh``, ``programme_zh``, ``year``, ``confirmed`` and ``led``.
+
+    Examples
+    --------
+    >>> bool(field_clusters(CASES["yrd"][0])["led"].any())
+    True
     """
     clusters = led_clusters(case, everywhere=True)
     found = clusters[clusters["name_zh"].str.contains(case.pattern) & (clusters["region"] == case.region)]
@@ -259,7 +284,13 @@ def field_clusters(case: Case) -> pd.DataFrame:
 
 
 def led_clusters(case: Case, everywhere: bool = False) -> pd.DataFrame:
-    """Clusters on the lists that the city leads or shares (牵头集群); all clusters, marked, with ``everywhere``."""
+    """Clusters on the lists that the city leads or shares (牵头集群); all clusters, marked, with ``everywhere``.
+
+    Examples
+    --------
+    >>> len(led_clusters(CASES["yrd"][1]))
+    0
+    """
     from clusterlib.data import load_clusters
 
     clusters = load_clusters()
@@ -275,6 +306,11 @@ def check_case(region: str, number: int) -> Case:
     ------
     UnknownNameError
         If there is none.
+
+    Examples
+    --------
+    >>> check_case("gba", 1).adcode
+    440300
     """
     if region not in CASES:
         raise UnknownNameError("region", region, CASES)

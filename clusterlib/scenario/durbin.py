@@ -69,6 +69,22 @@ def durbin_response(
     References
     ----------
     LeSage, J. and Pace, R. K. (2009). Introduction to Spatial Econometrics, section 2.7. CRC Press.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from clusterlib.spatial_panel import spatial_panel
+    >>> random = np.random.default_rng(0)
+    >>> ring = sum(np.roll(np.eye(20), step, axis=1) for step in (-1, 1)) / 2
+    >>> x = random.normal(size=(20, 8))
+    >>> y = np.linalg.solve(np.eye(20) - 0.5 * ring, x + 0.3 * ring @ x + random.normal(size=(20, 8)))
+    >>> index = pd.MultiIndex.from_product([range(20), range(2015, 2023)], names=["adcode", "year"])
+    >>> panel = pd.DataFrame({"y": y.ravel(), "x": x.ravel()}, index=index)
+    >>> result = spatial_panel(panel, "y", "x", ring, "sdm", "twoway", "lee-yu")
+    >>> changes = pd.DataFrame({"x": [1.0] + 19 * [0.0]})
+    >>> response = durbin_response(result, ring, changes, draws=10)
+    >>> bool(response.direct[0, 0] > 1), bool(response.total[1, 0] > response.direct[1, 0] == 0)
+    (True, True)
     """
     from clusterlib.spatial_panel.alignment import align_weights
     from clusterlib.spatial_panel.effect_draws import draw_normal

@@ -220,6 +220,12 @@ def province_model(
     ------
     UnknownNameError
         If there is no such measure, variant or weights.
+
+    Examples
+    --------
+    >>> model = province_model()
+    >>> model.result.n_units, model.result.n_periods
+    (30, 8)
     """
     from clusterlib.scenario.resampling import cluster_covariance
     from clusterlib.spatial_panel import spatial_panel
@@ -265,6 +271,11 @@ def border_model(sample: str = "window", region: str | None = None, shocks: bool
         If there is no such sample or region.
     InvalidInputError
         If the region has too few neighbours across a border of provinces.
+
+    Examples
+    --------
+    >>> bool(0 < border_model().result.shock_share < 1)
+    True
     """
     from clusterlib.data import load_panel
     from clusterlib.diagnosis.governance import border_spillovers

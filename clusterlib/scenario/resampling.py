@@ -50,6 +50,21 @@ def cluster_covariance(
     ----------
     Cameron, A. C., Gelbach, J. B. and Miller, D. L. (2008). Bootstrap-based improvements for inference with clustered
     errors. Review of Economics and Statistics 90, 414-427.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from clusterlib.spatial_panel import spatial_panel
+    >>> random = np.random.default_rng(0)
+    >>> ring = sum(np.roll(np.eye(20), step, axis=1) for step in (-1, 1)) / 2
+    >>> x = random.normal(size=(20, 8))
+    >>> y = np.linalg.solve(np.eye(20) - 0.5 * ring, x + 0.3 * ring @ x + random.normal(size=(20, 8)))
+    >>> index = pd.MultiIndex.from_product([range(20), range(2015, 2023)], names=["adcode", "year"])
+    >>> panel = pd.DataFrame({"y": y.ravel(), "x": x.ravel()}, index=index)
+    >>> result = spatial_panel(panel, "y", "x", ring, "sdm", "twoway", "lee-yu")
+    >>> covariance = cluster_covariance(panel, "y", "x", ring, result, draws=199)
+    >>> list(covariance.columns), bool(covariance.loc["x", "x"] > 0)
+    (['x', 'W_x', 'rho'], True)
     """
     from clusterlib.spatial_panel.design import demean, make_design, spatial_lag
     from clusterlib.spatial_panel.jacobians import System

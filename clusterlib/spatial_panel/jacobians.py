@@ -65,19 +65,16 @@ class System:
         pattern = (eye_array(self.n) - 0.5 / spectral_radius(weights) * w).tocsc()
         self.order = np.argsort(splu(pattern, permc_spec="MMD_AT_PLUS_A", **_SYMMETRIC).perm_c)
         w = w[self.order][:, self.order]
-        whole = csc_array(w + eye_array(self.n))
-        whole.sort_indices()
-        columns = np.repeat(np.arange(self.n), np.diff(whole.indptr))
-        self._unit = (whole.indices == columns).astype(float)
-        self._weight = np.where(self._unit == 1, 0.0, whole.data)
-        self._pattern = whole
+        self._matrix = csc_array(w + eye_array(self.n))
+        self._matrix.sort_indices()
+        columns = np.repeat(np.arange(self.n), np.diff(self._matrix.indptr))
+        self._unit = (self._matrix.indices == columns).astype(float)
+        self._weight = np.where(self._unit == 1, 0.0, self._matrix.data)
 
     def matrix(self, rho: float):
-        r"""Return :math:`I - \rho W` in the order of elimination."""
-        from scipy.sparse import csc_array
-
-        data = self._unit - rho * self._weight
-        return csc_array((data, self._pattern.indices, self._pattern.indptr), shape=(self.n, self.n))
+        r"""Return :math:`I - \rho W` in the order of elimination, in the same memory each time."""
+        self._matrix.data = self._unit - rho * self._weight
+        return self._matrix
 
     def factor(self, rho: float) -> Factor:
         return Factor(self, rho)

@@ -176,24 +176,18 @@ class ConcentratedLikelihood:
         return {"rho": 0.0, "lam": 0.0} | dict(zip(free, map(float, np.atleast_1d(values)), strict=True))
 
     def _refine_one(self, free: tuple[str, ...], start: np.ndarray, step: float) -> np.ndarray:
-        """Brent between the neighbours on the grid, then the root of the score."""
-        from scipy.optimize import minimize_scalar, newton
+        """Return the root of the score between the neighbours on the grid, by Brent's method."""
+        from scipy.optimize import brentq, minimize_scalar
 
-        def falling(value: float) -> float:
-            return -self.value(**self._point(free, value))
+        def slope(value: float) -> float:
+            return self.score(**self._point(free, value), free=free)[0]
 
-        bounds = (start[0] - step, start[0] + step)
-        near = minimize_scalar(falling, bounds=bounds, method="bounded", options={"xatol": 1e-7}).x
-        root, *_ = newton(
-            lambda value: self.score(**self._point(free, value), free=free)[0],
-            near,
-            x1=near + 1e-5 * step,
-            tol=1e-13,
-            full_output=True,
-            disp=False,
-        )
-        # The score is flat in its last digits: a root further off than Brent's precision is not the one sought.
-        return np.array([root if abs(root - near) < 1e-3 * step and np.isfinite(root) else near])
+        low, high = start[0] - step, start[0] + step
+        if not slope(low) > 0 > slope(high):
+            # More than one peak between them: the highest is found by value first.
+            peak = minimize_scalar(lambda value: -self.value(**self._point(free, value)), bounds=(low, high)).x
+            low, high = peak - 1e-3 * step, peak + 1e-3 * step
+        return np.array([brentq(slope, low, high, xtol=1e-14, rtol=1e-14)])
 
     def _refine_both(self, free: tuple[str, ...], start: np.ndarray, step: float) -> np.ndarray:
         """Quasi-Newton steps from the best point of the grid, then the root of the score."""
