@@ -49,6 +49,12 @@ def test_a_number_typed_into_the_prose_is_refused(template):
         check_template(template)
 
 
+@pytest.mark.parametrize("template", ["it {{how}} here", "it {how here", "it how} here"])
+def test_a_brace_that_is_left_over_is_refused(template):
+    with pytest.raises(InvalidInputError, match="a brace is left over"):
+        check_template(template)
+
+
 @pytest.mark.parametrize("template", ["the three regions [@gb2017; @lee2010, p. 3]", "三大区域与四类症候 {a:b}"])
 def test_words_for_numbers_and_keys_of_citations_are_no_typed_numbers(template):
     check_template(template.replace("{a:b}", ""))

@@ -15,14 +15,17 @@ _TYPED_NUMBER = re.compile(r"[0-9０-９]+|[一二三四五六七八九十百千
 
 
 def check_template(template: str) -> None:
-    """Raise if a number is typed into the prose instead of named.
+    """Raise if a number is typed into the prose instead of named, or a brace has no partner.
 
     Raises
     ------
     InvalidInputError
-        Naming the number and what stands around it.
+        Naming the number or brace and what stands around it.
     """
     rest = _CITATION.sub("", _PLACEHOLDER.sub("", template))
+    if found := re.search(r"[{}]", rest):
+        around = rest[max(0, found.start() - 25) : found.end() + 25].replace("\n", " ")
+        raise InvalidInputError(f"a brace is left over (“…{around}…”): a name stands in one pair, as in {{name}}")
     if found := _TYPED_NUMBER.search(rest):
         around = rest[max(0, found.start() - 25) : found.end() + 25].replace("\n", " ")
         raise InvalidInputError(
