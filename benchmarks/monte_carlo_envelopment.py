@@ -52,15 +52,13 @@ def experiment(units: int, smoothing: str, samples: int, draws: int) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=int, default=100)
-    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--draws", type=int, default=100)
     options = parser.parse_args()
     start = time.perf_counter()
-    rows = [
-        experiment(units, smoothing, options.samples, options.draws)
-        for units in (25, 50)
-        for smoothing in ("reflected", "simar-wilson")
-    ]
-    print(pd.DataFrame(rows).round(3).to_string(index=False))
+    for units in (25, 50):
+        for smoothing in ("reflected", "simar-wilson"):
+            row = pd.DataFrame([experiment(units, smoothing, options.samples, options.draws)])
+            print(row.round(3).to_string(index=False, header=units == 25 and smoothing == "reflected"), flush=True)
     print(f"95 % intervals, {options.samples} samples, {options.draws} draws, {time.perf_counter() - start:.0f} s")
 
 

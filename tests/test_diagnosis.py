@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -355,3 +357,21 @@ def test_unknown_regions_and_years_are_refused():
         diagnose("ydr", 2023)
     with pytest.raises(UnknownNameError, match="year"):
         diagnose("yrd", 2030, draws=10)
+
+
+def test_a_region_whose_border_cannot_be_estimated_has_a_diagnosis_all_the_same(monkeypatch):
+    from clusterlib.diagnosis import assessment
+
+    measured = measure_syndromes(10, 0)
+    border = measured.border.copy()
+    border.loc["gba", border.columns.drop("reason")] = np.nan
+    border.loc["gba", "reason"] = "2 pair(s) of neighbours across the border: at least 6 are needed"
+    governance = measured.severities["governance_imbalance"]
+    table = governance.table.copy()
+    table.loc["gba"] = np.nan
+    severities = dict(measured.severities) | {"governance_imbalance": replace(governance, table=table)}
+    unknown = replace(measured, severities=severities, border=border)
+    monkeypatch.setattr(assessment, "measure_syndromes", lambda *_: unknown)
+    diagnosis = diagnose("gba", 2023, draws=10)
+    assert diagnosis.scores.loc["governance_imbalance", ["units", "rank"]].tolist() == [0, 0]
+    assert diagnosis.verdicts["governance_imbalance"].startswith("not identified: 2 pair")

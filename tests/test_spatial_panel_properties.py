@@ -172,6 +172,21 @@ def test_score_is_nil_at_the_estimates_and_squared_residuals_average_to_sigma2(m
         np.testing.assert_allclose(likelihood.score(result.rho, result.lam, kind.free), 0, atol=1e-8)
 
 
+def test_a_peak_is_found_where_the_score_has_the_same_sign_at_both_neighbours():
+    class TwoTurns(ConcentratedLikelihood):
+        """Rises between -0.2 and 0.1 and falls elsewhere."""
+
+        def value(self, rho: float, lam: float) -> float:
+            return -(rho**3 / 3 + 0.05 * rho**2 - 0.02 * rho)
+
+        def score(self, rho: float, lam: float, free: tuple[str, ...]) -> np.ndarray:
+            return np.array([-(rho - 0.1) * (rho + 0.2)])
+
+    likelihood = TwoTurns(None, None, None)
+    for step in (0.15, 0.35):
+        assert likelihood._refine_one(("rho",), np.array([0.0]), step) == pytest.approx([0.1], abs=1e-12)
+
+
 def test_impacts_with_one_lagged_variable_give_the_lag_to_that_variable():
     w = nearest(15, seed=2)
     result = spatial_panel(simulated(w, 8, 0.5, seed=4), "y", X, w, "sdm", "entity", durbin="x2")

@@ -120,7 +120,8 @@ def test_an_estimator_may_give_several_effects_and_none_where_there_is_none():
     assert summary.loc[("total", "all", "all"), "count"] == 3
     assert summary.loc[("direct", "all", "all"), "count"] == 5
     assert ("total", "index", "b") not in summary.index
-    np.testing.assert_allclose(curve.null["total", 1], 2 * hand_null("a", "long"))
+    np.testing.assert_allclose(curve.null["total", 3], 2 * hand_null("a", "late"))
+    np.testing.assert_allclose(curve.null["direct", 4], hand_null("b", "long"))
     assert curve.null.columns.tolist() == curve.table.index.tolist()
     assert curve.of("direct")["estimate"].tolist() == sorted(e for e, _ in list(HAND.values())[:5])
 

@@ -52,7 +52,7 @@ class Syndromes:
         for name, severity in self.severities.items():
             if name == GOVERNANCE:
                 own = severity.table.loc[area.code]
-                parts[name] = own.assign(units=self.border.loc[area.code, "units"])
+                parts[name] = own.assign(units=self.border.loc[area.code, "units"].fillna(0))
             else:
                 parts[name] = severity.of_region(area.adcodes("province"), self.gdp)
         return pd.concat(parts, names=["syndrome", "year"])

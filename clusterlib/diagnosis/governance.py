@@ -76,6 +76,22 @@ def border_spillovers(
     -----
     Maximum likelihood; effects of units and periods are dummy variables. With shared shocks standard errors are from
     the Hessian of the concentrated likelihood, without from the information matrix.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from libpysal.graph import Graph
+    >>> from scipy.sparse import csr_array
+    >>> ring = sum(np.roll(np.eye(32), step, axis=1) for step in (-2, -1, 1, 2)) / 4
+    >>> province = pd.Series(np.arange(32) // 8, index=range(32))
+    >>> random = np.random.default_rng(0)
+    >>> x, shared = random.normal(size=(32, 20)), random.normal(size=(4, 20))[province]
+    >>> y = np.linalg.solve(np.eye(32) - 0.2 * ring, x + shared + random.normal(size=(32, 20)))
+    >>> panel = pd.DataFrame({"y": y.ravel(), "x": x.ravel()}, pd.MultiIndex.from_product([range(32), range(20)]))
+    >>> graph = Graph.from_sparse(csr_array(ring), ids=range(32))
+    >>> tests = [border_spillovers(panel, "y", ["x"], graph, province, shocks=s).equality_test() for s in (False, True)]
+    >>> [test.p_value < 0.01 for test in tests]
+    [True, False]
     """
     from clusterlib.spatial_panel import two_weights_sar
 

@@ -104,6 +104,21 @@ def pair_correlations(
     Notes
     -----
     The jackknife leaves out all pairs of one jurisdiction at a time. It needs three jurisdictions or more.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from libpysal.graph import Graph
+    >>> from scipy.sparse import csr_array
+    >>> ring = sum(np.roll(np.eye(24), step, axis=1) for step in (-1, 1))
+    >>> province = pd.Series(np.arange(24) // 6, index=range(24))
+    >>> shared = np.random.default_rng(0).normal(size=(4, 9))[province]
+    >>> growth = shared + np.random.default_rng(1).normal(size=(24, 9))
+    >>> index = pd.MultiIndex.from_product([range(24), range(9)])
+    >>> panel = pd.DataFrame({"growth": growth.ravel()}, index)
+    >>> result = pair_correlations(panel, "growth", Graph.from_sparse(csr_array(ring), ids=range(24)), province)
+    >>> result.table["pairs"].tolist(), bool(result.premiums.loc["within", "p_value"] > 0.05)
+    ([20, 40, 4, 140], True)
     """
     values = check_panel(panel, [y])[y].unstack().dropna()
     values = values.loc[values.index.intersection(graph.unique_ids)]

@@ -186,7 +186,7 @@ class ConcentratedLikelihood:
         if not slope(low) > 0 > slope(high):
             # More than one peak between them: the highest is found by value first.
             peak = minimize_scalar(lambda value: -self.value(**self._point(free, value)), bounds=(low, high)).x
-            low, high = peak - 1e-3 * step, peak + 1e-3 * step
+            low, high = peak - 1e-2 * step, peak + 1e-2 * step
         return np.array([brentq(slope, low, high, xtol=1e-14, rtol=1e-14)])
 
     def _refine_both(self, free: tuple[str, ...], start: np.ndarray, step: float) -> np.ndarray:
