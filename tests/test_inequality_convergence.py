@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from clusterlib.spatial_panel import spatial_panel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t
@@ -17,6 +16,7 @@ from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.inequality import beta_convergence, sigma_convergence
 from clusterlib.inequality.dispersion import pitman_morgan
 from clusterlib.inequality.growth import implied_convergence
+from clusterlib.spatial_panel import spatial_panel
 
 REFERENCE = Path(__file__).parent / "reference"
 CLOSED_FORM = 1e-10

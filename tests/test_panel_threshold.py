@@ -286,6 +286,7 @@ def test_final_fit_is_that_of_fixed_effects_with_the_regimes_as_given(effects):
         "clustered": {"cov": "cluster"},
     }.items():
         linear = fixed_effects(split, "y", ["x", "r_regime1", "r_regime2"], effects=effects, **options)
+        assert (result.df_resid, result.sigma2) == (linear.df_residual, pytest.approx(linear.sigma2, rel=1e-11))
         np.testing.assert_allclose(result.with_errors(errors)["estimate"], linear.params, rtol=1e-10)
         np.testing.assert_allclose(result.with_errors(errors)["std_error"], linear.std_errors, rtol=1e-10)
         np.testing.assert_allclose(result.with_errors(errors)["p_value"], linear.table["p_value"], rtol=1e-9)
@@ -325,3 +326,8 @@ def test_what_cannot_be_estimated_is_refused_with_what_to_do(change, options, wo
 def test_a_panel_with_a_gap_is_refused_with_the_first_missing_row():
     with pytest.raises(InvalidInputError, match=r"not balanced.*\(3, 2012\)"):
         panel_threshold(PANEL.drop((3, 2012)), "y", "x", "r", "q", draws=0)
+
+
+def test_as_many_slopes_as_degrees_of_freedom_are_refused():
+    with pytest.raises(InvalidInputError, match="3 degrees of freedom for 3 slopes"):
+        panel_threshold(panel(3, 2), "y", "x", "r", "q", draws=0)

@@ -215,11 +215,13 @@ def panel_threshold(
     frame = checked_frame(data, y, x, regime, threshold)
     units, periods = check_balanced(frame)
     model = ThresholdModel(frame, y, x, regime, threshold, effects, strict, units, periods)
+    slopes = len(x) + (thresholds + 1) * len(regime)
+    if model.scale <= slopes:
+        raise InvalidInputError(f"{model.scale} degrees of freedom for {slopes} slopes: take more units or periods")
     found = _find(model, make_grid(model.q, trim, grid), thresholds, draws, seed)
     critical = -2 * np.log(1 - np.sqrt(level))
     located, profile = _confidence_sets(found, thresholds, critical)
     coefficients, ssr = model.coefficients(located["estimate"].to_numpy())
-    df = model.scale - len(coefficients)
     names = "y x regime threshold effects trim grid draws seed strict level".split()
     settings = (y, tuple(x), tuple(regime), threshold, effects, trim, grid, draws, seed, strict, level)
     return ThresholdResult(
@@ -229,12 +231,12 @@ def panel_threshold(
         profile=profile,
         shares=model.shares(located["estimate"].to_numpy(), frame.index),
         ssr=ssr,
-        sigma2=ssr / df,
+        sigma2=ssr / (model.scale - slopes),
         critical_value=float(critical),
         units=units,
         periods=periods,
         scale=model.scale,
-        df_resid=df,
+        df_resid=model.scale - slopes,
         settings=dict(zip(names, settings, strict=True)),
     )
 

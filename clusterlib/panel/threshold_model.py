@@ -72,7 +72,7 @@ class ThresholdModel:
         Raises
         ------
         InvalidInputError
-            For regressors that are linearly dependent, or more of them than degrees of freedom.
+            For regressors that are linearly dependent.
         """
         design = self.design(thresholds)
         length = np.sqrt((design**2).sum(axis=0)).clip(min=np.finfo(float).tiny)
@@ -82,8 +82,6 @@ class ThresholdModel:
                 "the regressors are linearly dependent once the effects are taken out: leave one of "
                 f"{', '.join(map(str, [*self.names, *self.regime_names]))} out, or ask for fewer thresholds"
             )
-        if self.scale <= design.shape[1]:
-            raise InvalidInputError(f"{self.scale} degrees of freedom for {design.shape[1]} slopes: take more years")
         beta = beta / length
         return design, beta, self.y - design @ beta
 

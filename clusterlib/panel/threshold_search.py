@@ -34,7 +34,6 @@ class Grid:
         for threshold in fixed:
             below = self.last[self.values < threshold].max(initial=0)
             ok &= (self.first < below - self.spared) | (self.last >= below + self.spared)
-            ok &= self.values != threshold
         return ok
 
 

@@ -1,0 +1,283 @@
+"""Cases of single cities (城市个案): profiles from city figures, and a synthetic control of the pilot each had."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from clusterlib.errors import InvalidInputError, UnknownNameError
+
+LARGEST_JUMP = 0.5
+PROFILE = (
+    "gdp",
+    "gdp_per_capita",
+    "value_added_tertiary_share",
+    "employment",
+    "urban_unit_employees",
+    "average_wage",
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A city, the field that it stands for and the pilot that it was chosen for.
+
+    Attributes
+    ----------
+    adcode : int
+    region : str
+    field_en, field_zh : str
+    pattern : str
+        Regular expression of Chinese names of clusters of the field.
+    policy : str
+        A policy of :func:`clusterlib.data.load_policies` that names the city.
+    note_en, note_zh : str
+        What city figures leave out.
+    """
+
+    adcode: int
+    region: str
+    field_en: str
+    field_zh: str
+    pattern: str
+    policy: str
+    note_en: str = ""
+    note_zh: str = ""
+
+
+CASES = MappingProxyType(
+    {
+        "bth": (
+            Case(120000, "bth", "network information security", "网络信息安全", "信息安全|安全应急", "cbec_pilot_zone"),
+            Case(
+                110000, "bth", "artificial intelligence and software", "人工智能与软件",
+                "人工智能|信息技术应用创新|移动互联网", "broadband_china",
+            ),
+        ),
+        "yrd": (
+            Case(
+                330100, "yrd", "digital security and e-commerce", "数字安防与电子商务",
+                "数字安防|信息技术服务|软件", "cbec_pilot_zone",
+                "city figures show neither digital security nor e-commerce apart: what the pilot is held against is "
+                "the whole economy of the city",
+                "城市数据未单列数字安防与电子商务，只能以全市经济衡量试点",
+            ),
+            Case(
+                330400, "yrd", "warp knitting (Haining)", "经编（海宁）", "纺织|经编", "broadband_china",
+                "Haining is a county-level city of Jiaxing and not in the data: the figures are those of the whole of "
+                "Jiaxing, of which warp knitting is a small part",
+                "海宁为嘉兴代管的县级市，数据不含县级单位，所用为嘉兴全市数据，经编仅占其中一小部分",
+            ),
+        ),
+        "gba": (
+            Case(
+                440300, "gba", "new-generation information and communication", "新一代信息通信",
+                "信息通信|互联网|人工智能|显示器件", "cbec_pilot_zone",
+            ),
+            Case(
+                440100, "gba", "ultra-high-definition video and intelligent equipment", "超高清视频与智能装备",
+                "超高清|智能装备|智能制造", "cbec_pilot_zone",
+            ),
+        ),
+    }
+)  # fmt: skip
+
+
+def _pilots(policy: str) -> pd.Series:
+    """First year of a policy by adcode, counties left out."""
+    from clusterlib.data import load_policies
+
+    places = load_policies(policy)
+    return places[places["level"] != "county"].groupby("adcode")["year_effective"].min()
+
+
+def case_start(case: Case) -> int:
+    """Return the year in which the city became a pilot.
+
+    Raises
+    ------
+    InvalidInputError
+        If the policy does not name the city.
+    """
+    pilots = _pilots(case.policy)
+    if case.adcode not in pilots.index:
+        raise InvalidInputError(f"{case.adcode} is not on the list of {case.policy}")
+    return int(pilots[case.adcode])
+
+
+def case_profile(case: Case, years: tuple[int, int] = (2003, 2020)) -> pd.DataFrame:
+    """Set a city beside its region and the nation (城市画像).
+
+    Parameters
+    ----------
+    case : Case
+    years : (int, int)
+        First and last year; of an indicator that the city lacks then, the nearest year between them.
+
+    Returns
+    -------
+    DataFrame
+        By indicator: ``first_year``, ``last_year``, the city's ``first`` and ``last`` figure, the plain mean of the
+        region's and of all cities in the last year (``region_mean``, ``nation_mean``), and the city's ``rank`` among
+        the ``cities`` that have a figure, 1 the largest.
+    """
+    from clusterlib.data import load_panel
+    from clusterlib.regions import get_region
+
+    panel = load_panel("city", list(PROFILE), years=f"{years[0]}:{years[1]}")
+    members = get_region(case.region).adcodes("city")
+    rows = {}
+    for name in PROFILE:
+        wide = panel[name].unstack("year")
+        own = wide.loc[case.adcode].dropna()
+        first, last = int(own.index[0]), int(own.index[-1])
+        now = wide[last].dropna()
+        rows[name] = {
+            "first_year": first, "last_year": last, "first": own[first], "last": own[last],
+            "region_mean": now[now.index.isin(members)].mean(), "nation_mean": now.mean(),
+            "rank": int((now > own[last]).sum()) + 1, "cities": len(now),
+        }  # fmt: skip
+    whole = ["first_year", "last_year", "rank", "cities"]
+    return pd.DataFrame.from_dict(rows, orient="index").astype(dict.fromkeys(whole, int)).rename_axis("indicator")
+
+
+def case_paths(case: Case, indicator: str, years: tuple[int, int] = (2003, 2020), total: bool = False) -> pd.DataFrame:
+    """Paths of an indicator in a city, its region and the nation, the first year as 100 (增长路径).
+
+    Parameters
+    ----------
+    case : Case
+    indicator : str
+    years : (int, int)
+    total : bool
+        Sums over cities, for amounts, and not plain means.
+
+    Returns
+    -------
+    DataFrame
+        By year: ``city``, ``region``, ``nation``, over cities that have a figure in every year that the city has one.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such indicator.
+    """
+    from clusterlib.data import load_panel
+    from clusterlib.regions import get_region
+
+    wide = load_panel("city", indicator, years=f"{years[0]}:{years[1]}")[indicator].unstack("year")
+    wide = wide[wide.columns[wide.loc[case.adcode].notna()]].dropna()
+    members = wide.index.isin(get_region(case.region).adcodes("city"))
+    over = "sum" if total else "mean"
+    paths = pd.DataFrame({"city": wide.loc[case.adcode], "region": wide[members].agg(over), "nation": wide.agg(over)})
+    return 100 * paths / paths.iloc[0]
+
+
+def case_control(
+    case: Case,
+    indicator: str = "gdp",
+    *,
+    last: int = 2018,
+    donors: int = 40,
+    relative: bool = True,
+    placebos: bool = True,
+):
+    r"""Synthetic control of the pilot that a city had (试点的合成控制).
+
+    In logarithms and, with ``relative``, less each city's own mean before the pilot, so that the donors need follow the
+    city's path and not its level:
+
+    .. math:: \tilde y_{it} = \ln y_{it} - \frac{1}{T_0} \sum_{s < t_0} \ln y_{is}
+
+    Donors are the largest cities by GDP in the year before the pilot that are outside the city's region, were no pilot
+    of the policy up to the last year, have a figure in every year and none that jumps by more than half.
+
+    Parameters
+    ----------
+    case : Case
+    indicator : str
+        Of city figures; positive.
+    last : int
+        Last year; figures from 2019 on rest on another census.
+    donors : int
+    relative : bool
+    placebos : bool
+        As in :func:`clusterlib.did.synthetic_control`.
+
+    Returns
+    -------
+    clusterlib.did.SyntheticControl
+        Read the effect only where it is ``credible``; in log points.
+
+    Raises
+    ------
+    InvalidInputError
+        If the city has no complete series, or the panel ends before the pilot.
+
+    References
+    ----------
+    Ferman, B. and Pinto, C. (2021). Synthetic controls with imperfect pretreatment fit. Quantitative Economics 12,
+    1197-1221.
+    """
+    from clusterlib.data import load_panel
+    from clusterlib.did import synthetic_control
+    from clusterlib.regions import get_region
+
+    start, pilots = case_start(case), _pilots(case.policy)
+    panel = load_panel("city", list(dict.fromkeys([indicator, "gdp"])), years=f"2003:{last}")
+    wide = np.log(panel[indicator].unstack("year").dropna())
+    if case.adcode not in wide.index:
+        raise InvalidInputError(
+            f"{case.adcode} has no {indicator} in some year of 2003-{last}: choose another indicator"
+        )
+    if last < start:
+        raise InvalidInputError(f"last={last}: the pilot began in {start}")
+    steady = wide.index[wide.diff(axis=1).abs().max(axis=1) < LARGEST_JUMP]
+    outside = steady.difference(pilots.index[pilots <= last]).difference(get_region(case.region).adcodes("city"))
+    size = panel["gdp"].unstack("year")[start - 1].reindex(outside).dropna()
+    chosen = wide.loc[[case.adcode, *size.nlargest(donors).index]]
+    if relative:
+        chosen = chosen.sub(chosen.loc[:, : start - 1].mean(axis=1), axis=0)
+    data = chosen.stack().rename(indicator).to_frame()
+    return synthetic_control(data, indicator, case.adcode, start, placebos=placebos)
+
+
+def field_clusters(case: Case) -> pd.DataFrame:
+    """Clusters of the case's field that lie in its region, those that the city leads or shares marked (领域集群).
+
+    Returns
+    -------
+    DataFrame
+        By ``cluster_id``: ``name_en``, ``name_zh``, ``programme_zh``, ``year``, ``confirmed`` and ``led``.
+    """
+    clusters = led_clusters(case, everywhere=True)
+    found = clusters[clusters["name_zh"].str.contains(case.pattern) & (clusters["region"] == case.region)]
+    return found.drop(columns="region")
+
+
+def led_clusters(case: Case, everywhere: bool = False) -> pd.DataFrame:
+    """Clusters on the lists that the city leads or shares (牵头集群); all clusters, marked, with ``everywhere``."""
+    from clusterlib.data import load_clusters
+
+    clusters = load_clusters()
+    led = clusters["adcodes"].str.split(";").map(lambda codes: str(case.adcode) in codes)
+    clusters = clusters[["name_en", "name_zh", "programme_zh", "year", "confirmed", "region"]].assign(led=led)
+    return clusters if everywhere else clusters[led]
+
+
+def check_case(region: str, number: int) -> Case:
+    """Return a case of a region by its number, from one.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none.
+    """
+    if region not in CASES:
+        raise UnknownNameError("region", region, CASES)
+    if not 1 <= number <= len(CASES[region]):
+        raise UnknownNameError("case", number, range(1, len(CASES[region]) + 1))
+    return CASES[region][number - 1]

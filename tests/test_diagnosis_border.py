@@ -1,0 +1,337 @@
+"""The border effect: recomputed from the full covariance, found where it is and not where only shocks are shared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from libpysal.graph import Graph
+from scipy.sparse import csr_array
+
+from clusterlib.diagnosis import border_spillovers, governance_imbalance, load_growth_panel, pair_correlations
+from clusterlib.diagnosis.governance import _Borders, border_severity
+from clusterlib.diagnosis.shocks import SharedShocks
+from clusterlib.errors import InvalidInputError, UnknownNameError
+
+PER_PROVINCE = 8
+NAMES = ["rho_within", "rho_across"]
+
+
+def country(provinces: int | tuple, years: int, within: float, across: float, shock: float, seed: int):
+    """Cities on a ring with two neighbours on either side; provinces are stretches of it, alike or of these sizes."""
+    random = np.random.default_rng(seed)
+    sizes = (PER_PROVINCE,) * provinces if isinstance(provinces, int) else provinces
+    n, provinces = sum(sizes), len(sizes)
+    ring = sum(np.roll(np.eye(n), step, axis=1) for step in (-2, -1, 1, 2)) / 4
+    province = pd.Series(np.repeat(np.arange(provinces), sizes), index=range(n))
+    same = np.equal.outer(province.to_numpy(), province.to_numpy())
+    multiplier = np.linalg.inv(np.eye(n) - np.where(same, within * ring, across * ring))
+    x, e = random.normal(size=(2, years, n))
+    common = shock * random.normal(size=(years, provinces))[:, province]
+    y = (multiplier @ (x + e + common).T).T
+    index = pd.MultiIndex.from_product([range(years), range(n)], names=["year", "adcode"])
+    data = pd.DataFrame({"y": y.ravel(), "x": x.ravel()}, index).swaplevel().sort_index()
+    return data, Graph.from_sparse(csr_array(ring), ids=range(n)), province
+
+
+def rhos(within: float, across: float, se: float = 0.05) -> SimpleNamespace:
+    covariance = pd.DataFrame(np.eye(2) * se**2, NAMES, NAMES)
+    return SimpleNamespace(
+        rho_within=within, rho_across=across, std_errors=pd.Series([se, se], NAMES), covariance=covariance
+    )
+
+
+@pytest.mark.parametrize(
+    ("within", "across", "severity"), [(0.5, 0.5, 0), (0.5, 0.25, 50), (0.5, 0.0, 100), (0.5, -0.2, 100), (0.4, 0.6, 0)]
+)
+def test_a_border_is_as_severe_as_the_part_of_the_spillover_that_it_stops(within, across, severity):
+    point, lower, upper = border_severity(rhos(within, across), 500, 0, 0.95)
+    assert point == pytest.approx(severity)
+    assert 0 <= lower <= upper <= 100
+    assert lower <= point + 1e-9 and upper >= point - 1e-9
+
+
+def test_without_a_spillover_within_there_is_none_that_a_border_could_stop():
+    assert np.isnan(border_severity(rhos(0.08, 0.0), 500, 0, 0.95)).all()
+
+
+def test_a_draw_without_a_spillover_within_counts_as_a_border_that_stops_none():
+    # Within is above nil at five percent, not at two and a half: the lower bound may not be above nil.
+    assert border_severity(rhos(0.09, -0.2), 4000, 0, 0.95)[1] == 0
+    assert border_severity(rhos(0.12, -0.2), 4000, 0, 0.95)[1] > 0
+
+
+@pytest.mark.parametrize("shocks", [True, False])
+def test_the_border_effect_of_a_simulated_country_is_found(shocks):
+    data, graph, province = country(5, 24, 0.7, 0.14, 0.0, seed=1)
+    areas = {"all": province.index, "few": [0]}
+    severity, found = governance_imbalance(data, "y", ["x"], graph, province, areas, window=24, shocks=shocks)
+    row = severity.table.loc[("all", 23)]
+    assert row["lower"] < 80 < row["upper"] + 1
+    assert found.loc[("all", 23), "p_equal"] < 0.001
+    assert "at least 8 are needed" in found.loc[("few", 23), "reason"]
+    assert severity.table.loc["few"].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("shocks", [True, False])
+def test_a_window_holds_its_years_and_the_model_that_was_asked_for(shocks):
+    data, graph, province = country(5, 9, 0.4, 0.1, 0.8, seed=9)
+    areas = {"all": province.index}
+    _, found = governance_imbalance(data, "y", ["x"], graph, province, areas, window=6, first=7, shocks=shocks)
+    assert found.index.tolist() == [("all", 7), ("all", 8)]
+    for end in (7, 8):
+        span = data[data.index.get_level_values("year").isin(range(end - 5, end + 1))]
+        plain, own = (border_spillovers(span, "y", ["x"], graph, province, shocks=s) for s in (False, shocks))
+        row = found.loc[("all", end)]
+        np.testing.assert_allclose(row[["plain_within", "plain_across"]].astype(float), plain.params[NAMES], atol=1e-6)
+        np.testing.assert_allclose(row[NAMES].astype(float), own.params[NAMES], atol=1e-6)
+        assert row["difference"] == pytest.approx(own.rho_within - own.rho_across, abs=1e-6)
+        assert (row["shock_share"] > 0) == shocks
+    assert abs(found["plain_within"] - found["rho_within"]).max() > 0.1 or not shocks
+
+
+def test_shocks_that_a_province_shares_pass_for_a_border_unless_they_are_estimated():
+    data, graph, province = country(8, 12, 0.15, 0.15, 1.0, seed=2)
+    plain, shared = (border_spillovers(data, "y", ["x"], graph, province, shocks=s) for s in (False, True))
+    assert plain.rho_within > 0.35 and plain.equality_test().p_value < 0.001
+    assert shared.equality_test().p_value > 0.1
+    np.testing.assert_allclose([shared.rho_within, shared.rho_across], 0.15, atol=0.15)
+    assert shared.shock_share == pytest.approx(0.5, abs=0.15)
+    assert shared.shocks_test().p_value < 1e-6
+
+
+def test_a_border_beside_shared_shocks_is_still_found():
+    data, graph, province = country(8, 16, 0.6, 0.0, 0.7, seed=3)
+    result = border_spillovers(data, "y", ["x"], graph, province, shocks=True)
+    table = result.summary()
+    assert table.loc["rho_within", "lower"] < 0.6 < table.loc["rho_within", "upper"]
+    assert table.loc["rho_across", "lower"] < 0.0 < table.loc["rho_across", "upper"]
+    assert result.difference()[0] > 3 * result.difference()[1]
+
+
+def test_estimates_have_the_coverage_and_the_test_the_size_that_they_claim():
+    rejected, inside = [], []
+    for seed in range(40):
+        data, graph, province = country(6, 6, 0.25, 0.25, 0.8, seed=100 + seed)
+        result = border_spillovers(data, "y", ["x"], graph, province, shocks=True)
+        rejected.append(result.equality_test().p_value < 0.05)
+        inside.append(
+            result.summary().loc["rho_within", ["lower", "upper"]].between(-np.inf, 0.25).tolist() == [True, False]
+        )
+    # Binomial bounds of 40 draws.
+    assert np.mean(rejected) <= 0.15
+    assert np.mean(inside) >= 0.85
+
+
+@pytest.fixture(scope="module")
+def small():
+    # Of unlike sizes: the effects of periods then do not drop out of what provinces share.
+    data, graph, province = country((4, 7, 13), 4, 0.4, 0.1, 0.6, seed=5)
+    return data, province, _Borders(graph, province).sample(data, None).pair
+
+
+def normal_loglik(data, province, pair, values) -> float:
+    """Log-likelihood by the density of all observations at once, dummies and x chosen by generalised least squares."""
+    y = data["y"].unstack().to_numpy()
+    x = data["x"].unstack().to_numpy()
+    n, periods = y.shape
+    system = np.eye(n) - values[0] * pair[0].toarray() - values[1] * pair[1].toarray()
+    member = np.equal.outer(province.to_numpy(), province.to_numpy()).astype(float)
+    ratio = values[2] / (1 - values[2])
+    whole = np.kron(np.eye(n) + ratio * member, np.eye(periods))
+    design = np.column_stack(
+        [x.ravel(), np.kron(np.eye(n), np.ones((periods, 1))), np.kron(np.ones((n, 1)), np.eye(periods))]
+    )
+    filtered = (system @ y).ravel()
+    inverse = np.linalg.inv(whole)
+    chosen = np.linalg.lstsq(
+        np.linalg.cholesky(inverse).T @ design, np.linalg.cholesky(inverse).T @ filtered, rcond=None
+    )[0]
+    left = filtered - design @ chosen
+    m = n * periods
+    sigma2 = left @ inverse @ left / m
+    spread = np.linalg.slogdet(whole)[1] + m * np.log(2 * np.pi * sigma2) + m
+    return periods * np.linalg.slogdet(system)[1] - spread / 2
+
+
+@pytest.mark.parametrize("values", [(0.3, 0.1, 0.4), (-0.2, 0.3, 0.0), (0.0, 0.0, 0.8)])
+def test_the_likelihood_is_that_of_the_normal_density_of_all_observations(small, values):
+    data, province, pair = small
+    model = SharedShocks(data, "y", ["x"], pair, province)
+    value, slope = model.loglik(np.array(values))
+    assert value == pytest.approx(normal_loglik(data, province, pair, values), rel=1e-10)
+    steps = np.eye(3) * 1e-5
+    ahead = [normal_loglik(data, province, pair, values + step) for step in steps]
+    # The share has no values below nil, so its slope there is taken forward.
+    behind = [
+        normal_loglik(data, province, pair, values - step) if values[2] or not step[2] else value for step in steps
+    ]
+    width = [2e-5, 2e-5, 2e-5 if values[2] else 1e-5]
+    np.testing.assert_allclose(slope, (np.array(ahead) - behind) / width, rtol=1e-3, atol=1e-3)
+
+
+def test_without_shared_shocks_estimates_are_those_of_the_two_weights_model(small):
+    data, province, pair = small
+    from clusterlib.spatial_panel import two_weights_sar
+
+    expected = two_weights_sar(data, "y", ["x"], *pair, effects="twoway")
+    plain, shared = SharedShocks(data, "y", ["x"], pair, province).results()
+    np.testing.assert_allclose(plain.params[NAMES], expected.params[NAMES], atol=1e-7)
+    assert plain.loglik == pytest.approx(expected.loglik, rel=1e-10)
+    np.testing.assert_allclose(plain.coefficients["x"], expected.params["x"], atol=1e-6)
+    np.testing.assert_allclose(plain.std_errors[NAMES], expected.std_errors[NAMES], rtol=0.15)
+    assert plain.shock_share == 0 and np.isnan(plain.std_errors["shock_share"])
+    assert shared.loglik >= plain.loglik
+    test = shared.shocks_test()
+    assert test.statistic == pytest.approx(2 * (shared.loglik - plain.loglik), rel=1e-6)
+    # On the bound half the distribution lies at nil: 2.706 is the five percent point, not 3.841.
+    assert replace(shared, loglik=plain.loglik + 2.7055 / 2).shocks_test().p_value == pytest.approx(0.05, abs=1e-4)
+    assert plain.shocks_test().p_value == 1
+    assert shared.residuals.groupby("adcode").mean().abs().max() < 1e-8
+
+
+def test_the_maximum_has_no_slope_and_is_above_its_surroundings(small):
+    data, province, pair = small
+    model = SharedShocks(data, "y", ["x"], pair, province)
+    best = model.results()[1]
+    values = best.params.to_numpy()
+    assert np.abs(model.loglik(values)[1]).max() < 1e-4
+    random = np.random.default_rng(0)
+    for step in random.normal(scale=0.05, size=(20, 3)):
+        near = np.clip(values + step, [-0.9, -0.9, 0], 0.9)
+        assert model.loglik(near)[0] <= best.loglik + 1e-9
+
+
+def test_the_two_weights_are_those_of_within_and_across_and_incomplete_units_are_left_out():
+    from clusterlib.weights import within_and_across
+
+    data, graph, province = country(4, 5, 0.3, 0.1, 0.5, seed=4)
+    gappy = data.drop((3, 2))
+    sample = _Borders(graph, province).sample(gappy, range(8, 16))
+    # Two cities on either side of the province have neighbours in it.
+    units = list(range(6, 18))
+    assert sample.rows.index.unique(0).tolist() == units
+    expected = within_and_across(graph.subgraph(units), province)
+    for found, part in zip(sample.pair, (expected.within, expected.across), strict=True):
+        order = pd.Index(part.unique_ids).get_indexer(units)
+        np.testing.assert_allclose(found.toarray(), part.sparse.toarray()[np.ix_(order, order)], atol=1e-12)
+    assert 3 not in _Borders(graph, province).sample(gappy, None).rows.index.unique(0)
+
+
+def test_too_few_units_pairs_and_years_are_refused_with_their_number():
+    data, graph, province = country(3, 6, 0.3, 0.1, 0.0, seed=4)
+    with pytest.raises(InvalidInputError, match="with their neighbours: at least 8"):
+        border_spillovers(data, "y", ["x"], graph, province, [12])
+    with pytest.raises(InvalidInputError, match="of neighbours across the border: at least 6"):
+        border_spillovers(data, "y", ["x"], graph, pd.Series(0, province.index))
+    with pytest.raises(InvalidInputError, match="years 0 to 5: a window has 8"):
+        governance_imbalance(data, "y", ["x"], graph, province, {"all": province.index})
+    with pytest.raises(InvalidInputError, match="no jurisdiction for 20"):
+        border_spillovers(data, "y", ["x"], graph, province.drop(20))
+
+
+def test_city_growth_leaves_out_the_census_year_and_what_is_no_growth():
+    panel, graph, province = load_growth_panel()
+    years = panel.index.unique("year")
+    assert years.min() == 2006 and years.max() == 2020 and 2019 not in years
+    assert set(panel.index.unique("adcode")) == set(graph.unique_ids) == set(province.index)
+    growth = panel["growth"].unstack("year")
+    # A county went from Anqing (340800) to Tongling (340700) at the end of 2015, and both stay in other years.
+    assert growth.loc[[340700, 340800], 2015].isna().all()
+    assert growth.loc[[340700, 340800], 2014].notna().all()
+    everything = load_growth_panel(outliers=np.inf)[0]["growth"].unstack("year")
+    assert (everything.notna() | growth.isna()).all(axis=None)
+    assert everything.loc[340700, 2015] > 15
+    with pytest.raises(UnknownNameError, match="outcome"):
+        load_growth_panel(outcome="gpd")
+
+
+def test_shares_grow_in_percentage_points():
+    from clusterlib.data import load_panel
+
+    panel, _, _ = load_growth_panel(outcome="value_added_tertiary_share", years=(2010, 2012))
+    share = load_panel("city", "value_added_tertiary_share")["value_added_tertiary_share"]
+    row = panel.loc[(320100, 2011)]
+    assert row["growth"] == pytest.approx(share[320100, 2011] - share[320100, 2010])
+    assert row["initial"] == share[320100, 2010]
+
+
+def test_pairs_tell_shared_shocks_from_spillovers_that_stop_at_the_border():
+    for within, across, shock, stopped in ((0.7, 0.0, 0.0, True), (0.1, 0.1, 1.5, False)):
+        data, graph, province = country(12, 30, within, across, shock, seed=6)
+        result = pair_correlations(data, "y", graph, province, permutations=199)
+        gap = result.premiums.loc["difference"]
+        assert (gap["lower"] > 0) == stopped
+        # Whatever the cause, cities of a province move alike.
+        assert result.table.loc["neighbours_within", "correlation"] > 0.2
+    assert result.table.loc["others_within", "correlation"] > 0.3
+
+
+def test_pair_correlations_are_those_of_numpy_by_kind_of_pair():
+    data, graph, province = country(3, 10, 0.4, 0.1, 0.5, seed=7)
+    distance = pd.DataFrame(np.abs(np.subtract.outer(range(24), range(24))) * 60.0, range(24), range(24))
+    result = pair_correlations(data, "y", graph, province, distance=distance, permutations=9)
+    y = data["y"].unstack()
+    left = y.sub(y.mean(axis=1), axis=0)
+    correlation = np.corrcoef(left - left.mean())
+    steps = np.abs(np.subtract.outer(range(24), range(24)))
+    near = np.minimum(steps, 24 - steps) <= 2
+    same = np.equal.outer(province.to_numpy(), province.to_numpy())
+    upper = np.triu(np.ones((24, 24), dtype=bool), 1)
+    expected = {"neighbours_within": near & same, "others_within": ~near & same}
+    expected |= {"neighbours_across": near & ~same, "others_across": ~near & ~same}
+    for kind, chosen in expected.items():
+        assert result.table.loc[kind, "pairs"] == (chosen & upper).sum()
+        assert result.table.loc[kind, "correlation"] == pytest.approx(correlation[chosen & upper].mean(), abs=1e-12)
+    gaps = []
+    for left_out in range(3):
+        there = province.to_numpy() != left_out
+        kept = upper & there[:, None] & there[None, :]
+        means = [correlation[chosen & kept].mean() for chosen in expected.values()]
+        gaps.append(means[0] - means[1] - means[2] + means[3])
+    error = np.sqrt(2 / 3 * ((np.array(gaps) - np.mean(gaps)) ** 2).sum())
+    assert result.premiums.loc["difference", "std_error"] == pytest.approx(error, abs=1e-12)
+    # One step is 60 km: only direct neighbours are below 100.
+    first = result.by_distance.loc[100]
+    assert first["pairs_within"] == 21 and first["pairs_across"] == 2
+    part = pair_correlations(data, "y", graph, province, units=[0], permutations=9)
+    assert part.table["pairs"].tolist() == [2, 5, 2, 14]
+
+
+def test_permutation_stays_within_a_province():
+    # Cities of a province that are all the same may change places, and nothing changes.
+    random = np.random.default_rng(0)
+    _, graph, province = country(4, 2, 0.0, 0.0, 0.0, seed=1)
+    series = random.normal(size=(4, 10))[province]
+    index = pd.MultiIndex.from_product([province.index, range(10)], names=["adcode", "year"])
+    alike = pd.DataFrame({"y": series.ravel()}, index)
+    result = pair_correlations(alike, "y", graph, province, permutations=50)
+    assert result.premiums.loc["across", "p_value"] == 1
+
+
+def test_neighbours_that_are_more_alike_have_a_small_p_value_and_those_that_are_less_a_large_one():
+    data, graph, province = country(8, 20, 0.7, 0.0, 0.5, seed=10)
+    assert pair_correlations(data, "y", graph, province, permutations=199).premiums.loc["within", "p_value"] == 0.005
+    data, graph, province = country(8, 20, -0.7, 0.0, 0.5, seed=10)
+    assert pair_correlations(data, "y", graph, province, permutations=199).premiums.loc["within", "p_value"] > 0.9
+
+
+def test_permutation_is_uniform_where_nearness_means_nothing():
+    values = []
+    for seed in range(25):
+        data, graph, province = country(4, 8, 0.0, 0.0, 1.0, seed=200 + seed)
+        values.append(pair_correlations(data, "y", graph, province, permutations=99).premiums.loc["within", "p_value"])
+    assert 0.3 < np.mean(values) < 0.7
+    assert np.mean(np.array(values) < 0.05) <= 0.2
+
+
+def test_pairs_need_periods_and_every_kind():
+    data, graph, province = country(3, 3, 0.1, 0.1, 0.0, seed=8)
+    with pytest.raises(InvalidInputError, match="correlations over time need at least 4"):
+        pair_correlations(data, "y", graph, province)
+    data, graph, province = country(1, 6, 0.1, 0.1, 0.0, seed=8)
+    with pytest.raises(InvalidInputError, match="no pair of the kind 'neighbours_across'"):
+        pair_correlations(data, "y", graph, province)

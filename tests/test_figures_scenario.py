@@ -1,0 +1,85 @@
+"""Plots of scenarios and cases: what is drawn where, in both languages, without a warning."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from clusterlib import figures
+
+CHINESE = "对策情景：京津冀、长三角"
+PROVINCES = ["Beijing 北京", "Hebei 河北"]
+
+
+@pytest.fixture(autouse=True)
+def style():
+    plt.switch_backend("agg")
+    with mpl.rc_context():
+        figures.use_style()
+        yield
+    plt.close("all")
+
+
+def effects(scale: float = 1.0) -> Figure:
+    values = {"direct": [0.0, 0.4], "spillover": [0.6, 0.1], "total": [0.6, 0.5]}
+    table = pd.DataFrame(values, index=PROVINCES)
+    for name in values:
+        table[f"{name}_lower"], table[f"{name}_upper"] = table[name] - 0.2, table[name] + 0.2
+    return figures.effects_plot(scale * table, CHINESE, "percent %")
+
+
+def regimes() -> Figure:
+    index = pd.MultiIndex.from_product([PROVINCES, ["alone", "present", "joint"]])
+    estimate = np.array([1.0, 1.4, 1.9, 1.3, 1.4, 1.6])
+    table = pd.DataFrame({"estimate": estimate, "lower": estimate - 0.1, "upper": estimate + 0.1}, index)
+    return figures.regimes_plot(table, CHINESE, "percentage points 百分点")
+
+
+def paths() -> Figure:
+    table = pd.DataFrame({"city": [100, 150, 250], "region": [100, 140, 200]}, index=[2003, 2010, 2017])
+    return figures.paths_plot({"GDP 生产总值": table}, {"city": "杭州", "region": "长三角"}, CHINESE, 2015)
+
+
+@pytest.mark.parametrize("draw", [effects, regimes, paths])
+def test_plots_draw_chinese_without_a_missing_glyph(draw):
+    figure = draw()
+    assert isinstance(figure, Figure)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure.savefig(io.BytesIO(), dpi=80)
+
+
+def test_effects_stand_at_their_values_around_zero_each_with_its_marker():
+    axes = effects().axes[0]
+    drawn = {line.get_label(): line.get_xdata().tolist() for line in axes.lines if line.get_marker() != "None"}
+    assert drawn == {"direct 直接": [0.0, 0.4], "spillover 溢出": [0.6, 0.1], "total 合计": [0.6, 0.5]}
+    assert axes.lines[0].get_xdata() == [0, 0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == PROVINCES
+
+
+def test_no_effect_at_all_is_drawn_on_a_scale_that_shows_it_as_none():
+    assert effects(0.0).axes[0].get_xlim() == (-1, 1)
+
+
+def test_regimes_are_held_against_the_impulse_and_no_interval_is_cut_off():
+    axes = regimes().axes[0]
+    assert list(axes.lines[0].get_xdata()) == [1, 1]
+    low, high = axes.get_xlim()
+    assert low < 0.9 and high > 2.0
+    joint = next(line for line in axes.lines if line.get_label() == "joint targets 共同目标")
+    assert joint.get_xdata().tolist() == [1.9, 1.6]
+
+
+def test_paths_are_drawn_by_series_with_the_pilot_marked_before_its_year():
+    axes = paths().axes[0]
+    city, region, pilot = axes.lines
+    assert city.get_ydata().tolist() == [100, 150, 250] and region.get_ydata().tolist() == [100, 140, 200]
+    assert city.get_linestyle() != region.get_linestyle() and city.get_marker() != region.get_marker()
+    assert pilot.get_xdata()[0] == 2014.5
