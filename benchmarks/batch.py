@@ -55,14 +55,37 @@ def project(notebooks: dict[str, list[str]] | None = None) -> Path:
     return root
 
 
-def timed(command: list, root: Path) -> float:
+class Seconds(float):
+    """How long a command took, and in ``cpu`` the processor time of all its processes, however busy the machine."""
+
+    cpu: float
+
+    def __new__(cls, seconds: float, cpu: float) -> Seconds:
+        made = super().__new__(cls, seconds)
+        made.cpu = cpu
+        return made
+
+    def __add__(self, other: Seconds) -> Seconds:
+        return Seconds(float(self) + float(other), self.cpu + getattr(other, "cpu", 0.0))
+
+    __radd__ = __add__
+
+
+def children_cpu() -> float:
+    """Return the processor time of all ended children."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def timed(command: list, root: Path) -> Seconds:
     """Run a command for a project and return how long it took."""
+    cpu = children_cpu()
     env = {**os.environ, "CLUSTERLIB_ROOT": str(root), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     began = time.perf_counter()
     done = subprocess.run([*map(str, command)], env=env, capture_output=True, text=True, cwd=root)
     if done.returncode:
         raise SystemExit(f"{command} failed:\n{done.stdout}\n{done.stderr}")
-    return time.perf_counter() - began
+    return Seconds(time.perf_counter() - began, children_cpu() - cpu)
 
 
 def least(action: Callable[[], float], repeat: int) -> float:
@@ -72,7 +95,8 @@ def least(action: Callable[[], float], repeat: int) -> float:
 
 def tell(what: str, seconds: float, beside: float | None = None) -> None:
     ratio = f"   {seconds / beside:5.1f} times ours" if beside else ""
-    print(f"  {what:<58} {seconds:8.2f} s{ratio}", flush=True)
+    cpu = f" ({seconds.cpu:6.1f} s of processors)" if hasattr(seconds, "cpu") else ""
+    print(f"  {what:<58} {seconds:8.2f} s{cpu}{ratio}", flush=True)
 
 
 def with_papermill(root: Path, out: Path, names: list[str], regions: list[str]) -> float:
@@ -151,7 +175,7 @@ def sweep(args: argparse.Namespace) -> None:
     print(f"\nA sweep of {count} combinations, {args.workers} at a time")
     root = project({"01_small": ["from clusterlib.results import record\nrecord('double', 2 * n)"]})
     command = [*RUN, "sweep", "01_small", "--grid", f"n={','.join(map(str, range(count)))}"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = children_cpu()
     began = time.perf_counter()
     env = {**os.environ, "CLUSTERLIB_ROOT": str(root)}
     process = subprocess.Popen([*command, "--workers", str(args.workers)], env=env, stdout=subprocess.DEVNULL)
@@ -162,8 +186,7 @@ def sweep(args: argparse.Namespace) -> None:
         memory.append((time.perf_counter() - began, _rss([watched]), _rss(with_children)))
         time.sleep(1)
     seconds = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    cpu = children_cpu() - before
     import pandas as pd
 
     table = pd.read_parquet(root / "reports" / "sweeps" / "01_small" / "results.parquet")

@@ -158,7 +158,7 @@ def run_sweep(
     InvalidInputError
         For a value that is not of the parameter's type; nothing has run then.
     """
-    from clusterlib.run.tasks import use_executor
+    from clusterlib.run.executors import use_executor
 
     project = project or get_project()
     (found,) = find_notebooks(project, [notebook])

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clusterlib.errors import ClusterlibError, InvalidInputError
+from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project, get_project
 from clusterlib.regions import REGIONS, get_region
 from clusterlib.run.execute import Job, Limits, execute
+from clusterlib.run.executors import Executor, use_executor
 from clusterlib.run.journal import JOURNAL, Journal
 from clusterlib.run.locks import run_lock
 from clusterlib.run.notebooks import Notebook, scan_notebooks
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from clusterlib.run.progress import RunProgress
-
-Executor = Callable[[Job, Path, Path], "Failure | None"]
 
 
 @dataclass(frozen=True)
@@ -212,28 +209,6 @@ def _missing_results(project: Project, tasks: list[Task], every: list[Notebook])
     return notes
 
 
-def warm_list(modules: Iterable[str]) -> list[str]:
-    """Return modules in the order in which a warm process imports them: others' first."""
-    from clusterlib.run.closure import third_party
-
-    wanted = set(modules)
-    return [*third_party(wanted), *sorted(name for name in wanted if name.partition(".")[0] == "clusterlib")]
-
-
-def _prepare_kernels(modules: list[str], ahead: bool) -> None:
-    """Say what the notebooks will want, and start importing it while the rest gets ready."""
-    from clusterlib.run import warm
-    from clusterlib.run.kernels import kernel_environment
-
-    warm.prepare(modules)
-    if not ahead:
-        return
-    try:
-        warm.get_zygote(kernel_environment({}))
-    except warm.CannotFork as reason:
-        warm.log.warning("ordinary kernels are started, which takes longer: %s", reason)
-
-
 def run(
     regions: list[str] | None = None,
     notebooks: list[str] | None = None,
@@ -336,35 +311,6 @@ def _plan(
 
 def _stale(tasks: list[Task]) -> list[Task]:
     return [task for task in tasks if task.stale or task.needs]
-
-
-@contextlib.contextmanager
-def use_executor(
-    dask: str | None,
-    store: str | None,
-    project: Project,
-    modules: Iterable[str],
-    workers: int | None,
-    *,
-    ahead: bool = True,
-) -> Iterator[tuple[Executor, int]]:
-    """Give what executes a notebook, here or on a cluster, and how many it takes at a time.
-
-    ``modules`` are those that the notebooks can import; without any there is nothing to execute. With ``ahead`` they
-    begin to be imported at once, else when the first notebook is taken up.
-    """
-    wanted = warm_list(modules)
-    if store and not dask:
-        raise InvalidInputError("--store says where the workers of a cluster find their files: give --dask too")
-    if dask and wanted:
-        from clusterlib.run.cluster import connect
-
-        with connect(dask, store, project, wanted) as cluster:
-            yield cluster.execute, cluster.slots
-        return
-    if wanted:
-        _prepare_kernels(wanted, ahead)
-    yield execute, workers or os.cpu_count() or 1
 
 
 def _run_tasks(setting: Setting, tasks: list[Task], workers: int, console: Console | None) -> RunOutcome:

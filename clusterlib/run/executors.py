@@ -1,0 +1,66 @@
+"""Where notebooks are executed: in forked kernels on this machine, or on the workers of a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from clusterlib.errors import InvalidInputError
+from clusterlib.paths import Project
+from clusterlib.run.execute import Job, execute
+from clusterlib.run.places import Failure
+
+Executor = Callable[[Job, Path, Path], Failure | None]
+
+
+def warm_list(modules: Iterable[str]) -> list[str]:
+    """Return modules in the order in which a warm process imports them: others' first."""
+    from clusterlib.run.closure import third_party
+
+    wanted = set(modules)
+    return [*third_party(wanted), *sorted(name for name in wanted if name.partition(".")[0] == "clusterlib")]
+
+
+def _prepare_kernels(modules: list[str], ahead: bool) -> None:
+    """Say what the notebooks will want, and start importing it while the rest gets ready."""
+    from clusterlib.run import warm
+    from clusterlib.run.kernels import kernel_environment
+
+    warm.prepare(modules)
+    if not ahead:
+        return
+    try:
+        warm.get_zygote(kernel_environment({}))
+    except warm.CannotFork as reason:
+        warm.log.warning("ordinary kernels are started, which takes longer: %s", reason)
+
+
+@contextlib.contextmanager
+def use_executor(
+    dask: str | None,
+    store: str | None,
+    project: Project,
+    modules: Iterable[str],
+    workers: int | None,
+    *,
+    ahead: bool = True,
+) -> Iterator[tuple[Executor, int]]:
+    """Give what executes a notebook, here or on a cluster, and how many it takes at a time.
+
+    ``modules`` are those that the notebooks can import; without any there is nothing to execute. With ``ahead`` they
+    begin to be imported at once, else when the first notebook is taken up.
+    """
+    wanted = warm_list(modules)
+    if store and not dask:
+        raise InvalidInputError("--store says where the workers of a cluster find their files: give --dask too")
+    if dask and wanted:
+        from clusterlib.run.cluster import connect
+
+        with connect(dask, store, project, wanted) as cluster:
+            yield cluster.execute, cluster.slots
+        return
+    if wanted:
+        _prepare_kernels(wanted, ahead)
+    yield execute, workers or os.cpu_count() or 1
