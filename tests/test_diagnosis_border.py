@@ -185,6 +185,11 @@ def test_without_shared_shocks_estimates_are_those_of_the_two_weights_model(smal
     np.testing.assert_allclose(plain.std_errors[NAMES], expected.std_errors[NAMES], rtol=0.15)
     assert plain.shock_share == 0 and np.isnan(plain.std_errors["shock_share"])
     assert shared.loglik >= plain.loglik
+    gap, error = shared.difference()
+    variances = shared.covariance.loc[NAMES, NAMES].to_numpy()
+    assert gap == shared.rho_within - shared.rho_across
+    assert error**2 == pytest.approx(variances[0, 0] + variances[1, 1] - 2 * variances[0, 1], rel=1e-12)
+    assert shared.equality_test().statistic == pytest.approx((gap / error) ** 2)
     test = shared.shocks_test()
     assert test.statistic == pytest.approx(2 * (shared.loglik - plain.loglik), rel=1e-6)
     # On the bound half the distribution lies at nil: 2.706 is the five percent point, not 3.841.

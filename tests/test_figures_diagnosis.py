@@ -49,7 +49,7 @@ def style():
 
 
 def radar() -> Figure:
-    return figures.severity_radar(SEVERITY, SEVERITY - 5, SEVERITY + 5, LABELS, CHINESE)
+    return figures.severity_radar(SEVERITY, (SEVERITY - 5).mask(SEVERITY == 10, 0), SEVERITY + 5, LABELS, CHINESE)
 
 
 def heatmap() -> Figure:
@@ -81,7 +81,10 @@ def test_each_plot_is_a_figure_that_saves_without_any_warning(plot):
 
 def test_a_radar_closes_its_lines_and_says_what_is_not_identified():
     axes = radar().axes[0]
-    first, second = axes.lines
+    first, hollow, second, none = axes.lines
+    # Only the least severe of all has an interval that reaches nil.
+    assert list(hollow.get_ydata()) == [] and list(none.get_ydata()) == [10]
+    assert none.get_markerfacecolor() == "white"
     assert list(first.get_ydata()) == [60, 20, 40, 90, 60]
     assert first.get_xdata()[0] == first.get_xdata()[-1]
     assert np.isnan(second.get_ydata()[3])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ALL = 100
+_NIL = 1e-6
 # Radians between the regions' marks on one axis of the radar, so that intervals do not lie on each other.
 _APART = 0.045
 # Sine of the angle from which a name counts as beside the radar.
@@ -30,6 +31,8 @@ def severity_radar(
     severity: pd.DataFrame, lower: pd.DataFrame, upper: pd.DataFrame, labels: dict[str, str], title: str
 ) -> Figure:
     """Draw severities as a radar (雷达图) of regions, with intervals; what is not identified has no mark.
+
+    Marks are hollow where the interval reaches nil.
 
     Parameters
     ----------
@@ -51,6 +54,11 @@ def severity_radar(
             marker=mark.marker, markersize=6, linewidth=1.4, label=label, clip_on=False, zorder=3,
         )  # fmt: skip
         axes.vlines(own, lower.loc[region], upper.loc[region], color=mark.colour, linewidth=2, alpha=0.45)
+        open_ = lower.loc[region].to_numpy(float) <= _NIL
+        axes.plot(
+            own[open_], values[open_], mark.marker, color=mark.colour, markerfacecolor="white", markersize=6,
+            clip_on=False, zorder=4,
+        )  # fmt: skip
     names = []
     for name in severity.columns:
         missing = [label.split()[0] for region, label in labels.items() if np.isnan(severity.loc[region, name])]
