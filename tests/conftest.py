@@ -42,3 +42,18 @@ def built_project(raw_project: Project) -> Project:
     """A project with copies of the raw tables and of the data built from them."""
     shutil.copytree(REAL.processed, raw_project.processed)
     return raw_project
+
+
+@pytest.fixture
+def figure_style():
+    """The project's style of figures for one test; what it sets does not stay."""
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    from clusterlib import figures
+
+    plt.switch_backend("agg")
+    with mpl.rc_context():
+        figures.use_style()
+        yield
+    plt.close("all")

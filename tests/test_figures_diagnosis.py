@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import warnings
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from clusterlib import figures
+
+pytestmark = pytest.mark.usefixtures("figure_style")
 
 CHINESE = "四类症候：京津冀、长三角、大湾区"
 LABELS = {"bth": "BTH 京津冀", "yrd": "YRD 长三角"}
@@ -37,15 +37,6 @@ DISTANCE = pd.DataFrame(
     {"within": [0.5, 0.4], "pairs_within": [20, 30], "across": [0.1, np.nan], "pairs_across": [5, 0]},
     index=pd.Index([100, 200], name="kilometres"),
 )
-
-
-@pytest.fixture(autouse=True)
-def style():
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        figures.use_style()
-        yield
-    plt.close("all")
 
 
 def radar() -> Figure:

@@ -26,6 +26,8 @@ from clusterlib.data.load import load_boundaries, load_national_line, load_panel
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.regions import REGIONS
 
+pytestmark = pytest.mark.usefixtures("figure_style")
+
 CHINESE = "数字产业集群：京津冀、长三角、粤港澳大湾区（亳衢圳濮儋）"
 TAIWAN = 710000
 # In CIE lightness, of 100: what two areas of the same hatch must differ by to be told apart in grey.
@@ -39,16 +41,6 @@ PARTS = pd.DataFrame({f"part {i} 部分": [0.1 * i, 0.2, 0.3] for i in range(1, 
 INTERVALS = pd.DataFrame(
     {"estimate": [1.2, 0.8], "lower": [0.9, 0.5], "upper": [1.6, 1.1]}, index=["BTH 京津冀", "YRD 长三角"]
 )
-
-
-@pytest.fixture(autouse=True)
-def style():
-    """The project's style for one test; what it sets does not stay."""
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        figures.use_style()
-        yield
-    plt.close("all")
 
 
 def heatmap() -> Figure:

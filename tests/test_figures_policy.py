@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import warnings
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +12,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from clusterlib import figures
+
+pytestmark = pytest.mark.usefixtures("figure_style")
 
 CHINESE = "宽带中国：京津冀、长三角"
 EVENTS = pd.DataFrame(
@@ -23,15 +23,6 @@ COMPARISONS = pd.DataFrame(
     {"kind": ["later 后", "never 从未", "never 从未"], "estimate": [-0.1, 0.2, 0.3], "weight": [0.1, 0.4, 0.5]}
 )
 PATH = pd.DataFrame({"observed": [1.0, 2, 4], "synthetic": [1.0, 2, 3]}, index=[2012, 2013, 2014])
-
-
-@pytest.fixture(autouse=True)
-def style():
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        figures.use_style()
-        yield
-    plt.close("all")
 
 
 def events() -> Figure:

@@ -6,8 +6,6 @@ import io
 import warnings
 from types import SimpleNamespace
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +14,8 @@ from matplotlib.figure import Figure
 
 from clusterlib import figures
 from clusterlib.errors import InvalidInputError
+
+pytestmark = pytest.mark.usefixtures("figure_style")
 
 CHINESE = "空间杜宾模型：直接与间接效应"
 FIRST = pd.DataFrame(
@@ -35,15 +35,6 @@ PROFILE = pd.DataFrame(
         "in_set": [False, True, True, False, True, True],
     }
 )
-
-
-@pytest.fixture(autouse=True)
-def style():
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        figures.use_style()
-        yield
-    plt.close("all")
 
 
 def comparison() -> Figure:

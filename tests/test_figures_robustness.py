@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import warnings
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +14,8 @@ from matplotlib.figure import Figure
 from clusterlib import figures
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.figures.robustness import SIGNS
+
+pytestmark = pytest.mark.usefixtures("figure_style")
 
 CHINESE = "设定曲线：直接效应"
 TABLE = pd.DataFrame(
@@ -35,15 +35,6 @@ LABELS = {
 }
 MAIN = {"index": "equal", "weights": "near"}
 BAND = pd.DataFrame({"lower": [-1.0, -0.5], "median": [0.0, 0.0], "upper": [0.5, 1.0]}, index=[1, 2])
-
-
-@pytest.fixture(autouse=True)
-def style():
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        figures.use_style()
-        yield
-    plt.close("all")
 
 
 def curve(**options) -> Figure:

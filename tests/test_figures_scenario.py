@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import warnings
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,17 +12,10 @@ from matplotlib.figure import Figure
 
 from clusterlib import figures
 
+pytestmark = pytest.mark.usefixtures("figure_style")
+
 CHINESE = "对策情景：京津冀、长三角"
 PROVINCES = ["Beijing 北京", "Hebei 河北"]
-
-
-@pytest.fixture(autouse=True)
-def style():
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        figures.use_style()
-        yield
-    plt.close("all")
 
 
 def effects(scale: float = 1.0) -> Figure:

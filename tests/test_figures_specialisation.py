@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import warnings
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +12,8 @@ from matplotlib.figure import Figure
 
 from clusterlib import figures
 from clusterlib.agglomeration import rank_size
+
+pytestmark = pytest.mark.usefixtures("figure_style")
 
 CHINESE = "数字产业集群：京津冀、长三角"
 LABELS = {"bth": "BTH 京津冀", "yrd": "YRD 长三角", "rest": "Rest 其他"}
@@ -28,15 +28,6 @@ POINTS = pd.DataFrame(
     {"x": [1.0, 2.0, 3.0], "y": [0.5, 0.1, -1.0], "region": ["bth", "yrd", "rest"]}, index=["北京", "上海", "甘肃"]
 )
 CITIES = rank_size(pd.Series([60.0, 30.0, 20.0, 15.0, 12.0]))
-
-
-@pytest.fixture(autouse=True)
-def style():
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        figures.use_style()
-        yield
-    plt.close("all")
 
 
 def ranges() -> Figure:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import warnings
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +14,8 @@ from matplotlib.text import Text
 from clusterlib import figures
 from clusterlib.errors import InvalidInputError
 from clusterlib.inequality import dagum_gini_by, kernel_density
+
+pytestmark = pytest.mark.usefixtures("figure_style")
 
 CHINESE = "区域差异：京津冀、长三角"
 LABELS = {"bth": "BTH 京津冀", "yrd": "YRD 长三角"}
@@ -42,15 +42,6 @@ POINTS = pd.DataFrame(
 )
 PATHS = pd.DataFrame([[1.2, 1.1, 1.0], [0.8, 0.9, 1.0], [0.9, 0.7, 0.5], [1.1, 1.3, 1.5]], columns=YEARS)
 CLUBS = pd.Series([1, 1, 2, 0])
-
-
-@pytest.fixture(autouse=True)
-def style():
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        figures.use_style()
-        yield
-    plt.close("all")
 
 
 def stacks() -> Figure:

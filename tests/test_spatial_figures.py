@@ -25,18 +25,11 @@ from clusterlib.maps.patterns import CLUSTER_LOOKS
 from clusterlib.regions import REGIONS
 from clusterlib.spatial import deviational_ellipse, local_moran, mean_centre, moran_scatter, spatial_markov
 
+pytestmark = pytest.mark.usefixtures("figure_style")
+
 
 def mainland(level: str) -> list[int]:
     return [int(code) for code in load_boundaries(level).index if code not in (710000, 810000, 820000)]
-
-
-@pytest.fixture(autouse=True)
-def style():
-    plt.switch_backend("agg")
-    with mpl.rc_context():
-        figures.use_style()
-        yield
-    plt.close("all")
 
 
 def line(n: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from clusterlib.did.static import TREATED
+from clusterlib.did.static import TREATED, sample_footer
 from clusterlib.did.timing import NEVER, first_treated, treated_now
 from clusterlib.did.within import Fit, effects_of, fit
 from clusterlib.errors import InvalidInputError, UnknownNameError
@@ -61,12 +61,7 @@ class SpilloverDiD:
     @property
     def footer(self) -> dict[str, object]:
         """What stands below the coefficients in a regression table."""
-        return {
-            "Observations 观测数": self.observations,
-            "Units 个体数": self.units,
-            "Treated units 处理个体数": self.treated_units,
-            "Clusters 聚类数": self.clusters,
-        }
+        return sample_footer(self)
 
     def summary(self) -> pd.DataFrame:
         """Return the direct effect, the spillovers and what ignoring them gives."""

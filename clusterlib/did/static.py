@@ -18,6 +18,16 @@ from clusterlib.inputs import as_names, check_panel
 TREATED = "treated"
 
 
+def sample_footer(result) -> dict[str, object]:
+    """Return the sizes of a result's sample, as they stand in a regression table."""
+    return {
+        "Observations 观测数": result.observations,
+        "Units 个体数": result.units,
+        "Treated units 处理个体数": result.treated_units,
+        "Clusters 聚类数": result.clusters,
+    }
+
+
 @dataclass(frozen=True)
 class TwowayDiD:
     """A two-way fixed-effects difference-in-differences estimate.
@@ -60,12 +70,7 @@ class TwowayDiD:
     @property
     def footer(self) -> dict[str, object]:
         """What stands below the coefficients in a regression table."""
-        return {
-            "Observations 观测数": self.observations,
-            "Units 个体数": self.units,
-            "Treated units 处理个体数": self.treated_units,
-            "Clusters 聚类数": self.clusters,
-        }
+        return sample_footer(self)
 
     def summary(self) -> pd.DataFrame:
         """Return the coefficients; the wild bootstrap's p value stands beside that of ``treated``."""

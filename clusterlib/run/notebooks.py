@@ -16,7 +16,6 @@ from clusterlib.run.parameters import REGION, Parameter, read_parameters
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import nbformat
 
 PARAMETERS = "parameters"
 _NAME = re.compile(r"\d{2}_[a-z0-9_]+")
@@ -56,22 +55,6 @@ class Notebook:
 def _invalid(path: Path, error: Exception | str) -> ClusterlibError:
     reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
     return ClusterlibError(f"{path.name} is not a valid notebook ({reason}); restore it from version control")
-
-
-def read_notebook(path: Path) -> nbformat.NotebookNode:
-    """Read a notebook file and check it against the format.
-
-    Raises
-    ------
-    ClusterlibError
-        If it is not a valid notebook.
-    """
-    from clusterlib.run.quick import nbformat
-
-    try:
-        return nbformat.read(path, as_version=4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, KeyError, ValueError) as error:
-        raise _invalid(path, error) from None
 
 
 def title_of(notebook: Mapping, default: str) -> str:

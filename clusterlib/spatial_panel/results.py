@@ -15,8 +15,27 @@ if TYPE_CHECKING:
     from clusterlib.spatial_panel.hypotheses import HypothesisTest
 
 
+class LikelihoodCriteria:
+    """What follows from ``loglik``, ``n_parameters`` and ``nobs`` of a result."""
+
+    @property
+    def loglike(self) -> float:
+        """The log-likelihood (对数似然), also named ``loglik``."""
+        return self.loglik
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion (赤池信息准则), smaller is better."""
+        return 2 * self.n_parameters - 2 * self.loglik
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's information criterion (贝叶斯信息准则) with ``nobs`` observations, smaller is better."""
+        return float(np.log(self.nobs) * self.n_parameters - 2 * self.loglik)
+
+
 @dataclass(frozen=True)
-class SpatialPanelResult:
+class SpatialPanelResult(LikelihoodCriteria):
     r"""Estimates of a spatial panel model with what made them.
 
     Attributes
@@ -78,21 +97,6 @@ class SpatialPanelResult:
     row_standardised: bool
     islands: tuple
     _multipliers: Multipliers = field(repr=False, compare=False)
-
-    @property
-    def loglike(self) -> float:
-        """The log-likelihood (对数似然), also named ``loglik``."""
-        return self.loglik
-
-    @property
-    def aic(self) -> float:
-        """Akaike's information criterion (赤池信息准则), smaller is better."""
-        return 2 * self.n_parameters - 2 * self.loglik
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's information criterion (贝叶斯信息准则) with ``nobs`` observations, smaller is better."""
-        return float(np.log(self.nobs) * self.n_parameters - 2 * self.loglik)
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:
         """Return the coefficients, rho and lam with errors, z statistics, p values and intervals."""

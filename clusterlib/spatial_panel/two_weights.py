@@ -15,6 +15,7 @@ from clusterlib.spatial_panel.design import Design, demean, make_design, spatial
 from clusterlib.spatial_panel.effect_draws import Impacts, draw_normal, impacts_table
 from clusterlib.spatial_panel.hypotheses import HypothesisTest
 from clusterlib.spatial_panel.jacobians import DENSE_UNITS
+from clusterlib.spatial_panel.results import LikelihoodCriteria
 
 NAMES = ("rho_within", "rho_across")
 _STEPS = 100
@@ -43,7 +44,7 @@ def _batches(n: int, count: int):
 
 
 @dataclass(frozen=True)
-class TwoWeightsResult:
+class TwoWeightsResult(LikelihoodCriteria):
     """Estimates of a spatial lag model with two weights matrices, with what made them.
 
     Attributes
@@ -78,21 +79,6 @@ class TwoWeightsResult:
     residuals: pd.Series = field(repr=False)
     fitted: pd.Series = field(repr=False)
     _matrices: np.ndarray = field(repr=False, compare=False)
-
-    @property
-    def loglike(self) -> float:
-        """The log-likelihood (对数似然), also named ``loglik``."""
-        return self.loglik
-
-    @property
-    def aic(self) -> float:
-        """Akaike's information criterion (赤池信息准则), smaller is better."""
-        return 2 * self.n_parameters - 2 * self.loglik
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's information criterion (贝叶斯信息准则), smaller is better."""
-        return float(np.log(self.nobs) * self.n_parameters - 2 * self.loglik)
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:
         """Return the coefficients and both rhos with errors, z statistics, p values and intervals."""
