@@ -8,7 +8,6 @@ it records and needs to know no folder; a run collects the records, each with th
 from __future__ import annotations
 
 import base64
-import io
 import json
 import math
 import numbers
@@ -22,7 +21,6 @@ from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameErr
 MIME = "application/vnd.clusterlib.result+json"
 RESULTS_FILE = "results.json"
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
-FIGURE_DPI = 200
 
 
 @dataclass(frozen=True)
@@ -245,13 +243,14 @@ def _table_bundle(
 def _figure_bundle(entry: dict, figure, alt: str) -> tuple[dict, dict]:
     import matplotlib.pyplot as plt
 
+    from clusterlib.figures.image import draw_png
+
     if not alt.strip():
         raise InvalidInputError(f"figure {entry['name']!r} has no alt text: say in alt= what it shows")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=FIGURE_DPI, bbox_inches="tight", facecolor="white")
+    image = draw_png(figure)
     width = round(figure.get_figwidth() * 96)
     plt.close(figure)
-    png = base64.b64encode(buffer.getvalue()).decode("ascii")
+    png = base64.b64encode(image).decode("ascii")
     record_ = {**entry, "kind": "figure", "value": f"figures/{entry['name']}.png", "alt": alt}
     bundle = {MIME: record_, "image/png": png, "text/plain": alt}
     return bundle, {"image/png": {"alt": alt, "width": width}}

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "charts",
         "composite",
         "diagnosis",
+        "image",
         "inequality",
         "policy",
         "regression",
@@ -28,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "composite": ["grade_heatmap", "rank_ranges"],
         "diagnosis": ["border_plot", "distance_plot", "severity_heatmap", "severity_paths", "severity_radar"],
+        "image": ["draw_png"],
         "inequality": [
             "club_paths",
             "decomposition_bars",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -23,11 +24,24 @@ def _touching(boundaries: GeoDataFrame, criterion: str) -> Graph:
     return Graph.build_contiguity(boundaries, rook=criterion == "rook", strict=True)
 
 
+def _within_reach(boundaries: GeoDataFrame, unit, centre) -> pd.Series:
+    """Units that may be nearest: no farther than twice the least distance on a plane of degrees, squeezed at the unit.
+
+    Degrees of longitude shrink towards the pole, but nowhere in China by half between a unit and its neighbour.
+    """
+    squeezed = boundaries.geometry.affine_transform([math.cos(math.radians(centre.y)), 0, 0, 1, 0, 0])
+    others = squeezed.drop(unit)
+    _, least = others.sindex.nearest(squeezed[unit], return_all=False, return_distance=True)
+    found = others.sindex.query(squeezed[unit], predicate="dwithin", distance=2 * least[0])
+    return boundaries.geometry[others.index[sorted(found)]]
+
+
 def _nearest(boundaries: GeoDataFrame, unit) -> pd.Series:
     """Distance in metres to the unit or units whose border is nearest, in a projection centred on the unit."""
     centre = boundaries.geometry[unit].representative_point()
-    local = boundaries.geometry.to_crs(f"+proj=aeqd +lat_0={centre.y} +lon_0={centre.x} +datum=WGS84 +units=m")
-    distance = local.drop(unit).distance(local[unit])
+    local = f"+proj=aeqd +lat_0={centre.y} +lon_0={centre.x} +datum=WGS84 +units=m"
+    others = _within_reach(boundaries, unit, centre).to_crs(local)
+    distance = others.distance(boundaries.geometry[[unit]].to_crs(local).iloc[0])
     return distance[distance <= distance.min() * (1 + 1e-9)]
 
 
