@@ -62,7 +62,17 @@ def markdown_to_html(source: str) -> str:
     """Convert a markdown cell to HTML."""
     from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
-    return MarkdownWithMath(renderer=_renderer_class()(escape=False)).render(source)
+    html = MarkdownWithMath(renderer=_renderer_class()(escape=False)).render(source)
+    # Headings come back in ASCII, with a number for every Chinese character.
+    return re.sub(r"&#(\d{3,});", lambda number: chr(int(number[1])), html)
+
+
+@cache
+def highlight_code(source: str) -> str:
+    """Convert a code cell to HTML; every region's page has the same cells."""
+    from nbconvert.filters.highlight import Highlight2HTML
+
+    return Highlight2HTML(pygments_lexer="ipython3")(source)
 
 
 @cache
@@ -70,10 +80,14 @@ def _exporter():
     from clusterlib.run.quick import nbformat  # noqa: F401 - before nbconvert, which imports it the slow way
 
     # isort: split
-    from nbconvert.exporters import HTMLExporter
+    from nbconvert.exporters import TemplateExporter
     from pygments.formatters import HtmlFormatter
 
-    exporter = HTMLExporter(template_name="page", extra_template_basedirs=[str(TEMPLATES)])
+    # Not HTMLExporter: it parses and prints each page once more, for what this template does itself.
+    exporter = TemplateExporter(
+        template_name="page", extra_template_basedirs=[str(TEMPLATES)], template_extension=".html.j2"
+    )
+    exporter.register_filter("highlight_code", highlight_code)
     exporter.register_filter("markdown_to_html", markdown_to_html)
     exporter.environment.globals.update(
         style=read_style(), code_style=HtmlFormatter(style="bw").get_style_defs(".highlight"), result_mime=MIME
