@@ -47,8 +47,9 @@ def draw_png(figure: Figure) -> bytes:
         engine.execute(figure)
         figure.set_layout_engine("none")
     canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-    ink = (pixels != 255).any(axis=2)
+    pixels = np.ascontiguousarray(canvas.buffer_rgba())
+    # All four bytes of a pixel at once: an opaque white one has every bit set.
+    ink = pixels.view(np.uint32)[..., 0] != np.iinfo(np.uint32).max
     rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
     if _reaches_edge(rows, ink.shape[0]) or _reaches_edge(columns, ink.shape[1]):
         return _draw_whole(figure)
@@ -69,8 +70,10 @@ def _draw_whole(figure: Figure) -> bytes:
 
 def _crop(pixels: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     margin = round(MARGIN * DPI)
-    inner = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return np.pad(inner, ((margin, margin), (margin, margin), (0, 0)), constant_values=255)
+    inner = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1, :3]
+    whole = np.full((inner.shape[0] + 2 * margin, inner.shape[1] + 2 * margin, 3), 255, dtype=np.uint8)
+    whole[margin:-margin, margin:-margin] = inner
+    return whole
 
 
 def _encode(pixels: np.ndarray) -> bytes:
