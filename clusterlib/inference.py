@@ -38,19 +38,22 @@ def coefficient_table(
     """
     from scipy.stats import norm, t
 
-    distribution = norm() if df is None else t(df)
-    errors = std_errors.reindex(estimates.index)
-    statistic = estimates / errors
-    quantile = distribution.ppf((1 + level) / 2)
+    distribution, options = (norm, {}) if df is None else (t, {"df": df})
+    values, errors = estimates.to_numpy(), std_errors.reindex(estimates.index).to_numpy()
+    # An error of nil, as of a coefficient that is held fixed, makes the statistic infinite or unknown.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = values / errors
+    margin = distribution.ppf((1 + level) / 2, **options) * errors
     return pd.DataFrame(
         {
-            "estimate": estimates,
+            "estimate": values,
             "std_error": errors,
             "statistic": statistic,
-            "p_value": 2 * distribution.sf(np.abs(statistic)),
-            "lower": estimates - quantile * errors,
-            "upper": estimates + quantile * errors,
-        }
+            "p_value": 2 * distribution.sf(np.abs(statistic), **options),
+            "lower": values - margin,
+            "upper": values + margin,
+        },
+        index=estimates.index,
     )
 
 

@@ -48,7 +48,8 @@ def check_columns(data: pd.DataFrame, names: Iterable[str], kind: str = "column"
     repeated = sorted({str(name) for name in names if names.count(name) > 1})
     if repeated:
         raise InvalidInputError(f"{kind} given twice: {', '.join(repeated)}")
-    text = [str(name) for name in names if not pd.api.types.is_numeric_dtype(data[name])]
+    types = data.dtypes
+    text = [str(name) for name in names if not pd.api.types.is_numeric_dtype(types[name])]
     if text:
         raise InvalidInputError(f"not numbers: {', '.join(text)}")
     return names
@@ -87,10 +88,12 @@ def check_panel(data: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     names = check_columns(data, names)
     if data.index.nlevels != 2:
         raise InvalidInputError(f"expected an index of two levels, unit and time, got {data.index.nlevels}")
-    repeated = data.index[data.index.duplicated()]
-    if len(repeated):
-        raise InvalidInputError(f"{place_of(repeated[0])} has more than one row: each unit may have one a period")
-    frame = data[names].astype(float).sort_index()
+    if not data.index.is_unique:
+        first = data.index[data.index.duplicated()][0]
+        raise InvalidInputError(f"{place_of(first)} has more than one row: each unit may have one a period")
+    frame = data.take([data.columns.get_loc(name) for name in names], axis=1).astype(float)
+    if not data.index.is_monotonic_increasing:
+        frame = frame.sort_index()
     check_finite(frame, "drop these rows first, as in data.dropna(), and look at what is lost")
     return frame
 
@@ -98,16 +101,22 @@ def check_panel(data: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
 def check_balanced(frame: pd.DataFrame) -> tuple[int, int]:
     """Return the numbers of units and periods of a sorted panel in which each unit has every period.
 
+    Parameters
+    ----------
+    frame : DataFrame
+        Without doubled rows, such as from :func:`check_panel`.
+
     Raises
     ------
     InvalidInputError
         Naming the first unit and period without a row.
     """
+    counts = tuple(len(np.unique(codes)) for codes in frame.index.codes)
+    if len(frame) == counts[0] * counts[1]:
+        return counts
     units, periods = (frame.index.unique(level) for level in (0, 1))
     gaps = pd.MultiIndex.from_product([units, periods]).difference(frame.index)
-    if len(gaps):
-        raise InvalidInputError(
-            f"the panel is not balanced: {len(gaps)} of {len(units) * len(periods)} rows are missing, the first is "
-            f"{place_of(gaps[0])}; leave out the unit or the period"
-        )
-    return len(units), len(periods)
+    raise InvalidInputError(
+        f"the panel is not balanced: {len(gaps)} of {len(units) * len(periods)} rows are missing, the first is "
+        f"{place_of(gaps[0])}; leave out the unit or the period"
+    )
