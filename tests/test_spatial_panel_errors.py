@@ -126,6 +126,13 @@ def test_impacts_need_two_draws():
         spatial_panel(PANEL, "y", X, W).impacts(draws=1)
 
 
+def test_impacts_are_of_a_variable_of_the_model():
+    impacts = spatial_panel(PANEL, "y", X, W, "sdm").impacts(draws=20)
+    pd.testing.assert_frame_equal(impacts.of("x1"), impacts.summary().loc["x1"])
+    with pytest.raises(UnknownNameError, match="did you mean 'x1'"):
+        impacts.of("x11")
+
+
 def test_lm_tests_refuse_what_the_models_refuse():
     with pytest.raises(InvalidInputError, match="not balanced"):
         lm_tests(PANEL.iloc[1:], "y", X, W)

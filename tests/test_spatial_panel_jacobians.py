@@ -189,3 +189,15 @@ def test_weights_by_state_are_taken_in_any_order():
     one = spatial_panel(data, "lgsp", ["lpc", "lemp"], w, "sar", "entity")
     other = spatial_panel(data, "lgsp", ["lpc", "lemp"], shuffled[shuffled.index], "sar", "entity")
     np.testing.assert_allclose(one.params, other.params, rtol=1e-9)
+
+
+def test_aligned_weights_serve_many_models_and_are_aligned_again_for_other_units():
+    w = nearest(12)
+    panel, units = simulated(w, 5, 0.3), pd.RangeIndex(12)
+    weights = aligned(w)
+    assert align_weights(weights, units) is weights
+    np.testing.assert_array_equal(align_weights(weights, units[::-1]).matrix.toarray(), w[::-1, ::-1])
+    first, second = (spatial_panel(panel, "y", ["x1", "x2"], given, "sdm") for given in (w, weights))
+    pd.testing.assert_series_equal(first.params, second.params, check_exact=True)
+    with pytest.raises(InvalidInputError, match="not in the panel"):
+        align_weights(weights, units[1:])

@@ -9,7 +9,9 @@ from spatial_panel_cases import nearest, row_standardised, simulated
 
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.panel import fixed_effects
-from clusterlib.spatial_panel import spatial_panel
+from clusterlib.spatial_panel import align_weights, spatial_panel
+from clusterlib.spatial_panel.jacobians import EigenJacobian, InterpolatedJacobian, System
+from clusterlib.spatial_panel.likelihood import Counting, SampleProfiles
 from clusterlib.spatial_panel.wild_bootstrap import null_impacts
 
 KINDS = ["direct", "indirect", "total"]
@@ -90,6 +92,17 @@ def test_draws_are_the_same_for_a_seed_whatever_the_order_of_rows_and_of_variabl
     np.testing.assert_allclose(first, shuffled, atol=1e-10)
     assert not np.allclose(first, null_impacts(panel, "y", ["x1", "x2"], w, "x1", draws=20, seed=9))
     np.testing.assert_allclose(first["direct"] + first["indirect"], first["total"], atol=1e-12)
+
+
+def test_samples_that_depend_strongly_are_sought_beyond_the_narrow_interpolant():
+    weights, counting = align_weights(symmetric(40), pd.RangeIndex(40)), Counting(39 * 5, 5, True)
+    y = np.linalg.solve(np.eye(40) - 0.9 * weights.matrix.toarray(), np.random.default_rng(1).normal(size=(30, 40, 5)))
+    y, lag = (values - values.mean(axis=1, keepdims=True) for values in (y, weights.matrix.toarray() @ y))
+    products = [(one * other).sum(axis=(1, 2)) for one, other in ((y, y), (y, lag), (lag, lag))]
+    jacobians = EigenJacobian(weights), InterpolatedJacobian(weights, System(weights))
+    exact, interpolated = (SampleProfiles(jacobian, counting).maximise(*products) for jacobian in jacobians)
+    assert exact.max() > 0.9
+    np.testing.assert_allclose(interpolated, exact, atol=1e-6)
 
 
 def test_samples_hold_no_effect_even_where_the_data_do():

@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "two_weights",
     ],
     submod_attrs={
+        "alignment": ["align_weights"],
         "diagnostics": ["LagrangeMultiplierTests", "lm_tests"],
         "effect_draws": ["Impacts"],
         "estimation": ["BIAS_CORRECTIONS", "MODELS", "spatial_panel"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +41,13 @@ class Weights:
         """Units without neighbours (孤岛)."""
         return tuple(self.units[self.row_sums == 0])
 
+    @cached_property
+    def spectrum(self) -> tuple[np.ndarray, tuple[float, float]]:
+        """See :func:`clusterlib.spatial_panel.jacobians.spectrum`; found once however many models are estimated."""
+        from clusterlib.spatial_panel.jacobians import spectrum
+
+        return spectrum(self)
+
 
 def _listed(ids) -> str:
     shown = ", ".join(map(str, ids[:_SHOWN]))
@@ -64,6 +72,8 @@ def _labelled(w) -> tuple[object, pd.Index | None]:
     """Return a matrix and its labels, None for a matrix that has none."""
     if hasattr(w, "unique_ids") and hasattr(w, "sparse"):
         return w.sparse, pd.Index(w.unique_ids)
+    if isinstance(w, Weights):
+        return w.matrix, w.units
     if isinstance(w, pd.DataFrame):
         if not w.index.equals(w.columns):
             raise InvalidInputError("weights: a DataFrame needs the same units as index and columns, in one order")
@@ -76,9 +86,10 @@ def align_weights(w, units: pd.Index, name: str = "w") -> Weights:
 
     Parameters
     ----------
-    w : Graph, DataFrame, array or sparse matrix
+    w : Graph, DataFrame, array, sparse matrix or Weights
         A libpysal ``Graph`` or a labelled DataFrame is aligned by its units; an array or sparse matrix is taken to
-        be in the order of ``units``. Weights are used as they are given: they are not row-standardised here.
+        be in the order of ``units``. Weights are used as they are given: they are not row-standardised here. What this
+        function returned for the same units comes back as it is, so that many models can share it.
     units : Index
         Sorted units of the panel.
     name : str
@@ -102,6 +113,8 @@ def align_weights(w, units: pd.Index, name: str = "w") -> Weights:
     """
     from scipy.sparse import csr_array, issparse
 
+    if isinstance(w, Weights) and w.units.equals(units):
+        return w
     matrix, ids = _labelled(w)
     if not issparse(matrix):
         matrix = np.asarray(matrix, dtype=float)

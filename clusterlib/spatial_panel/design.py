@@ -88,7 +88,8 @@ class Design:
 
     def series(self, values: np.ndarray, like: pd.Index, name: str) -> pd.Series:
         """Return an array (units, periods) as a Series in the order of another index."""
-        return pd.Series(values.ravel(), index=self.index, name=name).reindex(like)
+        series = pd.Series(values.ravel(), index=self.index, name=name)
+        return series if self.index.equals(like) else series.reindex(like)
 
 
 def _lagged_names(x: list[str], durbin: Iterable[str] | str | None) -> list[str]:

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from clusterlib.errors import InvalidInputError
+from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.spatial_panel.alignment import Weights
 from clusterlib.spatial_panel.jacobians import System
 
 KINDS = ("direct", "indirect", "total")
 PARTS = ("se", "z", "p", "lower", "upper")
+_COLUMNS = pd.Index([*KINDS, *(f"{kind}_{part}" for kind in KINDS for part in PARTS)])
+_IMPACTS = pd.Index(KINDS, name="impact")
+_HEADS = pd.Index(["estimate", "std_error", "statistic", "p_value", "lower", "upper"])
 _NODES = 32
 _ROUNDS = 100
 
@@ -40,11 +43,24 @@ class Impacts:
     level: float
     rejected: int = field(default=0)
 
+    def of(self, variable: str) -> pd.DataFrame:
+        """Return estimate, standard error, z, p value and interval of one variable by kind of impact.
+
+        Raises
+        ------
+        UnknownNameError
+            For another variable.
+        """
+        if variable not in self.table.index:
+            raise UnknownNameError("variable", variable, self.table.index)
+        values = self.table.to_numpy()[self.table.index.get_loc(variable)]
+        exact, spread = values[: len(KINDS)], values[len(KINDS) :].reshape(len(KINDS), -1)
+        return pd.DataFrame(np.column_stack([exact, spread]), index=_IMPACTS, columns=_HEADS)
+
     def summary(self) -> pd.DataFrame:
         """Return estimate, standard error, z, p value and interval by variable and kind of impact."""
-        heads = ["estimate", "std_error", "statistic", "p_value", "lower", "upper"]
         parts = {
-            kind: self.table[[kind, *(f"{kind}_{part}" for part in PARTS)]].set_axis(heads, axis=1) for kind in KINDS
+            kind: self.table[[kind, *(f"{kind}_{part}" for part in PARTS)]].set_axis(_HEADS, axis=1) for kind in KINDS
         }
         order = pd.MultiIndex.from_product([self.table.index, KINDS], names=["variable", "impact"])
         return pd.concat(parts, names=["impact", "variable"]).swaplevel().reindex(order)
@@ -86,18 +102,16 @@ def impacts_table(names, exact: np.ndarray, drawn: np.ndarray, level: float) -> 
     drawn : ndarray, shape (draws, variables, 2)
     level : float
     """
-    from scipy.stats import norm
+    from scipy.special import ndtr
 
     exact, drawn = (np.stack([a[..., 0], a[..., 1] - a[..., 0], a[..., 1]], axis=-1) for a in (exact, drawn))
     error = drawn.std(axis=0, ddof=1)
     lower, upper = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(error > 0, exact / error, np.nan)
-    columns = {kind: exact[:, j] for j, kind in enumerate(KINDS)}
-    for j, kind in enumerate(KINDS):
-        parts = zip(PARTS, (error, z, 2 * norm.sf(np.abs(z)), lower, upper), strict=True)
-        columns |= {f"{kind}_{part}": values[:, j] for part, values in parts}
-    return pd.DataFrame(columns, index=pd.Index(names, name="variable"))
+    spread = np.stack([error, z, 2 * ndtr(-np.abs(z)), lower, upper], axis=-1)
+    values = np.column_stack([exact, spread.reshape(len(exact), -1)])
+    return pd.DataFrame(values, index=pd.Index(names, name="variable"), columns=_COLUMNS)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,8 @@ def spatial_panel(
         Regressors, without a constant: one is added with ``effects="none"``.
     w : Graph, DataFrame, array or sparse matrix
         Not negative, zero diagonal, used as given. A libpysal Graph is aligned by its ids; an array is in the order of
-        the sorted units.
+        the sorted units. For many models of the same units give what
+        :func:`clusterlib.spatial_panel.align_weights` returns: eigenvalues are then found once.
     model : {"sar", "sem", "sdm", "sac", "slx", "sdem"}
     effects : {"none", "entity", "time", "twoway"}
         Fixed effects (固定效应).
@@ -232,14 +233,15 @@ class _Estimation:
         }
 
     def _parameters(self, at: Estimates, covariance: np.ndarray) -> dict:
-        names = [*self.design.names, *self.free]
+        whole = pd.Index([*self.design.names, *self.free, "sigma2"])
+        names = whole[:-1]
         values = np.linalg.solve(self.likelihood.moments.triangle, at.basis_coefficients)
         spatial = [{"rho": at.rho, "lam": at.lam}[name] for name in self.free]
         errors = np.sqrt(np.diagonal(covariance))
         return {
             "params": pd.Series(np.concatenate([values, spatial]), index=names, name="estimate"),
             "std_errors": pd.Series(errors[:-1], index=names, name="std_error"),
-            "covariance": pd.DataFrame(covariance, index=[*names, "sigma2"], columns=[*names, "sigma2"]),
+            "covariance": pd.DataFrame(covariance, index=whole, columns=whole),
         }
 
     def result(self, like: pd.Index) -> SpatialPanelResult:

@@ -59,6 +59,7 @@ class System:
         w = weights.matrix
         self.n = w.shape[0]
         self.order: np.ndarray | None = None
+        self._latest: tuple[float, Factor] | None = None
         if w.nnz > DENSE_SHARE * self.n**2:
             self.dense = w.toarray()
             return
@@ -77,7 +78,10 @@ class System:
         return self._matrix
 
     def factor(self, rho: float) -> Factor:
-        return Factor(self, rho)
+        """Return the factors at rho, kept until those at another value are asked for."""
+        if self._latest is None or self._latest[0] != rho:
+            self._latest = rho, Factor(self, rho)
+        return self._latest[1]
 
 
 def spectral_radius(weights: Weights) -> float:
@@ -126,25 +130,30 @@ def symmetric_form(w) -> np.ndarray | None:
     return (similar + similar.T) / 2 if np.allclose(similar, similar.T, rtol=1e-9, atol=1e-14) else None
 
 
-class EigenJacobian:
-    r"""Jacobian by eigenvalues :math:`\omega_i` of W: :math:`\ln|I - \rho W| = \sum_i \ln(1 - \rho \omega_i)`.
+def spectrum(weights: Weights) -> tuple[np.ndarray, tuple[float, float]]:
+    r"""Return the eigenvalues of W (特征值), and between which values rho is admissible.
 
     The interval is :math:`(1/\omega_{\min}, 1/\omega_{\max})` where all eigenvalues are real, and otherwise that in
     which :math:`|\rho|` times the spectral radius is below one.
     """
+    symmetric = symmetric_form(weights.matrix)
+    if symmetric is None:
+        eigenvalues = np.linalg.eigvals(weights.matrix.toarray())
+        radius = spectral_radius(weights)
+        lower, upper = -1 / radius, 1 / radius
+    else:
+        eigenvalues = np.linalg.eigvalsh(symmetric)
+        lower, upper = 1 / eigenvalues.min(), 1 / eigenvalues.max()
+    return eigenvalues, (lower * (1 - 1e-6), upper * (1 - 1e-6))
+
+
+class EigenJacobian:
+    r"""Jacobian by eigenvalues :math:`\omega_i` of W: :math:`\ln|I - \rho W| = \sum_i \ln(1 - \rho \omega_i)`."""
 
     method = "eigen"
 
     def __init__(self, weights: Weights) -> None:
-        symmetric = symmetric_form(weights.matrix)
-        if symmetric is None:
-            self.eigenvalues = np.linalg.eigvals(weights.matrix.toarray())
-            radius = spectral_radius(weights)
-            lower, upper = -1 / radius, 1 / radius
-        else:
-            self.eigenvalues = np.linalg.eigvalsh(symmetric)
-            lower, upper = 1 / self.eigenvalues.min(), 1 / self.eigenvalues.max()
-        self.interval = (lower * (1 - 1e-6), upper * (1 - 1e-6))
+        self.eigenvalues, self.interval = weights.spectrum
         self.intervals = [self.interval]
 
     def log_determinant(self, rho) -> np.ndarray:
@@ -153,8 +162,15 @@ class EigenJacobian:
 
     def trace(self, rho, power: int = 1) -> np.ndarray:
         r"""Return :math:`\operatorname{tr} G^p`, with :math:`G = W (I - \rho W)^{-1}`, at each rho."""
-        each = self.eigenvalues / (1 - np.multiply.outer(rho, self.eigenvalues))
-        return np.real(each**power).sum(axis=-1)
+        return np.real(self._eigenvalues_of_g(rho) ** power).sum(axis=-1)
+
+    def traces(self, rho) -> tuple[np.ndarray, np.ndarray]:
+        r"""Return :math:`\operatorname{tr} G` and :math:`\operatorname{tr} G^2` at each rho."""
+        each = self._eigenvalues_of_g(rho)
+        return np.real(each).sum(axis=-1), np.real(each**2).sum(axis=-1)
+
+    def _eigenvalues_of_g(self, rho) -> np.ndarray:
+        return self.eigenvalues / (1 - np.multiply.outer(rho, self.eigenvalues))
 
 
 class InterpolatedJacobian:
@@ -213,12 +229,14 @@ class InterpolatedJacobian:
 
     def trace(self, rho, power: int = 1) -> np.ndarray:
         r"""Return :math:`\operatorname{tr} G` or :math:`\operatorname{tr} G^2` at each rho."""
+        return self.traces(rho)[power - 1]
+
+    def traces(self, rho) -> tuple[np.ndarray, np.ndarray]:
+        r"""Return :math:`\operatorname{tr} G` and :math:`\operatorname{tr} G^2` at each rho."""
         rho = np.asarray(rho)
         below, above = 1 / (self._bound + rho), 1 / (self._bound - rho)
-        first = below + above
-        if power == 1:
-            return -self._derivative(rho, 1) * first
-        return -self._derivative(rho, 2) * first**2 - self._derivative(rho, 1) * (above**2 - below**2)
+        first, slope = below + above, self._derivative(rho, 1)
+        return -slope * first, -self._derivative(rho, 2) * first**2 - slope * (above**2 - below**2)
 
 
 def make_jacobian(weights: Weights, system: System, method: str = "auto") -> EigenJacobian | InterpolatedJacobian:

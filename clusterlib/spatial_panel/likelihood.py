@@ -12,6 +12,7 @@ with :math:`m` observations in :math:`\tau` periods; :math:`d = 1` where time ef
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from clusterlib.spatial_panel.jacobians import EigenJacobian, InterpolatedJacobi
 
 _GRID = 81
 _GRID_BOTH = 41
+_STEPS = 20
+_PRECISION = 1e-10
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,8 @@ class ConcentratedLikelihood:
 
     def score(self, rho: float, lam: float, free: tuple[str, ...]) -> np.ndarray:
         """Derivatives with respect to the free parameters."""
+        if free == ("rho",):
+            return np.array([self._score_of_lag(rho)])
         weights = self.combination(rho, lam)
         whole = self.moments.at(lam)
         scale = -self.counting.observations / 2 / (weights @ whole @ weights)
@@ -140,6 +145,18 @@ class ConcentratedLikelihood:
             slope = weights @ self.moments.slope(lam) @ weights
             slopes["lam"] = scale * slope + self.counting.periods * self._slope(lam)
         return np.array([slopes[name] for name in free])
+
+    @cached_property
+    def _unfiltered(self) -> list[float]:
+        left = self.profile(0.0)
+        return [float(left[place]) for place in ((0, 0), (0, 1), (1, 1))]
+
+    def _score_of_lag(self, rho: float) -> float:
+        """Derivative with respect to rho where lambda is nil, and what the regressors leave is the same at any rho."""
+        own, across, lagged = self._unfiltered
+        squares = own - 2 * rho * across + rho**2 * lagged
+        fit = self.counting.observations * (across - rho * lagged) / squares
+        return fit + self.counting.periods * self._slope(rho)
 
     def maximise(self, free: tuple[str, ...]) -> dict[str, float]:
         """Return rho and lambda at the highest log-likelihood; those that are not free are zero.
@@ -201,3 +218,52 @@ class ConcentratedLikelihood:
         near = minimize(falling, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-14}).x
         solved = root(lambda values: self.score(**self._point(free, values), free=free), near, tol=1e-12)
         return solved.x if np.abs(solved.x - near).max() < 0.05 * step else near
+
+
+@dataclass(frozen=True)
+class SampleProfiles:
+    """The concentrated likelihood in rho of many samples at once, which have the regressors and weights in common."""
+
+    jacobian: EigenJacobian | InterpolatedJacobian
+    counting: Counting
+
+    def maximise(self, own: np.ndarray, across: np.ndarray, lagged: np.ndarray) -> np.ndarray:
+        r"""Return rho at the maximum of each sample (各样本的空间自回归系数).
+
+        The best inner point of a grid, then Newton's steps, none of them further than the grid's neighbours.
+
+        Parameters
+        ----------
+        own, across, lagged : ndarray, shape (samples,)
+            :math:`a, b, c` in :math:`e'e = a - 2 \rho b + \rho^2 c`: products of what the regressors leave of y with
+            itself and with what they leave of Wy, and of the latter with itself.
+        """
+        rho, step = self._start(own, across, lagged)
+        low, high = rho - step, rho + step
+        m, periods, taken = self.counting.observations, self.counting.periods, float(self.counting.deducted)
+        for _ in range(_STEPS):
+            square, slope = own - 2 * rho * across + rho**2 * lagged, across - rho * lagged
+            trace, trace_of_square = self.jacobian.traces(rho)
+            first = m * slope / square + periods * (taken / (1 - rho) - trace)
+            second = m * (2 * slope**2 / square - lagged) / square
+            second += periods * (taken / (1 - rho) ** 2 - trace_of_square)
+            # Where the likelihood is not concave Newton's step would lead to a minimum.
+            move = np.where(second < 0, first / np.abs(second), np.sign(first) * (high - low) / 8)
+            rho, before = np.clip(rho + move, low, high), rho
+            if np.abs(rho - before).max() < _PRECISION:
+                break
+        return rho
+
+    def _start(self, own: np.ndarray, across: np.ndarray, lagged: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return the best inner point of a grid and its step, the grid being wider if a narrower one has none."""
+        products = np.column_stack([own, -2 * across, lagged])
+        for interval in self.jacobian.intervals:
+            grid = np.linspace(*interval, _GRID)[1:-1]
+            taken = np.log(1 - grid) if self.counting.deducted else 0.0
+            share = 2 * self.counting.periods / self.counting.observations
+            # The likelihood's exponential, so that no logarithm is taken of every sample at every point.
+            scale = np.exp(-share * (self.jacobian.log_determinant(grid) - taken))
+            best = np.argmin(products @ (np.vander(grid, 3, increasing=True).T * scale), axis=1)
+            if best.min() > 0 and best.max() < len(grid) - 1:
+                break
+        return grid[best], grid[1] - grid[0]

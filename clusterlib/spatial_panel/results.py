@@ -131,13 +131,14 @@ class SpatialPanelResult(LikelihoodCriteria):
         LeSage, J. and Pace, R. K. (2009). Introduction to Spatial Econometrics, sections 2.7 and 5.6. CRC Press.
         """
         lags = [f"W_{name}" for name in self.durbin]
-        names = [*self.x, *lags, *(["rho"] if "rho" in self.params else [])]
-        mean = self.params[names].to_numpy()
-        covariance = self.covariance.loc[names, names].to_numpy()
-        lower, upper = self._multipliers.jacobian.interval if "rho" in names else (0.0, 0.0)
+        lagged = "rho" in self.params.index
+        places = [self.params.index.get_loc(name) for name in [*self.x, *lags, *(["rho"] if lagged else [])]]
+        mean = self.params.to_numpy()[places]
+        covariance = self.covariance.to_numpy()[np.ix_(places, places)]
+        lower, upper = self._multipliers.jacobian.interval if lagged else (0.0, 0.0)
 
         def admissible(drawn: np.ndarray) -> np.ndarray:
-            return (drawn[:, -1] > lower) & (drawn[:, -1] < upper) if "rho" in names else np.ones(len(drawn), bool)
+            return (drawn[:, -1] > lower) & (drawn[:, -1] < upper) if lagged else np.ones(len(drawn), bool)
 
         drawn, rejected = draw_normal(mean, covariance, draws, seed, admissible)
         exact, spread = (self._impacts_at(values) for values in (mean[None], drawn))
@@ -148,7 +149,7 @@ class SpatialPanelResult(LikelihoodCriteria):
         k = len(self.x)
         own, lagged = values[:, :k], np.zeros((len(values), k))
         lagged[:, [self.x.index(name) for name in self.durbin]] = values[:, k : k + len(self.durbin)]
-        rho = values[:, -1] if "rho" in self.params else np.zeros(len(values))
+        rho = values[:, -1] if "rho" in self.params.index else np.zeros(len(values))
         return linear_impacts(self._multipliers.at(rho), own, lagged)
 
     def wald_test(self, restriction) -> HypothesisTest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,8 @@ from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.inputs import as_names, check_balanced, check_panel
 from clusterlib.spatial_panel.design import Design, demean, make_design, spatial_lag
 from clusterlib.spatial_panel.effect_draws import KINDS, Multipliers, linear_impacts
-from clusterlib.spatial_panel.jacobians import EigenJacobian, InterpolatedJacobian, System, make_jacobian
-from clusterlib.spatial_panel.likelihood import Counting
-
-_GRID = 81
-_STEPS = 20
-_PRECISION = 1e-10
+from clusterlib.spatial_panel.jacobians import System, make_jacobian
+from clusterlib.spatial_panel.likelihood import Counting, SampleProfiles
 
 
 def null_impacts(
@@ -47,9 +43,9 @@ def null_impacts(
     ----------
     data, y, x
         As of :func:`clusterlib.spatial_panel.spatial_panel`; balanced.
-    w : Graph, DataFrame, array, sparse matrix or None
-        Row-standardised, without islands. None: two-way fixed effects without spatial terms, where the coefficient is
-        the direct and the total impact.
+    w : Graph, DataFrame, array, sparse matrix, Weights or None
+        As of :func:`clusterlib.spatial_panel.spatial_panel`, row-standardised, without islands. None: two-way fixed
+        effects without spatial terms, where the coefficient is the direct and the total impact.
     variable : str
         One of ``x``.
     bias_correction : {"lee-yu", None}
@@ -92,7 +88,7 @@ def null_impacts(
     setting = _FixedEffects(data, y, x, variable) if w is None else _Durbin(data, y, x, w, variable, bias_correction)
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], (draws, setting.n))
     direct, total = setting.impacts(setting.scale * signs).T
-    return pd.DataFrame({"direct": direct, "indirect": total - direct, "total": total})[list(KINDS)]
+    return pd.DataFrame(np.column_stack([direct, total - direct, total]), columns=KINDS)
 
 
 def _small_sample(n: int, observations: int, slopes: int) -> float:
@@ -136,8 +132,9 @@ class _Durbin:
             raise InvalidInputError("weights: expected rows that sum to one, without islands; row-standardise them")
         self.n, _ = design.shape
         system = System(design.weights)
-        self._profile = _Profile(make_jacobian(design.weights, system), Counting.of(design, correction == "lee-yu"))
-        self._multipliers = Multipliers(design.weights, self._profile.jacobian, system)
+        counting = Counting.of(design, correction == "lee-yu")
+        self._profiles = SampleProfiles(make_jacobian(design.weights, system), counting)
+        self._multipliers = Multipliers(design.weights, self._profiles.jacobian, system)
         own = design.names.index(variable)
         self._places = [own, own + len(x)]
         columns = self._samples(design, system)
@@ -152,58 +149,28 @@ class _Durbin:
         n, periods = design.shape
         others = np.delete(design.regressors, self._places, axis=2)
         reduced = replace(design, regressors=others)
-        rho, mean = self._profile.fit(reduced)
+        rho, mean = self._fit(reduced)
         left = design.response - rho * design.lagged_response - mean
-        self.scale = _small_sample(n, self._profile.counting.observations, others.shape[2])
+        self.scale = _small_sample(n, self._profiles.counting.observations, others.shape[2])
         made = np.concatenate([mean[:, :, None], left.T * np.eye(n)[:, None, :]], axis=2)
         made = system.factor(rho).solve(made.reshape(n, -1)).reshape(made.shape)
         both = (demean(part, "time") for part in (made, spatial_lag(design.weights, made)))
         return [part.reshape(n * periods, -1) for part in both]
 
-    def impacts(self, factors: np.ndarray) -> np.ndarray:
-        """Direct and total impacts where the residuals of units are multiplied by each row of ``factors``."""
-        factors = np.column_stack([np.ones(len(factors)), factors])
-        squares = [((factors @ product) * factors).sum(axis=1) for product in self._products]
-        rho = self._profile.maximise(*squares)
-        values = self._coefficients @ factors.T
-        own, lagged = values[0] - rho * values[1]
-        return linear_impacts(self._multipliers.at(rho), own[:, None], lagged[:, None])[:, 0]
-
-
-@dataclass(frozen=True)
-class _Profile:
-    """The concentrated likelihood in rho of many samples at once."""
-
-    jacobian: EigenJacobian | InterpolatedJacobian
-    counting: Counting
-
-    def fit(self, design: Design) -> tuple[float, np.ndarray]:
+    def _fit(self, design: Design) -> tuple[float, np.ndarray]:
         """Return rho of one sample and the part of its outcome that the regressors explain, (units, periods)."""
         basis = np.linalg.qr(design.flat(design.regressors))[0]
         y, lag = design.response.ravel(), design.lagged_response.ravel()
         own, lagged = _without(basis, y), _without(basis, lag)
-        rho = float(self.maximise(*(np.array([v]) for v in (own @ own, own @ lagged, lagged @ lagged)))[0])
+        products = (np.array([v]) for v in (own @ own, own @ lagged, lagged @ lagged))
+        rho = float(self._profiles.maximise(*products)[0])
         return rho, (basis @ (basis.T @ (y - rho * lag))).reshape(design.shape)
 
-    def maximise(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-        r"""Return rho at the maximum, where :math:`e'e = a - 2 \rho b + \rho^2 c`, of each sample.
-
-        The best inner point of a grid, then Newton's steps, none of them further than the grid's neighbours.
-        """
-        grid = np.linspace(*self.jacobian.intervals[0], _GRID)[1:-1]
-        m, periods, taken = self.counting.observations, self.counting.periods, float(self.counting.deducted)
-        determinant = periods * (self.jacobian.log_determinant(grid) - taken * np.log(1 - grid))
-        squares = a[:, None] - 2 * grid * b[:, None] + grid**2 * c[:, None]
-        rho = grid[np.argmax(determinant - m / 2 * np.log(squares), axis=1)]
-        low, high = rho - (grid[1] - grid[0]), rho + (grid[1] - grid[0])
-        for _ in range(_STEPS):
-            square, slope = a - 2 * rho * b + rho**2 * c, b - rho * c
-            first = m * slope / square + periods * (taken / (1 - rho) - self.jacobian.trace(rho))
-            second = m * (2 * slope**2 / square - c) / square
-            second += periods * (taken / (1 - rho) ** 2 - self.jacobian.trace(rho, 2))
-            # Where the likelihood is not concave Newton's step would lead to a minimum.
-            step = np.where(second < 0, first / np.abs(second), np.sign(first) * (high - low) / 8)
-            rho, before = np.clip(rho + step, low, high), rho
-            if np.abs(rho - before).max() < _PRECISION:
-                break
-        return rho
+    def impacts(self, factors: np.ndarray) -> np.ndarray:
+        """Direct and total impacts where the residuals of units are multiplied by each row of ``factors``."""
+        factors = np.column_stack([np.ones(len(factors)), factors])
+        squares = [((factors @ product) * factors).sum(axis=1) for product in self._products]
+        rho = self._profiles.maximise(*squares)
+        values = self._coefficients @ factors.T
+        own, lagged = values[0] - rho * values[1]
+        return linear_impacts(self._multipliers.at(rho), own[:, None], lagged[:, None])[:, 0]
