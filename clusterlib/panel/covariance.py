@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from clusterlib.errors import InvalidInputError, UnknownNameError
-
-if TYPE_CHECKING:
-    from clusterlib.panel.design import Layout
+from clusterlib.panel.design import Layout, group_sums
 
 KINDS = ("classical", "robust", "cluster", "driscoll-kraay", "conley")
 KERNELS = ("bartlett", "uniform")
@@ -49,9 +46,9 @@ class Covariance:
     def meat(self, scores: np.ndarray, layout: Layout) -> np.ndarray:
         """Return the sum of outer products of ``scores``, a row an observation, over the pairs that may be related."""
         if self.kind == "cluster":
-            return _outer(_sums(scores, self.groups))
+            return _outer(group_sums(scores, self.groups, self.groups.max() + 1))
         if self.kind == "driscoll-kraay":
-            return _lagged(_sums(scores, layout.time)[None], self.bandwidth)
+            return _lagged(group_sums(scores, layout.time, len(layout.periods))[None], self.bandwidth)
         if self.kind == "conley":
             cube = np.zeros((len(layout.units), len(layout.periods), scores.shape[1]))
             cube[layout.unit, layout.time] = scores
@@ -95,12 +92,6 @@ class Covariance:
 
     def _groups(self, layout: Layout) -> np.ndarray | None:
         return layout.time if self.kind == "driscoll-kraay" else self.groups
-
-
-def _sums(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    from scipy.sparse import csr_array
-
-    return csr_array((np.ones(len(codes)), (codes, np.arange(len(codes))))) @ values
 
 
 def _outer(values: np.ndarray) -> np.ndarray:

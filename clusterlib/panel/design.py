@@ -17,12 +17,16 @@ CONSTANT = "const"
 _NOTHING_LEFT = 1e-9
 
 
-def _group_means(values: np.ndarray, codes: np.ndarray, groups: int) -> np.ndarray:
-    from scipy.sparse import csr_array
+def group_sums(values: np.ndarray, codes: np.ndarray, groups: int) -> np.ndarray:
+    """Return the sum of each column of ``values`` over the rows of each group."""
+    sums = np.empty((groups, values.shape[1]))
+    for column in range(values.shape[1]):
+        sums[:, column] = np.bincount(codes, values[:, column], groups)
+    return sums
 
-    counts = np.bincount(codes, minlength=groups)
-    member = csr_array((1 / counts[codes], (codes, np.arange(len(codes)))), shape=(groups, len(codes)))
-    return member @ values
+
+def _group_means(values: np.ndarray, codes: np.ndarray, groups: int) -> np.ndarray:
+    return group_sums(values, codes, groups) / np.bincount(codes, minlength=groups)[:, None]
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,7 @@ class Layout:
         if self.effects == "entity":
             return left
         # Frisch-Waugh: regress on the period dummies from which the units' means are taken, then take these out.
-        sums = _group_means(left, self.time, len(self.periods)) * np.bincount(self.time)[:, None]
-        effects = (self._time_inverse @ sums)[self.time]
+        effects = (self._time_inverse @ group_sums(left, self.time, len(self.periods)))[self.time]
         return left - effects + self.unit_means(effects)
 
 
@@ -83,6 +86,9 @@ def _time_products(unit: np.ndarray, time: np.ndarray) -> np.ndarray:
     """Cross-products of the period dummies after the units' means are taken out."""
     from scipy.sparse import coo_array
 
+    units, periods = unit.max(initial=-1) + 1, time.max(initial=-1) + 1
+    if len(unit) == units * periods:
+        return units * (np.eye(periods) - 1 / periods)
     present = coo_array((np.ones(len(unit)), (unit, time))).tocsr()
     overlap = present.multiply(1 / present.sum(axis=1)[:, None]).tocsr()
     return np.diag(present.sum(axis=0)) - (present.T @ overlap).toarray()

@@ -15,6 +15,7 @@ from clusterlib.panel.regression import PanelResult, fixed_effects
 from clusterlib.panel.specification import PanelTest, make_test
 
 PARTS = ("total", "direct", "indirect")
+_NO_VARIATION = 1e-9
 
 
 @dataclass(frozen=True)
@@ -81,17 +82,18 @@ def _unit_products(values: np.ndarray, layout: Layout) -> np.ndarray:
     return np.array([part.T @ part for part in np.split(columns, starts[1:])])
 
 
-def _effects(products: np.ndarray, variables: int) -> np.ndarray:
+def _effects(products: np.ndarray, variables: int, whole: np.ndarray) -> np.ndarray:
     """Return total, direct and indirect effect for each matrix of cross-products of y, mediator, x, controls, dummies.
 
-    Rows are missing where the variables are collinear.
+    Rows are missing where variables are collinear, or one does not vary as against ``whole``, those of all units.
     """
     own, dummies = slice(0, variables), slice(variables, None)
     cross = products[:, own, dummies]
     inverse = np.linalg.pinv(products[:, dummies, dummies], rcond=1e-10, hermitian=True)
     left = products[:, own, own] - cross @ inverse @ cross.swapaxes(1, 2)
-    scale = np.sqrt(np.einsum("dii->di", products[:, own, own]))
-    scale = np.where(scale > 0, scale, 1.0)
+    # What rounding leaves of a variable that does not vary in a draw must not be scaled to one.
+    least = _NO_VARIATION * np.sqrt(np.diagonal(whole)[own])
+    scale = np.maximum(np.sqrt(np.einsum("dii->di", products[:, own, own])), least)
     left = left / scale[:, :, None] / scale[:, None, :]
     usable = np.linalg.eigvalsh(left[:, 1:, 1:])[:, 0] > 1e-10
     effects = np.full((len(products), 3), np.nan)
@@ -108,7 +110,7 @@ def _draw(by_unit: np.ndarray, variables: int, draws: int, seed: int) -> np.ndar
     units = len(by_unit)
     counts = np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=draws)
     flat = by_unit.reshape(units, -1)
-    return _effects((counts @ flat).reshape(draws, *by_unit.shape[1:]), variables)
+    return _effects((counts @ flat).reshape(draws, *by_unit.shape[1:]), variables, by_unit.sum(axis=0))
 
 
 def _interval_table(estimates: np.ndarray, sample: np.ndarray, level: float) -> pd.DataFrame:

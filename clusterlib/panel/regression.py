@@ -102,7 +102,7 @@ def result_fields(
     design: Design, params: np.ndarray, matrix: np.ndarray, residuals: np.ndarray, covariance: Covariance
 ) -> dict:
     """Return what every panel result holds, by field name."""
-    names, layout = list(design.names), design.layout
+    names, layout = pd.Index(list(design.names)), design.layout
     estimates = pd.Series(params, index=names, name="estimate")
     errors = pd.Series(np.sqrt(np.diag(matrix)), index=names, name="std_error")
     rss = float(residuals @ residuals)
