@@ -191,11 +191,12 @@ class SpecificationCurve:
 
 
 def _shares(part: pd.DataFrame, p_value: str, level: float) -> dict[str, float]:
-    positive, negative = part["estimate"] > 0, part["estimate"] < 0
-    significant = part[p_value] <= level
+    estimates = part["estimate"].to_numpy()
+    positive, negative = estimates > 0, estimates < 0
+    significant = part[p_value].to_numpy() <= level
     return {
         "count": len(part),
-        "median": part["estimate"].median(),
+        "median": np.median(estimates),
         "share_positive": positive.mean(),
         "share_negative": negative.mean(),
         "share_positive_significant": (positive & significant).mean(),
@@ -241,11 +242,14 @@ def _call(function: Callable, options: Mapping[str, str]):
 
 def _fields(found, options: Mapping[str, str]) -> dict[str, list[float]]:
     """Return what an estimator gave as the fields of each effect."""
-    by_effect = dict(found.iterrows()) if isinstance(found, pd.DataFrame) else {"estimate": found}
-    missing = [name for values in by_effect.values() for name in FIELDS if name not in values]
-    if missing or not by_effect:
-        raise InvalidInputError(f"the estimator gives no {', '.join(dict.fromkeys(missing)) or 'effect'} for {options}")
-    fields = {effect: [float(values[name]) for name in FIELDS] for effect, values in by_effect.items()}
+    missing = [name for name in FIELDS if name not in found]
+    if missing or not len(found):
+        raise InvalidInputError(f"the estimator gives no {', '.join(missing) or 'effect'} for {options}")
+    if isinstance(found, pd.DataFrame):
+        values = found.to_numpy()[:, [found.columns.get_loc(name) for name in FIELDS]]
+        fields = dict(zip(found.index, values.astype(float).tolist(), strict=True))
+    else:
+        fields = {"estimate": [float(found[name]) for name in FIELDS]}
     if not np.isfinite([values[0] for values in fields.values()]).all():
         raise InvalidInputError(f"an estimate for {options} is not a finite number: return None where there is none")
     return fields
