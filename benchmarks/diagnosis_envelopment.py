@@ -32,7 +32,6 @@ def main() -> None:
     for name, default in {"units": 30, "draws": 100, "repeats": 3}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
-    from clusterlib.diagnosis.frontier_draws import bootstrap_distances
     from clusterlib.efficiency import envelopment_bootstrap
     from clusterlib.efficiency.envelopment_programs import RadialPrograms, Technology
 
@@ -43,7 +42,9 @@ def main() -> None:
     smoothing = envelopment_bootstrap.SMOOTHING[0]
 
     def together() -> np.ndarray:
-        return bootstrap_distances(technology, distances, options.draws, np.random.default_rng(1))
+        return envelopment_bootstrap.bootstrap_output_distances(
+            technology, distances, options.draws, np.random.default_rng(1)
+        )
 
     def one_by_one() -> np.ndarray:
         generator = np.random.default_rng(1)

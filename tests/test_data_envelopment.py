@@ -13,7 +13,9 @@ from scipy.optimize import linprog
 
 from clusterlib.efficiency.envelopment import data_envelopment
 from clusterlib.efficiency.envelopment_bootstrap import normal_reference_bandwidth, smoothed_draw
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.efficiency.envelopment_programs import RadialPrograms, Technology
+from clusterlib.efficiency.envelopment_simplex import largest_expansions
+from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 
 RETURNS = ("constant", "variable", "non-increasing", "non-decreasing")
 ORIENTATIONS = ("input", "output")
@@ -317,3 +319,24 @@ INPUTS, OUTPUTS = random_units(1, n=6)
 def test_what_cannot_be_measured_is_refused_with_its_place(inputs, outputs, options, words):
     with pytest.raises((InvalidInputError, UnknownNameError), match=words):
         data_envelopment(inputs, outputs, **options)
+
+
+def test_many_small_programs_at_once_have_the_optima_of_highs():
+    random = np.random.default_rng(2)
+    inputs = np.exp(random.normal(scale=2, size=(12, 2)))
+    outputs = np.exp(random.normal(scale=2, size=(12, 3)))
+    outputs[3, 1] = 0.0
+    reference = outputs * random.uniform(0.3, 1, size=(6, 12, 1))
+    for returns in ("constant", "non-increasing"):
+        found = largest_expansions(inputs, outputs, reference, returns)
+        expected = [
+            RadialPrograms(inputs, outputs, returns, "output").measure(Technology(inputs, made, returns))
+            for made in reference
+        ]
+        np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
+def test_a_program_without_a_bound_is_refused():
+    inputs, outputs = np.array([[0.0], [1.0]]), np.ones((2, 1))
+    with pytest.raises(ClusterlibError, match="without inputs"):
+        largest_expansions(inputs, outputs, outputs[None], "constant")

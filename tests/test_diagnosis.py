@@ -23,7 +23,7 @@ from clusterlib.diagnosis import (
 from clusterlib.diagnosis.architecture import _attainable, _coefficients
 from clusterlib.diagnosis.comparison import contrasts, rank_among, verdict
 from clusterlib.diagnosis.indicators import load_province_panel
-from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
+from clusterlib.errors import InvalidInputError, UnknownNameError
 
 YEARS = [2020, 2021]
 
@@ -89,32 +89,6 @@ def test_dormancy_has_the_corrected_efficiency_and_the_bounds_of_data_envelopmen
     np.testing.assert_allclose(severity.table, 100 * (1 - expected), atol=1e-7)
     bounds = np.percentile(severity.draws, [2.5, 97.5], axis=1)
     np.testing.assert_allclose(bounds.T, severity.table[["lower", "upper"]], atol=0.5)
-
-
-def test_many_small_programs_at_once_have_the_optima_of_highs():
-    from clusterlib.diagnosis.frontier_draws import largest_expansions
-    from clusterlib.efficiency.envelopment_programs import RadialPrograms, Technology
-
-    random = np.random.default_rng(2)
-    inputs = np.exp(random.normal(scale=2, size=(12, 2)))
-    outputs = np.exp(random.normal(scale=2, size=(12, 3)))
-    outputs[3, 1] = 0.0
-    reference = outputs * random.uniform(0.3, 1, size=(6, 12, 1))
-    for returns in ("constant", "non-increasing"):
-        found = largest_expansions(inputs, outputs, reference, returns)
-        expected = [
-            RadialPrograms(inputs, outputs, returns, "output").measure(Technology(inputs, made, returns))
-            for made in reference
-        ]
-        np.testing.assert_allclose(found, expected, rtol=1e-7)
-
-
-def test_a_program_without_a_bound_is_refused():
-    from clusterlib.diagnosis.frontier_draws import largest_expansions
-
-    inputs, outputs = np.array([[0.0], [1.0]]), np.ones((2, 1))
-    with pytest.raises(ClusterlibError, match="without inputs"):
-        largest_expansions(inputs, outputs, outputs[None], "constant")
 
 
 def test_the_stochastic_frontier_ranks_units_by_the_inefficiency_they_were_given():

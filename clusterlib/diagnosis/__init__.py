@@ -5,8 +5,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
-        "architecture", "assessment", "comparison", "dormancy", "frontier_draws", "governance", "indicators",
-        "isolation", "pairs", "severity", "shocks",
+        "architecture", "assessment", "comparison", "dormancy", "governance", "indicators", "isolation", "pairs",
+        "severity", "shocks",
     ],
     submod_attrs={
         "architecture": ["architecture_imbalance"],

@@ -80,8 +80,7 @@ def data_dormancy(
 
 def _corrected(data, inputs, outputs, returns, efficiency, draws, seed, level) -> tuple[pd.DataFrame, np.ndarray]:
     """Efficiencies with their intervals, as data_envelopment gives them, and severities by row and draw."""
-    from clusterlib.diagnosis.frontier_draws import bootstrap_distances
-    from clusterlib.efficiency.envelopment_bootstrap import corrected_efficiency
+    from clusterlib.efficiency.envelopment_bootstrap import bootstrap_output_distances, corrected_efficiency
     from clusterlib.efficiency.envelopment_programs import Technology
 
     years = data.index.get_level_values(1)
@@ -94,7 +93,7 @@ def _corrected(data, inputs, outputs, returns, efficiency, draws, seed, level) -
                    (data[inputs], data[outputs])]  # fmt: skip
         distance = 1 / efficiency.iloc[rows].to_numpy()
         random = np.random.default_rng(stream)
-        drawn = bootstrap_distances(Technology(*amounts, returns), distance, draws, random)
+        drawn = bootstrap_output_distances(Technology(*amounts, returns), distance, draws, random)
         found = corrected_efficiency(distance, drawn, level)
         # The bounds of efficiency change places: the less efficient, the more dormant.
         scores.iloc[rows] = np.column_stack([found["corrected"], found["upper"], found["lower"]])

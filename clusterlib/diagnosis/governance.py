@@ -17,7 +17,6 @@ from clusterlib.inputs import check_panel
 if TYPE_CHECKING:
     from libpysal.graph import Graph
 
-_NAMES = ["rho_within", "rho_across"]
 _FEW_UNITS = 8
 _FEW_PAIRS = 6
 # One-sided at five percent: without a spillover within there is none that a border could stop.
@@ -158,7 +157,7 @@ def border_severity(result, draws: int, seed: int, level: float) -> tuple[float,
     within, across = result.rho_within, result.rho_across
     if within < _CRITICAL * result.std_errors["rho_within"]:
         return np.nan, np.nan, np.nan
-    covariance = result.covariance.loc[_NAMES, _NAMES].to_numpy()
+    covariance = result.covariance.to_numpy()[:2, :2]
     drawn = np.random.default_rng(seed).multivariate_normal([within, across], covariance, draws)
     # Where a draw has no spillover within, its border stops none.
     passing = drawn[:, 1] / np.where(drawn[:, 0] > 0, drawn[:, 0], np.inf)
@@ -227,9 +226,10 @@ def governance_imbalance(
         raise InvalidInputError(f"years {years[0]} to {years[-1]}: a window has {window}")
     borders = _Borders(graph, jurisdiction)
     rows, estimates = {}, {}
+    period = data.index.get_level_values(1)
+    spans = {end: data[(period > end - window) & (period <= end)] for end in ends}
     for area, units in areas.items():
-        for end in ends:
-            span = data[data.index.get_level_values(1).isin(range(end - window + 1, end + 1))]
+        for end, span in spans.items():
             estimates[area, end], rows[area, end] = _estimate(
                 span, y, x, borders, jurisdiction, units, shocks, draws, seed, level
             )
@@ -314,11 +314,11 @@ def load_growth_panel(
     UnknownNameError
         For another outcome.
     """
-    from clusterlib.data import load_boundaries, load_panel
+    from clusterlib.data import load_panel
 
     if outcome not in OUTCOMES:
         raise UnknownNameError("outcome", outcome, OUTCOMES)
-    province = load_boundaries("city")["province"]
+    graph, province = _all_cities()
     level = load_panel("city", outcome)[outcome].unstack("year")
     level = level if OUTCOMES[outcome] == "share" else 100 * np.log(level)
     growth = level.diff(axis=1).loc[:, years[0] : years[1]].drop(columns=list(without), errors="ignore")
@@ -330,13 +330,14 @@ def load_growth_panel(
     panel["initial"] = level.shift(axis=1).stack().reindex(panel.index)
     panel.index.names = ["adcode", "year"]
     cities = panel.index.unique("adcode")
-    return panel, _neighbouring_cities().subgraph(cities), province.loc[cities]
+    return panel, graph.subgraph(cities), province.loc[cities]
 
 
 @lru_cache(maxsize=1)
-def _neighbouring_cities() -> Graph:
-    """Contiguity of all cities: a city whose neighbours have no figures has none, and is not given farther ones."""
+def _all_cities() -> tuple[Graph, pd.Series]:
+    """Contiguity of all cities, and their provinces; one whose neighbours have no figures is not given farther ones."""
     from clusterlib.data import load_boundaries
     from clusterlib.weights import contiguity
 
-    return contiguity(load_boundaries("city"))
+    boundaries = load_boundaries("city")
+    return contiguity(boundaries), boundaries["province"]

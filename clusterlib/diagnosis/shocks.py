@@ -19,6 +19,8 @@ SHARE = "shock_share"
 _BOUND = 0.995
 _STARTS = ((0.0, 0.0, 0.3), (0.4, 0.1, 0.02))
 _STEP = 1e-4
+# Columns that LAPACK inverts at a time.
+_BLOCK = 64
 _NEWTON_STEPS = 50
 _TOLERANCE = 1e-9
 
@@ -64,9 +66,8 @@ class SharedShocksResult:
 
     def difference(self) -> tuple[float, float]:
         """Return rho within less rho across, and its standard error."""
-        names, contrast = list(NAMES), np.array([1.0, -1.0])
-        variance = contrast @ self.covariance.loc[names, names].to_numpy() @ contrast
-        return self.rho_within - self.rho_across, float(np.sqrt(variance))
+        (within, shared), (_, across) = self.covariance.to_numpy()[:2, :2]
+        return self.rho_within - self.rho_across, float(np.sqrt(within + across - 2 * shared))
 
     def equality_test(self) -> HypothesisTest:
         """Wald test that the lag is as strong within as across borders, as of the model without shocks."""
@@ -107,16 +108,18 @@ class SharedShocks:
         units = design.weights.units
         weights = (design.weights, align_weights(pair[1], units, "w_across"))
         self.design, self.units = design, units
-        self.matrices = np.stack([part.matrix.toarray() for part in weights])
+        dense = np.stack([part.matrix.toarray() for part in weights])
+        self.links = np.nonzero(dense.any(axis=0))
+        self.weights = dense[:, *self.links]
         lags = [demean(spatial_lag(part, design.y), "twoway") for part in weights]
         self.columns = np.concatenate([np.stack([design.response, *lags], axis=2), design.regressors], axis=2)
         code = jurisdiction.loc[units].factorize()[0]
         self.sizes = np.bincount(code)
         sums = np.zeros((len(self.sizes), *self.columns.shape[1:]))
         np.add.at(sums, code, self.columns)
-        self.sums = sums
+        self.sums = sums.reshape(len(sums), -1)
         self.products = np.einsum("itk,itl->kl", self.columns, self.columns)
-        self.by_jurisdiction = np.einsum("ptk,ptl->pkl", sums, sums)
+        self.by_jurisdiction = np.einsum("ptk,ptl->pkl", sums, sums).reshape(len(sums), -1)
 
     @property
     def size(self) -> int:
@@ -126,29 +129,42 @@ class SharedShocks:
     def weighed(self, ratio: float) -> tuple[np.ndarray, np.ndarray]:
         """Cross-products of the columns, weighed by the inverse covariance, and their derivatives by ``ratio``."""
         shrink = 1 / (1 + ratio * self.sizes)
-        common, common_slope = np.tensordot(shrink, self.sums, 1), -np.tensordot(self.sizes * shrink**2, self.sums, 1)
-        total, total_slope = self.sizes @ shrink, -(self.sizes**2) @ shrink**2
+        both = np.stack([shrink, -self.sizes * shrink**2])
+        common, common_slope = (both @ self.sums).reshape(2, *self.columns.shape[1:])
+        total, total_slope = both @ self.sizes
         square, cross = common.T @ common, common_slope.T @ common
-        products = self.products - np.tensordot(ratio * shrink, self.by_jurisdiction, 1) - square / total
-        slope = -np.tensordot(shrink**2, self.by_jurisdiction, 1) - (cross + cross.T) / total
-        return products, slope + square * total_slope / total**2
+        apart, apart_slope = (np.stack([ratio * shrink, shrink**2]) @ self.by_jurisdiction).reshape(2, *square.shape)
+        products = self.products - apart - square / total
+        return products, square * total_slope / total**2 - apart_slope - (cross + cross.T) / total
+
+    def log_determinant(self, rho: np.ndarray) -> tuple[float, np.ndarray]:
+        """Logarithm of the determinant of the system of lags, and its derivatives by both rhos."""
+        from scipy.linalg.lapack import dgetrf, dgetri
+
+        n = self.columns.shape[0]
+        system = np.eye(n, order="F")
+        system[self.links] = -rho @ self.weights
+        # One factorisation serves the determinant and the inverse.
+        factors, pivots, _ = dgetrf(system, overwrite_a=True)
+        value = np.log(np.abs(np.diagonal(factors))).sum()
+        inverse, _ = dgetri(factors, pivots, lwork=_BLOCK * n, overwrite_lu=True)
+        return value, -self.weights @ inverse.T[self.links]
 
     def loglik(self, values: np.ndarray) -> tuple[float, np.ndarray]:
         """Log-likelihood with the coefficients and sigma2 chosen, and its derivatives."""
         rho, share = values[:2], values[2]
         ratio = share / (1 - share)
-        (n, periods), m = self.columns.shape[:2], self.size
+        periods, m = self.columns.shape[1], self.size
         products, slope = self.weighed(ratio)
         lead = np.concatenate([[1.0], -rho])
         chosen = np.linalg.solve(products[3:, 3:], products[3:, :3] @ lead)
         weights = np.concatenate([lead, -chosen])
         moved = products @ weights
         squares = float(weights @ moved)
-        system = np.eye(n) - np.tensordot(rho, self.matrices, 1)
-        determinant, inverse = np.linalg.slogdet(system)[1], np.linalg.inv(system)
+        determinant, determinant_slope = self.log_determinant(rho)
         value = -m / 2 * (np.log(2 * np.pi * squares / m) + 1) + periods * determinant
         value -= periods / 2 * np.log1p(ratio * self.sizes).sum()
-        by_rho = m / squares * moved[1:3] - periods * np.einsum("aij,ji->a", self.matrices, inverse)
+        by_rho = m / squares * moved[1:3] + periods * determinant_slope
         by_ratio = -m / 2 * (weights @ slope @ weights) / squares
         by_ratio -= periods / 2 * (self.sizes / (1 + ratio * self.sizes)).sum()
         return value, np.append(by_rho, by_ratio / (1 - share) ** 2)
@@ -222,11 +238,14 @@ class SharedShocks:
         found = max(plain, *(self.climb(start) for start in _STARTS), key=lambda pair: pair[0])
         settled = self._polish(plain[1])
         without = self.loglik(settled[0])[0]
-        best = settled if found is plain else self._polish(found[1])
-        return self._set_out(*settled, without), self._set_out(*best, without)
+        apart = self._set_out(*settled, without, without)
+        if found is plain:
+            return apart, apart
+        best, curvature = self._polish(found[1])
+        return apart, self._set_out(best, curvature, self.loglik(best)[0], without)
 
-    def _set_out(self, best: np.ndarray, curvature: np.ndarray, without: float) -> SharedShocksResult:
-        names, free = [*NAMES, SHARE], self._free(best)
+    def _set_out(self, best: np.ndarray, curvature: np.ndarray, loglik: float, without: float) -> SharedShocksResult:
+        names, free = pd.Index([*NAMES, SHARE]), self._free(best)
         covariance = np.full((3, 3), np.nan)
         covariance[np.ix_(free, free)] = np.linalg.inv(-curvature)
         products, _ = self.weighed(best[2] / (1 - best[2]))
@@ -243,7 +262,7 @@ class SharedShocks:
             rho_across=float(best[1]),
             shock_share=float(best[2]),
             sigma2=float(weights @ products @ weights / self.size),
-            loglik=self.loglik(best)[0],
+            loglik=loglik,
             loglik_plain=without,
             n_units=self.columns.shape[0],
             n_periods=self.columns.shape[1],

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "envelopment",
         "envelopment_bootstrap",
         "envelopment_programs",
+        "envelopment_simplex",
         "frontier",
         "frontier_likelihood",
         "frontier_maximum",

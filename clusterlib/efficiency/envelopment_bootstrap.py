@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clusterlib.efficiency.envelopment_programs import RadialPrograms, Technology
+from clusterlib.efficiency.envelopment_simplex import FROM_NOTHING, largest_expansions
 from clusterlib.errors import InvalidInputError
 
 SMOOTHING = ("reflected", "simar-wilson")
@@ -79,6 +80,22 @@ def bootstrap_distances(
         farrell = programs.measure(Technology(*pseudo, technology.returns))
         measured.append(1 / farrell if orientation == "input" else farrell)
     return BootstrapDistances(np.array(measured), bandwidth)
+
+
+def bootstrap_output_distances(
+    technology: Technology, distances: np.ndarray, draws: int, random: np.random.Generator
+) -> np.ndarray:
+    """Measure as :func:`bootstrap_distances` with outputs and reflected smoothing, all pseudo-samples side by side.
+
+    The same draws, and up to rounding the same distances, some ten times faster; but memory grows with the number of
+    draws and the square of the number of units.
+    """
+    if technology.returns not in FROM_NOTHING:
+        return bootstrap_distances(technology, distances, "output", "reflected", draws, random).distances
+    bandwidth = normal_reference_bandwidth(distances)
+    drawn = np.array([smoothed_draw(distances, bandwidth, "reflected", random) for _ in range(draws)])
+    pseudo = technology.outputs * (distances / drawn)[:, :, None]
+    return largest_expansions(technology.inputs, technology.outputs, pseudo, technology.returns)
 
 
 def corrected_efficiency(distances: np.ndarray, draws: np.ndarray, level: float) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The smoothed bootstrap of data envelopment, its small linear programs solved side by side (数据包络自助抽样)."""
+"""Small linear programs of data envelopment by the simplex method, solved side by side (单纯形法)."""
 
 from __future__ import annotations
 
@@ -8,27 +8,9 @@ from clusterlib.errors import ClusterlibError
 
 # Returns under which doing nothing is feasible, so that the simplex method can start there.
 FROM_NOTHING = ("constant", "non-increasing")
-# The default of clusterlib.efficiency.data_envelopment.
-_SMOOTHING = "reflected"
 _PERTURBATION = 1e-9
 _TOLERANCE = 1e-10
 _PIVOTS = 500
-
-
-def bootstrap_distances(technology, distances: np.ndarray, draws: int, random: np.random.Generator) -> np.ndarray:
-    """Output distances of the units (columns) from the frontier of each pseudo-sample (rows).
-
-    The same draws, and up to rounding the same distances, as :func:`clusterlib.efficiency.data_envelopment` makes with
-    ``bootstrap=``; some ten times faster, which is what the diagnosis of many years needs.
-    """
-    from clusterlib.efficiency import envelopment_bootstrap as one_by_one
-
-    if technology.returns not in FROM_NOTHING:
-        return one_by_one.bootstrap_distances(technology, distances, "output", _SMOOTHING, draws, random).distances
-    bandwidth = one_by_one.normal_reference_bandwidth(distances)
-    drawn = np.array([one_by_one.smoothed_draw(distances, bandwidth, _SMOOTHING, random) for _ in range(draws)])
-    pseudo = technology.outputs * (distances / drawn)[:, :, None]
-    return largest_expansions(technology.inputs, technology.outputs, pseudo, technology.returns)
 
 
 def largest_expansions(inputs: np.ndarray, outputs: np.ndarray, reference: np.ndarray, returns: str) -> np.ndarray:
@@ -96,6 +78,6 @@ def _optima(tableaux: np.ndarray) -> np.ndarray:
         if np.isinf(room[each, leaving]).any():
             raise ClusterlibError("a linear program of data envelopment has no bound: look for a unit without inputs")
         pivot = tableaux[each, leaving] / column[each, leaving][:, None]
-        tableaux = tableaux - column[:, :, None] * pivot[:, None, :]
+        tableaux -= column[:, :, None] * pivot[:, None, :]
         tableaux[each, leaving] = pivot
     raise ClusterlibError(f"{len(left)} linear program(s) of data envelopment were not solved in {_PIVOTS} pivots")
