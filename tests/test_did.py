@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clusterlib.did import event_study, first_treated, goodman_bacon, permutation, placebo_test, twoway_did
+from clusterlib.did.within import Effects, demean
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -190,6 +191,18 @@ def test_clusters_of_units_and_period_effects_by_group_equal_dummy_regressions()
     plain = dummy_ols(grouped, "y", X.set_axis(grouped.index), lost=2)
     np.testing.assert_allclose(result.table["estimate"], plain.params.iloc[:2], rtol=1e-9)
     np.testing.assert_allclose(result.table["std_error"], plain.bse.iloc[:2] * correction(192, 2, 16, 24), rtol=1e-9)
+
+
+def test_period_effects_of_many_groups_are_taken_out_to_the_last_digits():
+    random, groups, periods = np.random.default_rng(0), 30, 17
+    sizes = random.integers(1, 18, groups)
+    unit, group = np.repeat(np.arange(sizes.sum()), periods), np.repeat(np.repeat(np.arange(groups), sizes), periods)
+    period = groups * np.tile(np.arange(periods), sizes.sum()) + group
+    y = 7 + 0.12 * (period // groups) + group / 10 + random.normal(0, 0.05, len(unit))
+    effects = Effects(unit, period, unit)
+    dummies = np.column_stack([unit[:, None] == np.arange(unit[-1] + 1), period[:, None] == np.arange(effects.periods)])
+    expected = y - dummies @ np.linalg.lstsq(dummies.astype(float), y, rcond=1e-10)[0]
+    np.testing.assert_allclose(demean(y[:, None], effects)[:, 0], expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [1, 2], ids=["units", "pairs of units"])

@@ -79,13 +79,34 @@ def period_dummies(effects: Effects) -> np.ndarray:
 
 def demean(values: np.ndarray, effects: Effects) -> np.ndarray:
     """Take unit and period effects out of every column: residuals of its regression on both sets of dummies."""
-    dummies = period_dummies(effects)
-    inverse = np.linalg.pinv(dummies.T @ dummies, hermitian=True)
     values = demean_units(values, effects.unit)
-    # The second pass takes out what rounding in the normal equations left.
-    for _ in range(2):
-        values = values - dummies @ (inverse @ (dummies.T @ values))
+    for rows in _connected(effects):
+        part = values[rows]
+        unit, period = (np.unique(codes[rows], return_inverse=True)[1] for codes in (effects.unit, effects.period))
+        dummies = period_dummies(Effects(unit, period, unit))
+        inverse = np.linalg.pinv(dummies.T @ dummies, hermitian=True)
+        # The second pass takes out what rounding in the normal equations left.
+        for _ in range(2):
+            part = part - dummies @ (inverse @ (dummies.T @ part))
+        values[rows] = part
     return values
+
+
+def _connected(effects: Effects) -> list[np.ndarray]:
+    """Rows of each set of units and periods that shares no effect with others, as provinces with years of their own do.
+
+    Their normal equations are solved apart: together these lose a rank for each set, which a pseudo-inverse does not
+    tell from rounding, and take the cube of the number of sets.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    units = int(effects.unit.max()) + 1
+    size = units + effects.periods
+    links = coo_array((np.ones(len(effects.unit)), (effects.unit, units + effects.period)), shape=(size, size))
+    count, part = connected_components(links, directed=False)
+    rows = part[effects.unit]
+    return [np.flatnonzero(rows == number) for number in range(count)]
 
 
 @dataclass(frozen=True)
