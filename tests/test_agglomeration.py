@@ -75,6 +75,15 @@ def test_binomial_p_and_interval_equal_exact_sums():
     assert test.table["p_holm"].tolist() == pytest.approx((2 * test.table["p"]).clip(upper=1).tolist())
 
 
+def test_holm_s_p_values_are_those_of_statsmodels_in_the_order_of_the_regions():
+    from statsmodels.stats.multitest import multipletests
+
+    counts, shares = pd.Series({"a": 9, "b": 1, "c": 14, "d": 5, "e": 0}), pd.Series(0.2, index=list("abcde"))
+    table = concentration_test(counts, shares, draws=9).table
+    assert table["p_holm"].tolist() == pytest.approx(multipletests(table["p"], method="holm")[1].tolist(), rel=1e-14)
+    assert table["p_holm"].nunique() > 2
+
+
 def test_monte_carlo_p_equals_the_sum_over_all_outcomes():
     counts, shares = pd.Series({"a": 4, "b": 1, "c": 1}), pd.Series({"a": 0.2, "b": 0.3, "c": 0.5})
 

@@ -220,6 +220,14 @@ def test_resamples_keep_the_size_of_every_group_and_draw_all_alike():
         np.testing.assert_allclose(members.var(axis=0), 1 - 1 / size, atol=0.12)
 
 
+def test_the_net_between_part_alone_is_that_of_the_whole_decomposition():
+    random = np.random.default_rng(5)
+    values, weights = np.sort(random.lognormal(size=40)), random.uniform(0.5, 2, 40)
+    labels = random.permuted(np.tile(np.arange(40) % 4, (20, 1)), axis=1)
+    whole = [dagum_parts.decompose(values, weights[None], codes, 4).between[0] for codes in labels]
+    np.testing.assert_allclose(dagum_parts.net_between(values, weights, labels, 4), whole, rtol=1e-12)
+
+
 def test_permutation_p_equals_the_share_over_all_orders_of_the_labels():
     values, groups = [1.0, 3.0, 4.0, 6.0, 9.0], ["a", "b", "a", "b", "b"]
     observed = dagum_gini(values, groups).between

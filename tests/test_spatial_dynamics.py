@@ -123,6 +123,20 @@ def test_steady_state_is_left_unchanged_by_a_step():
             np.testing.assert_allclose(share @ step, share, atol=1e-10)
 
 
+def test_a_class_that_is_left_for_good_has_no_share_in_the_long_run():
+    # Every unit leaves the lowest class once and for all; the other two change places for ever.
+    paths = [[0, 0, 0, 1, 2, 1, 2, 1, 2], [0, 0, 0, 1, 1, 2, 2, 1, 2]]
+    values = np.array([[10.0 * place + unit for place in paths[unit % 2]] for unit in range(6)])
+    markov = spatial_markov(panel_of(values), "x", ring(6), 3)
+    counts = markov.matrix("all", "count").to_numpy()
+    assert counts[1:, 0].sum() == 0 and counts[0, 1:].sum() > 0
+    share = markov.steady_state.loc["all"].to_numpy()
+    assert share[0] == pytest.approx(0, abs=1e-12) and (share >= 0).all()
+    inner = counts[1:, 1:] / counts[1:, 1:].sum(axis=1, keepdims=True)
+    swap = inner[0, 1] + inner[1, 0]
+    assert share[1:].tolist() == pytest.approx([inner[1, 0] / swap, inner[0, 1] / swap])
+
+
 def test_a_chain_that_stays_where_it_starts_has_no_single_steady_state():
     values = np.repeat(np.arange(1.0, 13.0)[:, None], 4, axis=1)
     markov = spatial_markov(panel_of(values), "x", ring(12), 3)

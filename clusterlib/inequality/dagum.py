@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.errors import InvalidInputError
-from clusterlib.inequality.dagum_parts import Parts, bootstrap_counts, decompose, in_chunks, permuted_codes
+from clusterlib.inequality.dagum_parts import (
+    Parts,
+    bootstrap_counts,
+    decompose,
+    in_chunks,
+    net_between,
+    permuted_codes,
+)
 from clusterlib.inequality.indices import gini_of
 from clusterlib.inequality.samples import Sample, check_sample
 
@@ -146,9 +153,9 @@ def dagum_gini(values, groups, weights=None, *, draws: int = 0, seed: int = 0, l
         drawn = resampled(*ordered, k, counts[:, order])
         p_between = permutation_p(*ordered, k, labels[:, order])
         intervals = interval_table(parts, drawn, level)
-        by_group = by_group.join(bounds(by_group["gini"], drawn.group_gini, level))
+        by_group = by_group.assign(**bounds(by_group["gini"], drawn.group_gini, level))
         richer, poorer = pair_positions(parts)
-        by_pair = by_pair.join(bounds(by_pair["G_jh"], drawn.pair_gini[:, richer, poorer], level))
+        by_pair = by_pair.assign(**bounds(by_pair["G_jh"], drawn.pair_gini[:, richer, poorer], level))
     return DagumGini(
         total,
         **values_of,
@@ -183,18 +190,19 @@ def group_table(sample: Sample, parts: Parts, total: float) -> pd.DataFrame:
     """Gini, size, mean, shares and contribution of each group."""
     own, share, mean = parts.group_gini[0], parts.shares[0], parts.means[0]
     income = share * mean / sample.mean
-    table = pd.DataFrame(
+    within = own * share * income
+    return pd.DataFrame(
         {
             "gini": own,
             "n": sample.counts,
             "mean": mean,
             "population_share": share,
             "income_share": income,
-            "within": own * share * income,
+            "within": within,
+            "contribution": 100 * within / total if total > 0 else np.nan,
         },
         index=sample.names,
     )
-    return table.assign(contribution=100 * table["within"] / total if total > 0 else np.nan)
 
 
 def pair_positions(parts: Parts) -> tuple[np.ndarray, np.ndarray]:
@@ -212,19 +220,19 @@ def pair_table(sample: Sample, parts: Parts, total: float) -> pd.DataFrame:
     ahead, behind = excess[richer, poorer], excess[poorer, richer]
     apart = ahead + behind
     scale = share[richer] * share[poorer] / sample.mean
-    table = pd.DataFrame(
+    between, transvariation = scale * (ahead - behind), scale * 2 * behind
+    return pd.DataFrame(
         {
             "G_jh": parts.pair_gini[0][richer, poorer],
             "D_jh": (ahead - behind) / np.where(apart > 0, apart, 1.0),
             "d_jh": ahead,
             "p_jh": behind,
-            "between": scale * (ahead - behind),
-            "transvariation": scale * 2 * behind,
+            "between": between,
+            "transvariation": transvariation,
+            "contribution": 100 * (between + transvariation) / total if total > 0 else np.nan,
         },
         index=pd.MultiIndex.from_arrays([sample.names[richer], sample.names[poorer]], names=["richer", "poorer"]),
     )
-    both = table["between"] + table["transvariation"]
-    return table.assign(contribution=100 * both / total if total > 0 else np.nan)
 
 
 def resampled(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, k: int, counts: np.ndarray) -> Parts:
@@ -235,12 +243,11 @@ def resampled(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, k: int
 
 def permutation_p(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, k: int, labels: np.ndarray) -> float:
     """Share of random labels with at least the net between part of the true ones, which count as one of them."""
-    observed = decompose(values, weights[None, :], codes, k).between[0]
+    observed = net_between(values, weights, codes[None, :], k)[0]
     exceeding = 0
     for part in in_chunks(len(values), len(labels)):
-        same = np.broadcast_to(weights, labels[part].shape)
         # Labels that tie with the true ones can differ from them in the last bit.
-        exceeding += int((decompose(values, same, labels[part], k).between >= observed * (1 - 1e-12)).sum())
+        exceeding += int((net_between(values, weights, labels[part], k) >= observed * (1 - 1e-12)).sum())
     return (1 + exceeding) / (1 + len(labels))
 
 
@@ -252,17 +259,17 @@ def basic_interval(estimate, drawn, level: float, lowest: float = -np.inf, highe
     return tuple(np.clip(end, lowest, highest) for end in ends)
 
 
-def bounds(estimate: pd.Series, drawn: np.ndarray, level: float) -> pd.DataFrame:
-    """Intervals of Gini coefficients, within [0, 1]."""
+def bounds(estimate: pd.Series, drawn: np.ndarray, level: float) -> dict[str, np.ndarray]:
+    """Ends of intervals of Gini coefficients, within [0, 1]."""
     lower, upper = basic_interval(estimate, drawn, level, 0.0, 1.0)
-    return pd.DataFrame({"lower": lower, "upper": upper}, index=estimate.index)
+    return {"lower": lower, "upper": upper}
 
 
 def part_values(parts: Parts) -> pd.DataFrame:
     """Gini, parts and contributions in percent of every weighting, one row a draw."""
-    table = pd.DataFrame({name: getattr(parts, name) for name in ("total", *PARTS)})
-    whole = table["total"].where(table["total"] > 0)
-    return table.assign(**{f"{name}_contribution": 100 * table[name] / whole for name in PARTS})
+    values = {name: getattr(parts, name) for name in ("total", *PARTS)}
+    whole = np.where(parts.total > 0, parts.total, np.nan)
+    return pd.DataFrame(values | {f"{name}_contribution": 100 * values[name] / whole for name in PARTS})
 
 
 def interval_table(parts: Parts, drawn: Parts, level: float) -> pd.DataFrame:

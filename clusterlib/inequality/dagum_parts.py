@@ -52,13 +52,6 @@ class Parts:
         return (self.excess + self.excess.transpose(0, 2, 1)) / np.where(together > 0, together, 1.0)
 
 
-def _by_group(codes: np.ndarray, amounts: np.ndarray, k: int) -> np.ndarray:
-    """Sum the amounts of each draw by group; codes are (n,) or (draws, n), amounts (draws, n)."""
-    draws = len(amounts)
-    cell = np.arange(draws)[:, None] * k + codes
-    return np.bincount(cell.ravel(), amounts.ravel(), draws * k).reshape(draws, k)
-
-
 def decompose(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, k: int) -> Parts:
     """Decompose the Gini of sorted values.
 
@@ -68,22 +61,47 @@ def decompose(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, k: int
         In ascending order.
     weights : ndarray, shape (draws, n)
         Of any sum; each group must have some weight.
-    codes : ndarray of int, shape (n,) or (draws, n)
+    codes : ndarray of int, shape (n,)
         Group of each value, from 0 to ``k - 1``.
     k : int
     """
-    size = _by_group(codes, weights, k)
+    member = np.equal.outer(codes, np.arange(k)).astype(float)
+    size = weights @ member
     shares = size / size.sum(axis=1, keepdims=True)
-    means = _by_group(codes, weights * values, k) / size
+    means = (weights * values) @ member / size
     gaps = np.diff(values)
     excess = np.empty((len(weights), k, k))
     # For each group h: its distribution below every value, and E(x - X_h)+ as the area under it up to x.
     reach = np.zeros(weights.shape)
     for h in range(k):
-        below = np.cumsum(np.where(codes == h, weights, 0.0), axis=1)[:, :-1] / size[:, [h]]
+        below = np.cumsum(weights * member[:, h], axis=1)[:, :-1] / size[:, [h]]
         np.cumsum(below * gaps, axis=1, out=reach[:, 1:])
-        excess[:, :, h] = _by_group(codes, weights * reach, k) / size
+        excess[:, :, h] = (weights * reach) @ member / size
     return _assemble(shares, means, excess)
+
+
+def net_between(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, k: int) -> np.ndarray:
+    r"""Net between parts of one weighting under many groupings, shape (draws,).
+
+    The whole decomposition is not needed: by :math:`D_{jh} - D_{hj} = \mu_j - \mu_h`,
+
+    .. math:: G_{nb} = \sum_{j > h} |s_j p_h - p_j s_h|
+
+    Parameters
+    ----------
+    values, weights : ndarray, shape (n,)
+    codes : ndarray of int, shape (draws, n)
+    k : int
+    """
+    draws = len(codes)
+    cell = (np.arange(draws)[:, None] * k + codes).ravel()
+    population, income = (
+        np.bincount(cell, np.broadcast_to(amount / amount.sum(), codes.shape).ravel(), draws * k).reshape(draws, k)
+        for amount in (weights, weights * values)
+    )
+    crossed = income[:, :, None] * population[:, None, :]
+    # Each pair stands twice in the matrix.
+    return np.abs(crossed - crossed.transpose(0, 2, 1)).sum(axis=(1, 2)) / 2
 
 
 def _assemble(shares: np.ndarray, means: np.ndarray, excess: np.ndarray) -> Parts:

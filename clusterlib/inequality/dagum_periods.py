@@ -148,13 +148,14 @@ def _period(sample: Sample, counts, permutations, level: float):
         return row, by_group, by_pair, None
     drawn = resampled(*ordered, k, counts[:, order])
     intervals = interval_table(parts, drawn, level)
-    row |= {f"{name}_{end}": intervals.loc[name, end] for name in intervals.index for end in ("lower", "upper")}
+    for name, lower, upper in intervals[["lower", "upper"]].itertuples():
+        row |= {f"{name}_lower": lower, f"{name}_upper": upper}
     row["p_between"] = permutation_p(*ordered, k, permutations[:, order])
     richer, poorer = pair_positions(parts)
     return (
         row,
-        by_group.join(bounds(by_group["gini"], drawn.group_gini, level)),
-        by_pair.join(bounds(by_pair["G_jh"], drawn.pair_gini[:, richer, poorer], level)),
+        by_group.assign(**bounds(by_group["gini"], drawn.group_gini, level)),
+        by_pair.assign(**bounds(by_pair["G_jh"], drawn.pair_gini[:, richer, poorer], level)),
         drawn,
     )
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.inputs import check_columns
-from clusterlib.spatial.alignment import as_w, check_values, quiet_imports, weight_matrix
+from clusterlib.spatial.alignment import check_values, weight_matrix
 from clusterlib.spatial.randomise import check_settings, normal_p, permutation_p, permuted_products, tolerance
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 ASSUMPTIONS = ("randomisation", "normality")
+_COLUMNS = ("I", "expected", "variance", "z", "p_analytic", "p_sim", "n")
 QUADRANTS = {
     "HH": "high-high 高-高",
     "LH": "low-high 低-高",
@@ -60,8 +64,24 @@ class GlobalMoran:
 
     def summary(self) -> pd.DataFrame:
         """Return the statistic with its moments and p values, in one row."""
-        names = ["I", "expected", "variance", "z", "p_analytic", "p_sim", "n"]
-        return pd.DataFrame({name: [getattr(self, name)] for name in names}, index=["Moran's I"])
+        return pd.DataFrame({name: [getattr(self, name)] for name in _COLUMNS}, index=["Moran's I"])
+
+
+def _moments(z: np.ndarray, matrix: csr_array) -> tuple[float, dict[str, float]]:
+    r"""Return the mean of Moran's I without autocorrelation and its variance by assumption (Cliff and Ord 1981, ch. 2).
+
+    .. math:: S_1 = \frac{1}{2} \sum_i \sum_j (w_{ij} + w_{ji})^2, \quad
+              S_2 = \sum_i \Bigl(\sum_j w_{ij} + \sum_j w_{ji}\Bigr)^2
+    """
+    n, total, mean = len(z), matrix.sum(), -1 / (len(z) - 1)
+    both = matrix + matrix.T
+    first, second = np.square(both.data).sum() / 2, np.square(both.sum(axis=1)).sum()
+    kurtosis = n * (z**4).sum() / np.square(z).sum() ** 2
+    normal = (n**2 * first - n * second + 3 * total**2) / ((n**2 - 1) * total**2)
+    placed = n * ((n**2 - 3 * n + 3) * first - n * second + 3 * total**2)
+    placed -= kurtosis * ((n**2 - n) * first - 2 * n * second + 6 * total**2)
+    placed /= (n - 1) * (n - 2) * (n - 3) * total**2
+    return mean, {"normality": float(normal - mean**2), "randomisation": float(placed - mean**2)}
 
 
 def global_moran(
@@ -79,9 +99,9 @@ def global_moran(
     .. math:: I = \frac{n}{S_0} \frac{\sum_i \sum_j w_{ij} z_i z_j}{\sum_i z_i^2}, \quad
               z_i = y_i - \bar y, \quad S_0 = \sum_i \sum_j w_{ij}, \quad E[I] = -\frac{1}{n - 1}
 
-    The moments are esda's: under randomisation (the values found are placed at random; uses their kurtosis) or under
-    normality. The permutations are of all values over all units, drawn with numpy's generator, so that a seed gives
-    the same result everywhere.
+    The moments are Cliff and Ord's: under randomisation (the values found are placed at random; uses their kurtosis)
+    or under normality. The permutations are of all values over all units, drawn with numpy's generator, so that a seed
+    gives the same result everywhere.
 
     Parameters
     ----------
@@ -122,31 +142,28 @@ def global_moran(
     >>> round(moran.I, 4), moran.expected
     (0.7143, -0.2)
     """
-    with quiet_imports():
-        from esda.moran import Moran
-
     check_settings(permutations, alternative)
     if assumption not in ASSUMPTIONS:
         raise UnknownNameError("assumption", assumption, ASSUMPTIONS)
     y = check_values(y)
     matrix = weight_matrix(w, y.index, row_standardise=row_standardise)
-    with warnings.catch_warnings():
-        moran = Moran(y.to_numpy(), as_w(matrix), transformation="o", permutations=0)
-    if min(moran.VI_rand, moran.VI_norm) < 1e-12:
-        raise InvalidInputError("every unit neighbours all others alike: Moran's I is then -1 / (n - 1) for any values")
     z = (y - y.mean()).to_numpy()
+    expected, variances = _moments(z, matrix)
+    if min(variances.values()) < 1e-12:
+        raise InvalidInputError("every unit neighbours all others alike: Moran's I is then -1 / (n - 1) for any values")
     scale = len(y) / matrix.sum() / (z @ z)
+    found = float(scale * (z @ (matrix @ z)))
     simulated = scale * permuted_products(z, matrix, permutations, seed)
     # I is at most about one, so its ties are those of numbers around one.
     slack = tolerance(np.ones(1))
-    tails = ((simulated >= moran.I - slack).sum(), (simulated <= moran.I + slack).sum())
-    short = "rand" if assumption == "randomisation" else "norm"
-    standardised = float(getattr(moran, f"z_{short}"))
+    tails = ((simulated >= found - slack).sum(), (simulated <= found + slack).sum())
+    variance = variances[assumption]
+    standardised = (found - expected) / np.sqrt(variance)
     return GlobalMoran(
-        float(moran.I),
-        float(moran.EI),
-        float(getattr(moran, f"VI_{short}")),
-        standardised,
+        found,
+        expected,
+        variance,
+        float(standardised),
         float(normal_p(standardised, alternative)),
         float(permutation_p(*tails, permutations, alternative)),
         simulated,
@@ -231,11 +248,15 @@ def moran_over_time(
     if data.index.nlevels != 2:
         raise InvalidInputError(f"expected an index of two levels, unit and time, got {data.index.nlevels}")
     settings = {"permutations": permutations, "seed": seed, "assumption": assumption, "alternative": alternative}
-    rows = {}
+    rows, units = {}, None
     for period, values in data[value].dropna().groupby(level=1):
         values = values.droplevel(1)
-        weights = w(values.index) if callable(w) else w
-        rows[period] = global_moran(values, weights, **settings).summary().iloc[0]
+        # Weights are made anew only where the units are others than in the period before.
+        if units is None or not values.index.equals(units):
+            units = values.index
+            matrix = weight_matrix(w(units) if callable(w) else w, units)
+        found = global_moran(values, matrix, row_standardise=False, **settings)
+        rows[period] = {name: getattr(found, name) for name in _COLUMNS}
     if not rows:
         raise InvalidInputError(f"{value!r} has no value in any period")
     table = pd.DataFrame(rows).T.rename_axis(data.index.names[1]).astype({"n": int})

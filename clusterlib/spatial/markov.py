@@ -95,14 +95,17 @@ def _tidy(counts: np.ndarray, neighbours: int | str) -> pd.DataFrame:
 
 
 def _long_run(counts: np.ndarray) -> np.ndarray:
-    from giddy.ergodic import steady_state
-
-    total = counts.sum(axis=1, keepdims=True)
+    """Solve for the shares that a step leaves unchanged; missing where there is more than one such distribution."""
+    k, total = len(counts), counts.sum(axis=1, keepdims=True)
     if (total == 0).any():
-        return np.full(len(counts), np.nan)
-    shares = np.asarray(steady_state(counts / total), float)
-    # Several rows: where the chain ends depends on where it starts.
-    return shares if shares.ndim == 1 else np.full(len(counts), np.nan)
+        return np.full(k, np.nan)
+    change = (counts / total).T - np.eye(k)
+    # The rank falls by one for each set of classes that nobody leaves: with several, the start decides on the end.
+    if np.linalg.matrix_rank(change) < k - 1:
+        return np.full(k, np.nan)
+    # One equation follows from the others; in its place shares sum to one.
+    change[-1] = 1.0
+    return np.linalg.solve(change, np.eye(k)[-1]).clip(min=0.0)
 
 
 def _checked_panel(data: pd.DataFrame, value: str) -> pd.DataFrame:

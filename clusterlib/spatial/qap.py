@@ -14,7 +14,7 @@ from clusterlib.spatial.randomise import check_settings, permutation_p
 
 METHODS = ("double-semi-partialing", "y-permutation")
 # Cells of permuted networks held at a time.
-_BLOCK = 2_000_000
+_BLOCK = 800_000
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,17 @@ def _basis(columns: np.ndarray) -> np.ndarray:
     return np.linalg.qr(columns)[0]
 
 
-def _permuted(networks: np.ndarray, orders: np.ndarray):
-    """Yield blocks of networks with rows and columns in each of the orders, one flat row each."""
-    n = len(networks)
-    rows = max(1, _BLOCK // networks.size)
+def _permuted_products(networks: list[np.ndarray], bases: list[np.ndarray], orders: np.ndarray) -> list[np.ndarray]:
+    """Products of flat networks, units in each of the orders, with the columns of their bases; a row an order."""
+    n = orders.shape[1]
+    rows = max(1, _BLOCK // n**2)
+    products = [[] for _ in networks]
     for start in range(0, len(orders), rows):
         order = orders[start : start + rows]
-        yield networks[order[:, :, None], order[:, None, :]].reshape(len(order), n * n)
+        cells = (n * order[:, :, None] + order[:, None, :]).reshape(len(order), n * n)
+        for found, network, basis in zip(products, networks, bases, strict=True):
+            found.append(network.take(cells) @ basis)
+    return [np.concatenate(found) for found in products]
 
 
 def _t(product: np.ndarray, square: np.ndarray, outcome: np.ndarray, df: int) -> np.ndarray:
@@ -89,23 +93,26 @@ def _t(product: np.ndarray, square: np.ndarray, outcome: np.ndarray, df: int) ->
     return product / np.sqrt(square * (outcome - product**2 / square) / df)
 
 
-def _semi_partial(y: np.ndarray, X: np.ndarray, j: int, orders: np.ndarray, df: int) -> np.ndarray:
-    """Return t of regressor ``j`` for permutations of what the others leave of it."""
-    n = int(np.sqrt(len(y)))
-    others = _basis(np.delete(X, j, axis=1))
-    left = X[:, j] - others @ (others.T @ X[:, j])
-    outcome = y - others @ (others.T @ y)
-    bases = np.column_stack([others, outcome])
-    products = np.concatenate([block @ bases for block in _permuted(left.reshape(n, n), orders)])
-    square = left @ left - np.square(products[:, :-1]).sum(axis=1)
-    return _t(products[:, -1], square, outcome @ outcome, df)
+def _semi_partial(y: np.ndarray, X: np.ndarray, orders: np.ndarray, df: int) -> np.ndarray:
+    """Return t of every regressor but the constant, a column each, for permutations of what the others leave of it."""
+    lefts, outcomes, bases = [], [], []
+    for j in range(1, X.shape[1]):
+        others = _basis(np.delete(X, j, axis=1))
+        left, outcome = (column - others @ (others.T @ column) for column in (X[:, j], y))
+        lefts.append(left)
+        outcomes.append(outcome)
+        bases.append(np.column_stack([others, outcome]))
+    drawn = []
+    for products, left, outcome in zip(_permuted_products(lefts, bases, orders), lefts, outcomes, strict=True):
+        square = left @ left - np.square(products[:, :-1]).sum(axis=1)
+        drawn.append(_t(products[:, -1], square, outcome @ outcome, df))
+    return np.column_stack(drawn)
 
 
 def _outcome_permuted(y: np.ndarray, X: np.ndarray, orders: np.ndarray, df: int) -> np.ndarray:
     """Return t of every regressor but the constant, a column each, for permutations of the outcome."""
-    n, basis = int(np.sqrt(len(y))), _basis(X)
     lefts = np.column_stack([_left(X, j) for j in range(1, X.shape[1])])
-    products = np.concatenate([block @ np.column_stack([lefts, basis]) for block in _permuted(y.reshape(n, n), orders)])
+    (products,) = _permuted_products([y], [np.column_stack([lefts, _basis(X)])], orders)
     square, product = np.square(lefts).sum(axis=0), products[:, : lefts.shape[1]]
     error = y @ y - np.square(products[:, lefts.shape[1] :]).sum(axis=1, keepdims=True)
     return product / np.sqrt(square * error / df)
@@ -189,10 +196,7 @@ def qap_regression(
     spread = [np.square(column).sum() - column.sum() ** 2 / pairs for column in (y, *X.T[1:])]
     t = np.array([beta[j] * np.sqrt(_left(X, j) @ _left(X, j) / (error / df)) for j in range(1, X.shape[1])])
     orders = np.random.default_rng(seed).permuted(np.tile(np.arange(n), (permutations, 1)), axis=1)
-    if method == "y-permutation":
-        drawn = _outcome_permuted(y, X, orders, df)
-    else:
-        drawn = np.column_stack([_semi_partial(y, X, j, orders, df) for j in range(1, X.shape[1])])
+    drawn = (_outcome_permuted if method == "y-permutation" else _semi_partial)(y, X, orders, df)
     table = pd.DataFrame(
         {"estimate": beta[1:], "standardised": beta[1:] * np.sqrt(np.array(spread[1:]) / spread[0]), "t": t},
         index=pd.Index(list(x_matrices), name="network"),
