@@ -86,6 +86,15 @@ def test_impulses_come_to_what_the_dense_inverse_says(rhos, seed):
     np.testing.assert_allclose(reached, expected, rtol=1e-8, atol=1e-9)
 
 
+def test_draws_of_small_and_large_rhos_stay_in_their_order():
+    rhos = np.random.default_rng(0).permutation(np.linspace(-0.99, 0.99, 450))
+    impulses = np.arange(UNITS * 450.0).reshape(UNITS, 450) % 7
+    together = propagate([RING], rhos[None], impulses)
+    for draw in range(0, 450, 30):
+        expected = np.linalg.solve(np.eye(UNITS) - rhos[draw] * RING, impulses[:, draw])
+        np.testing.assert_allclose(together[:, draw], expected, rtol=1e-9, atol=1e-9)
+
+
 def test_an_unstable_rho_and_weights_that_multiply_are_refused():
     with pytest.raises(InvalidInputError, match="a rho of 1 in modulus"):
         propagate([RING], np.array([[1.0]]), np.ones((UNITS, 1)))

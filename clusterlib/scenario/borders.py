@@ -89,6 +89,10 @@ def border_response(result, within, across, impulse: pd.Series, *, draws: int = 
     drawn, rejected = draw_normal(mean, covariance, draws, seed, lambda d: (np.abs(d) < 1).all(axis=1))
     inside, outside = np.vstack([mean, drawn]).T
     first = impulse.to_numpy(float)[:, None]
-    regimes = {"alone": np.zeros_like(outside), "present": outside, "joint": inside}
-    reached = {name: propagate(matrices, np.stack([inside, rho]), first) for name, rho in regimes.items()}
+    one, other = matrices
+    reached = {
+        "alone": propagate([one], inside[None], first),
+        "present": propagate(matrices, np.stack([inside, outside]), first),
+        "joint": propagate([one + other], inside[None], first),
+    }
     return BorderResponse(impulse.index, **reached, rejected=rejected)

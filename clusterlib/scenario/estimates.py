@@ -163,8 +163,8 @@ def _before(values: pd.Series) -> pd.Series:
     return values.groupby(level="adcode").shift()
 
 
-def load_regressors(index, links: bool, panel: pd.DataFrame) -> pd.DataFrame:
-    """Load the outcome and the regressors of the model of provinces, by (adcode, year), complete."""
+def load_regressors(index, panel: pd.DataFrame) -> pd.DataFrame:
+    """Load the outcome and all regressors of the models of provinces, by (adcode, year), complete."""
     from clusterlib.data import load_boundaries, load_panel
     from clusterlib.diagnosis.indicators import INDUSTRIES, industry_table
     from clusterlib.diagnosis.isolation import link_indicators
@@ -182,11 +182,28 @@ def load_regressors(index, links: bool, panel: pd.DataFrame) -> pd.DataFrame:
             "expenditure": _before(np.log(facts["general_budget_expenditure"] / people)),
         }
     ).reindex(panel.index)
-    if links:
-        boundaries = load_boundaries("province").loc[panel.index.unique("adcode")]
-        found = link_indicators(panel, industry_table(panel), INDUSTRIES, great_circle_distances(boundaries))
-        frame = frame.join(found[list(LINKS)])
-    return frame
+    boundaries = load_boundaries("province").loc[panel.index.unique("adcode")]
+    found = link_indicators(panel, industry_table(panel), INDUSTRIES, great_circle_distances(boundaries))
+    return frame.join(found[list(LINKS)])
+
+
+@lru_cache(maxsize=len(MEASURES))
+def _measured(measure: str) -> tuple[object, pd.DataFrame, pd.DataFrame]:
+    """Index, the data that it was made from and the regressors: the same for every model with the measure."""
+    index, index_data = make_index(measure)
+    return index, index_data, load_regressors(index, _provinces()[0])
+
+
+@lru_cache(maxsize=8)
+def output_efficiency(year: int) -> pd.Series:
+    """Output efficiency of the provinces' data in a year, not corrected for bias: no model enters it."""
+    from clusterlib.diagnosis.dormancy import data_dormancy
+    from clusterlib.diagnosis.indicators import DATA_INPUTS, DATA_OUTPUTS
+
+    panel, _ = _provinces()
+    of_year = panel[panel.index.get_level_values("year") == year]
+    found = data_dormancy(of_year, DATA_INPUTS, DATA_OUTPUTS, draws=0)
+    return 1 - found.table["severity"].droplevel("year") / 100
 
 
 @lru_cache(maxsize=16)
@@ -235,11 +252,11 @@ def province_model(
     check_choice("weights", weights, WEIGHTS)
     panel, graphs = _provinces()
     graph = graphs[weights]
-    index, index_data = make_index(measure)
-    frame = load_regressors(index, links, panel)
+    index, index_data, frame = _measured(measure)
     names = [INDEX, *(LINKS if links else ()), *(() if variant == "bare" else CONTROLS)]
     changes = variant == "changes"
-    data = frame.groupby(level="adcode").diff().dropna() if changes else frame
+    data = frame[[OUTCOME, *names]]
+    data = data.groupby(level="adcode").diff().dropna() if changes else data
     result = spatial_panel(data, OUTCOME, names, graph, "sdm", "time" if changes else "twoway", CORRECTION)
     covariance = cluster_covariance(data, OUTCOME, names, graph, result)
     memory = float(result.residuals.corr(_before(result.residuals)))

@@ -78,9 +78,10 @@ def interval(values: np.ndarray, level: float) -> np.ndarray:
 
 def unit_table(units: pd.Index, direct: np.ndarray, total: np.ndarray, members, level: float) -> pd.DataFrame:
     """Set effects by unit, shape (units, 1 + draws) each, as the table of a scenario."""
-    table = pd.DataFrame({"member": units.isin(list(members))}, index=units)
-    for name, values in zip(PARTS, (direct, total - direct, total), strict=True):
-        table[[name, f"{name}_lower", f"{name}_upper"]] = interval(values, level)
+    effects = np.hstack([interval(values, level) for values in (direct, total - direct, total)])
+    columns = [f"{name}{end}" for name in PARTS for end in ("", "_lower", "_upper")]
+    table = pd.DataFrame(effects, units, columns)
+    table.insert(0, "member", units.isin(list(members)))
     return table
 
 

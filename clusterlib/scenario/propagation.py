@@ -10,6 +10,8 @@ from clusterlib.errors import InvalidInputError
 
 # Beyond, rounds take longer than a system of equations.
 _SLOW = 0.9
+# Draws of like rhos go together, so that the few with large ones do not set the rounds of all.
+_TOGETHER = 200
 
 
 def propagate(matrices: Sequence, rhos: np.ndarray, impulses: np.ndarray) -> np.ndarray:
@@ -55,10 +57,13 @@ def propagate(matrices: Sequence, rhos: np.ndarray, impulses: np.ndarray) -> np.
         raise InvalidInputError(f"a row of the weights sums to {sums.max():.4g}: row-standardise them")
     shape = np.broadcast_shapes(impulses.shape, (*impulses.shape[:-1], rhos.shape[1]))
     first, reached = np.broadcast_to(impulses, shape), np.empty(shape)
-    slow = np.abs(rhos).max(axis=0) > _SLOW
-    reached[..., ~slow] = _in_rounds(matrices, rhos[:, ~slow], first[..., ~slow])
+    furthest = np.abs(rhos).max(axis=0)
+    order = np.argsort(furthest)
+    fast, slow = np.split(order, [np.count_nonzero(furthest <= _SLOW)])
+    for some in np.array_split(fast, -(-len(fast) // _TOGETHER) or 1):
+        reached[..., some] = _in_rounds(matrices, rhos.take(some, axis=1), first.take(some, axis=-1))
     dense = [matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix) for matrix in matrices]
-    for draw in np.flatnonzero(slow):
+    for draw in slow:
         system = np.eye(len(first)) - np.tensordot(rhos[:, draw], np.stack(dense), 1)
         reached[..., draw] = np.linalg.solve(system, first[..., draw])
     return reached
@@ -66,11 +71,14 @@ def propagate(matrices: Sequence, rhos: np.ndarray, impulses: np.ndarray) -> np.
 
 def _in_rounds(matrices: Sequence, rhos: np.ndarray, first: np.ndarray) -> np.ndarray:
     """Pass impulses on so often that nothing above rounding is left to pass."""
+    from scipy.sparse import csr_array, hstack
+
     largest = float(np.abs(rhos).max(initial=0.0))
     rounds = int(np.ceil(np.log(np.finfo(float).eps) / np.log(largest))) if largest > 0 else 0
+    side_by_side = hstack([csr_array(matrix) for matrix in matrices], format="csr")
+    rhos = rhos.reshape(len(matrices), *[1] * (first.ndim - 1), -1)
     reached = first
     for _ in range(rounds):
-        flat = reached.reshape(len(reached), -1)
-        passed = [rho * (matrix @ flat).reshape(first.shape) for matrix, rho in zip(matrices, rhos, strict=True)]
-        reached = first + sum(passed)
+        shares = (rhos * reached).reshape(side_by_side.shape[1], -1)
+        reached = first + (side_by_side @ shares).reshape(first.shape)
     return reached

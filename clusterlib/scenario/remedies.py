@@ -25,6 +25,7 @@ from clusterlib.scenario.estimates import (
     ProvinceModel,
     border_model,
     check_choice,
+    output_efficiency,
     province_model,
 )
 from clusterlib.scenario.outcome import NO_GROUPS, Scenario, group_means, region_totals, unit_table
@@ -182,19 +183,15 @@ def _through_index(remedy: str, area: Region, year: int, options: _Options) -> S
     model = province_model(options.measure, False, options.variant, options.weights)
     panel = _at(model.panel, year)
     indicators = _at(model.index_data, year).loc[panel.index]
-    before, after, said = _INDEXED[remedy](model, panel, indicators, area.adcodes("province"), options)
+    before, after, said = _INDEXED[remedy](model, year, indicators, area.adcodes("province"), options)
     moved = 10 * index_change(model.index, model.index_data, before, after)
     shown = before.assign(digital=_at(model.regressors, year)[INDEX])
     changed = after.assign(digital=shown[INDEX] + moved)
     return _provincial(model, remedy, area, year, moved.to_frame(INDEX), (shown, changed), said, options)
 
 
-def _wake(model: ProvinceModel, panel, indicators, members, options: _Options):
-    from clusterlib.diagnosis.dormancy import data_dormancy
-    from clusterlib.diagnosis.indicators import DATA_INPUTS, DATA_OUTPUTS
-
-    alone = pd.concat({0: panel[[*DATA_INPUTS, *DATA_OUTPUTS]]}, names=["year"]).swaplevel()
-    efficiency = 1 - data_dormancy(alone, DATA_INPUTS, DATA_OUTPUTS, draws=0).table["severity"].droplevel(1) / 100
+def _wake(model: ProvinceModel, year: int, indicators, members, options: _Options):
+    efficiency = output_efficiency(year)
     factors = waking_factors(efficiency, options.percentile, members, options.size)
     before = indicators[list(_SCALED)]
     after = before.mul(factors, axis=0)
@@ -204,7 +201,7 @@ def _wake(model: ProvinceModel, panel, indicators, members, options: _Options):
     return before, after, said
 
 
-def _spread(model: ProvinceModel, panel, indicators, members, options: _Options):
+def _spread(model: ProvinceModel, year: int, indicators, members, options: _Options):
     from clusterlib.diagnosis.indicators import PLATFORMS
 
     before = indicators[list(PLATFORMS)]
