@@ -20,7 +20,6 @@ from clusterlib.diagnosis import (
     output_frontier,
     with_coordination,
 )
-from clusterlib.diagnosis.architecture import _attainable, _coefficients
 from clusterlib.diagnosis.comparison import contrasts, rank_among, verdict
 from clusterlib.diagnosis.indicators import load_province_panel
 from clusterlib.errors import InvalidInputError, UnknownNameError
@@ -128,23 +127,6 @@ def test_noise_without_a_tail_of_inefficiency_is_taken_for_no_inefficiency():
     assert (efficiency == 1).all()
 
 
-def test_attainable_coordination_is_the_quantile_regression_of_statsmodels(random_panel):
-    import statsmodels.api as sm
-
-    years = pd.get_dummies(random_panel.index.get_level_values(1), dtype=float).to_numpy()
-    X = np.column_stack([np.log(random_panel["quotient"]), years])
-    y = random_panel["websites"].to_numpy()
-    expected = sm.QuantReg(y, X).fit(q=0.9, p_tol=1e-10, max_iter=5000).predict(X)
-
-    def loss(fitted: np.ndarray) -> float:
-        return float(np.maximum(0.9 * (y - fitted), -0.1 * (y - fitted)).sum())
-
-    fitted = _attainable((X, y), X, 0.9)
-    # The minimum need not be unique, its value is; statsmodels stops a little short of it.
-    assert loss(fitted) == pytest.approx(loss(expected), rel=1e-3)
-    assert loss(fitted) <= loss(expected) + 1e-9
-
-
 def test_the_slope_of_coordination_on_concentration_is_reported_with_bounds(random_panel):
     result = architecture_imbalance(random_panel, "quotient", ["websites", "shops"], draws=30)
     estimates = result.estimates
@@ -157,15 +139,6 @@ def test_the_slope_of_coordination_on_concentration_is_reported_with_bounds(rand
     assert (estimates["upper"] > estimates["estimate"] - 0.1).all()
     # The intercepts of years are all above the slopes.
     assert estimates["upper"].max() < 0.5
-
-
-def test_quantile_regression_has_the_stated_share_below_it():
-    random = np.random.default_rng(0)
-    X = np.column_stack([np.ones(400), random.normal(size=400)])
-    y = X @ [1.0, 2.0] + random.normal(size=400)
-    for quantile in (0.25, 0.5, 0.9):
-        below = (y < X @ _coefficients((X, y), quantile) - 1e-9).mean()
-        assert quantile - 2 / 400 <= below <= quantile
 
 
 def test_coordination_is_not_made_of_what_concentration_is_measured_by():

@@ -8,23 +8,16 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.diagnosis.dormancy import shares
+from clusterlib.diagnosis.quantiles import quantile_lines
 from clusterlib.diagnosis.severity import Severity, percentile_bounds, resampled_units
 from clusterlib.errors import InvalidInputError
 from clusterlib.inputs import as_names, check_panel
 
 
-def _coefficients(sample: tuple[np.ndarray, np.ndarray], quantile: float) -> np.ndarray:
-    """Quantile regression by the dual linear programme: a bounded variable an observation, an equation a regressor."""
-    from scipy.optimize import linprog
-
-    X, y = sample
-    solved = linprog(-y, A_eq=X.T, b_eq=(1 - quantile) * X.sum(axis=0), bounds=(0, 1), method="highs")
-    return -solved.eqlin.marginals
-
-
-def _attainable(sample: tuple[np.ndarray, np.ndarray], design: np.ndarray, quantile: float) -> np.ndarray:
-    """Quantile regression of coordination, fitted on a sample and read off at ``design``."""
-    return design @ _coefficients(sample, quantile)
+def _samples(wide: pd.DataFrame, draws: int, seed: int) -> np.ndarray:
+    """The panel itself and each draw of its units, (sample, period, unit)."""
+    chosen = np.array([np.arange(wide.shape[1]), *resampled_units(wide.columns, draws, seed)])
+    return wide.to_numpy()[:, chosen].swapaxes(0, 1)
 
 
 def _severity(attained: np.ndarray, attainable: np.ndarray) -> np.ndarray:
@@ -51,7 +44,8 @@ def architecture_imbalance(
     .. math:: Q_\tau(c_{it} \mid q_{it}) = \alpha_t + \beta \ln q_{it}, \qquad
               S_{it} = 100 \max\Bigl(0, 1 - \frac{c_{it}}{\hat Q_\tau(c_{it} \mid q_{it})}\Bigr)
 
-    so that a unit is compared with those that gathered as much as it did. Intervals are percentiles of a bootstrap that
+    so that a unit is compared with those that gathered as much as it did; where a year's intercept is not unique, the
+    middle is taken (:func:`clusterlib.diagnosis.quantiles.quantile_lines`). Intervals are percentiles of a bootstrap that
     draws units with all their years.
 
     Parameters
@@ -96,25 +90,23 @@ def architecture_imbalance(
         raise InvalidInputError(f"{concentration!r} at {bad} is not positive: its logarithm is needed")
     scaled = normalise(data[parts])
     attained = scaled.mean(axis=1).to_numpy()
-    years = data.index.get_level_values(1)
-    X = np.column_stack([np.log(data[concentration]), pd.get_dummies(years, dtype=float)])
-    units, unit = data.index.unique(0), data.index.get_level_values(0)
-    rows = [np.flatnonzero(unit == u) for u in units]
-    samples = [np.concatenate([rows[i] for i in chosen]) for chosen in resampled_units(units, draws, seed)]
-    quantiles = (quantile, 0.5)
-    best, median = (_coefficients((X, attained), q) for q in quantiles)
-    drawn = np.array([[_coefficients((X[s], attained[s]), q) for q in quantiles] for s in samples])
-    point = _severity(attained, X @ best)
-    simulated = _severity(attained, drawn[:, 0] @ X.T)
-    lower, upper = percentile_bounds(simulated, level)
-    table = pd.DataFrame({"severity": point, "lower": lower, "upper": upper}, index=data.index)
-    slopes = percentile_bounds(drawn[:, :, 0], level)
-    estimates = pd.DataFrame(
-        {"estimate": [best[0], median[0]], "lower": slopes[0], "upper": slopes[1]}, ["slope", "median_slope"]
+    log = np.log(data[concentration])
+    x, y = (
+        _samples(values.unstack(0), draws, seed) for values in (log, pd.Series(attained, data.index, name="attained"))
     )
+    slope, intercepts = quantile_lines(x, y, quantile)
+    median_slope, _ = quantile_lines(x, y, 0.5)
+    years = data.index.get_level_values(1)
+    attainable = intercepts[:, years.unique().sort_values().get_indexer(years)] + slope[:, None] * log.to_numpy()
+    severity = _severity(attained, attainable)
+    lower, upper = percentile_bounds(severity[1:], level)
+    table = pd.DataFrame({"severity": severity[0], "lower": lower, "upper": upper}, index=data.index)
+    slopes = np.column_stack([slope, median_slope])
+    bounds = dict(zip(("lower", "upper"), percentile_bounds(slopes[1:], level), strict=True))
+    estimates = pd.DataFrame({"estimate": slopes[0], **bounds}, ["slope", "median_slope"])
     gap = (1 - scaled).where(table["severity"] > 0, 0.0)
     settings = {
         "concentration": concentration, "coordination": parts, "quantile": quantile,
         "draws": draws, "seed": seed, "level": level,
     }  # fmt: skip
-    return Severity("architecture_imbalance", table, shares(gap), settings, simulated.T, estimates)
+    return Severity("architecture_imbalance", table, shares(gap), settings, severity[1:].T, estimates)
