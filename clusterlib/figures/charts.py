@@ -38,7 +38,7 @@ def coverage_heatmap(coverage: pd.DataFrame, title: str) -> Figure:
         cbar=False,
         annot=True,
         fmt=".0f",
-        annot_kws={"size": 6},
+        annot_kws={"size": 6, "clip_on": True},
         ax=axes,
     )
     axes.set(title=title, xlabel="", ylabel="")

@@ -59,7 +59,7 @@ def grade_heatmap(degree: pd.DataFrame, title: str, highlight: tuple[str, ...] =
     shades = mpl.colors.ListedColormap(mpl.colormaps[SEQUENTIAL](np.linspace(0, 0.68, 10)))
     image = axes.imshow(degree, cmap=shades, norm=mpl.colors.BoundaryNorm(bounds, 10), aspect="auto")
     for (row, column), value in np.ndenumerate(degree.to_numpy(float)):
-        axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6.5)
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6.5, clip_on=True)
     names = [f"▶ {name}" if name in highlight else name for name in degree.index]
     axes.set(title=title, xticks=range(degree.shape[1]), xticklabels=degree.columns)
     axes.set(yticks=range(len(degree)), yticklabels=names)

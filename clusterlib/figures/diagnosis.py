@@ -96,7 +96,8 @@ def severity_heatmap(severity: pd.DataFrame, title: str, highlight: tuple[str, .
     shades = mpl.colors.ListedColormap(mpl.colormaps[SEQUENTIAL](np.linspace(0, 0.68, 10)))
     image = axes.imshow(severity.to_numpy(float), cmap=shades, vmin=0, vmax=_ALL, aspect="auto")
     for (row, column), value in np.ndenumerate(severity.to_numpy(float)):
-        axes.text(column, row, "–" if np.isnan(value) else f"{value:.0f}", ha="center", va="center", fontsize=7)
+        text = "–" if np.isnan(value) else f"{value:.0f}"
+        axes.text(column, row, text, ha="center", va="center", fontsize=7, clip_on=True)
     names = [f"▶ {name}" if name in highlight else name for name in severity.index]
     axes.set(title=title, xticks=range(severity.shape[1]), xticklabels=severity.columns)
     axes.set(yticks=range(len(severity)), yticklabels=names)

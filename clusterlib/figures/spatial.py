@@ -150,9 +150,8 @@ def transition_heatmaps(markov: SpatialMarkov, title: str) -> Figure:
         panel.imshow(matrix, cmap=SEQUENTIAL, vmin=0, vmax=1)
         for (row, column), value in np.ndenumerate(matrix.to_numpy(float)):
             text = "–" if np.isnan(value) else f"{value:.2f}"
-            panel.text(
-                column, row, text, ha="center", va="center", fontsize=6.5, color="white" if value > 0.55 else "black"
-            )
+            ink = "white" if value > 0.55 else "black"
+            panel.text(column, row, text, ha="center", va="center", fontsize=6.5, color=ink, clip_on=True)
         heading = "all 全部" if name == "all" else f"neighbours 邻居 {name}"
         panel.set_title(heading, fontsize=8, loc="center")
         panel.set(xticks=range(markov.k), xticklabels=matrix.columns, yticks=range(markov.k), yticklabels=matrix.index)

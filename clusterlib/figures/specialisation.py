@@ -33,7 +33,7 @@ def quotient_heatmap(quotients: pd.DataFrame, title: str, highlight: tuple[str, 
     axes.imshow(np.log2(values.clip(0.25, 4)), cmap=shades, vmin=-2, vmax=2, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         ink = "black" if value >= 1 else NEUTRAL
-        axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6, color=ink)
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6, color=ink, clip_on=True)
     names = [f"▶ {name}" if name in highlight else name for name in quotients.index]
     axes.set(title=title, yticks=range(len(quotients)), yticklabels=names, xticks=range(quotients.shape[1]))
     axes.set_xticklabels(quotients.columns, rotation=40, ha="right", rotation_mode="anchor")

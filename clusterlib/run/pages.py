@@ -83,10 +83,12 @@ def _exporter():
     from nbconvert.exporters import TemplateExporter
     from pygments.formatters import HtmlFormatter
 
-    # Not HTMLExporter: it parses and prints each page once more, for what this template does itself.
+    # Not HTMLExporter: it parses and prints each page once more, for what this template does itself. Of the
+    # preprocessors one is of use, and each has the whole notebook validated.
     exporter = TemplateExporter(
-        template_name="page", extra_template_basedirs=[str(TEMPLATES)], template_extension=".html.j2"
-    )
+        template_name="page", extra_template_basedirs=[str(TEMPLATES)], template_extension=".html.j2",
+        default_preprocessors=["nbconvert.preprocessors.coalescestreams.CoalesceStreamsPreprocessor"],
+    )  # fmt: skip
     exporter.register_filter("highlight_code", highlight_code)
     exporter.register_filter("markdown_to_html", markdown_to_html)
     exporter.environment.globals.update(
