@@ -45,8 +45,8 @@ def architecture_imbalance(
               S_{it} = 100 \max\Bigl(0, 1 - \frac{c_{it}}{\hat Q_\tau(c_{it} \mid q_{it})}\Bigr)
 
     so that a unit is compared with those that gathered as much as it did; where a year's intercept is not unique, the
-    middle is taken (:func:`clusterlib.diagnosis.quantiles.quantile_lines`). Intervals are percentiles of a bootstrap that
-    draws units with all their years.
+    middle is taken (:func:`clusterlib.diagnosis.quantiles.quantile_lines`). Intervals are percentiles of a bootstrap
+    that draws units with all their years.
 
     Parameters
     ----------
