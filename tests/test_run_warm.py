@@ -147,6 +147,30 @@ def test_a_restarted_kernel_is_a_new_one(forked):
     assert value(client, "import os; x = os.getpid()") != before
 
 
+def test_a_kernel_closes_its_channels_only_when_the_shutdown_is_answered(forked, tmp_path):
+    """The thread that answers flushes through another one; with that gone it would hang until it is killed."""
+    manager, client = forked()
+    slow = f"""
+import atexit, pathlib, threading, time
+kernel = get_ipython().kernel
+publish = kernel._publish_status_and_flush
+def publish_late(*arguments):
+    time.sleep(0.3)
+    publish(*arguments)
+kernel._publish_status_and_flush = publish_late
+path = pathlib.Path({str(tmp_path / "threads")!r})
+atexit.register(lambda: path.write_text(" ".join(t.name for t in threading.enumerate())))
+x = 1
+"""
+    assert value(client, slow) == 1
+    process = manager.provisioner.process
+    manager.shutdown_kernel()
+    assert process.returncode == 0
+    threads = (tmp_path / "threads").read_text().split()
+    assert "IOPub" in threads
+    assert "Control" not in threads
+
+
 def test_a_kernel_that_dies_is_seen_to_be_dead_with_its_exit_code(forked):
     manager, client = forked()
     pid = value(client, "import os; x = os.getpid()")

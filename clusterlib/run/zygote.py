@@ -230,6 +230,9 @@ def run_kernel(request: dict) -> int:
 
     # The application read the parent's number when it was imported, in the zygote.
     IPKernelApp.launch_instance([*request["arguments"], f"--IPKernelApp.parent_handle={os.getppid()}"])
+    # The thread that was told to shut down flushes what was printed, through another that closing the application
+    # stops; closing first leaves it waiting for that until the kernel is killed, some seconds later.
+    IPKernelApp.instance().control_thread.join(_CHECK_SECONDS)
     return 0
 
 
