@@ -33,7 +33,7 @@ class Record:
         Stable name within the notebook; ``"number"``, ``"text"``, ``"table"`` or ``"figure"``.
     value : object
         The number or text; a table as ``{"index": [...], "columns": [...], "data": [...]}``; a figure's file.
-    unit, label_en, label_zh, note, source : str
+    unit, label_en, label_zh, note, note_zh, source, source_zh : str
         What the value is, for people.
     cell : str
         Identifier of the notebook cell that made it.
@@ -50,7 +50,9 @@ class Record:
     label_en: str = ""
     label_zh: str = ""
     note: str = ""
+    note_zh: str = ""
     source: str = ""
+    source_zh: str = ""
     cell: str = ""
     alt: str = ""
     shown: dict | None = None
@@ -148,7 +150,9 @@ def record(
     label_zh: str = "",
     *,
     note: str = "",
+    note_zh: str = "",
     source: str = "",
+    source_zh: str = "",
     alt: str = "",
     digits: int | Mapping[str, int] | None = None,
     headers: Mapping[str, str] | None = None,
@@ -165,8 +169,8 @@ def record(
         Unit of a number, or of a table's figures where they have one in common.
     label, label_zh : str
         What it is in English and Chinese: a caption for tables and figures.
-    note, source : str
-        What a reader must know, and where the figures come from.
+    note, note_zh, source, source_zh : str
+        What a reader must know, and where the figures come from, in English and for the report in Chinese.
     alt : str
         What a figure shows, for those who cannot see it. Required for figures.
     digits : int or mapping of str to int, optional
@@ -192,7 +196,10 @@ def record(
 
     if not _NAME.fullmatch(name):
         raise InvalidInputError(f"result name {name!r}: use lower case letters, digits and '_', parts joined by '.'")
-    entry = {"name": name, "unit": unit, "label_en": label, "label_zh": label_zh, "note": note, "source": source}
+    entry = {
+        "name": name, "unit": unit, "label_en": label, "label_zh": label_zh,
+        "note": note, "note_zh": note_zh, "source": source, "source_zh": source_zh,
+    }  # fmt: skip
     metadata = {}
     is_table = hasattr(value, "itertuples") or hasattr(value, "to_frame")
     if shown is not None and not (is_table and hasattr(shown, "itertuples")):

@@ -30,6 +30,7 @@ TABLE = {
 FIGURE = {
     "name": "map", "kind": "figure", "cell": "map", "label_en": "A map", "label_zh": "地图",
     "alt": 'Circles of "size" 3.', "value": "figures/map.png", "source": "NBS",
+    "source_zh": "国家统计局",
 }  # fmt: skip
 BIBLIOGRAPHY = """@article{hansen1999, author = {Hansen, Bruce E.}, title = {Threshold effects in non-dynamic panels},
   journal = {Journal of Econometrics}, volume = {93}, number = {2}, pages = {345--368}, year = {1999},
@@ -96,6 +97,14 @@ def test_a_page_needs_nothing_but_itself(written, language):
     assert "data:image/png;base64" in html
     assert "Circles of" in html
     assert "<script" not in html
+
+
+def test_notes_are_in_the_language_of_the_report_where_they_are_given_in_both(written):
+    english, chinese = ((written / f"report.{language}.html").read_text(encoding="utf-8") for language in ("en", "zh"))
+    assert english.count("Source: NBS") == 2 and "国家统计局" not in english
+    # The table has no Chinese source: the English one stands in for it.
+    assert chinese.count("资料来源：国家统计局") == 1
+    assert chinese.count("资料来源：NBS") == 1
 
 
 def test_figures_and_tables_are_numbered_and_captioned_in_the_language(written):

@@ -14,11 +14,13 @@ from clusterlib.report.lookup import ResultLookup
 
 WORDS = {
     "en": {"figure": "Figure", "table": "Table", "unit": "Unit", "note": "Note", "source": "Source", "sep": ". ",
+           "colon": ": ", "join": "; ",
            "numbers": "Where the numbers come from",
            "numbers_intro": "Every number in the text is a recorded result; its link leads to the cell that made it.",
            "heads": ["Number", "Result", "Notebook", "Cell"],
            "claims": ["Claim", "Verdict", "Evidence, or why there is none"]},
     "zh": {"figure": "图", "table": "表", "unit": "单位", "note": "注", "source": "资料来源", "sep": "　",
+           "colon": "：", "join": "；",
            "numbers": "数据出处",
            "numbers_intro": "正文中的每个数字都是登记在案的结果，链接指向得出该数字的笔记本单元。",
            "heads": ["数字", "结果", "笔记本", "单元"],
@@ -117,13 +119,16 @@ class _Writer:
         return "\n\n".join([*parts, notes] if notes else parts)
 
     def _notes(self, record) -> str:
-        fields = ((self.words[k], getattr(record, k)) for k in ("unit", "note", "source"))
-        text = "; ".join(f"{word}: {escape_markdown(value)}" for word, value in fields if value)
+        chinese = {"note": record.note_zh, "source": record.source_zh} if self.language == "zh" else {}
+        fields = ((self.words[k], chinese.get(k) or getattr(record, k)) for k in ("unit", "note", "source"))
+        text = self.words["join"].join(
+            f"{word}{self.words['colon']}{escape_markdown(value)}" for word, value in fields if value
+        )
         return f'::: {{custom-style="Table Note" .table-note typst:text:size=8.5pt}}\n{text}\n:::' if text else ""
 
     def claims(self, block: dict) -> str:
         rows = [
-            [text, verdict, "; ".join(part for part in (evidence, reason) if part)]
+            [text, verdict, self.words["join"].join(part for part in (evidence, reason) if part)]
             for text, verdict, evidence, reason in block["rows"][self.language]
         ]
         self.counts["table"] += 1
