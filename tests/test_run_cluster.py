@@ -207,6 +207,15 @@ def test_no_scheduler_no_workers_and_a_store_without_a_cluster_are_told(typed, m
         run(["yrd"], project=typed, store="memory://x")
 
 
+def test_a_notebook_that_imports_nothing_goes_to_the_cluster_too(project, monkeypatch):
+    from clusterlib.run import cluster
+
+    monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 2)
+    write_notebook(project, "01_plain", "x = 1")
+    with pytest.raises(ClusterlibError, match="no Dask scheduler answers"):
+        run(["yrd"], project=project, dask="tcp://127.0.0.1:9")
+
+
 # Last: it costs a worker.
 def test_a_worker_that_is_killed_loses_nothing(scheduler, typed):
     address, workers = scheduler

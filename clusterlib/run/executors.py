@@ -42,25 +42,27 @@ def use_executor(
     dask: str | None,
     store: str | None,
     project: Project,
-    modules: Iterable[str],
+    modules: Iterable[str] | None,
     workers: int | None,
     *,
     ahead: bool = True,
 ) -> Iterator[tuple[Executor, int]]:
     """Give what executes a notebook, here or on a cluster, and how many it takes at a time.
 
-    ``modules`` are those that the notebooks can import; without any there is nothing to execute. With ``ahead`` they
+    ``modules`` are those that the notebooks can import, None where there is nothing to execute. With ``ahead`` they
     begin to be imported at once, else when the first notebook is taken up.
     """
-    wanted = warm_list(modules)
     if store and not dask:
         raise InvalidInputError("--store says where the workers of a cluster find their files: give --dask too")
-    if dask and wanted:
+    if modules is None:
+        yield execute, workers or os.cpu_count() or 1
+        return
+    wanted = warm_list(modules)
+    if dask:
         from clusterlib.run.cluster import connect
 
         with connect(dask, store, project, wanted) as cluster:
             yield cluster.execute, cluster.slots
         return
-    if wanted:
-        _prepare_kernels(wanted, ahead)
+    _prepare_kernels(wanted, ahead)
     yield execute, workers or os.cpu_count() or 1

@@ -277,7 +277,8 @@ def run(
         notes = _missing_results(project, tasks, scan_notebooks(project)[0]) if tasks else []
         for note in notes:
             say(f"note: {note}", markup=False, highlight=False)
-        modules = set().union(*(task.modules for task in _stale(tasks)))
+        stale = _stale(tasks)
+        modules = set().union(*(task.modules for task in stale)) if stale else None
         with use_executor(dask, store, project, modules, workers) as (executor, slots):
             outcome = _run_tasks(replace(setting, execute=executor), tasks, slots, console)
             _finish(project)
