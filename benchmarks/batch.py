@@ -144,9 +144,14 @@ def report(args: argparse.Namespace) -> None:
     theirs = least(lambda: with_papermill(root, out, names, args.regions), 1)
     nbconvert = least(lambda: with_nbconvert(root, out, names, args.regions), 1)
     same_answers(root, out, names, args.regions)
+    runs = [root / "reports" / region / name / "run.json" for region in args.regions for name in names]
+    own = sum(json.loads(path.read_text(encoding="utf-8"))["cpu_seconds"] for path in runs)
+    least_possible = own / min(args.workers, os.cpu_count())
     tell("clusterlib run --force, with pages and index", ours)
     tell("papermill in a loop", theirs, ours)
     tell("jupyter nbconvert --execute in a loop", nbconvert, ours)
+    tell("the notebooks' own work, shared by the processors", least_possible)
+    print(f"  no runner that executes it can be more than {theirs / least_possible:.1f} times as fast as papermill's loop")
     noop = least(lambda: timed([*RUN, "run", *options], root), args.repeat + 2)
     tell("clusterlib run, nothing to do", noop)
 

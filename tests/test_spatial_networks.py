@@ -130,6 +130,13 @@ def test_centralities_of_a_directed_path_are_those_worked_by_hand():
     assert table.index.tolist() == ["a", "b", "c"]
 
 
+def test_centralities_are_the_same_every_time_to_the_last_digit():
+    data, distance = world(30, 6)
+    network = gravity_network(data, distance, ["gdp", "software"])
+    first = network.centralities()
+    assert all(network.centralities().equals(first) for _ in range(5))
+
+
 def test_eigenvector_centrality_is_that_of_the_strengths_that_arrive():
     data, distance = world(9, 5)
     network = gravity_network(data, distance, ["gdp", "software"])

@@ -78,8 +78,10 @@ class GravityNetwork:
                 "betweenness": nx.betweenness_centrality(graph),
             }
         ).sort_index()
-        weighted = nx.from_numpy_array(self.strength.to_numpy(), create_using=nx.DiGraph)
-        table["eigenvector"] = pd.Series(nx.eigenvector_centrality_numpy(weighted, weight="weight"))
+        # networkx starts its iterations at random, so that the last digits would differ from run to run.
+        values, vectors = np.linalg.eig(self.strength.to_numpy().T)
+        leading = vectors[:, values.real.argmax()].real
+        table["eigenvector"] = np.sign(leading.sum()) * leading / np.linalg.norm(leading)
         return table.set_axis(self.strength.index)
 
     def external(self, members: Iterable) -> pd.DataFrame:
