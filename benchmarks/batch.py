@@ -151,7 +151,7 @@ def report(args: argparse.Namespace) -> None:
     tell("papermill in a loop", theirs, ours)
     tell("jupyter nbconvert --execute in a loop", nbconvert, ours)
     tell("the notebooks' own work, shared by the processors", least_possible)
-    print(f"  no runner that executes it can be more than {theirs / least_possible:.1f} times as fast as papermill's loop")
+    print(f"  a runner of this work can be at most {theirs / least_possible:.1f} times as fast as papermill's loop")
     noop = least(lambda: timed([*RUN, "run", *options], root), args.repeat + 2)
     tell("clusterlib run, nothing to do", noop)
 
