@@ -41,7 +41,8 @@ def quantile_lines(x: np.ndarray, y: np.ndarray, quantile: float) -> tuple[np.nd
     """
     count = (~np.isnan(y)).sum(axis=-1, keepdims=True)
     # How much of each residual, from the least up, lies below the quantile.
-    below = np.clip(_whole(count * quantile) - np.arange(y.shape[-1]), 0, 1)
+    rank = _whole(count * quantile)
+    below = np.clip(rank - np.arange(y.shape[-1]), 0, 1)
     score = below - quantile
     tolerance = 1e-12 * np.nansum(np.abs(x), axis=(1, 2))
 
@@ -52,7 +53,6 @@ def quantile_lines(x: np.ndarray, y: np.ndarray, quantile: float) -> tuple[np.nd
 
     slope = _first_root(derivative, tolerance)
     residuals = np.sort(y - slope[:, None, None] * x, axis=-1)
-    rank = _whole(count * quantile)
     lower, upper = (np.clip(r.astype(int), 0, count - 1) for r in (np.ceil(rank) - 1, np.floor(rank)))
     ends = (np.take_along_axis(residuals, end, axis=-1)[..., 0] for end in (lower, upper))
     return slope, sum(ends) / 2
@@ -66,17 +66,8 @@ def _whole(rank: np.ndarray) -> np.ndarray:
 
 def _first_root(derivative, tolerance: np.ndarray) -> np.ndarray:
     """Bisect for where a derivative that only rises leaves the negative, for each sample; NaN where it never does."""
-    low, high = -np.ones_like(tolerance), np.ones_like(tolerance)
-    for _ in range(60):
-        outside = derivative(low) >= -tolerance
-        if not outside.any():
-            break
-        low = np.where(outside, 2 * low, low)
-    for _ in range(60):
-        inside = derivative(high) < -tolerance
-        if not inside.any():
-            break
-        high = np.where(inside, 2 * high, high)
+    low = _widened(-np.ones_like(tolerance), lambda slope: derivative(slope) >= -tolerance)
+    high = _widened(np.ones_like(tolerance), lambda slope: derivative(slope) < -tolerance)
     flat = derivative(low) >= -tolerance
     while (np.abs(high - low)[~flat] > 1e-15 * np.maximum(np.abs(high), 1e-3)[~flat]).any():
         middle = (low + high) / 2
@@ -85,3 +76,13 @@ def _first_root(derivative, tolerance: np.ndarray) -> np.ndarray:
         negative = derivative(middle) < -tolerance
         low, high = np.where(negative, middle, low), np.where(negative, high, middle)
     return np.where(flat, np.nan, (low + high) / 2)
+
+
+def _widened(end: np.ndarray, too_near) -> np.ndarray:
+    """Double the ends that lie too near, as long as numbers can tell."""
+    for _ in range(60):
+        near = too_near(end)
+        if not near.any():
+            break
+        end = np.where(near, 2 * end, end)
+    return end
