@@ -9,21 +9,10 @@ from __future__ import annotations
 
 import argparse
 import platform
-import time
-from collections.abc import Callable
 from importlib.metadata import version
 
 import numpy as np
-
-
-def best(repeats: int, run: Callable) -> tuple[float, object]:
-    """Return the shortest time of several runs and what the last returned."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = run()
-        times.append(time.perf_counter() - start)
-    return min(times), result
+from timing import best
 
 
 def main() -> None:

@@ -10,25 +10,14 @@ from __future__ import annotations
 
 import argparse
 import platform
-import time
 import warnings
-from collections.abc import Callable
 from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
+from timing import best
 
 ALLOWED = 1.2
-
-
-def best(repeats: int, run: Callable) -> tuple[float, object]:
-    """Return the shortest time of several runs and what the last returned."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = run()
-        times.append(time.perf_counter() - start)
-    return min(times), result
 
 
 def main() -> None:

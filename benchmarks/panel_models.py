@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pandas as pd
 from linearmodels import PanelOLS
+from timing import best
 
 from clusterlib.panel import fixed_effects, mediation
 
@@ -25,16 +26,6 @@ def panel(units: int, periods: int, share: float) -> pd.DataFrame:
     return data[random.random(len(data)) < share]
 
 
-def timed(function) -> tuple[float, object]:
-    """Seconds and answer of the faster of two calls."""
-    seconds = []
-    for _ in range(2):
-        start = time.perf_counter()
-        answer = function()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds), answer
-
-
 def report(title: str, ours: float, theirs: float) -> None:
     """Print both times and their ratio."""
     print(f"{title}: {ours:.3f} s against {theirs:.3f} s, ratio {theirs / ours:.1f}")
@@ -42,11 +33,12 @@ def report(title: str, ours: float, theirs: float) -> None:
 
 def compare_regressions(data: pd.DataFrame) -> None:
     """Time a two-way regression with errors clustered by unit."""
-    ours, fit = timed(lambda: fixed_effects(data, "y", X, small_sample=False))
-    theirs, reference = timed(
+    ours, fit = best(2, lambda: fixed_effects(data, "y", X, small_sample=False))
+    theirs, reference = best(
+        2,
         lambda: PanelOLS(data["y"], data[X], entity_effects=True, time_effects=True).fit(
             cov_type="clustered", cluster_entity=True, debiased=False, group_debias=False
-        )
+        ),
     )
     np.testing.assert_allclose(fit.params, reference.params, rtol=1e-8)
     # The other side scales by its own count of period effects: the ratio must be one number.
@@ -74,7 +66,7 @@ def drawn_regressions(data: pd.DataFrame, draws: int) -> np.ndarray:
 
 def compare_bootstraps(data: pd.DataFrame, draws: int) -> None:
     """Time the draws of a mediation."""
-    ours, result = timed(lambda: mediation(data, "y", "a", "b", "c", draws=draws))
+    ours, result = best(2, lambda: mediation(data, "y", "a", "b", "c", draws=draws))
     start = time.perf_counter()
     wanted = drawn_regressions(data, draws)
     theirs = time.perf_counter() - start
