@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from clusterlib.panel.threshold import panel_threshold
+from clusterlib.panel._threshold import panel_threshold
 
 CUT = 0.2
 

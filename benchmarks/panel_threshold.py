@@ -14,7 +14,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from clusterlib.panel.threshold import panel_threshold
+from clusterlib.panel._threshold import panel_threshold
 
 
 def simulate(units: int, periods: int, seed: int = 0) -> pd.DataFrame:

@@ -4,33 +4,4 @@ import lazy_loader
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=[
-        "agglomeration",
-        "claims",
-        "composite",
-        "data",
-        "diagnosis",
-        "did",
-        "efficiency",
-        "errors",
-        "figures",
-        "inequality",
-        "inference",
-        "inputs",
-        "maps",
-        "panel",
-        "paths",
-        "regions",
-        "report",
-        "results",
-        "run",
-        "scenario",
-        "spatial",
-        "spatial_panel",
-        "specification_curve",
-        "tables",
-        "weights",
-    ],
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

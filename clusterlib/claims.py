@@ -13,7 +13,7 @@ from clusterlib.regions import REGIONS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clusterlib.report.lookup import ResultLookup
+    from clusterlib.report._lookup import ResultLookup
 
 SUPPORTED, CONTRADICTED, MIXED, NOT_TESTABLE = "supported", "contradicted", "mixed", "not testable"
 VERDICTS_ZH = {SUPPORTED: "支持", CONTRADICTED: "不支持", MIXED: "证据不一", NOT_TESTABLE: "无法检验"}
@@ -126,7 +126,7 @@ _SIDES = {"interval": ("above", "below"), "effect": ("positive", "negative")}
 
 
 def _number(lookup: ResultLookup, text: str) -> float:
-    from clusterlib.report.lookup import Reference
+    from clusterlib.report._lookup import Reference
 
     value = lookup.raw(Reference.parse(text))
     if isinstance(value, str):
@@ -250,7 +250,7 @@ def evaluate_claims(region: str, claims: list[Claim] | None = None, reports: Pat
     """
     import pandas as pd
 
-    from clusterlib.report.lookup import ResultLookup
+    from clusterlib.report._lookup import ResultLookup
 
     lookup = ResultLookup(region, reports)
     rows = {}

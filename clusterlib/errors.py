@@ -11,6 +11,10 @@ class ClusterlibError(Exception):
     """Base of all errors that clusterlib raises for a user's mistake."""
 
 
+class ClusterlibWarning(UserWarning):
+    """What is done as asked, though probably not meant."""
+
+
 class InvalidInputError(ClusterlibError, ValueError):
     """An argument or a frame does not meet what a method needs."""
 

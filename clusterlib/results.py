@@ -40,7 +40,7 @@ class Record:
     alt : str
         What a figure shows.
     shown : dict or None
-        A table as it was set for people: ``heads``, ``rows`` and ``align``, see :class:`clusterlib.tables.cells.Cells`.
+        A table as it was set for people: ``heads``, ``rows`` and ``align``, see :class:`clusterlib.core.tables.Cells`.
     """
 
     name: str
@@ -130,18 +130,6 @@ def _table(frame) -> dict:
     }
 
 
-def format_number(value: float, digits: int | None = None) -> str:
-    """Format a number for people: thousands separated, about four significant digits unless told otherwise."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int) and digits is None:
-        return f"{value:,}" if abs(value) >= 10000 else str(value)
-    if digits is None:
-        magnitude = math.floor(math.log10(abs(value))) if value else 0
-        digits = max(0, min(6, 3 - magnitude))
-    return f"{value:,.{digits}f}"
-
-
 def record(
     name: str,
     value,
@@ -216,7 +204,7 @@ def record(
 def _scalar_bundle(entry: dict, value, digits: int | None) -> dict:
     from html import escape
 
-    from clusterlib.tables.cells import write_value
+    from clusterlib.core.tables import write_value
 
     kind, plain = _scalar(entry["name"], value)
     shown = plain if kind == "text" else write_value(plain, digits)
@@ -234,8 +222,8 @@ def _scalar_bundle(entry: dict, value, digits: int | None) -> dict:
 def _table_bundle(
     entry: dict, value, digits: int | Mapping[str, int] | None, headers: Mapping[str, str] | None, shown
 ) -> dict:
-    from clusterlib.tables.cells import write_cells
-    from clusterlib.tables.page import set_page
+    from clusterlib.core.tables import write_cells
+    from clusterlib.tables._page import set_page
 
     visible = value if shown is None else shown
     visible = visible.to_frame() if visible.ndim == 1 else visible
@@ -250,7 +238,7 @@ def _table_bundle(
 def _figure_bundle(entry: dict, figure, alt: str) -> tuple[dict, dict]:
     import matplotlib.pyplot as plt
 
-    from clusterlib.figures.image import draw_png
+    from clusterlib.figures._image import draw_png
 
     if not alt.strip():
         raise InvalidInputError(f"figure {entry['name']!r} has no alt text: say in alt= what it shows")

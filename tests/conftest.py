@@ -15,7 +15,7 @@ REAL = get_project()
 def pytest_configure(config: pytest.Config) -> None:
     """Build the processed data once, before workers start that would each build them."""
     if not hasattr(config, "workerinput"):
-        from clusterlib.data.processed import build
+        from clusterlib.data._processed import build
 
         build(REAL)
 

@@ -13,6 +13,9 @@ import pandas as pd
 import pytest
 
 from clusterlib.data import (
+    _processed as processed,
+)
+from clusterlib.data import (
     build,
     data_hashes,
     indicator_catalogue,
@@ -24,7 +27,6 @@ from clusterlib.data import (
     load_region_totals,
     load_sources,
     load_units,
-    processed,
     read_manifest,
     trace,
 )

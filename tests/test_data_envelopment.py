@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from clusterlib.efficiency.envelopment import data_envelopment
-from clusterlib.efficiency.envelopment_bootstrap import normal_reference_bandwidth, smoothed_draw
-from clusterlib.efficiency.envelopment_programs import RadialPrograms, Technology
-from clusterlib.efficiency.envelopment_simplex import largest_expansions
+from clusterlib.efficiency._envelopment import data_envelopment
+from clusterlib.efficiency._envelopment_bootstrap import normal_reference_bandwidth, smoothed_draw
+from clusterlib.efficiency._envelopment_programs import RadialPrograms, Technology
+from clusterlib.efficiency._envelopment_simplex import largest_expansions
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 
 RETURNS = ("constant", "variable", "non-increasing", "non-decreasing")

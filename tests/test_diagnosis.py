@@ -20,7 +20,7 @@ from clusterlib.diagnosis import (
     output_frontier,
     with_coordination,
 )
-from clusterlib.diagnosis.comparison import contrasts, rank_among, verdict
+from clusterlib.diagnosis._comparison import contrasts, rank_among, verdict
 from clusterlib.diagnosis.indicators import load_province_panel
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
@@ -307,7 +307,7 @@ def test_unknown_regions_and_years_are_refused():
 
 
 def test_a_region_whose_border_cannot_be_estimated_has_a_diagnosis_all_the_same(monkeypatch):
-    from clusterlib.diagnosis import assessment
+    from clusterlib.diagnosis import _assessment as assessment
 
     measured = measure_syndromes(10, 0)
     border = measured.border.copy()

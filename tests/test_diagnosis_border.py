@@ -12,8 +12,8 @@ from libpysal.graph import Graph
 from scipy.sparse import csr_array
 
 from clusterlib.diagnosis import border_spillovers, governance_imbalance, load_growth_panel, pair_correlations
-from clusterlib.diagnosis.governance import _Borders, border_severity
-from clusterlib.diagnosis.shocks import SharedShocks
+from clusterlib.diagnosis._governance import _Borders, border_severity
+from clusterlib.diagnosis._shocks import SharedShocks
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
 PER_PROVINCE = 8

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clusterlib.did import event_study, first_treated, goodman_bacon, permutation, placebo_test, twoway_did
-from clusterlib.did.within import Effects, demean
+from clusterlib.did import _permutation as permutation
+from clusterlib.did import event_study, first_treated, goodman_bacon, placebo_test, twoway_did
+from clusterlib.did._within import Effects, demean
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
 REFERENCE = Path(__file__).parent / "reference"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clusterlib.did import synthetic_control
-from clusterlib.did.simplex import simplex_weights
+from clusterlib.did._simplex import simplex_weights
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
 YEARS = range(2000, 2016)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clusterlib.figures.image import DPI, MARGIN, draw_png
+from clusterlib.figures._image import DPI, MARGIN, draw_png
 
 
 @pytest.fixture(autouse=True)

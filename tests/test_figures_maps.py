@@ -21,8 +21,8 @@ from matplotlib.transforms import Bbox
 from shapely.geometry import Point
 
 from clusterlib import figures, maps
+from clusterlib.data._load import load_boundaries, load_national_line, load_panel
 from clusterlib.data.boundaries import ALBERS
-from clusterlib.data.load import load_boundaries, load_national_line, load_panel
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.regions import REGIONS
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from clusterlib import figures
 from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.figures.robustness import SIGNS
+from clusterlib.figures._robustness import SIGNS
 
 pytestmark = pytest.mark.usefixtures("figure_style")
 

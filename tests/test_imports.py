@@ -145,9 +145,9 @@ def test_the_functions_that_notebooks_call_most_have_an_example():
     finder = doctest.DocTestFinder(exclude_empty=True)
     having = {test.name for name in MODULES for test in finder.find(importlib.import_module(name)) if test.examples}
     assert having >= {
-        "clusterlib.data.load.load_panel",
-        "clusterlib.data.load.indicator_catalogue",
-        "clusterlib.data.load.trace",
+        "clusterlib.data._load.load_panel",
+        "clusterlib.data._load.indicator_catalogue",
+        "clusterlib.data._load.trace",
         "clusterlib.regions.get_region",
         "clusterlib.results.record",
         "clusterlib.data.audit.coverage",

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.inequality import club_convergence, clubs, log_t_test
-from clusterlib.inequality.log_t import CRITICAL_VALUE, first_kept, long_run_variance, statistic_of
+from clusterlib.inequality import _clubs as clubs
+from clusterlib.inequality import club_convergence, log_t_test
+from clusterlib.inequality._log_t import CRITICAL_VALUE, first_kept, long_run_variance, statistic_of
 
 REFERENCE = Path(__file__).parent / "reference"
 ANSWERS = json.loads((REFERENCE / "expected" / "clubs_produc.json").read_text(encoding="utf-8"))

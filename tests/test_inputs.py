@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clusterlib.core.checks import as_names, check_balanced, check_columns, check_panel
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.inference import coefficient_table, stars
-from clusterlib.inputs import as_names, check_balanced, check_columns, check_panel
 
 INDEX = pd.MultiIndex.from_product([[110000, 120000], [2020, 2021]], names=["adcode", "year"])
 PANEL = pd.DataFrame({"gdp": [1.0, 2.0, 3.0, 4.0], "name": list("abcd")}, index=INDEX)

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.panel import fixed_effects, threshold_search
-from clusterlib.panel.threshold import panel_threshold
+from clusterlib.panel import _threshold_search as threshold_search
+from clusterlib.panel import fixed_effects
+from clusterlib.panel._threshold import panel_threshold
 from clusterlib.paths import get_project
 
 REFERENCE = Path(__file__).parent / "reference"

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from clusterlib.data import boundaries
-from clusterlib.data.assemble import assemble
-from clusterlib.data.load import load_panel
-from clusterlib.data.processed import build, is_current, read_manifest
+from clusterlib.data._assemble import assemble
+from clusterlib.data._load import load_panel
+from clusterlib.data._processed import build, is_current, read_manifest
 from clusterlib.errors import BoundaryError, DataNotBuiltError, Problem, RawDataError
 from clusterlib.paths import ROOT_VARIABLE, Project, get_project
 
@@ -531,7 +531,7 @@ def test_a_crash_while_the_files_are_written_leaves_the_old_data_and_no_scratch(
     write_parquet = pd.DataFrame.to_parquet
     if crash_at == 16:  # after every table: while the manifest is written
         monkeypatch.setattr(
-            "clusterlib.data.processed.json.dumps", lambda *a, **k: (_ for _ in ()).throw(OSError("no"))
+            "clusterlib.data._processed.json.dumps", lambda *a, **k: (_ for _ in ()).throw(OSError("no"))
         )
     else:
         monkeypatch.setattr(pd.DataFrame, "to_parquet", crash)
@@ -557,7 +557,7 @@ def test_a_crash_while_the_files_are_put_in_place_counts_as_not_built_until_the_
 
     replace = os.replace
     with monkeypatch.context() as patch:
-        patch.setattr("clusterlib.data.processed.os.replace", crash)
+        patch.setattr("clusterlib.data._processed.os.replace", crash)
         with pytest.raises(OSError, match="went away"):
             build(small)
     assert len(calls) == crash_at

@@ -6,9 +6,9 @@ import pytest
 from test_claims import write_results
 
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
-from clusterlib.report.author import MIME, Phrase, Report
-from clusterlib.report.lookup import Reference
-from clusterlib.report.prose import check_template, fill, numbers_in
+from clusterlib.report._author import MIME, Phrase, Report
+from clusterlib.report._lookup import Reference
+from clusterlib.report._prose import check_template, fill, numbers_in
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ import nbformat
 import pytest
 
 from clusterlib.errors import ClusterlibError
-from clusterlib.report.author import MIME
-from clusterlib.report.document import collect_document, escape_markdown, pipe_table, read_blocks
-from clusterlib.report.lookup import ResultLookup
-from clusterlib.report.prose import fill
-from clusterlib.report.render import write_report
+from clusterlib.report._author import MIME
+from clusterlib.report._document import collect_document, escape_markdown, pipe_table, read_blocks
+from clusterlib.report._lookup import ResultLookup
+from clusterlib.report._prose import fill
+from clusterlib.report._render import write_report
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

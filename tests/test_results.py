@@ -19,8 +19,9 @@ from IPython.utils.capture import capture_output
 from PIL import Image
 from traitlets.config import Config
 
+from clusterlib.core.tables import format_number
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
-from clusterlib.results import MIME, collect_records, format_number, load_results, record
+from clusterlib.results import MIME, collect_records, load_results, record
 
 PANEL = pd.DataFrame(
     {"gdp": [1.25, None], "name": ["甲", "乙"], "count": [3, 4]},

@@ -104,7 +104,7 @@ def test_the_real_notebooks_depend_on_less_than_the_whole_library_and_on_what_th
     by_name = {n.name: real.closure(find_imports(n.code))[0] for n in find_notebooks(get_project())}
     assert "clusterlib.maps" in by_name["02_overview"]
     assert "clusterlib.maps" not in by_name["03_digital_index"]
-    assert "clusterlib.data.load" in by_name["01_data_audit"]
+    assert "clusterlib.data._load" in by_name["01_data_audit"]
     assert all(not any(m.startswith("clusterlib.run") for m in modules) for modules in by_name.values())
 
 
@@ -278,7 +278,7 @@ def test_library_code_counts_by_module(project, tmp_path, monkeypatch):
     )
     pretend_run(project, plan(project))
     assert plan(project).reasons == []
-    for name in ("maps/base.py", "__init__.py"):
+    for name in ("maps/_base.py", "__init__.py"):
         (copy / name).write_text((copy / name).read_text(encoding="utf-8") + "\n# more\n", encoding="utf-8")
     assert plan(project).reasons == []
     results = copy / "results.py"

@@ -18,8 +18,8 @@ from clusterlib.scenario import (
     durbin_response,
     propagate,
 )
-from clusterlib.scenario.changes import index_change, raise_indicators, waking_factors
-from clusterlib.scenario.outcome import region_totals, unit_table
+from clusterlib.scenario._changes import index_change, raise_indicators, waking_factors
+from clusterlib.scenario._outcome import region_totals, unit_table
 from clusterlib.spatial_panel import spatial_panel
 
 UNITS, YEARS = 12, 9

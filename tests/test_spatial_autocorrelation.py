@@ -19,8 +19,8 @@ from scipy import sparse
 
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.spatial import getis_ord, global_moran, local_moran, moran_over_time, moran_scatter
-from clusterlib.spatial.alignment import quiet_imports
-from clusterlib.spatial.randomise import distinct_places, permutation_p
+from clusterlib.spatial._alignment import quiet_imports
+from clusterlib.spatial._randomise import distinct_places, permutation_p
 
 REFERENCE = Path(__file__).parent / "reference"
 COLUMBUS = pd.read_csv(REFERENCE / "data" / "columbus.csv", index_col="id").astype(float)

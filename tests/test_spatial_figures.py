@@ -18,10 +18,10 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 
 from clusterlib import figures, maps
+from clusterlib.data._load import load_boundaries, load_national_line
 from clusterlib.data.boundaries import ALBERS
-from clusterlib.data.load import load_boundaries, load_national_line
 from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.maps.patterns import CLUSTER_LOOKS
+from clusterlib.maps._patterns import CLUSTER_LOOKS
 from clusterlib.regions import REGIONS
 from clusterlib.spatial import deviational_ellipse, local_moran, mean_centre, moran_scatter, spatial_markov
 

@@ -55,7 +55,7 @@ def island(w: np.ndarray) -> np.ndarray:
         ({"data": PANEL.assign(rho=PANEL["x1"]), "x": ["rho"]}, "rho.*rename"),
         ({"x": []}, "x names no variable"),
         ({"x": ["x1", "y"]}, "given twice: y"),
-        ({"w": graph(list(range(1, 13)))}, "not in the weights: 0; 1 unit.*not in the panel: 12"),
+        ({"w": graph(list(range(1, 13)))}, "have values but no weights: 0; 1 unit.*have weights but no values: 12"),
         ({"w": graph([str(i) for i in range(12)])}, "12 unit.*and 7 more.*int64"),
         ({"w": nearest(11)}, "expected 12 x 12.*got 11 x 11"),
         ({"w": changed(W, 2, 2, 0.5)}, "2 is its own neighbour"),

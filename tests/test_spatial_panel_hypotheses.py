@@ -123,9 +123,9 @@ def test_lm_statistics_satisfy_their_identities(panel):
 
 
 def test_lm_of_the_lag_is_the_squared_score_over_its_variance_at_rho_nil(panel):
-    from clusterlib.spatial_panel.design import make_design
-    from clusterlib.spatial_panel.jacobians import System, make_jacobian
-    from clusterlib.spatial_panel.likelihood import ConcentratedLikelihood, Counting, Moments
+    from clusterlib.spatial_panel._design import make_design
+    from clusterlib.spatial_panel._jacobians import System, make_jacobian
+    from clusterlib.spatial_panel._likelihood import ConcentratedLikelihood, Counting, Moments
 
     design = make_design(panel, "y", X, W, "entity")
     jacobian = make_jacobian(design.weights, System(design.weights))

@@ -11,8 +11,8 @@ from scipy.sparse import csr_array
 from spatial_panel_cases import nearest, simulated
 
 from clusterlib.spatial_panel import spatial_panel
-from clusterlib.spatial_panel.design import demean, make_design
-from clusterlib.spatial_panel.likelihood import ConcentratedLikelihood, Counting, Moments
+from clusterlib.spatial_panel._design import demean, make_design
+from clusterlib.spatial_panel._likelihood import ConcentratedLikelihood, Counting, Moments
 
 MODELS = ("sar", "sem", "sdm", "sac", "slx", "sdem")
 X = ["x1", "x2"]
@@ -156,8 +156,8 @@ def test_errors_after_the_direct_correction_are_those_of_the_transformed_data_at
 @pytest.mark.parametrize("effects", ["none", "entity", "twoway"])
 @pytest.mark.parametrize("model", MODELS)
 def test_score_is_nil_at_the_estimates_and_squared_residuals_average_to_sigma2(model, effects):
-    from clusterlib.spatial_panel.estimation import MODELS as SPECIFICATIONS
-    from clusterlib.spatial_panel.jacobians import System, make_jacobian
+    from clusterlib.spatial_panel._estimation import MODELS as SPECIFICATIONS
+    from clusterlib.spatial_panel._jacobians import System, make_jacobian
 
     w = nearest(20)
     panel = simulated(w, 6, 0.4, 0.3, seed=2)
@@ -299,8 +299,8 @@ def test_without_spatial_parameters_the_likelihood_is_that_of_least_squares(effe
 def test_score_is_the_slope_of_the_likelihood(model):
     w = nearest(20)
     panel = simulated(w, 6, 0.5, 0.2)
-    from clusterlib.spatial_panel.estimation import MODELS as SPECIFICATIONS
-    from clusterlib.spatial_panel.jacobians import System, make_jacobian
+    from clusterlib.spatial_panel._estimation import MODELS as SPECIFICATIONS
+    from clusterlib.spatial_panel._jacobians import System, make_jacobian
 
     kind = SPECIFICATIONS[model]
     design = make_design(panel, "y", X, w, "twoway", lags=kind.lags)

@@ -12,7 +12,7 @@ from spatial_panel_cases import nearest, simulated
 
 from clusterlib.errors import InvalidInputError
 from clusterlib.spatial_panel import likelihood_ratio_test, spatial_panel, two_weights_sar, wald_test
-from clusterlib.spatial_panel.two_weights import _admissible
+from clusterlib.spatial_panel._two_weights import _admissible
 
 X = ["x1", "x2"]
 RHOS = ["rho_within", "rho_across"]
@@ -195,8 +195,8 @@ def test_admissible_values_are_those_with_a_spectral_radius_below_one():
 
 
 def test_order_of_rows_does_not_matter_and_residuals_keep_it():
-    pair = parts(12)
-    panel = drawn(pair)
+    pair = [pd.DataFrame(part, range(12), range(12)) for part in parts(12)]
+    panel = drawn(parts(12))
     rows = panel.sample(frac=1, random_state=1)
     one, other = (two_weights_sar(frame, "y", X, *pair, "twoway") for frame in (panel, rows))
     np.testing.assert_allclose(one.params, other.params, rtol=1e-8)
@@ -204,7 +204,7 @@ def test_order_of_rows_does_not_matter_and_residuals_keep_it():
 
 
 def test_more_than_2000_units_are_refused(monkeypatch):
-    from clusterlib.spatial_panel import two_weights
+    from clusterlib.spatial_panel import _two_weights as two_weights
 
     monkeypatch.setattr(two_weights, "DENSE_UNITS", 10)
     pair = parts(12)

@@ -10,9 +10,9 @@ from spatial_panel_cases import nearest, row_standardised, simulated
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.panel import fixed_effects
 from clusterlib.spatial_panel import align_weights, spatial_panel
-from clusterlib.spatial_panel.jacobians import EigenJacobian, InterpolatedJacobian, System
-from clusterlib.spatial_panel.likelihood import Counting, SampleProfiles
-from clusterlib.spatial_panel.wild_bootstrap import null_impacts
+from clusterlib.spatial_panel._jacobians import EigenJacobian, InterpolatedJacobian, System
+from clusterlib.spatial_panel._likelihood import Counting, SampleProfiles
+from clusterlib.spatial_panel._wild_bootstrap import null_impacts
 
 KINDS = ["direct", "indirect", "total"]
 
@@ -87,6 +87,7 @@ def test_without_weights_draws_are_fixed_effects_coefficients_of_such_samples():
 def test_draws_are_the_same_for_a_seed_whatever_the_order_of_rows_and_of_variables():
     w = symmetric(12)
     panel = simulated(w, 5, 0.3, seed=4)
+    w = pd.DataFrame(w, range(12), range(12))
     first = null_impacts(panel, "y", ["x1", "x2"], w, "x1", draws=20, seed=8)
     shuffled = null_impacts(panel.sample(frac=1, random_state=1), "y", ["x2", "x1"], w, "x1", draws=20, seed=8)
     np.testing.assert_allclose(first, shuffled, atol=1e-10)

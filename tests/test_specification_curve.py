@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.panel import fixed_effects
-from clusterlib.spatial_panel.wild_bootstrap import null_impacts
+from clusterlib.spatial_panel._wild_bootstrap import null_impacts
 from clusterlib.specification_curve import FIELDS, STATISTICS, specification_curve
 
 CHOICES = {"index": ["a", "b"], "period": ["long", "short", "late"]}

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import expon, norm, truncnorm
 
-from clusterlib.efficiency.frontier import _mixed_p_value, stochastic_frontier
-from clusterlib.efficiency.frontier_likelihood import Likelihood
+from clusterlib.efficiency._frontier import _mixed_p_value, stochastic_frontier
+from clusterlib.efficiency._frontier_likelihood import Likelihood
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
 REFERENCE = Path(__file__).parent / "reference"

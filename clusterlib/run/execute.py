@@ -287,8 +287,8 @@ def _write_table(stem: Path, entry: dict) -> None:
     """Write a recorded table as csv, with full precision, and as people see it in LaTeX."""
     import pandas as pd
 
-    from clusterlib.tables.cells import Cells
-    from clusterlib.tables.latex import set_latex
+    from clusterlib.core.tables import Cells
+    from clusterlib.tables._latex import set_latex
 
     table = entry["value"]
     frame = pd.DataFrame(table["data"], columns=[*table["index"], *table["columns"]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from clusterlib.data.processed import is_current, read_manifest
+from clusterlib.data._processed import is_current, read_manifest
 from clusterlib.errors import DataNotBuiltError
 from clusterlib.paths import Project, get_project
 from clusterlib.regions import REGIONS, get_region

@@ -56,5 +56,5 @@ _PAGE_SOURCES = ("run/pages.py", "run/templates/page", "run/templates/style.css"
 _REPORT_SOURCES = ("report", "run/templates/style.css")
 STEPS = [
     Step("html", "clusterlib.run.pages:write_page", _PAGE_SOURCES),
-    Step("report", "clusterlib.report.render:write_files", _REPORT_SOURCES, is_report),
+    Step("report", "clusterlib.report._render:write_files", _REPORT_SOURCES, is_report),
 ]

@@ -176,7 +176,7 @@ def run_sweep(
 
 
 def _prepare(notebook: Notebook, folder: Path, project: Project, limits: Limits, keep: bool) -> _Sweep:
-    from clusterlib.data.processed import build, read_manifest
+    from clusterlib.data._processed import build, read_manifest
     from clusterlib.provenance import git_commit
 
     build(project)

@@ -294,8 +294,8 @@ def _say_nothing(*_: object, **__: object) -> None: ...
 
 
 def _setting(project: Project, limits: Limits, say: Callable) -> Setting:
-    from clusterlib.data.processed import build as build_data
-    from clusterlib.data.processed import read_manifest
+    from clusterlib.data._processed import build as build_data
+    from clusterlib.data._processed import read_manifest
 
     if build_data(project):
         say("Built data/processed from data/raw.")

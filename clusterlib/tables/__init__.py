@@ -2,12 +2,4 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=["cells", "latex", "models", "page"],
-    submod_attrs={
-        "latex": ["three_line_table_latex"],
-        "models": ["coefficient_records", "regression_table"],
-        "page": ["three_line_table"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,17 @@
+from ._coupling import COORDINATION_GRADES as COORDINATION_GRADES
+from ._coupling import Coordination as Coordination
+from ._coupling import coupling_coordination as coupling_coordination
+from ._index import CompositeIndex as CompositeIndex
+from ._index import composite_index as composite_index
+from ._index import obstacle_degree as obstacle_degree
+from ._normalisation import normalise as normalise
+from ._ranking import Topsis as Topsis
+from ._ranking import topsis as topsis
+from ._robustness import Sensitivity as Sensitivity
+from ._robustness import sensitivity as sensitivity
+from ._weighting import WEIGHTING as WEIGHTING
+from ._weighting import PrincipalComponents as PrincipalComponents
+from ._weighting import critic_weights as critic_weights
+from ._weighting import entropy_weights as entropy_weights
+from ._weighting import pca_weights as pca_weights
+from ._weighting import principal_components as principal_components

@@ -1,0 +1,1 @@
+"""What every method stands on: checks, effects, covariance, weights, resampling, results. One of each."""

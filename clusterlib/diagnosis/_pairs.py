@@ -1,0 +1,228 @@
+"""How alike neighbours and others move, in one jurisdiction and across a border (成对相关的边界检验)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from clusterlib.core.checks import check_panel
+from clusterlib.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
+
+KINDS = ("neighbours_within", "others_within", "neighbours_across", "others_across")
+_FEW_PERIODS = 4
+
+
+@dataclass(frozen=True)
+class PairCorrelations:
+    """Correlations of pairs of units over time, by kind of pair.
+
+    Attributes
+    ----------
+    table : DataFrame
+        By kind: ``correlation`` (mean over pairs) and number of ``pairs``.
+    premiums : DataFrame
+        Rows ``within``, ``across``: ``estimate``, how much more alike neighbours move than others on the same side of
+        the border, and ``p_value`` by permutation, one-sided; row ``difference`` with a ``std_error`` (jackknife over
+        jurisdictions), ``lower``, ``upper`` and the ``p_value`` of none.
+    by_distance : DataFrame
+        By upper end of a class of distance: mean correlation and pairs ``within`` and ``across``; empty without.
+    settings : dict
+    """
+
+    table: pd.DataFrame
+    premiums: pd.DataFrame
+    by_distance: pd.DataFrame
+    settings: dict = field(default_factory=dict)
+
+    def summary(self) -> pd.DataFrame:
+        """Return the table by kind of pair."""
+        return self.table
+
+
+def pair_correlations(
+    panel: pd.DataFrame,
+    y: str,
+    graph: Graph,
+    jurisdiction: pd.Series,
+    *,
+    units: Iterable | None = None,
+    distance: pd.DataFrame | None = None,
+    classes: Iterable[float] = (100, 150, 200, 300, 400, 600),
+    permutations: int = 999,
+    seed: int = 0,
+    level: float = 0.95,
+) -> PairCorrelations:
+    r"""Border effect without a model: are neighbours more alike than others, within and across (成对相关的边界检验)?
+
+    With the means of units and periods taken out, :math:`r_{ij}` the correlation of units i and j over time, and means
+    over pairs of neighbours and of others, within jurisdictions and across the border of two that touch,
+
+    .. math:: \Delta_{in} = \bar r_{in}^{near} - \bar r_{in}^{other}, \quad
+              \Delta_{out} = \bar r_{out}^{near} - \bar r_{out}^{other}
+
+    Shocks that a jurisdiction shares raise both parts of :math:`\Delta_{in}` alike and drop out: a spillover that stops
+    at the border shows as :math:`\Delta_{in} > \Delta_{out}`. Under permutation of units within their jurisdictions
+    nearness does not matter, whatever a jurisdiction shares.
+
+    Parameters
+    ----------
+    panel : DataFrame
+        Indexed by (unit, period); units without a row in some period are left out.
+    y : str
+    graph : Graph
+        Neighbours.
+    jurisdiction : Series
+        Of each unit.
+    units : iterable, optional
+        Take only pairs of which one is among these.
+    distance : DataFrame, optional
+        Kilometres between units.
+    classes : iterable of float
+        Upper ends of classes of distance.
+    permutations, seed : int
+    level : float
+        Of the interval of the difference.
+
+    Returns
+    -------
+    PairCorrelations
+
+    Raises
+    ------
+    InvalidInputError
+        For fewer than four periods, or no pair of some kind.
+    UnknownNameError
+        If there is no such column.
+
+    Notes
+    -----
+    The jackknife leaves out all pairs of one jurisdiction at a time. It needs three jurisdictions or more.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from libpysal.graph import Graph
+    >>> from scipy.sparse import csr_array
+    >>> ring = sum(np.roll(np.eye(24), step, axis=1) for step in (-1, 1))
+    >>> province = pd.Series(np.arange(24) // 6, index=range(24))
+    >>> shared = np.random.default_rng(0).normal(size=(4, 9))[province]
+    >>> growth = shared + np.random.default_rng(1).normal(size=(24, 9))
+    >>> index = pd.MultiIndex.from_product([range(24), range(9)])
+    >>> panel = pd.DataFrame({"growth": growth.ravel()}, index)
+    >>> result = pair_correlations(panel, "growth", Graph.from_sparse(csr_array(ring), ids=range(24)), province)
+    >>> result.table["pairs"].tolist(), bool(result.premiums.loc["within", "p_value"] > 0.05)
+    ([20, 40, 4, 140], True)
+    """
+    values = check_panel(panel, [y])[y].unstack().dropna()
+    values = values.loc[values.index.intersection(graph.unique_ids)]
+    if values.shape[1] < _FEW_PERIODS:
+        raise InvalidInputError(f"{values.shape[1]} period(s): correlations over time need at least {_FEW_PERIODS}")
+    ids = values.index
+    code, names = jurisdiction.loc[ids].factorize()
+    left = values.to_numpy() - values.mean(axis=1).to_numpy()[:, None]
+    left = left - left.mean(axis=0)
+    left = left / np.linalg.norm(left, axis=1)[:, None]
+    alike = left @ left.T
+    pairs = _pairs(graph, ids, code, None if units is None else ids.isin(list(units)))
+    if any(not len(pairs[kind][0]) for kind in KINDS):
+        empty = next(kind for kind in KINDS if not len(pairs[kind][0]))
+        raise InvalidInputError(f"no pair of the kind {empty!r} among {len(ids)} units")
+    table = pd.DataFrame({kind: {"correlation": alike[at].mean(), "pairs": len(at[0])} for kind, at in pairs.items()}).T
+    premiums = _premiums(alike, pairs, code, permutations, seed, level)
+    by_distance = pd.DataFrame()
+    if distance is not None:
+        by_distance = _by_distance(alike, pairs, distance.loc[ids, ids].to_numpy(), list(classes))
+    settings = {
+        "y": y, "units": len(ids), "periods": values.shape[1], "jurisdictions": len(names),
+        "permutations": permutations, "seed": seed, "level": level,
+    }  # fmt: skip
+    return PairCorrelations(table.astype({"pairs": int}), premiums, by_distance, settings)
+
+
+def _pairs(graph: Graph, ids: pd.Index, code: np.ndarray, core: np.ndarray | None) -> dict:
+    """Positions of the pairs of each kind, each pair once."""
+    matrix = graph.subgraph(ids).sparse.tocoo()
+    position = ids.get_indexer(pd.Index(graph.subgraph(ids).unique_ids))
+    near = np.zeros((len(ids), len(ids)), dtype=bool)
+    near[position[matrix.row[matrix.data > 0]], position[matrix.col[matrix.data > 0]]] = True
+    near |= near.T
+    same = np.equal.outer(code, code)
+    member = np.eye(code.max() + 1, dtype=bool)[code]
+    touching = (member.T.astype(int) @ (near & ~same) @ member) > 0
+    facing = touching[np.ix_(code, code)] & ~same
+    taken = np.triu(np.ones_like(near), 1)
+    if core is not None:
+        taken &= core[:, None] | core[None, :]
+    kinds = {
+        "neighbours_within": near & same,
+        "others_within": ~near & same,
+        "neighbours_across": near & ~same,
+        "others_across": ~near & facing,
+    }
+    return {kind: np.nonzero(chosen & taken) for kind, chosen in kinds.items()}
+
+
+def _gaps(alike: np.ndarray, pairs: dict) -> np.ndarray:
+    """Premium of neighbours within and across."""
+    means = [alike[pairs[kind]].mean() for kind in KINDS]
+    return np.array([means[0] - means[1], means[2] - means[3]])
+
+
+def _premiums(alike, pairs, code, permutations: int, seed: int, level: float) -> pd.DataFrame:
+    from scipy.stats import t
+
+    observed = _gaps(alike, pairs)
+    random = np.random.default_rng(seed)
+    drawn = np.empty((permutations, 2))
+    groups = [np.flatnonzero(code == k) for k in range(code.max() + 1)]
+    for d in range(permutations):
+        order = np.arange(len(code))
+        for group in groups:
+            order[group] = random.permutation(group)
+        drawn[d] = _gaps(alike, {kind: (order[i], order[j]) for kind, (i, j) in pairs.items()})
+    p_values = (1 + (drawn >= observed).sum(axis=0)) / (permutations + 1)
+    error, count = _jackknife(alike, pairs, code)
+    gap = observed[0] - observed[1]
+    half = t(count - 1).ppf((1 + level) / 2) * error if count > 2 else np.nan
+    p_equal = 2 * t(count - 1).sf(abs(gap) / error) if count > 2 else np.nan
+    rows = {
+        "within": [observed[0], np.nan, np.nan, np.nan, p_values[0]],
+        "across": [observed[1], np.nan, np.nan, np.nan, p_values[1]],
+        "difference": [gap, error, gap - half, gap + half, p_equal],
+    }
+    return pd.DataFrame(rows, index=["estimate", "std_error", "lower", "upper", "p_value"]).T
+
+
+def _jackknife(alike, pairs, code) -> tuple[float, int]:
+    """Standard error of the difference of both premiums, leaving out one jurisdiction at a time."""
+    without = []
+    for k in np.unique(code):
+        rest = {kind: np.array([i, j])[:, (code[i] != k) & (code[j] != k)] for kind, (i, j) in pairs.items()}
+        if all(at.shape[1] for at in rest.values()):
+            within, across = _gaps(alike, {kind: tuple(at) for kind, at in rest.items()})
+            without.append(within - across)
+    count = len(without)
+    if count < 3:
+        return np.nan, count
+    return float(np.sqrt((count - 1) / count * ((np.array(without) - np.mean(without)) ** 2).sum())), count
+
+
+def _by_distance(alike, pairs, kilometres: np.ndarray, classes: list[float]) -> pd.DataFrame:
+    """Mean correlation by class of distance, within jurisdictions and across borders, with numbers of pairs."""
+    rows = {}
+    for side in ("within", "across"):
+        i, j = (np.concatenate([pairs[f"{who}_{side}"][k] for who in ("neighbours", "others")]) for k in (0, 1))
+        place = np.digitize(kilometres[i, j], classes)
+        for c, end in enumerate(classes):
+            chosen = alike[i, j][place == c]
+            rows.setdefault(end, {}).update(
+                {side: chosen.mean() if len(chosen) else np.nan, f"pairs_{side}": len(chosen)}
+            )
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("kilometres")

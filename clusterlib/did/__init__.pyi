@@ -1,0 +1,15 @@
+from ._decomposition import GoodmanBacon as GoodmanBacon
+from ._decomposition import goodman_bacon as goodman_bacon
+from ._dynamic import EventStudy as EventStudy
+from ._dynamic import event_study as event_study
+from ._exposure import SpilloverDiD as SpilloverDiD
+from ._exposure import spillover_did as spillover_did
+from ._permutation import PlaceboTest as PlaceboTest
+from ._permutation import placebo_test as placebo_test
+from ._staggered import StaggeredDiD as StaggeredDiD
+from ._staggered import staggered_did as staggered_did
+from ._static import TwowayDiD as TwowayDiD
+from ._static import twoway_did as twoway_did
+from ._synthetic import SyntheticControl as SyntheticControl
+from ._synthetic import synthetic_control as synthetic_control
+from ._timing import first_treated as first_treated

@@ -1,0 +1,4 @@
+from ._envelopment import EnvelopmentResult as EnvelopmentResult
+from ._envelopment import data_envelopment as data_envelopment
+from ._frontier import FrontierResult as FrontierResult
+from ._frontier import stochastic_frontier as stochastic_frontier

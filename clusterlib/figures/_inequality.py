@@ -1,0 +1,194 @@
+"""Plots of inequality and convergence: decompositions, intervals, growth, clubs, and density ridges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from clusterlib.errors import InvalidInputError
+from clusterlib.figures._style import NEUTRAL, SERIES_COLOURS, SERIES_HATCHES, Mark
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PARTS = {
+    "within": "Within groups 组内",
+    "between": "Net between groups 组间净值",
+    "transvariation": "Transvariation 超变密度",
+}
+_YEAR = "Year 年份"
+_MOST_LABELS = 10
+
+
+def decomposition_bars(tables: Mapping[str, pd.DataFrame], title: str) -> Figure:
+    """Draw Dagum's parts of the Gini by period as stacked bars, one panel a table, with contributions in percent.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        Heading of each panel and the table of :class:`clusterlib.inequality.DagumByPeriod`.
+    title : str
+    """
+    figure, panels = plt.subplots(1, len(tables), figsize=(7.4, 3.4), sharey=True, squeeze=False)
+    for axes, (heading, table) in zip(panels[0], tables.items(), strict=True):
+        _stack(axes, table)
+        axes.set_title(heading, fontsize=8.5)
+        axes.set_xlabel(_YEAR)
+    panels[0, 0].set_ylabel("Gini coefficient 基尼系数")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def _stack(axes: Axes, table: pd.DataFrame) -> None:
+    base = np.zeros(len(table))
+    colours = (SERIES_COLOURS[0], SERIES_COLOURS[2], SERIES_COLOURS[1])
+    for colour, hatch, (part, label) in zip(colours, SERIES_HATCHES, PARTS.items(), strict=False):
+        axes.bar(table.index, table[part], 0.8, base, label=label, color=colour, hatch=hatch, edgecolor="white", lw=0.4)
+        if len(table) <= _MOST_LABELS:
+            for year, low, high, share in zip(
+                table.index, base, base + table[part], table[f"{part}_contribution"], strict=True
+            ):
+                _share(axes, year, (low + high) / 2, share)
+        base = base + table[part].to_numpy()
+    step = 2 if len(table) <= _MOST_LABELS else 4
+    axes.set_xticks(table.index[::step])
+    axes.tick_params(axis="x", labelsize=7)
+
+
+def _share(axes: Axes, x: float, y: float, percent: float) -> None:
+    if percent >= 5:
+        box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
+        axes.text(x, y, f"{percent:.0f}", ha="center", va="center", fontsize=6, bbox=box)
+
+
+def interval_lines(
+    series: Mapping[str, pd.DataFrame], marks: Mapping[str, Mark], title: str, ylabel: str, dodge: float = 0.12
+) -> Figure:
+    """Draw lines over periods with an interval at every point.
+
+    Parameters
+    ----------
+    series : mapping of str to DataFrame
+        Label and columns ``estimate``, ``lower``, ``upper`` by period.
+    marks : mapping of str to Mark
+        By the same labels.
+    title, ylabel : str
+    dodge : float
+        Periods by which the points of neighbouring series stand apart.
+    """
+    figure, axes = plt.subplots(figsize=(7, 3.8))
+    for i, (label, table) in enumerate(series.items()):
+        mark, x = marks[label], table.index.to_numpy(float) + (i - (len(series) - 1) / 2) * dodge
+        axes.vlines(x, table["lower"], table["upper"], color=mark.colour, linewidth=1.1)
+        axes.plot(x, table["estimate"], color=mark.colour, marker=mark.marker, linestyle=mark.line, ms=4, label=label)
+    years = pd.Index(sorted(set().union(*(table.index for table in series.values()))))
+    axes.set(title=title, ylabel=ylabel, xlabel=_YEAR, xticks=years[:: 1 if len(years) <= _MOST_LABELS else 2])
+    axes.legend(fontsize=8)
+    return figure
+
+
+def growth_scatter(
+    points: pd.DataFrame, marks: Mapping[str, Mark], labels: Mapping[str, str], line: tuple[float, float], title: str
+) -> Figure:
+    """Draw growth against the initial level, marked by group, with the line of absolute convergence.
+
+    Parameters
+    ----------
+    points : DataFrame
+        One row a unit: ``initial`` (logarithm), ``growth`` (percent a year), ``group`` and, to be written beside some
+        of them, ``name`` (empty for none).
+    marks, labels : mapping
+        By group.
+    line : (float, float)
+        Constant and slope, percent a year.
+    title : str
+    """
+    figure, axes = plt.subplots(figsize=(6.6, 4.2))
+    for group, part in points.groupby("group", sort=False):
+        mark = marks[group]
+        axes.scatter(
+            part["initial"], part["growth"], s=26, c=mark.colour, marker=mark.marker, label=labels[group], alpha=0.9
+        )
+    for _, row in points[points["name"] != ""].iterrows():
+        axes.annotate(row["name"], (row["initial"], row["growth"]), (6, -3), textcoords="offset points", fontsize=7)
+    ends = np.array([points["initial"].min(), points["initial"].max()])
+    axes.plot(ends, line[0] + line[1] * ends, color=NEUTRAL, linewidth=1, linestyle="--")
+    axes.set(
+        title=title,
+        xlabel="Logarithm of the initial level 初始水平（对数）",
+        ylabel="Growth, percent a year 年均增长率（%）",
+    )
+    axes.legend(fontsize=7.5)
+    return figure
+
+
+def club_paths(transitions: pd.DataFrame, membership: pd.Series, title: str, log: bool = False) -> Figure:
+    """Draw relative transition paths: every unit thin, the mean of every club thick, divergent units dotted.
+
+    Parameters
+    ----------
+    transitions : DataFrame
+        One row a unit, one column a period, relative to the mean of all units.
+    membership : Series
+        Club of each unit, 0 for none.
+    title : str
+    log : bool
+        Draw the scale in logarithms, for levels that are multiples of one another.
+    """
+    numbers = sorted(membership.unique(), key=lambda number: (number == 0, number))
+    if len(numbers) > len(SERIES_COLOURS) + 1:
+        raise InvalidInputError(f"{len(numbers)} clubs: the figure can tell {len(SERIES_COLOURS)} apart")
+    figure, axes = plt.subplots(figsize=(7, 3.9))
+    lines = ["-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (7, 2)), (0, (3, 1))]
+    for i, number in enumerate(numbers):
+        paths = transitions[membership == number]
+        colour = SERIES_COLOURS[i] if number else NEUTRAL
+        axes.plot(paths.columns, paths.T, color=colour, linewidth=0.4, alpha=0.45)
+        name = f"Club {number} 俱乐部{number}" if number else "Divergent 发散"
+        style = lines[i] if number else ":"
+        label = f"{name} (n = {len(paths)})"
+        axes.plot(paths.columns, paths.mean(), color=colour, linewidth=2, linestyle=style, label=label)
+    axes.axhline(1, color=NEUTRAL, linewidth=0.6)
+    years = transitions.columns
+    axes.set(title=title, xlabel=_YEAR, ylabel="Relative to the mean 相对转移路径")
+    axes.set_xticks(years[:: 1 if len(years) <= _MOST_LABELS else 2])
+    if log:
+        axes.set_yscale("log", base=2)
+        axes.yaxis.set_major_formatter("{x:g}")
+    axes.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def density_ridges(densities: pd.DataFrame, title: str, xlabel: str, overlap: float = 1.6) -> Figure:
+    """Draw densities one above the other, the first period on top; outlines keep them apart in grey.
+
+    Parameters
+    ----------
+    densities : DataFrame
+        One row a grid point, one column a period, as :meth:`clusterlib.inequality.KernelDensity.wide` gives.
+    title, xlabel : str
+    overlap : float
+        Height of the highest peak in distances between ridges.
+    """
+    figure, axes = plt.subplots(figsize=(6.6, 1.2 + 0.3 * densities.shape[1]))
+    scale = overlap / densities.to_numpy().max()
+    x = densities.index.to_numpy()
+    base = np.arange(densities.shape[1])[::-1]
+    for level, density in zip(base, densities.to_numpy().T, strict=True):
+        height = level + scale * density
+        shade = 0.9 - 0.45 * (1 - level / max(len(base) - 1, 1))
+        axes.fill_between(x, level, height, color=str(shade), linewidth=0, zorder=2 * (len(base) - level))
+        axes.plot(x, height, color=SERIES_COLOURS[0], linewidth=1, zorder=2 * (len(base) - level) + 1)
+        top = int(np.argmax(height))
+        axes.plot(x[top], height[top], "o", color=SERIES_COLOURS[1], ms=3, zorder=2 * (len(base) - level) + 1)
+    axes.set(title=title, xlabel=xlabel, xlim=(x[0], x[-1]), yticks=base, yticklabels=densities.columns)
+    axes.tick_params(axis="y", length=0, labelsize=8)
+    axes.spines["left"].set_visible(False)
+    return figure

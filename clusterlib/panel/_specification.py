@@ -1,0 +1,337 @@
+"""Tests between panel models (设定检验): Hausman, F of the effects, Breusch-Pagan, cross-section dependence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from clusterlib.core.checks import as_names, check_panel
+from clusterlib.core.covariance import make_covariance
+from clusterlib.core.within import least_squares
+from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.panel._design import make_design
+from clusterlib.panel._regression import fixed_effects
+from clusterlib.panel._variance_components import random_design, random_effects
+
+HAUSMAN_METHODS = ("auxiliary", "classic")
+
+
+@dataclass(frozen=True)
+class PanelTest:
+    """A test of a panel model.
+
+    Attributes
+    ----------
+    name, null : str
+        The test, and what holds if it does not reject.
+    statistic, p_value : float
+    distribution : str
+        ``"chi2"``, ``"F"`` or ``"normal"``.
+    df : tuple of int
+        Degrees of freedom.
+    settings : dict
+    """
+
+    name: str
+    null: str
+    statistic: float
+    p_value: float
+    distribution: str
+    df: tuple[int, ...]
+    settings: dict
+
+    def summary(self) -> pd.DataFrame:
+        """Return one row with statistic, distribution, degrees of freedom, p value and null."""
+        row = {
+            "statistic": self.statistic,
+            "distribution": self.distribution,
+            "df": ", ".join(map(str, self.df)),
+            "p_value": self.p_value,
+            "null": self.null,
+        }
+        return pd.DataFrame(row, index=pd.Index([self.name], name="test"))
+
+
+def make_test(
+    name: str, null: str, statistic: float, distribution: str, df: tuple[int, ...], settings: dict
+) -> PanelTest:
+    """Return the test with its p value; a normal statistic is tested two-sided."""
+    from scipy.stats import chi2, f, norm
+
+    p_value = {
+        "chi2": lambda: chi2.sf(statistic, *df),
+        "F": lambda: f.sf(statistic, *df),
+        "normal": lambda: 2 * norm.sf(abs(statistic)),
+    }[distribution]()
+    return PanelTest(name, null, float(statistic), float(p_value), distribution, df, settings)
+
+
+def wald_statistic(estimates: np.ndarray, covariance: np.ndarray) -> float:
+    """Return b'V^-1 b.
+
+    Raises
+    ------
+    InvalidInputError
+        If V is singular, as it is with no more clusters than estimates.
+    """
+    scale = np.sqrt(np.diag(covariance))
+    if np.linalg.eigvalsh(covariance / np.outer(scale, scale))[0] < 1e-10:
+        raise InvalidInputError(
+            f"the covariance of {len(estimates)} estimates that are tested together is singular: there must be more "
+            "clusters than estimates"
+        )
+    return float(estimates @ np.linalg.solve(covariance, estimates))
+
+
+def hausman_test(
+    data: pd.DataFrame,
+    y: str,
+    x: str | Iterable[str],
+    *,
+    method: str = "auxiliary",
+    time_effects: bool = False,
+    cov: str = "cluster",
+    cluster: str | pd.Series = "entity",
+    small_sample: bool | str = True,
+) -> PanelTest:
+    r"""Hausman test (豪斯曼检验) of random against fixed unit effects.
+
+    The classic form compares the coefficients, under errors that are independent with one variance:
+
+    .. math:: H = (b_{FE} - b_{RE})' (V_{FE} - V_{RE})^{-1} (b_{FE} - b_{RE}) \sim \chi^2_k
+
+    The auxiliary regression adds the within-transformed variables to the random-effects one and tests that their
+    coefficients are nil; with clustered errors it holds for errors of any kind within clusters.
+
+    .. math:: y_{it} - \theta_i \bar y_i = (x_{it} - \theta_i \bar x_i)'\beta + (x_{it} - \bar x_i)'\delta + u_{it}
+
+    Parameters
+    ----------
+    data : DataFrame
+        Indexed (unit, time), complete in the columns used.
+    y : str
+    x : str or iterable of str
+        Variables that vary within units.
+    method : {"auxiliary", "classic"}
+    time_effects : bool
+        Give both models dummies of the periods, which are not tested.
+    cov, cluster, small_sample
+        Of the auxiliary regression, as in :func:`clusterlib.panel.fixed_effects` (``"cluster"``, ``"robust"`` or
+        ``"classical"``); the classic test takes no notice of them.
+
+    Returns
+    -------
+    PanelTest
+        Chi-squared. Of the classic test ``settings["positive_definite"]`` tells whether :math:`V_{FE} - V_{RE}` is;
+        where it is not, the statistic does not have this distribution: use the auxiliary regression.
+
+    Raises
+    ------
+    InvalidInputError
+        As :func:`clusterlib.panel.fixed_effects`; for the classic test also if the statistic is negative.
+    UnknownNameError
+        For an unknown method or option.
+
+    References
+    ----------
+    Hausman, J. A. (1978). Econometrica 46, 1251-1271. Wooldridge, J. M. (2010). Econometric Analysis of Cross Section
+    and Panel Data, 2nd ed., sec. 10.7.3. MIT Press.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> random = np.random.default_rng(1)
+    >>> index = pd.MultiIndex.from_product([range(40), range(5)], names=["unit", "year"])
+    >>> unit = np.repeat(random.normal(size=40), 5)
+    >>> data = pd.DataFrame({"x": unit + random.normal(size=200)}, index=index)
+    >>> data["y"] = data["x"] + 2 * unit + random.normal(size=200)
+    >>> hausman_test(data, "y", "x").p_value < 0.001
+    True
+    """
+    if method not in HAUSMAN_METHODS:
+        raise UnknownNameError("method", method, HAUSMAN_METHODS)
+    names = as_names(x)
+    settings = {"y": y, "x": tuple(names), "method": method, "time_effects": time_effects}
+    if method == "classic":
+        statistic, used = _classic_hausman(data, y, names, time_effects)
+    else:
+        statistic, used = _auxiliary_hausman(data, y, names, time_effects, cov, cluster, small_sample)
+    null = "unit effects are unrelated to the variables 个体效应与变量无关"
+    return make_test("Hausman 豪斯曼检验", null, statistic, "chi2", (len(names),), settings | used)
+
+
+def _classic_hausman(data: pd.DataFrame, y: str, names: list[str], time_effects: bool) -> tuple[float, dict]:
+    fixed = fixed_effects(data, y, names, "twoway" if time_effects else "entity", "classical")
+    random = random_effects(data, y, names, time_effects=time_effects)
+    gap = (fixed.params - random.params[names]).to_numpy()
+    difference = (fixed.covariance - random.covariance.loc[names, names]).to_numpy()
+    statistic = float(gap @ np.linalg.solve(difference, gap))
+    if statistic < 0:
+        raise InvalidInputError(
+            f"the classic statistic is {statistic:.3g}, below zero, since the difference of the covariances is not "
+            "positive definite: use method='auxiliary'"
+        )
+    scale = np.sqrt(np.diag(fixed.covariance))
+    definite = np.linalg.eigvalsh(difference / np.outer(scale, scale)).min() > 0
+    return statistic, {"positive_definite": bool(definite)}
+
+
+def _auxiliary_hausman(data, y, names, time_effects, cov, cluster, small_sample) -> tuple[float, dict]:
+    make_design(data, y, names, "entity")
+    design, X, components = random_design(data, y, names, time_effects)
+    layout = design.layout
+    tested = design.X[:, 1:] - layout.unit_means(design.X[:, 1:])
+    y_star = components.transform(design.y[:, None], layout)[:, 0]
+    columns = np.column_stack([components.transform(X, layout), tested])
+    labels = [*design.names, *layout.periods[1:]] if time_effects else list(design.names)
+    fit = least_squares(y_star, columns, [*labels, *names])
+    covariance = make_covariance(cov, layout, cluster=cluster, small_sample=small_sample)
+    matrix = covariance.of(fit.inverse, columns * fit.residuals[:, None], fit.residuals, layout)
+    last = slice(-len(names), None)
+    return wald_statistic(fit.params[last], matrix[last, last]), covariance.settings
+
+
+def effects_test(data: pd.DataFrame, y: str, x: str | Iterable[str], effects: str = "entity") -> PanelTest:
+    r"""F test of the effects (固定效应联合显著性检验) against the pooled regression.
+
+    .. math:: F = \frac{(RSS_0 - RSS_1) / q}{RSS_1 / (n - k - q - 1)}
+
+    Parameters
+    ----------
+    data : DataFrame
+        Indexed (unit, time), complete in the columns used.
+    y : str
+    x : str or iterable of str
+    effects : {"entity", "time", "twoway"}
+
+    Returns
+    -------
+    PanelTest
+        F with q, the number of independent effects less the constant, and the fixed-effects model's residual degrees of
+        freedom. It supposes independent errors of one variance.
+
+    Raises
+    ------
+    InvalidInputError, UnknownNameError
+        As :func:`clusterlib.panel.fixed_effects`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> index = pd.MultiIndex.from_product([["a", "b", "c"], [2020, 2021, 2022]], names=["unit", "year"])
+    >>> data = pd.DataFrame({"x": [1.0, 2, 4, 3, 3, 5, 2, 6, 7], "y": [7, 9, 13, 7, 6, 11, 4, 12, 15.0]}, index=index)
+    >>> effects_test(data, "y", "x").df
+    (2, 5)
+    """
+    if effects not in ("entity", "time", "twoway"):
+        raise UnknownNameError("effects", effects, ["entity", "time", "twoway"])
+    pooled = fixed_effects(data, y, x, "none", "classical")
+    fixed = fixed_effects(data, y, x, effects, "classical")
+    q = pooled.df_residual - fixed.df_residual
+    statistic = (pooled.rss - fixed.rss) / q / fixed.sigma2
+    settings = {"y": y, "x": tuple(as_names(x)), "effects": effects}
+    null = f"no {effects} effects 不存在固定效应"
+    return make_test("F of the effects 固定效应 F 检验", null, statistic, "F", (q, fixed.df_residual), settings)
+
+
+def breusch_pagan_test(data: pd.DataFrame, y: str, x: str | Iterable[str]) -> PanelTest:
+    r"""Breusch and Pagan's Lagrange multiplier test (布罗施-帕甘 LM 检验) for random unit effects.
+
+    With the pooled residuals :math:`e` and :math:`T_i` rows of unit i,
+
+    .. math:: LM = \frac{n^2}{2 (\sum_i T_i^2 - n)} \Big(\frac{\sum_i (\sum_t e_{it})^2}{\sum_{it} e_{it}^2} - 1\Big)^2
+              \sim \chi^2_1
+
+    Parameters
+    ----------
+    data : DataFrame
+        Indexed (unit, time), complete in the columns used.
+    y : str
+    x : str or iterable of str
+
+    Returns
+    -------
+    PanelTest
+
+    Raises
+    ------
+    InvalidInputError, UnknownNameError
+        As :func:`clusterlib.panel.fixed_effects`, and if every unit has one row.
+
+    References
+    ----------
+    Breusch, T. S. and Pagan, A. R. (1980). Review of Economic Studies 47, 239-253. Baltagi, B. H. and Li, Q. (1990).
+    Econometric Theory 6, 283-285.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> index = pd.MultiIndex.from_product([["a", "b", "c"], [2020, 2021, 2022]], names=["unit", "year"])
+    >>> data = pd.DataFrame({"x": [1.0, 2, 4, 3, 3, 5, 2, 6, 7], "y": [7, 9, 13, 7, 6, 11, 4, 12, 15.0]}, index=index)
+    >>> breusch_pagan_test(data, "y", "x").df
+    (1,)
+    """
+    residuals = fixed_effects(data, y, x, "none", "classical").residuals
+    by_unit = residuals.groupby(level=0)
+    n, counts = len(residuals), by_unit.size()
+    if (counts == 1).all():
+        raise InvalidInputError("one row a unit: there is no telling a unit effect from the rest")
+    share = (by_unit.sum() ** 2).sum() / (residuals**2).sum()
+    statistic = n**2 / (2 * ((counts**2).sum() - n)) * (share - 1) ** 2
+    settings = {"y": y, "x": tuple(as_names(x))}
+    null = "no random unit effects 不存在个体随机效应"
+    return make_test("Breusch-Pagan LM", null, statistic, "chi2", (1,), settings)
+
+
+def pesaran_cd(residuals: pd.Series) -> PanelTest:
+    r"""Pesaran's CD test (佩萨兰 CD 检验) of dependence between units.
+
+    .. math:: CD = \sqrt{\frac{2}{N(N-1)}} \sum_{i<j} \sqrt{T_{ij}}\, \hat\rho_{ij} \sim N(0, 1)
+
+    with the correlation of two units' residuals over the :math:`T_{ij}` periods that both have; pairs with fewer than
+    two, or in which a unit does not vary, do not count. Residuals from which period effects are taken out have a
+    mean correlation near :math:`-1/(N-1)` whatever the truth: use those of unit effects alone.
+
+    Parameters
+    ----------
+    residuals : Series
+        By (unit, time), as ``fixed_effects(..., effects="entity").residuals``.
+
+    Returns
+    -------
+    PanelTest
+        Normal, two-sided.
+
+    Raises
+    ------
+    InvalidInputError
+        For another index, missing values, or no pair of units with two periods in common.
+
+    References
+    ----------
+    Pesaran, M. H. (2004). General diagnostic tests for cross section dependence in panels. CESifo Working Paper 1229.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> index = pd.MultiIndex.from_product([["a", "b"], range(4)])
+    >>> round(pesaran_cd(pd.Series([1.0, -1, 2, -2, 1, -1, 2, -2], index=index)).statistic, 12)
+    2.0
+    """
+    if not isinstance(residuals, pd.Series):
+        raise InvalidInputError(f"expected a Series by unit and time, got a {type(residuals).__name__}")
+    wide = check_panel(residuals.to_frame("residual"), ["residual"])["residual"].unstack(0)
+    correlation = wide.corr(min_periods=2).to_numpy()
+    together = wide.notna().to_numpy(float)
+    upper = np.triu_indices(wide.shape[1], 1)
+    rho, common = correlation[upper], (together.T @ together)[upper]
+    counted = np.isfinite(rho)
+    if not counted.any():
+        raise InvalidInputError("no two units with residuals in two periods in common")
+    statistic = np.sqrt(common[counted]) @ rho[counted] / np.sqrt(counted.sum())
+    settings = {"units": wide.shape[1], "periods": wide.shape[0], "mean_correlation": float(rho[counted].mean())}
+    null = "errors of different units are unrelated 截面不相关"
+    return make_test("Pesaran CD", null, statistic, "normal", (), settings)

@@ -1,0 +1,312 @@
+"""The estimated models that the scenarios run through, from the project's data (情景所用估计)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from clusterlib.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
+
+YEARS, INDEX_YEARS = (2016, 2023), (2016, 2024)
+OUTCOME, INDEX = "log_gdp_per_head", "digital"
+CONTROLS = ("urbanisation", "students", "expenditure")
+LINKS = ("trade", "software_exports")
+CORRECTION = "lee-yu"
+NEAREST, WINDOW = 5, 8
+MEASURES = MappingProxyType(
+    {
+        "digital": "the digital index of three dimensions, revenues relative to GDP",
+        "fixed_gdp": "the same index, revenues relative to the GDP of the first year",
+        "adoption": "infrastructure and adoption by enterprises, without revenues",
+    }
+)
+VARIANTS = MappingProxyType(
+    {
+        "levels": "levels with controls of the year before, effects of province and year",
+        "bare": "levels without controls",
+        "changes": "changes from year to year, effects of the year",
+    }
+)
+WEIGHTS = MappingProxyType(
+    {
+        "contiguity": "a common border",
+        "nearest": f"the {NEAREST} nearest provinces",
+        "distance": "inverse squared distance",
+    }
+)
+SAMPLES = MappingProxyType(
+    {
+        "window": f"all cities, the last {WINDOW} years, as the diagnosis",
+        "all_years": "all cities, all years",
+        "region": f"the region's cities and their neighbours, the last {WINDOW} years, as the diagnosis",
+    }
+)
+_OVER_GDP = ("software_revenue_share", "ecommerce_sales_share")
+
+
+@dataclass(frozen=True)
+class ProvinceModel:
+    """A spatial Durbin model of provinces with what a scenario needs to run through it.
+
+    Attributes
+    ----------
+    result : SpatialPanelResult
+    covariance : DataFrame
+        Of slopes and rho, the years of a province allowed to depend on each other.
+    graph : Graph
+    regressors : DataFrame
+        By (adcode, year), in levels; ``digital`` in tenths of the index.
+    index : CompositeIndex
+    index_data : DataFrame
+        That the index was made from.
+    panel : DataFrame
+        The diagnosis's indicators by (adcode, year).
+    memory : float
+        Correlation of the residuals with those of the year before.
+    """
+
+    result: object
+    covariance: pd.DataFrame = field(repr=False)
+    graph: Graph = field(repr=False)
+    regressors: pd.DataFrame = field(repr=False)
+    index: object = field(repr=False)
+    index_data: pd.DataFrame = field(repr=False)
+    panel: pd.DataFrame = field(repr=False)
+    memory: float
+
+
+@dataclass(frozen=True)
+class BorderModel:
+    """A model of city growth with a spatial lag within provinces and another across their borders.
+
+    Attributes
+    ----------
+    result : TwoWeightsResult or SharedShocksResult
+    within, across : Graph
+    gdp : Series
+        Of the last year, 1e8 yuan, by adcode.
+    province : Series
+        Of each city.
+    year : int
+        The last year.
+    """
+
+    result: object
+    within: Graph = field(repr=False)
+    across: Graph = field(repr=False)
+    gdp: pd.Series = field(repr=False)
+    province: pd.Series = field(repr=False)
+    year: int
+
+
+def check_choice(kind: str, name: str, valid) -> None:
+    """Raise UnknownNameError if there is no such choice."""
+    if name not in valid:
+        raise UnknownNameError(kind, name, valid)
+
+
+def _span(years: tuple[int, int]) -> str:
+    return f"{years[0]}:{years[1]}"
+
+
+def make_index(measure: str):
+    """Make an index of digital development, with ranges and weights over all its years, and return its data too."""
+    from clusterlib.composite import composite_index
+    from clusterlib.data import load_panel
+    from clusterlib.diagnosis.indicators import DIGITAL, PLATFORMS
+
+    dimensions = dict(DIGITAL)
+    if measure == "adoption":
+        dimensions = {
+            "infrastructure": DIGITAL["infrastructure"], "adoption": ("computers_per_100_employees", *PLATFORMS),
+        }  # fmt: skip
+    names = [name for group in DIGITAL.values() for name in group]
+    data = load_panel("province", [*names, "gdp"], years=_span(INDEX_YEARS)).dropna()
+    if measure == "fixed_gdp":
+        since = data["gdp"] / data["gdp"].groupby(level="adcode").transform("first")
+        data = data.assign(**{name: data[name] * since for name in _OVER_GDP})
+    return composite_index(data, dimensions), data[names]
+
+
+@lru_cache(maxsize=1)
+def _provinces() -> tuple[pd.DataFrame, dict[str, Graph]]:
+    """The diagnosis's panel of provinces and who neighbours whom: the same for every model."""
+    from clusterlib.data import load_boundaries
+    from clusterlib.diagnosis.indicators import load_province_panel
+    from clusterlib.weights import contiguity, inverse_distance, k_nearest
+
+    panel = load_province_panel(_span(YEARS))
+    shapes = load_boundaries("province").loc[panel.index.unique("adcode")]
+    return panel, {
+        "contiguity": contiguity(shapes),
+        "nearest": k_nearest(shapes, NEAREST),
+        "distance": inverse_distance(shapes, 2),
+    }
+
+
+@lru_cache(maxsize=1)
+def _growth() -> tuple[pd.DataFrame, Graph, pd.Series]:
+    from clusterlib.diagnosis._governance import load_growth_panel
+
+    return load_growth_panel()
+
+
+def _before(values: pd.Series) -> pd.Series:
+    return values.groupby(level="adcode").shift()
+
+
+def load_regressors(index, panel: pd.DataFrame) -> pd.DataFrame:
+    """Load the outcome and all regressors of the models of provinces, by (adcode, year), complete."""
+    from clusterlib.data import load_boundaries, load_panel
+    from clusterlib.diagnosis._isolation import link_indicators
+    from clusterlib.diagnosis.indicators import INDUSTRIES, industry_table
+    from clusterlib.weights import great_circle_distances
+
+    names = ["gdp_per_capita", "urbanisation_rate", "university_students", "general_budget_expenditure"]
+    facts = load_panel("province", [*names, "resident_population"], years=_span((YEARS[0] - 1, YEARS[1]))).sort_index()
+    people = facts["resident_population"]
+    frame = pd.DataFrame(
+        {
+            OUTCOME: np.log(facts["gdp_per_capita"]),
+            INDEX: 10 * index.score,
+            "urbanisation": _before(facts["urbanisation_rate"]),
+            "students": _before(np.log(facts["university_students"] / people)),
+            "expenditure": _before(np.log(facts["general_budget_expenditure"] / people)),
+        }
+    ).reindex(panel.index)
+    boundaries = load_boundaries("province").loc[panel.index.unique("adcode")]
+    found = link_indicators(panel, industry_table(panel), INDUSTRIES, great_circle_distances(boundaries))
+    return frame.join(found[list(LINKS)])
+
+
+@lru_cache(maxsize=len(MEASURES))
+def _measured(measure: str) -> tuple[object, pd.DataFrame, pd.DataFrame]:
+    """Index, the data that it was made from and the regressors: the same for every model with the measure."""
+    index, index_data = make_index(measure)
+    return index, index_data, load_regressors(index, _provinces()[0])
+
+
+@lru_cache(maxsize=8)
+def output_efficiency(year: int) -> pd.Series:
+    """Output efficiency of the provinces' data in a year, not corrected for bias: no model enters it."""
+    from clusterlib.diagnosis._dormancy import data_dormancy
+    from clusterlib.diagnosis.indicators import DATA_INPUTS, DATA_OUTPUTS
+
+    panel, _ = _provinces()
+    of_year = panel[panel.index.get_level_values("year") == year]
+    found = data_dormancy(of_year, DATA_INPUTS, DATA_OUTPUTS, draws=0)
+    return 1 - found.table["severity"].droplevel("year") / 100
+
+
+@lru_cache(maxsize=16)
+def province_model(
+    measure: str = "digital", links: bool = False, variant: str = "levels", weights: str = "contiguity"
+) -> ProvinceModel:
+    r"""Estimate GDP per head of provinces by their digital development and that of neighbours (省级空间杜宾模型).
+
+    .. math:: \ln y_{it} = \rho \sum_j w_{ij} \ln y_{jt} + x_{it}'\beta + \sum_j w_{ij} x_{jt}'\theta + \mu_i + \alpha_t
+              + e_{it}
+
+    with x the index in tenths, with ``links`` also the logarithms of goods trade relative to GDP and of one plus
+    software exports relative to software revenue, and as controls urbanisation, students and budget expenditure per
+    head of the year before; row-standardised weights, the transformation of Lee and Yu.
+
+    Parameters
+    ----------
+    measure : {"digital", "fixed_gdp", "adoption"}
+        A key of ``MEASURES``.
+    links : bool
+    variant : {"levels", "bare", "changes"}
+        A key of ``VARIANTS``.
+    weights : {"contiguity", "nearest", "distance"}
+        A key of ``WEIGHTS``.
+
+    Returns
+    -------
+    ProvinceModel
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such measure, variant or weights.
+
+    Examples
+    --------
+    >>> model = province_model()
+    >>> model.result.n_units, model.result.n_periods
+    (30, 8)
+    """
+    from clusterlib.scenario._resampling import cluster_covariance
+    from clusterlib.spatial_panel import spatial_panel
+
+    check_choice("measure", measure, MEASURES)
+    check_choice("variant", variant, VARIANTS)
+    check_choice("weights", weights, WEIGHTS)
+    panel, graphs = _provinces()
+    graph = graphs[weights]
+    index, index_data, frame = _measured(measure)
+    names = [INDEX, *(LINKS if links else ()), *(() if variant == "bare" else CONTROLS)]
+    changes = variant == "changes"
+    data = frame[[OUTCOME, *names]]
+    data = data.groupby(level="adcode").diff().dropna() if changes else data
+    result = spatial_panel(data, OUTCOME, names, graph, "sdm", "time" if changes else "twoway", CORRECTION)
+    covariance = cluster_covariance(data, OUTCOME, names, graph, result)
+    memory = float(result.residuals.corr(_before(result.residuals)))
+    return ProvinceModel(result, covariance, graph, frame[names], index, index_data, panel, memory)
+
+
+@lru_cache(maxsize=8)
+def border_model(sample: str = "window", region: str | None = None, shocks: bool = True) -> BorderModel:
+    """Estimate growth of cities by that of neighbours within the province and beyond its border (城市增长双权重模型).
+
+    As :func:`clusterlib.diagnosis.border_spillovers`.
+
+    Parameters
+    ----------
+    sample : {"window", "all_years", "region"}
+        A key of ``SAMPLES``.
+    region : {"bth", "yrd", "gba"}, optional
+        Of ``sample="region"``.
+    shocks : bool
+        Whether cities of a province may share shocks, which otherwise pass for spillovers within it.
+
+    Returns
+    -------
+    BorderModel
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such sample or region.
+    InvalidInputError
+        If the region has too few neighbours across a border of provinces.
+
+    Examples
+    --------
+    >>> bool(0 < border_model().result.shock_share < 1)
+    True
+    """
+    from clusterlib.data import load_panel
+    from clusterlib.diagnosis._governance import border_spillovers
+    from clusterlib.regions import get_region
+    from clusterlib.weights import within_and_across
+
+    check_choice("sample", sample, SAMPLES)
+    panel, graph, province = _growth()
+    year = int(panel.index.unique("year").max())
+    if sample != "all_years":
+        panel = panel[panel.index.get_level_values("year") > year - WINDOW]
+    cities = get_region(region).adcodes("city") if sample == "region" else None
+    result = border_spillovers(panel, "growth", ["initial"], graph, province, cities, shocks=shocks)
+    units = result.residuals.index.unique(0)
+    pair = within_and_across(graph.subgraph(units), province.loc[units])
+    gdp = load_panel("city", "gdp", years=year)["gdp"].droplevel("year").loc[units]
+    return BorderModel(result, pair.within, pair.across, gdp, province.loc[units], year)

@@ -1,0 +1,302 @@
+"""The four remedies (四项对策) as counterfactuals run through estimated models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.regions import Region, get_region
+from clusterlib.scenario import _assumptions as assumptions
+from clusterlib.scenario._borders import border_response
+from clusterlib.scenario._changes import check_target, index_change, raise_indicators, waking_factors
+from clusterlib.scenario._durbin import durbin_response
+from clusterlib.scenario._estimates import (
+    INDEX,
+    LINKS,
+    MEASURES,
+    SAMPLES,
+    VARIANTS,
+    WEIGHTS,
+    YEARS,
+    ProvinceModel,
+    border_model,
+    check_choice,
+    output_efficiency,
+    province_model,
+)
+from clusterlib.scenario._outcome import NO_GROUPS, Scenario, group_means, region_totals, unit_table
+
+REMEDIES = MappingProxyType(
+    {
+        "data_management": ("Big-data management: waking dormant data", "大数据管理：唤醒沉睡数据"),
+        "co_creation": ("Industry co-creation: spreading platforms", "产业共创：平台普及"),
+        "data_platform": ("Data and platform: opening links", "数据+平台：打通联系"),
+        "joint_targets": ("Joint targets across borders", "跨区域共同目标"),
+    }
+)
+ERRORS = ("cluster", "classical")
+PERCENT, POINTS = "percent of the region's GDP", "percentage points of the region's growth"
+_SCALED = ("software_revenue_share", "it_services_revenue_per_capita", "ecommerce_sales_share")
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What a scenario was asked for."""
+
+    percentile: float
+    size: float
+    measure: str
+    variant: str
+    weights: str
+    sample: str
+    shocks: bool
+    errors: str
+    draws: int
+    seed: int
+    level: float
+
+    def __post_init__(self) -> None:
+        check_target(self.percentile, self.size)
+        check_choice("measure", self.measure, MEASURES)
+        check_choice("variant", self.variant, VARIANTS)
+        check_choice("weights", self.weights, WEIGHTS)
+        check_choice("sample", self.sample, SAMPLES)
+        check_choice("kind of errors", self.errors, ERRORS)
+        if not 0 < self.level < 1:
+            raise InvalidInputError(f"level={self.level!r}: expected a number between 0 and 1")
+
+    def settings(self, *names: str) -> dict:
+        return {name: getattr(self, name) for name in (*names, "size", "draws", "seed", "level")}
+
+
+def simulate(
+    remedy: str,
+    region: str,
+    year: int = 2023,
+    *,
+    percentile: float = 75.0,
+    size: float = 1.0,
+    measure: str = "digital",
+    variant: str = "levels",
+    weights: str = "contiguity",
+    sample: str = "window",
+    shocks: bool = True,
+    errors: str = "cluster",
+    draws: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Scenario:
+    r"""Simulate a remedy for a region: what changes, and what it gives at home and elsewhere (对策情景模拟).
+
+    ``data_management``: provinces below a percentile of output efficiency (:func:`clusterlib.diagnosis.data_dormancy`
+    without bootstrap) turn out more data from the same infrastructure until they reach it. ``co_creation``: websites
+    and e-commerce of enterprises rise to a percentile. Either moves the digital index by :math:`\Delta x`, its ranges
+    and weights as they were. ``data_platform``: goods trade and software exports rise to a percentile. All three run
+    through a spatial Durbin model of log GDP per head,
+
+    .. math:: \Delta \ln y = (I - \rho W)^{-1} (\beta I + \theta W) \Delta x
+
+    ``joint_targets``: all cities of the region grow by ``size`` percentage points more, in a model of city growth with
+    :math:`\rho_1` within provinces and :math:`\rho_2` across their borders; :math:`\rho_2 := \rho_1` is set against
+    :math:`\rho_2 := 0`, each province acting alone (direct), and against the estimates.
+
+    Parameters
+    ----------
+    remedy : {"data_management", "co_creation", "data_platform", "joint_targets"}
+    region : {"bth", "yrd", "gba"}
+    year : int
+        2016 to 2023, of the figures that change; joint targets take the last year of city figures up to it.
+    percentile : float
+        Of all provinces in the year; ``joint_targets`` has none.
+    size : float
+        Share of the gap that is closed, one for all; for ``joint_targets`` percentage points.
+    measure : {"digital", "fixed_gdp", "adoption"}
+        Index of digital development: revenues relative to GDP, which has the outcome below the line; relative to the
+        GDP of the first year; or without revenues, which waking data cannot move.
+    variant : {"levels", "bare", "changes"}
+        Of the model of provinces: levels with or without controls, or changes from year to year.
+    weights : {"contiguity", "nearest", "distance"}
+        Of provinces: who neighbours whom.
+    sample : {"window", "all_years", "region"}
+        Cities and years that ``joint_targets`` is estimated from; ``"window"`` and ``"region"`` are those of
+        :func:`clusterlib.diagnosis.diagnose`.
+    shocks : bool
+        Whether ``joint_targets`` lets cities of a province share shocks; without, these pass for spillovers within it.
+    errors : {"cluster", "classical"}
+        Of the model of provinces: allowing a province's years to depend on each other, or taking them for independent.
+    draws, seed : int
+        Of the estimates' normal distribution.
+    level : float
+        Of the intervals.
+
+    Returns
+    -------
+    Scenario
+        Effects on provinces in percent (log points times 100) of GDP per head; on cities in percentage points of
+        growth.
+
+    Raises
+    ------
+    UnknownNameError
+        For an unknown remedy, region, year, measure, variant, weights, sample or kind of errors.
+    InvalidInputError
+        For a percentile outside 0 to 100, a size that is not positive, data management with ``"adoption"``, and joint
+        targets from a region that has hardly a border of provinces.
+
+    Notes
+    -----
+    These are counterfactuals from correlational estimates: read ``assumptions`` before the numbers.
+
+    Examples
+    --------
+    >>> import clusterlib as cl
+    >>> scenario = cl.scenario.simulate("joint_targets", "yrd", draws=50)
+    >>> bool(scenario.totals.loc["joint", "estimate"] > scenario.totals.loc["alone", "estimate"] > 1)
+    True
+    """
+    check_choice("remedy", remedy, REMEDIES)
+    area = get_region(region)
+    options = _Options(percentile, size, measure, variant, weights, sample, shocks, errors, draws, seed, level)
+    if remedy == "joint_targets":
+        return _joint_targets(area, year, options)
+    if remedy == "data_platform":
+        return _data_platform(area, year, options)
+    return _through_index(remedy, area, year, options)
+
+
+def _at(frame: pd.DataFrame, year: int) -> pd.DataFrame:
+    """Rows of one year, by unit."""
+    years = sorted(frame.index.unique("year"))
+    if year not in years:
+        raise UnknownNameError("year", year, years)
+    return frame.xs(year, level="year")
+
+
+def _through_index(remedy: str, area: Region, year: int, options: _Options) -> Scenario:
+    """Run what moves the digital index through the model of provinces."""
+    if remedy == "data_management" and options.measure == "adoption":
+        raise InvalidInputError("measure='adoption' holds no revenue: waking data cannot move it; use another measure")
+    model = province_model(options.measure, False, options.variant, options.weights)
+    panel = _at(model.panel, year)
+    indicators = _at(model.index_data, year).loc[panel.index]
+    before, after, said = _INDEXED[remedy](model, year, indicators, area.adcodes("province"), options)
+    moved = 10 * index_change(model.index, model.index_data, before, after)
+    shown = before.assign(digital=_at(model.regressors, year)[INDEX])
+    changed = after.assign(digital=shown[INDEX] + moved)
+    return _provincial(model, remedy, area, year, moved.to_frame(INDEX), (shown, changed), said, options)
+
+
+def _wake(model: ProvinceModel, year: int, indicators, members, options: _Options):
+    efficiency = output_efficiency(year)
+    factors = waking_factors(efficiency, options.percentile, members, options.size)
+    before = indicators[list(_SCALED)]
+    after = before.mul(factors, axis=0)
+    beyond = int((after[factors > 1] > model.index_data[list(_SCALED)].max()).sum().sum())
+    target = float(np.percentile(efficiency, options.percentile))
+    said = assumptions.data_management(factors, _names(), target, options.percentile, beyond)
+    return before, after, said
+
+
+def _spread(model: ProvinceModel, year: int, indicators, members, options: _Options):
+    from clusterlib.diagnosis.indicators import PLATFORMS
+
+    before = indicators[list(PLATFORMS)]
+    after = raise_indicators(before, options.percentile, members, options.size)
+    return before, after, assumptions.co_creation(before.quantile(options.percentile / 100), options.percentile)
+
+
+_INDEXED = {"data_management": _wake, "co_creation": _spread}
+
+
+def _data_platform(area: Region, year: int, options: _Options) -> Scenario:
+    model = province_model(options.measure, True, options.variant, options.weights)
+    before = _at(model.regressors, year)[list(LINKS)]
+    after = raise_indicators(before, options.percentile, area.adcodes("province"), options.size)
+    targets = before.quantile(options.percentile / 100)
+    levels = np.exp(targets["trade"]), np.expm1(targets["software_exports"])
+    p_value = _links_p_value(model, options.errors)
+    said = assumptions.data_platform(levels, options.percentile, p_value)
+    found = _provincial(model, "data_platform", area, year, after - before, (before, after), said, options)
+    return replace(found, settings=found.settings | {"p_links": p_value})
+
+
+def _links_p_value(model: ProvinceModel, errors: str) -> float:
+    """Wald test that the slopes of links are all zero, at home and next door."""
+    from scipy.stats import chi2
+
+    names = [*LINKS, *(f"W_{name}" for name in LINKS)]
+    covariance = model.covariance if errors == "cluster" else model.result.covariance
+    slopes = model.result.params[names].to_numpy()
+    statistic = slopes @ np.linalg.solve(covariance.loc[names, names].to_numpy(), slopes)
+    return float(chi2(len(names)).sf(statistic))
+
+
+def _names() -> pd.DataFrame:
+    from clusterlib.data import load_units
+
+    return load_units("province")
+
+
+def _provincial(model: ProvinceModel, remedy, area, year, moved: pd.DataFrame, shown, said, options: _Options):
+    """Run a change of regressors through the model of provinces."""
+    response = durbin_response(
+        model.result, model.graph, moved, draws=options.draws, seed=options.seed,
+        covariance=model.covariance if options.errors == "cluster" else None,
+    )  # fmt: skip
+    direct, total = 100 * response.direct, 100 * response.total
+    table = unit_table(moved.index, direct, total, area.adcodes("province"), options.level)
+    gdp = _at(model.panel, year)["gdp"].loc[moved.index].to_numpy()
+    settings = options.settings("percentile", "measure", "variant", "weights", "errors")
+    settings |= {"rejected": response.rejected, "rho": model.result.rho, "memory": model.memory}
+    basis = assumptions.province_basis(settings, YEARS)
+    return Scenario(
+        remedy, area.code, year, PERCENT, table,
+        region_totals(direct, total, table["member"].to_numpy(), gdp, options.level), NO_GROUPS.copy(),
+        _changes(*shown), (*said, *assumptions.region_scope(area), *basis), settings,
+    )  # fmt: skip
+
+
+def _changes(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Set what changes side by side, by (adcode, indicator)."""
+    both = pd.DataFrame({"before": before.stack(), "after": after.stack()})
+    both.index.names = ["adcode", "indicator"]
+    return both[both["after"] != both["before"]]
+
+
+def _joint_targets(area: Region, year: int, options: _Options) -> Scenario:
+    model = border_model(options.sample, area.code if options.sample == "region" else None, options.shocks)
+    if year < model.year:
+        raise UnknownNameError(
+            "year", year, [model.year], f"city figures are of {model.year}: ask for it or a later one"
+        )
+    units = model.gdp.index
+    member = units.isin(list(area.adcodes("city")))
+    impulse = pd.Series(np.where(member, options.size, 0.0), index=units, name="growth")
+    found = border_response(model.result, model.within, model.across, impulse, draws=options.draws, seed=options.seed)
+    # A city outside the region has done nothing itself: whatever reaches it has spilt over.
+    direct = np.where(member[:, None], found.alone, 0.0)
+    regimes = {"alone": found.alone, "present": found.present, "joint": found.joint}
+    gdp, level = model.gdp.to_numpy(), options.level
+    totals = region_totals(
+        direct, found.joint, member, gdp, level,
+        gain=found.joint - found.alone, gain_over_present=found.joint - found.present, **regimes,
+    )  # fmt: skip
+    groups = group_means(model.province.where(member), gdp, level, **regimes)
+    result = model.result
+    settings = options.settings("sample", "shocks") | {
+        "rejected": found.rejected, "cities": len(units), "rho_within": result.rho_within,
+        "rho_across": result.rho_across, "p_equal": result.equality_test().p_value,
+        "shock_share": result.shock_share if options.shocks else 0.0,
+    }  # fmt: skip
+    missing = [unit.name_zh for unit in area.cities if unit.adcode not in units]
+    said = assumptions.joint_targets(settings, int(member.sum()), missing)
+    changed = impulse[member].to_frame("after").assign(before=0.0)[["before", "after"]]
+    changed = pd.concat({"growth": changed}, names=["indicator"]).swaplevel()
+    table = unit_table(units, direct, found.joint, area.adcodes("city"), level)
+    return Scenario(
+        "joint_targets", area.code, model.year, POINTS, table, totals, groups, changed, tuple(said), settings
+    )

@@ -1,0 +1,15 @@
+from ._design import EFFECTS as EFFECTS
+from ._design import align_weights as align_weights
+from ._diagnostics import LagrangeMultiplierTests as LagrangeMultiplierTests
+from ._diagnostics import lm_tests as lm_tests
+from ._effect_draws import Impacts as Impacts
+from ._estimation import BIAS_CORRECTIONS as BIAS_CORRECTIONS
+from ._estimation import MODELS as MODELS
+from ._estimation import spatial_panel as spatial_panel
+from ._hypotheses import HypothesisTest as HypothesisTest
+from ._hypotheses import likelihood_ratio_test as likelihood_ratio_test
+from ._hypotheses import wald_test as wald_test
+from ._results import SpatialPanelResult as SpatialPanelResult
+from ._two_weights import TwoWeightsResult as TwoWeightsResult
+from ._two_weights import two_weights_sar as two_weights_sar
+from ._wild_bootstrap import null_impacts as null_impacts

@@ -1,0 +1,184 @@
+"""Regression tables (回归结果表): several models side by side, for people and for the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from clusterlib.core.checks import as_names
+from clusterlib.core.results import stars
+from clusterlib.core.tables import format_number
+from clusterlib.errors import InvalidInputError, UnknownNameError
+
+NEEDED = ("estimate", "std_error", "p_value")
+CONSTANT = "const"
+LABELS = {CONSTANT: "Constant 常数项"}
+VARIABLE = "Variable 变量"
+
+
+def _coefficients(result: object) -> pd.DataFrame | None:
+    """Return the result's table, or its summary where it has no table."""
+    if hasattr(result, "table"):
+        return result.table
+    return result.summary() if callable(getattr(result, "summary", None)) else None
+
+
+def _checked(models: Mapping[str, object]) -> dict[str, pd.DataFrame]:
+    if not isinstance(models, Mapping) or not models:
+        raise InvalidInputError("expected models by name, such as {'(1)': result}")
+    tables = {}
+    for name, result in models.items():
+        table = _coefficients(result)
+        if not isinstance(table, pd.DataFrame) or not set(NEEDED) <= set(table.columns):
+            raise InvalidInputError(f"{name}: expected a result whose table has the columns {', '.join(NEEDED)}")
+        if table.index.has_duplicates:
+            raise InvalidInputError(f"{name}: {table.index[table.index.duplicated()][0]!r} stands in its table twice")
+        tables[str(name)] = table
+    return tables
+
+
+def _merged(orders: Iterable[Iterable]) -> list:
+    """Return all names once, each new one behind the name that stands before it in its own order."""
+    merged: list = []
+    for order in orders:
+        place = -1
+        for name in order:
+            if name in merged:
+                place = merged.index(name)
+            else:
+                place += 1
+                merged.insert(place, name)
+    return merged
+
+
+def _figure(value: float, digits: int) -> str:
+    if not np.isfinite(value):
+        return ""
+    # A small coefficient that rounds to zero would say nothing, least of all with stars.
+    return f"{value:.1e}" if 0 < abs(value) < 0.5 * 10.0**-digits else format_number(float(value), digits)
+
+
+def _footer_value(value: object, digits: int) -> str:
+    value = value.item() if hasattr(value, "item") else value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes 是" if value else "no 否"
+    if isinstance(value, float):
+        return _figure(value, digits)
+    return format_number(value) if isinstance(value, int) else str(value)
+
+
+def _footers(models: Mapping[str, object]) -> dict[str, Mapping]:
+    return {
+        str(name): getattr(result, "footer", None) or getattr(result, "statistics", None) or {}
+        for name, result in models.items()
+    }
+
+
+def _chosen(asked: Iterable[str] | None, present: list, kind: str) -> list:
+    if asked is None:
+        return present
+    asked = as_names(asked)
+    for name in asked:
+        if name not in present:
+            raise UnknownNameError(kind, name, present)
+    return asked
+
+
+def regression_table(
+    models: Mapping[str, object],
+    labels: Mapping[str, str] | None = None,
+    *,
+    variables: Iterable[str] | None = None,
+    footer: Iterable[str] | None = None,
+    digits: int = 3,
+    heading: str = VARIABLE,
+) -> pd.DataFrame:
+    """Set models side by side as papers do (回归结果表).
+
+    Each variable has a row with the coefficient and its stars, and below it one with the standard error in
+    parentheses; then come what the models say of themselves. Stars are those of :func:`clusterlib.inference.stars`,
+    explained by ``clusterlib.inference.STARS_NOTE``. A figure other than zero that rounds to zero is written as
+    ``9.0e-05``.
+
+    Parameters
+    ----------
+    models : mapping of str to result
+        Any results by heading whose ``table``, or ``summary()`` where there is none, has the columns ``estimate``,
+        ``std_error`` and ``p_value``, with ``footer`` or ``statistics``, a mapping of labels to numbers, truth values
+        or text.
+    labels : mapping, optional
+        What is shown for a variable: ``{"gdp": "GDP 地区生产总值"}``.
+    variables, footer : iterable of str, optional
+        Which variables and which lines below them, in this order; by default all, in the order of the models, the
+        constant last.
+    digits : int
+        Decimals.
+    heading : str
+        Of the first column.
+
+    Returns
+    -------
+    DataFrame
+        Text, for :func:`three_line_table` and ``record(..., shown=...)``; blank where a model has no such variable.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no model, or one has no such table.
+    UnknownNameError
+        For a variable or line that no model has.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"estimate": [0.5], "std_error": [0.2], "p_value": [0.02]}, index=["x"])
+    >>> regression_table({"(1)": SimpleNamespace(table=table, footer={"n": 31})}).to_numpy().tolist()
+    [['x', '0.500**'], ['', '(0.200)'], ['n', '31']]
+    """
+    tables, footers = _checked(models), _footers(models)
+    present = _merged(table.index for table in tables.values())
+    present.sort(key=lambda name: name == CONSTANT)
+    shown, lines = LABELS | dict(labels or {}), []
+    for variable in _chosen(variables, present, "variable"):
+        found = [table.loc[variable] if variable in table.index else None for table in tables.values()]
+        top = ["" if r is None else _figure(r["estimate"], digits) + stars(r["p_value"]) for r in found]
+        errors = ["" if r is None else _figure(r["std_error"], digits) for r in found]
+        lines.append([str(shown.get(variable, variable)), *top])
+        lines.append(["", *(f"({error})" if error else "" for error in errors)])
+    for name in _chosen(footer, _merged(footers.values()), "footer line"):
+        lines.append([str(name), *(_footer_value(own.get(name), digits) for own in footers.values())])
+    return pd.DataFrame(lines, columns=[heading, *tables])
+
+
+def coefficient_records(models: Mapping[str, object]) -> pd.DataFrame:
+    """Return the coefficient tables of several models below each other, in full precision, for the record.
+
+    Parameters
+    ----------
+    models : mapping of str to result
+        As in :func:`regression_table`.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by (model, variable), with the columns of the tables.
+
+    Raises
+    ------
+    InvalidInputError
+        As :func:`regression_table`.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"estimate": [0.5], "std_error": [0.2], "p_value": [0.02]}, index=["x"])
+    >>> coefficient_records({"(1)": SimpleNamespace(table=table)}).index.tolist()
+    [('(1)', 'x')]
+    """
+    return pd.concat(_checked(models), names=["model", "variable"])

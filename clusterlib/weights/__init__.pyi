@@ -1,0 +1,9 @@
+from ._borders import contiguity as contiguity
+from ._borders import island_links as island_links
+from ._distances import great_circle_distances as great_circle_distances
+from ._distances import inverse_distance as inverse_distance
+from ._distances import k_nearest as k_nearest
+from ._economy import WithinAcross as WithinAcross
+from ._economy import economic_distance as economic_distance
+from ._economy import nested as nested
+from ._economy import within_and_across as within_and_across
