@@ -130,7 +130,8 @@ def check_frame(data: Any, expected: str = "a DataFrame") -> pd.DataFrame:
 
 
 def _is_number(dtype: Any) -> bool:
-    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype)
+    number = pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
+    return number and not pd.api.types.is_complex_dtype(dtype)
 
 
 def check_columns(data: pd.DataFrame, names: Iterable[str], kind: str = "column") -> list[str]:
