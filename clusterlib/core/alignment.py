@@ -238,12 +238,12 @@ def align_weights(w: WeightsLike, units: pd.Index, name: str = "w", *, given: pd
         _check_shape(matrix, ids, name)
     else:
         _check_ids(ids, units, name)
-    matrix = csr_array(matrix, dtype=float)
-    if not ids.equals(units):
+    same = ids.equals(units)
+    # What the user holds must not change with the zeros that are dropped here.
+    matrix = csr_array(matrix, dtype=float, copy=same)
+    if not same:
         order = ids.get_indexer(units)
         matrix = csr_array(matrix[order][:, order])
-    elif matrix is w or matrix is getattr(w, "sparse", None):
-        matrix = matrix.copy()
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     matrix.sort_indices()
