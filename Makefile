@@ -43,5 +43,5 @@ upgrade: ## write requirements.lock anew with the newest versions that pyproject
 
 clean: ## delete what runs wrote: data/processed, reports and caches (.venv stays)
 	find $(wildcard data/processed reports) -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
-	rm -rf .pytask .pytest_cache .ruff_cache .hypothesis
+	rm -rf .pytest_cache .ruff_cache .hypothesis
 	find clusterlib tests -name __pycache__ -prune -exec rm -rf {} +

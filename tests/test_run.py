@@ -259,10 +259,10 @@ def test_status_says_what_would_run_and_why(project):
     assert "parameter n was 3, is 9" in done.stdout
 
 
-def test_a_run_with_nothing_to_do_loads_neither_pytask_nor_the_stack(project):
+def test_a_run_with_nothing_to_do_loads_nothing_of_the_stack(project):
     write_notebook(project, "01_one", RECORD)
     run(["yrd"], project=project)
-    heavy = ("pytask", "pandas", "nbformat", "papermill", "jinja2", "jupyter_client")
+    heavy = ("pandas", "nbformat", "papermill", "jinja2", "jupyter_client")
     code = "import sys\nfrom clusterlib.run.tasks import run\nprint(run(['yrd']).executed, "
     code += f"[m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

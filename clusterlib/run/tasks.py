@@ -78,7 +78,7 @@ class _Runner:
         self.lock = threading.Lock()
 
     def perform(self, name: str, action: Callable[[], str | None]) -> None:
-        """Do a task, tell how it went, and raise again what went wrong, so that pytask leaves out what needs it."""
+        """Do a task, tell how it went, and raise again what went wrong, so that what needs it is left out."""
         self.progress.starts(name)
         self.journal.write("start", task=name)
         try:
@@ -162,7 +162,7 @@ def _job(setting: Setting, task: Task) -> Job:
 def _work(tasks: list[Task], runner: _Runner) -> list:
     from functools import partial
 
-    from clusterlib.run.pytask_run import Work
+    from clusterlib.run.schedule import Work
 
     work = []
     # Long ones first; reports wait for the others in any case, pages are short.
@@ -323,7 +323,7 @@ def _run_tasks(setting: Setting, tasks: list[Task], workers: int, console: Conso
     from clusterlib.provenance import git_commit
     from clusterlib.run.index import write_summary
     from clusterlib.run.progress import RunProgress
-    from clusterlib.run.pytask_run import run_all
+    from clusterlib.run.schedule import run_all
 
     setting = replace(setting, commit=git_commit(setting.project.root))
     journal = Journal(setting.project.reports / JOURNAL)
