@@ -69,6 +69,20 @@ def test_a_missing_output_or_other_data_make_a_notebook_run_again(built_project)
     assert run(["yrd"], project=built_project).executed == ["yrd/01_one", "yrd/01_one.html"]
 
 
+@pytest.mark.parametrize("fork", ["1", "0"])
+def test_a_run_is_seen_to_load_what_its_cells_use_however_they_name_it(project, monkeypatch, fork):
+    monkeypatch.setenv("CLUSTERLIB_FORK", fork)
+    write_notebook(project, "01_one", "import clusterlib as cl", "getattr(cl, 'comp' + 'osite').entropy_weights")
+    write_notebook(project, "02_two", "from clusterlib.regions import get_region")
+    assert run(["yrd"], project=project).ok
+    loaded = {
+        name: set(json.loads((project.reports / "yrd" / name / "run.json").read_text())["inputs"]["code"])
+        for name in ("01_one", "02_two")
+    }
+    assert {"composite/_weighting.py", "core/checks.py", "errors.py"} <= loaded["01_one"]
+    assert loaded["02_two"] == {"errors.py", "regions.py"}
+
+
 def test_results_are_the_same_byte_for_byte_whatever_the_number_of_workers(project):
     matrix = "matrix = np.random.default_rng(0).normal(size=(200, 200))"
     draws = f"import numpy as np\n{matrix}\nrecord('draw', float(np.linalg.svd(matrix)[1][0]))"

@@ -10,7 +10,6 @@ import nbformat
 import pytest
 
 from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.run.closure import Library, find_imports
 from clusterlib.run.hashes import FileHashes
 from clusterlib.run.notebooks import find_notebooks
 from clusterlib.run.parameters import (
@@ -24,88 +23,32 @@ from clusterlib.run.parameters import (
 )
 from clusterlib.run.places import Place, put_in_place, recover
 from clusterlib.run.plan import Planner
+from clusterlib.run.sources import files_of, imports_of, library_files, named_in, stack_of
 
-LAZY = "import lazy_loader\n__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, {})\n"
-
-
-@pytest.fixture
-def library(tmp_path) -> Library:
-    """A small package in the shape of clusterlib."""
-    files = {
-        "__init__.py": LAZY.format('submodules=["data", "maps", "figures", "plain"]'),
-        "data/__init__.py": LAZY.format('submodules=["load", "raw"], submod_attrs={"load": ["load_panel"]}'),
-        "data/load.py": "from clusterlib.data.raw import read\nimport pandas",
-        "data/raw.py": "import csv",
-        "maps.py": "import geopandas\ndef draw():\n    from clusterlib.figures import bars\n    import mapclassify",
-        "figures/__init__.py": LAZY.format('submodules=["charts", "style"], submod_attrs={"charts": ["bars"]}'),
-        "figures/charts.py": "from . import style\nif TYPE_CHECKING:\n    import clusterlib.maps",
-        "figures/style.py": "",
-        "plain.py": "",
-        "run/__init__.py": "",
-        "run/cli.py": "import clusterlib.maps",
-    }
-    for name, text in files.items():
-        path = tmp_path / "clusterlib" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return Library(tmp_path / "clusterlib")
+# The library's sources.
 
 
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [
-        ("import clusterlib as cl\ncl.data.load_panel('province')", "data data.load data.raw"),
-        ("from clusterlib.data import load_panel", "data data.load data.raw"),
-        ("from clusterlib.data import raw", "data data.raw"),
-        ("import clusterlib.data.raw", "data data.raw"),
-        ("import clusterlib as cl\ncl.maps.draw()", "maps figures figures.charts figures.style"),
-        ("def f():\n    from clusterlib import plain", "plain"),
-        ("import clusterlib as cl\nd = cl.data\nd.load_panel()", "data data.load data.raw"),
-        ("from clusterlib.figures import *", "figures figures.charts figures.style"),
-        ("import importlib\nimportlib.import_module('clusterlib.plain')", "plain"),
-        ("import clusterlib as cl", ""),
-        ("import numpy", None),
-        ("this is no code", None),
-    ],
-)
-def test_the_modules_that_code_can_run_are_found_without_running_it(library, code, expected):
-    modules, _ = library.closure(find_imports(code))
-    wanted = set() if expected is None else {"clusterlib", *(f"clusterlib.{name}" for name in expected.split())}
-    assert modules == wanted
+def test_what_is_loaded_counts_by_file_and_the_engine_and_indexes_do_not():
+    files = library_files()
+    assert {"results.py", "core/checks.py", "data/_load.py"} <= files.keys()
+    assert not [name for name in files if name.startswith("run/") or name.endswith(("__init__.py", ".pyi"))]
+    modules = [
+        "clusterlib.results",
+        "clusterlib.core",
+        "clusterlib.core.checks",
+        "clusterlib.run.cli",
+        "clusterlib.new",
+    ]
+    assert files_of(modules, files) == ["core/checks.py", "results.py"]
+    assert set(named_in("import clusterlib as cl\ncl.results", files)) == {"results.py"}
+    assert files_of(["clusterlib.core"], ["core/checks.py", "core/names.csv"]) == ["core/names.csv"]
 
 
-@pytest.mark.parametrize("code", ["import clusterlib as cl\ngetattr(cl, name)", "__import__(name)"])
-def test_code_that_hides_what_it_imports_depends_on_the_whole_library_but_not_on_the_engine(library, code):
-    modules, _ = library.closure(find_imports(code))
-    assert modules == {name for name in library.files if not name.startswith("clusterlib.run")}
-
-
-def test_packages_of_others_are_found_in_functions_and_not_under_type_checking(library):
-    _, others = library.closure(find_imports("import clusterlib as cl\ncl.maps.draw()\nimport scipy.stats"))
-    assert {"geopandas", "mapclassify", "scipy.stats"} <= others
-    assert "csv" not in others
-
-
-def test_a_package_file_that_is_only_an_index_counts_by_where_it_leads(library):
-    modules, _ = library.closure(find_imports("import clusterlib as cl\ncl.data.load_panel()"))
-    assert set(library.sources(modules)) == {"clusterlib/data/load.py", "clusterlib/data/raw.py"}
-    (library.folder / "plain.py").write_text("import clusterlib\nx = 1")
-    init = library.folder / "figures" / "__init__.py"
-    init.write_text(init.read_text() + "VALUE = compute()\n")
-    fresh = Library(library.folder)
-    modules, _ = fresh.closure(find_imports("from clusterlib.figures import bars"))
-    assert "clusterlib/figures/__init__.py" in fresh.sources(modules)
-
-
-def test_the_real_notebooks_depend_on_less_than_the_whole_library_and_on_what_they_use():
-    from clusterlib.paths import get_project
-
-    real = Library()
-    by_name = {n.name: real.closure(find_imports(n.code))[0] for n in find_notebooks(get_project())}
-    assert "clusterlib.maps" in by_name["02_overview"]
-    assert "clusterlib.maps" not in by_name["03_digital_index"]
-    assert "clusterlib.data._load" in by_name["01_data_audit"]
-    assert all(not any(m.startswith("clusterlib.run") for m in modules) for modules in by_name.values())
+def test_packages_of_others_are_found_in_functions_and_not_under_type_checking():
+    code = "import os, scipy.stats, clusterlib\nif TYPE_CHECKING:\n    import torch\ndef f():\n    from pandas import x"
+    assert imports_of(code) == {"scipy.stats", "pandas"}
+    assert imports_of("this is no code") == set()
+    assert {"numpy", "pandas", "scipy.stats", "made_up"} <= set(stack_of(["import made_up"]))
 
 
 def test_a_hash_is_remembered_for_a_file_that_did_not_change_and_never_for_a_fresh_one(tmp_path):
@@ -214,13 +157,14 @@ def make_notebook(project, name: str, *cells: str) -> Path:
     return path
 
 
-def pretend_run(project, task, reads=()):
+def pretend_run(project, task, reads=(), loads=()):
     """Write what a run would leave, without running."""
     place = Place(project.reports, task.region, task.notebook.name)
     place.folder.mkdir(parents=True, exist_ok=True)
     (place.folder / "results.json").write_text(json.dumps({"parameters": task.parameters, "records": []}))
     outputs = {"results.json": FileHashes().sha256(place.folder / "results.json")}
-    inputs = {**task.inputs, "data": {name: f"hash of {name}" for name in reads}}
+    data = {name: f"hash of {name}" for name in reads}
+    inputs = {**task.inputs, "data": data, "code": {name: FileHashes().sha256(library_files()[name]) for name in loads}}
     (place.folder / "run.json").write_text(json.dumps({"inputs": inputs, "outputs": outputs, "seconds": 1}))
     return place
 
@@ -265,25 +209,25 @@ def test_outputs_and_who_ran_a_notebook_last_do_not_make_it_stale(project):
     assert plan(project).reasons == []
 
 
-def test_library_code_counts_by_module(project, tmp_path, monkeypatch):
+def test_library_code_counts_by_what_the_last_run_loaded(project, tmp_path, monkeypatch):
     import shutil
 
-    from clusterlib.run import closure
+    from clusterlib.run import sources
 
     copy = tmp_path / "library" / "clusterlib"
-    shutil.copytree(Library().folder, copy, ignore=shutil.ignore_patterns("__pycache__", "run"))
-    monkeypatch.setattr(closure.Library.__init__, "__defaults__", (copy, None, None))
-    make_notebook(
-        project, "01_one", "import clusterlib as cl\ncl.composite.topsis\nfrom clusterlib.results import record"
-    )
-    pretend_run(project, plan(project))
+    shutil.copytree(sources.FOLDER, copy, ignore=shutil.ignore_patterns("__pycache__", "run"))
+    monkeypatch.setattr(sources, "FOLDER", copy)
+    make_notebook(project, "01_one", "import clusterlib as cl\ncl.composite.topsis")
+    pretend_run(project, plan(project), loads=["composite/_ranking.py", "results.py"])
     assert plan(project).reasons == []
     for name in ("maps/_base.py", "__init__.py"):
         (copy / name).write_text((copy / name).read_text(encoding="utf-8") + "\n# more\n", encoding="utf-8")
     assert plan(project).reasons == []
     results = copy / "results.py"
     results.write_text(results.read_text(encoding="utf-8") + "\n# more\n", encoding="utf-8")
-    assert plan(project).reasons == ["library code changed: clusterlib/results.py"]
+    assert plan(project).reasons == ["library code changed: results.py"]
+    (copy / "composite" / "_ranking.py").unlink()
+    assert plan(project).reasons == ["library code changed: composite/_ranking.py, results.py"]
 
 
 def test_a_report_is_stale_when_the_results_of_others_change_in_content_and_only_then(project):

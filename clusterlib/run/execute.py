@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.run.places import ERROR, EXECUTED, LOG, RESULTS, RUN, Failure, write_json
+from clusterlib.run.sources import PACKAGE, files_of
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -57,9 +58,9 @@ class Job:
     changed : tuple of str
         Those whose value is not the notebook's own.
     inputs : dict
-        What the run is made from, by kind; data are added once it is known which the notebook reads.
-    data : dict
-        Hash of each raw file behind the processed data, and under ``"tables"`` of each processed table.
+        What the run is made from, by kind; data and code are added once it is known what the notebook read and loaded.
+    raw, tables, sources : dict
+        Hash of each raw file behind the processed data, of each processed table and of each file of the library.
     commit : str
     limits : Limits
     """
@@ -73,6 +74,7 @@ class Job:
     inputs: dict = field(default_factory=dict, repr=False)
     raw: dict = field(default_factory=dict, repr=False)
     tables: dict = field(default_factory=dict, repr=False)
+    sources: dict = field(default_factory=dict, repr=False)
     commit: str = ""
     limits: Limits = Limits()
 
@@ -104,12 +106,16 @@ def execute(job: Job, folder: Path, root: Path) -> Failure | None:
         failure = Failure(job.notebook, job.region, "", 0, "", str(error))
     except OSError as error:
         failure = _system_failure(job, folder, error)
-    reads = _take_reads(folder)
+    reads, modules = _take_reads(folder)
     if failure is not None:
         write_json(folder / ERROR, asdict(failure))
     else:
         (folder / LOG).unlink(missing_ok=True)
-    _write_run(folder, job, reads, started, usage)
+    observed = {
+        "code": {name: job.sources[name] for name in files_of(modules, job.sources)},
+        "data": {name: job.tables.get(name, "") for name in reads},
+    }
+    _write_run(folder, job, observed, started, usage)
     return failure
 
 
@@ -128,6 +134,9 @@ def _run_cells(job: Job, folder: Path, root: Path) -> tuple[NotebookNode | None,
     source = folder / f"{job.notebook}.ipynb"
     source.write_text(job.source, encoding="utf-8")
     runtime = Path(tempfile.mkdtemp(prefix="clusterlib-"))
+    startup = runtime / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    shutil.copy(Path(__file__).with_name("observe.py"), startup)
     variables = {READS_VARIABLE: str(folder / _READS), "CLUSTERLIB_ROOT": str(root)}
     watch = _Watch(str(folder), job.limits.notebook)
     notebook, failure = None, None
@@ -249,11 +258,13 @@ def _locate(job: Job, notebook: NotebookNode, error: str, advice: str) -> Failur
     return Failure(job.notebook, job.region, "", 0, "", error.strip(), advice)
 
 
-def _take_reads(folder: Path) -> list[str]:
+def _take_reads(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the tables that the notebook read and the modules that it loaded."""
     path = folder / _READS
     names = sorted(set(path.read_text(encoding="utf-8").split())) if path.exists() else []
     path.unlink(missing_ok=True)
-    return names
+    modules = [name for name in names if name.startswith(f"{PACKAGE}.")]
+    return [name for name in names if name not in modules], modules
 
 
 def _write_results(folder: Path, job: Job, notebook: NotebookNode) -> None:
@@ -301,7 +312,7 @@ def _write_table(stem: Path, entry: dict) -> None:
     Path(f"{stem}.tex").write_text(latex + "\n", encoding="utf-8")
 
 
-def _write_run(folder: Path, job: Job, reads: list[str], started: float, usage: dict) -> None:
+def _write_run(folder: Path, job: Job, observed: dict, started: float, usage: dict) -> None:
     from clusterlib.provenance import package_versions, sha256
 
     written = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in {LOG, ERROR})
@@ -315,7 +326,7 @@ def _write_run(folder: Path, job: Job, reads: list[str], started: float, usage: 
         "commit": job.commit,
         "python": platform.python_version(),
         "packages": package_versions(PACKAGES),
-        "inputs": {**job.inputs, "data": {name: job.tables.get(name, "") for name in reads}},
+        "inputs": {**job.inputs, **observed},
         "outputs": {p.relative_to(folder).as_posix(): sha256(p) for p in written},
     }
     write_json(folder / RUN, content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from clusterlib.errors import InvalidInputError
@@ -13,14 +13,6 @@ from clusterlib.run.execute import Job, execute
 from clusterlib.run.places import Failure
 
 Executor = Callable[[Job, Path, Path], Failure | None]
-
-
-def warm_list(modules: Iterable[str]) -> list[str]:
-    """Return modules in the order in which a warm process imports them: others' first."""
-    from clusterlib.run.closure import third_party
-
-    wanted = set(modules)
-    return [*third_party(wanted), *sorted(name for name in wanted if name.partition(".")[0] == "clusterlib")]
 
 
 def _prepare_kernels(modules: list[str], ahead: bool) -> None:
@@ -42,27 +34,26 @@ def use_executor(
     dask: str | None,
     store: str | None,
     project: Project,
-    modules: Iterable[str] | None,
+    modules: list[str] | None,
     workers: int | None,
     *,
     ahead: bool = True,
 ) -> Iterator[tuple[Executor, int]]:
     """Give what executes a notebook, here or on a cluster, and how many it takes at a time.
 
-    ``modules`` are those that the notebooks can import, None where there is nothing to execute. With ``ahead`` they
-    begin to be imported at once, else when the first notebook is taken up.
+    ``modules`` are those of other packages that the notebooks import, None where there is nothing to execute. With
+    ``ahead`` they begin to be imported at once, else when the first notebook is taken up.
     """
     if store and not dask:
         raise InvalidInputError("--store says where the workers of a cluster find their files: give --dask too")
     if modules is None:
         yield execute, workers or os.cpu_count() or 1
         return
-    wanted = warm_list(modules)
     if dask:
         from clusterlib.run.cluster import connect
 
-        with connect(dask, store, project, wanted) as cluster:
+        with connect(dask, store, project, modules) as cluster:
             yield cluster.execute, cluster.slots
         return
-    _prepare_kernels(wanted, ahead)
+    _prepare_kernels(modules, ahead)
     yield execute, workers or os.cpu_count() or 1

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clusterlib.paths import Project
-from clusterlib.run.closure import Library, find_imports
 from clusterlib.run.execute import results_digest
 from clusterlib.run.hashes import FileHashes
 from clusterlib.run.notebooks import Notebook
 from clusterlib.run.parameters import REGION, changed_names, resolve
-from clusterlib.run.places import ERROR, RESULTS, RUN, STATE, Place, is_report, read_json, write_json
+from clusterlib.run.places import ERROR, RESULTS, RUN, STATE, Place, is_report, read_json
+from clusterlib.run.sources import library_files
 from clusterlib.run.steps import STEPS, Step
 
 CLAIMS = "data/claims.yml"
@@ -28,11 +28,11 @@ class Task:
     settings: dict[str, object]
     parameters: dict[str, object]
     inputs: dict[str, object] = field(repr=False)
-    modules: frozenset[str] = field(repr=False)
     reasons: list[str]
     steps: dict[str, list[str]]
     needs: list[str] = field(default_factory=list)
     seconds: float | None = None
+    loaded: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -66,27 +66,20 @@ class Planner:
     def __init__(self, project: Project, tables: Mapping[str, str]) -> None:
         self.project, self.tables = project, tables
         state = project.reports / STATE
-        self._memory = state / "imports.json"
-        self._known = read_json(self._memory) or {}
-        self._known_before = len(self._known)
         self.hashes = FileHashes(state / "hashes.json")
-        self.library = Library(hashes=self.hashes, known=self._known)
+        self.sources = {name: self.hashes.sha256(path) for name, path in library_files().items()}
 
     def close(self) -> None:
-        """Remember hashes and imports for the next run."""
+        """Remember hashes for the next run."""
         self.hashes.save()
-        if len(self._known) > self._known_before:
-            write_json(self._memory, self._known)
 
     def task(self, notebook: Notebook, region: str, settings: Mapping[str, object], force: bool = False) -> Task:
         """Plan one notebook for one region."""
         parameters, given = resolve(notebook.name, notebook.parameters, {**settings, REGION: region})
-        modules, others = self.library.closure(find_imports(notebook.code))
         place = Place(self.project.reports, region, notebook.name)
         inputs = {
             "notebook": notebook.digest,
             "parameters": parameters,
-            "code": self.library.sources(modules),
             "results": self.results(region) if is_report(notebook.name) else {},
         }
         last = read_json(place.folder / RUN)
@@ -97,10 +90,10 @@ class Planner:
             given,
             parameters,
             inputs,
-            frozenset(modules | others),
             reasons,
             {step.name: self.step_reasons(place, step) for step in STEPS if step.applies(notebook.name)},
             seconds=last.get("seconds") if last else None,
+            loaded=tuple(last["inputs"]["code"]) if last and "inputs" in last else None,
         )
 
     def results(self, region: str) -> dict[str, str]:
@@ -128,11 +121,17 @@ class Planner:
         if before["notebook"] != inputs["notebook"]:
             found.append("the notebook changed")
         found += _parameter_reasons(before["parameters"], inputs["parameters"])
-        found += _changes("library code", before["code"], inputs["code"])
-        now = {name: self.tables.get(name, "") for name in before["data"]}
-        found += _changes("data", before["data"], now)
+        for kind, known in (("library code", "code"), ("data", "data")):
+            found += _changes(kind, before[known], self.observed(before)[known])
         found += _changes("results", before["results"], inputs["results"])
         return found
+
+    def observed(self, before: Mapping) -> dict[str, dict[str, str]]:
+        """Return the hashes, as they are now, of what a run was seen to load and read."""
+        return {
+            kind: {name: hashes.get(name, "") for name in before[kind]}
+            for kind, hashes in (("code", self.sources), ("data", self.tables))
+        }
 
     def _output_reasons(self, folder: Path, outputs: Mapping[str, str]) -> list[str]:
         found = []

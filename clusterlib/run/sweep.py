@@ -21,6 +21,7 @@ from clusterlib.run.notebooks import Notebook, find_notebooks
 from clusterlib.run.parameters import REGION, changed_names, resolve
 from clusterlib.run.places import EXECUTED, RESULTS, RUN, Failure, is_report, put_in_place, read_json
 from clusterlib.run.plan import Planner, Task, table_hashes
+from clusterlib.run.sources import stack_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +51,7 @@ class _Sweep:
     folder: Path
     project: Project
     inputs: dict
-    modules: frozenset[str]
+    planner: Planner
     raw: dict
     tables: dict
     commit: str
@@ -75,6 +76,7 @@ class _Sweep:
             {**self.inputs, "parameters": parameters},
             self.raw,
             self.tables,
+            self.planner.sources,
             self.commit,
             self.limits,
         )
@@ -84,8 +86,7 @@ class _Sweep:
         run = read_json(self.place(job.parameters) / RUN)
         if run is None:
             return False
-        data = {name: self.tables.get(name, "") for name in run["inputs"]["data"]}
-        return run["inputs"] == {**job.inputs, "data": data}
+        return run["inputs"] == {**job.inputs, **self.planner.observed(run["inputs"])}
 
 
 def check_grid(notebook: Notebook, grid: Mapping[str, list]) -> dict[str, list]:
@@ -169,7 +170,8 @@ def run_sweep(
     with run_lock(folder):
         sweep = _prepare(found, folder, project, limits or Limits(), keep_notebooks)
         _clear_scratch(folder)
-        with use_executor(dask, store, project, sweep.modules, workers, ahead=False) as (executor, slots):
+        modules = stack_of([found.code])
+        with use_executor(dask, store, project, modules, workers, ahead=False) as (executor, slots):
             outcome = _Runner(sweep, executor).run(checked, slots, console)
         _collect(sweep, checked, outcome.table)
     return outcome
@@ -185,12 +187,10 @@ def _prepare(notebook: Notebook, folder: Path, project: Project, limits: Limits,
     planner = Planner(project, tables)
     task: Task = planner.task(notebook, str(notebook.defaults[REGION]), {})
     planner.close()
-    inputs = {name: task.inputs[name] for name in ("notebook", "code", "results")}
+    inputs = {name: task.inputs[name] for name in ("notebook", "results")}
     source = notebook.path.read_text(encoding="utf-8")
     commit = git_commit(project.root)
-    return _Sweep(
-        notebook, source, folder, project, inputs, task.modules, manifest["inputs"], tables, commit, limits, keep
-    )
+    return _Sweep(notebook, source, folder, project, inputs, planner, manifest["inputs"], tables, commit, limits, keep)
 
 
 def _clear_scratch(folder: Path) -> None:

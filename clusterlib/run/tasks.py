@@ -154,6 +154,7 @@ def _job(setting: Setting, task: Task) -> Job:
         task.inputs,
         setting.manifest["inputs"],
         setting.tables,
+        setting.planner.sources,
         setting.commit,
         setting.limits,
     )
@@ -278,8 +279,7 @@ def run(
         for note in notes:
             say(f"note: {note}", markup=False, highlight=False)
         stale = _stale(tasks)
-        modules = set().union(*(task.modules for task in stale)) if stale else None
-        with use_executor(dask, store, project, modules, workers) as (executor, slots):
+        with use_executor(dask, store, project, _stack(stale), workers) as (executor, slots):
             outcome = _run_tasks(replace(setting, execute=executor), tasks, slots, console)
             _finish(project)
         outcome.notes.extend(notes)
@@ -312,6 +312,17 @@ def _plan(
 
 def _stale(tasks: list[Task]) -> list[Task]:
     return [task for task in tasks if task.stale or task.needs]
+
+
+def _stack(tasks: list[Task]) -> list[str] | None:
+    """Return what kernels of these tasks will import, by what the last runs loaded; None if there is nothing to run."""
+    from clusterlib.run.sources import library_files, named_in, stack_of
+
+    if not tasks:
+        return None
+    files = library_files()
+    wanted = set().union(*(named_in(t.notebook.code, files) if t.loaded is None else t.loaded for t in tasks))
+    return stack_of({task.notebook.code for task in tasks}, [files[name] for name in wanted & files.keys()])
 
 
 def _run_tasks(setting: Setting, tasks: list[Task], workers: int, console: Console | None) -> RunOutcome:

@@ -228,11 +228,11 @@ atexit.register(close_zygotes)
 
 
 def warm_modules(wanted: list[str] | None) -> list[str]:
-    """Return the modules to import: those wanted, or all that the library is made of and uses."""
+    """Return the modules to import: those wanted, or all of other packages that the library uses."""
     if wanted is None:
-        from clusterlib.run.closure import library_imports
+        from clusterlib.run.sources import stack_of
 
-        wanted = library_imports()
+        wanted = stack_of([])
     return [*_BASE_MODULES, *wanted]
 
 

@@ -222,6 +222,9 @@ def run_kernel(request: dict) -> int:
     os.chdir(request["cwd"])
     time.tzset()
     _reseed()
+    # The library is loaded by the kernel itself: as it is now, and so that what a notebook uses of it is seen.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "clusterlib"]:
+        del sys.modules[name]
     sys.argv = [importlib.util.find_spec(LAUNCHER).origin, *request["arguments"]]
     # A kernel that is hungry for memory should go before the run that watches it.
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
