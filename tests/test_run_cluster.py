@@ -12,6 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 from engine import (
+    COMMAND,
     RECORD,
     clusterlib_command,
     kill,
@@ -107,28 +108,27 @@ def test_memory_and_descriptors_stay_the_same_however_many_combinations(typed):
 # Dask.
 
 
+_WORKER = ["--nthreads", "1", "--no-dashboard", "--no-nanny", "--memory-limit", "0"]
+
+
+def _start(*arguments: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
 @pytest.fixture(scope="module")
 def scheduler():
     """A scheduler and two workers of one thread, as separate processes; gives its address and the workers."""
     pytest.importorskip("distributed")
-    processes = []
-
-    def start(*arguments):
-        command = [sys.executable, "-m", *arguments]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        processes.append(process)
-        return process
-
-    head = start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+    head = _start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
     address = next(line.split()[-1] for line in head.stdout if "Scheduler at:" in line)
-    options = ["--nthreads", "1", "--no-dashboard", "--no-nanny", "--memory-limit", "0"]
-    workers = [start("distributed.cli.dask_worker", address, *options) for _ in range(2)]
+    workers = [_start("distributed.cli.dask_worker", address, *_WORKER) for _ in range(2)]
     from distributed import Client
 
     with Client(address, set_as_default=False) as client:
         client.wait_for_workers(2, timeout=60)
     yield address, workers
-    for process in processes:
+    for process in (head, *workers):
         process.kill()
         process.wait()
 
@@ -146,27 +146,25 @@ def test_two_workers_share_a_run_and_find_what_one_machine_finds(scheduler, type
     assert run(["yrd"], project=typed).executed == [], "where it ran does not make it stale"
 
 
-@pytest.mark.parametrize("kind", ["file", "dir"])
-def test_inputs_and_outputs_go_through_any_fsspec_folder(scheduler, typed, tmp_path_factory, kind):
-    store = tmp_path_factory.mktemp("store")
-    url = f"file://{store}" if kind == "file" else f"local://{store}/below"
-    base = store if kind == "file" else store / "below"
-    read = "import clusterlib as cl\nrecord('rows', len(cl.data.load_units('province')))"
+def test_inputs_and_outputs_travel_through_the_cluster_and_are_those_of_a_local_run(scheduler, typed):
+    read = "import clusterlib as cl\nrecord('rows', len(cl.data.load_units('province')))\nimport os\nprint(os.getcwd())"
     load = "from clusterlib.results import load_results, record\n"
     write_notebook(typed, "02_two", "from clusterlib.results import record", read)
     write_notebook(typed, "90_report", load + "record('all', load_results('02_two', region)['rows'].value)")
     with pages_only():
-        outcome = run(["yrd"], project=typed, dask=scheduler[0], store=url)
-    assert outcome.ok, outcome.failures
-    assert results_of(typed, "yrd", "90_report")["all"] == results_of(typed, "yrd", "02_two")["rows"] > 30
-    made = json.loads((typed.reports / "yrd" / "02_two" / "run.json").read_text(encoding="utf-8"))
-    assert list(made["inputs"]["data"]) == ["units"]
-    assert (base / "reports" / "index.html").exists() and (
-        base / "reports" / "yrd" / "02_two" / "results.json"
-    ).exists()
-    assert list((base / "outputs").iterdir()) == []
-    with pages_only():
-        assert run(["yrd"], project=typed).executed == []
+        outcome = run(["yrd"], project=typed, dask=scheduler[0])
+        assert outcome.ok, outcome.failures
+        folder = typed.reports / "yrd" / "02_two"
+        printed = (folder / "notebook.ipynb").read_text(encoding="utf-8")
+        assert str(typed.root) not in printed, "a worker needs no folder of the project"
+        assert results_of(typed, "yrd", "90_report")["all"] == results_of(typed, "yrd", "02_two")["rows"] > 30
+        made = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        assert list(made["inputs"]["data"]) == ["units"]
+        assert run(["yrd"], project=typed).executed == [], "where it ran does not make it stale"
+        far = {name: (typed.reports / "yrd" / name / "results.json").read_bytes() for name in ("01_typed", "90_report")}
+        assert run(["yrd"], project=typed, force=True).ok
+    for name, content in far.items():
+        assert (typed.reports / "yrd" / name / "results.json").read_bytes() == content
 
 
 def test_failures_on_a_worker_come_back_with_cell_and_error(scheduler, typed):
@@ -184,27 +182,32 @@ def test_a_sweep_runs_on_the_cluster_too(scheduler, typed):
     assert outcome.executed == 3 and len(pd.read_parquet(outcome.table)) == 9
 
 
-def test_ctrl_c_ends_the_kernels_on_the_workers_too(scheduler, project):
-    say = (
-        "import os, time\nopen('pid.part', 'w').write(str(os.getpid()))\nos.rename('pid.part', 'pid')\ntime.sleep(120)"
+def _tell_pid(path) -> str:
+    part = path.with_suffix(".part")
+    return (
+        f"import os, time\nopen({str(part)!r}, 'w').write(str(os.getpid()))\nos.rename({str(part)!r}, {str(path)!r})\n"
     )
-    write_notebook(project, "01_slow", say)
+
+
+def test_ctrl_c_ends_the_kernels_on_the_workers_too(scheduler, project):
+    path = project.root / "pid"
+    write_notebook(project, "01_slow", _tell_pid(path) + "time.sleep(120)")
     process = start_command("run", "--region", "yrd", "--dask", scheduler[0])
-    (path,) = wait_for(lambda: list((project.reports / "yrd").glob(".01_slow-*/pid")))
+    wait_for(path.exists)
     kernel = psutil.Process(int(path.read_text()))
     assert kernel.is_running()
     assert kill(process, signal.SIGINT) < 2
     wait_for(lambda: not kernel.is_running(), 15)
 
 
-def test_no_scheduler_no_workers_and_a_store_without_a_cluster_are_told(typed, monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_told(typed, monkeypatch):
     from clusterlib.run import cluster
 
     monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 2)
     with pytest.raises(ClusterlibError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         run(["yrd"], project=typed, dask="tcp://127.0.0.1:9")
-    with pytest.raises(InvalidInputError, match="give --dask too"):
-        run(["yrd"], project=typed, store="memory://x")
+    with pytest.raises(ClusterlibError, match="no Dask scheduler answers at nonsense"):
+        run(["yrd"], project=typed, dask="nonsense")
 
 
 def test_a_notebook_that_imports_nothing_goes_to_the_cluster_too(project, monkeypatch):
@@ -219,14 +222,45 @@ def test_a_notebook_that_imports_nothing_goes_to_the_cluster_too(project, monkey
 # Last: it costs a worker.
 def test_a_worker_that_is_killed_loses_nothing(scheduler, typed):
     address, workers = scheduler
-    slow = "import time\ntime.sleep(4)"
     for number in (2, 3, 4):
+        slow = _tell_pid(typed.root / f"pid{number}") + "time.sleep(4)"
         write_notebook(typed, f"0{number}_slow", slow, RECORD)
     process = start_command("run", "--region", "yrd", "--dask", address)
-    wait_for(lambda: len(list((typed.reports / "yrd").glob(".0*_slow-*/kernel.log"))) >= 1)
-    time.sleep(1)
+    wait_for(lambda: len(list(typed.root.glob("pid?"))) >= 2)
     workers[0].kill()
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     for number in (2, 3, 4):
         assert results_of(typed, "yrd", f"0{number}_slow") == {"answer": 42.0}
+
+
+def test_a_run_whose_workers_all_die_says_so_and_gives_up_and_one_whose_scheduler_dies_ends(project):
+    """Real processes: the run must neither wait for ever nor lose what was finished."""
+    write_notebook(project, "01_quick", RECORD)
+    path = project.root / "pid"
+    write_notebook(project, "02_slow", _tell_pid(path) + "time.sleep(60)")
+    for victim in ("worker", "scheduler"):
+        path.unlink(missing_ok=True)
+        head = _start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+        address = next(line.split()[-1] for line in head.stdout if "Scheduler at:" in line)
+        worker = _start("distributed.cli.dask_worker", address, *_WORKER)
+        code = f"from clusterlib.run import cluster; cluster._WORKERLESS_SECONDS = 8; {COMMAND[-1]}"
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, "run", "--region", "yrd", "--dask", address],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            wait_for(path.exists)
+            began = time.monotonic()
+            (worker if victim == "worker" else head).kill()
+            output, _ = process.communicate(timeout=60)
+        finally:
+            for one in (process, worker, head):
+                one.kill()
+                one.wait()
+        assert process.returncode == 1, output
+        assert time.monotonic() - began < 30
+        assert ("no worker was there for 8 seconds" if victim == "worker" else "scheduler") in output
+        assert results_of(project, "yrd", "01_quick") == {"answer": 42.0}

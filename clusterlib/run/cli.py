@@ -30,10 +30,6 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Notebooks at a time. D
 CellTimeout = Annotated[int, typer.Option(min=1, help="Seconds that one cell may take.")]
 NotebookTimeout = Annotated[int, typer.Option(min=1, help="Seconds that one notebook may take.")]
 Dask = Annotated[str | None, typer.Option(help="Run on a Dask cluster: its scheduler, as in tcp://host:8786.")]
-Store = Annotated[
-    str | None,
-    typer.Option(help="With --dask: a folder that all workers reach, any fsspec URL. Default: the project's own."),
-]
 
 
 @contextlib.contextmanager
@@ -59,7 +55,6 @@ def run(
     cell_timeout: CellTimeout = 1800,
     notebook_timeout: NotebookTimeout = 7200,
     dask: Dask = None,
-    store: Store = None,
 ) -> None:
     """Execute the notebooks for the regions and write reports/."""
     from clusterlib.paths import get_project
@@ -81,7 +76,6 @@ def run(
                 project=project,
                 console=_console,
                 dask=dask,
-                store=store,
             )
     counts = f"{len(outcome.executed)} done, {len(outcome.unchanged)} unchanged, {len(outcome.failures)} failed"
     _console.print(counts + (f", {len(outcome.left_out)} left out." if outcome.left_out else "."))
@@ -139,7 +133,6 @@ def sweep(
     notebook_timeout: NotebookTimeout = 7200,
     keep_notebooks: Annotated[bool, typer.Option("--keep-notebooks", help="Keep each executed notebook.")] = False,
     dask: Dask = None,
-    store: Store = None,
 ) -> None:
     """Run a notebook for every combination of parameters and collect the results in one table."""
     from clusterlib.paths import get_project
@@ -160,7 +153,6 @@ def sweep(
                 project=project,
                 console=_console,
                 dask=dask,
-                store=store,
             )
     _console.print(f"{outcome.executed} run, {outcome.unchanged} had been run, {outcome.failed} failed.")
     _console.print(f"Results: {outcome.table}", highlight=False)

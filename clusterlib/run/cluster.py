@@ -1,17 +1,17 @@
-"""Execute notebooks on the workers of a Dask cluster, with files on any folder that they reach."""
+"""Execute notebooks on the workers of a Dask cluster; what they need and what they write travels through it."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import io
-import shutil
+import logging
 import tempfile
 import threading
+import time
 import uuid
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,13 @@ from clusterlib.run.places import RESULTS, Failure, is_report
 if TYPE_CHECKING:
     from distributed import Client
 
+log = logging.getLogger("clusterlib.run")
+
 _CONNECT_SECONDS = 15
 _LOOK_SECONDS = 0.5
+# How long a run waits for a worker when all are gone, and when it says so.
+_WORKERLESS_SECONDS = 60
+_SAID_AFTER = 5
 
 
 def library_digest() -> str:
@@ -51,93 +56,71 @@ def unpack(content: bytes, folder: Path) -> None:
         packed.extractall(folder)
 
 
-@dataclass(frozen=True)
-class Remote:
-    """Where a worker finds its inputs and leaves its outputs.
+def same(content: bytes) -> bytes:
+    """Return what is given: a task that holds the data on the cluster, and can be done again if a worker is lost."""
+    return content
 
-    Attributes
+
+def execute_remotely(
+    job: Job, data: bytes, digest: str, modules: list[str], results: Mapping[str, str]
+) -> tuple[Failure | None, bytes]:
+    """Execute a job on a worker and return its failure, if any, and a zip of what it wrote.
+
+    Parameters
     ----------
-    data : str
-        fsspec URL of a zip of the project's data; empty where the workers see the project itself.
-    output : str
-        URL of the zip to write; or the folder that workers and client share.
-    root : str
-        The project's folder, where it is shared.
-    modules : tuple of str
+    job : Job
+    data : bytes
+        Zip of the project's data.
+    digest : str
+        Its hash.
+    modules : list of str
         What warm kernels import.
-    results : dict
+    results : mapping
         Texts of the ``results.json`` files that a report reads, by their path in the reports folder.
     """
-
-    data: str
-    output: str
-    root: str
-    modules: tuple[str, ...]
-    results: dict[str, str]
-
-
-def execute_remotely(job: Job, remote: Remote) -> Failure | None:
-    """Execute a job on a worker; the run is written whole, or not at all, before this returns."""
     from clusterlib.run import warm
 
-    warm.prepare(list(remote.modules))
-    with _ended_with_its_task() as kernel_folder:
-        if not remote.data:
-            folder = Path(remote.output)
-            # A worker that died may have begun here.
-            for entry in folder.iterdir():
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-            kernel_folder.append(str(folder))
-            return execute(job, folder, Path(remote.root))
-        with tempfile.TemporaryDirectory(prefix="clusterlib-run-") as scratch:
-            root, folder = Path(scratch) / "project", Path(scratch) / "run"
-            folder.mkdir()
-            kernel_folder.append(str(folder))
-            _stage(root, remote)
-            failure = execute(job, folder, root)
-            import fsspec
-
-            with fsspec.open(remote.output, "wb") as file:
-                file.write(pack(folder))
-            return failure
+    warm.prepare(modules)
+    with tempfile.TemporaryDirectory(prefix="clusterlib-run-") as scratch:
+        root, folder = Path(scratch) / "project", Path(scratch) / "run"
+        folder.mkdir()
+        with _ended_with_its_task(folder):
+            _stage(root, data, digest, results)
+            return execute(job, folder, root), pack(folder)
 
 
 _staged: dict[str, Path] = {}
 _staging = threading.Lock()
 
 
-def _stage(root: Path, remote: Remote) -> None:
-    """Make a project on this machine: the data fetched once by each worker, the results that this job reads."""
-    import fsspec
-
+def _stage(root: Path, data: bytes, digest: str, results: Mapping[str, str]) -> None:
+    """Make a project on this machine: the data unpacked once by each worker, the results that this job reads."""
     with _staging:
-        if remote.data not in _staged:
+        if digest not in _staged:
             home = Path(tempfile.mkdtemp(prefix="clusterlib-data-"))
-            with fsspec.open(remote.data, "rb") as file:
-                unpack(file.read(), home)
-            _staged[remote.data] = home
+            unpack(data, home)
+            _staged[digest] = home
     root.mkdir()
-    (root / "data").symlink_to(_staged[remote.data])
-    for name, text in remote.results.items():
+    (root / "data").symlink_to(_staged[digest])
+    for name, text in results.items():
         path = root / "reports" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager
-def _ended_with_its_task() -> Iterator[list[str]]:
+def _ended_with_its_task(folder: Path) -> Iterator[None]:
     """Kill the kernel when the task is cancelled: its client stopped, or lost its connection."""
     from distributed import get_worker
 
     from clusterlib.run.kernels import RunKernelManager
 
-    folder: list[str] = []
     done = threading.Event()
     try:
         worker = get_worker()
         key = worker.get_current_task()
     except ValueError:
-        yield folder
+        yield
         return
 
     def watch() -> None:
@@ -145,12 +128,12 @@ def _ended_with_its_task() -> Iterator[list[str]]:
             state = worker.state.tasks.get(key)
             if state is None or state.state == "cancelled":
                 while not done.wait(_LOOK_SECONDS):
-                    if folder and (manager := RunKernelManager.running.get(folder[0])):
+                    if manager := RunKernelManager.running.get(str(folder)):
                         manager.kill()
 
     threading.Thread(target=watch, daemon=True).start()
     try:
-        yield folder
+        yield
     finally:
         done.set()
 
@@ -158,81 +141,68 @@ def _ended_with_its_task() -> Iterator[list[str]]:
 class Cluster:
     """Executes jobs on the workers of one Dask cluster."""
 
-    def __init__(self, client: Client, store: str | None, project: Project, modules: list[str]) -> None:
-        self.client, self.project, self.modules = client, project, tuple(modules)
-        self.store = store.rstrip("/") if store else ""
+    def __init__(self, client: Client, address: str, project: Project, modules: list[str]) -> None:
+        self.client, self.address, self.project, self.modules = client, address, project, modules
         self.slots = sum(client.nthreads().values())
-        self.data = self._send_data() if store else ""
-
-    def _send_data(self) -> str:
-        import fsspec
-
-        root = self.project.root / "data"
-        files = sorted(p for p in root.rglob("*") if p.is_file() and not p.name.startswith("."))
-        content = pack(root, files)
-        url = f"{self.store}/inputs/{hashlib.sha256(content).hexdigest()[:16]}.zip"
-        fs, path = fsspec.core.url_to_fs(url)
-        if not fs.exists(path):
-            fs.makedirs(fs._parent(path), exist_ok=True)
-            with fs.open(path, "wb") as file:
-                file.write(content)
-        return url
+        root = project.root / "data"
+        data = pack(root, sorted(p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".")))
+        self.digest = hashlib.sha256(data).hexdigest()
+        self.data = client.submit(same, data, key=f"clusterlib-data-{self.digest[:16]}-{uuid.uuid4().hex[:8]}")
 
     def execute(self, job: Job, folder: Path, root: Path) -> Failure | None:
         """Execute a job on a worker and bring what it wrote into ``folder``."""
         from distributed import CancelledError, KilledWorker
 
-        output = f"{self.store}/outputs/{job.region}-{job.notebook}-{uuid.uuid4().hex[:8]}.zip"
-        remote = Remote(self.data, output if self.store else str(folder), str(root), self.modules, self._results(job))
-        future = self.client.submit(execute_remotely, job, remote, pure=False, key=f"{job.region}-{uuid.uuid4().hex}")
+        arguments = (job, self.data, self.digest, self.modules, self._results(job))
+        key = f"{job.region}-{uuid.uuid4().hex}"
+        future = None
         try:
-            failure = future.result()
+            self._look()
+            future = self.client.submit(execute_remotely, *arguments, pure=False, key=key)
+            failure, written = self._wait(future)
         except KilledWorker:
-            return Failure(
-                job.notebook,
-                job.region,
-                "",
-                0,
-                "",
-                "KilledWorker: every worker that took up this notebook ended",
-                "look into the workers' logs: most often it needs more memory than a worker may use",
-            )
-        except CancelledError:
-            return Failure(job.notebook, job.region, "", 0, "", "the cluster gave the notebook up: is it still there?")
-        if self.store:
-            self._fetch(output, folder)
+            error = "KilledWorker: every worker that took up this notebook ended"
+            advice = "look into the workers' logs: most often it needs more memory than a worker may use"
+            return Failure(job.notebook, job.region, "", 0, "", error, advice)
+        except (CancelledError, TimeoutError) as lost:
+            if future is not None:
+                future.cancel()
+            reason = str(lost) if isinstance(lost, TimeoutError) else "the scheduler gave the notebook up or is gone"
+            advice = "start it again, then run again: what was finished stays finished"
+            return Failure(job.notebook, job.region, "", 0, "", f"{self.address}: {reason}", advice)
+        unpack(written, folder)
         return failure
 
+    def _look(self) -> None:
+        if self.client.status != "running":
+            raise TimeoutError("the scheduler is gone")
+
+    def _wait(self, future) -> tuple[Failure | None, bytes]:
+        """Return the result, unless the scheduler goes, or no worker is there for too long."""
+        alone_since = None
+        while not future.done():
+            time.sleep(_LOOK_SECONDS / 5)
+            self._look()
+            if self.client.scheduler_info()["workers"]:
+                alone_since = None
+                continue
+            alone_since = alone_since or time.monotonic()
+            alone = time.monotonic() - alone_since
+            if alone > _SAID_AFTER:
+                log.warning("%s has no workers: waiting %d seconds for one", self.address, _WORKERLESS_SECONDS)
+            if alone > _WORKERLESS_SECONDS:
+                raise TimeoutError(f"no worker was there for {_WORKERLESS_SECONDS} seconds")
+        return future.result()
+
     def _results(self, job: Job) -> dict[str, str]:
-        if not (self.store and is_report(job.notebook)):
+        if not is_report(job.notebook):
             return {}
         paths = self.project.reports.glob(f"{job.region}/[0-9][0-9]_*/{RESULTS}")
         return {p.relative_to(self.project.reports).as_posix(): p.read_text(encoding="utf-8") for p in sorted(paths)}
 
-    def _fetch(self, url: str, folder: Path) -> None:
-        import fsspec
-
-        fs, path = fsspec.core.url_to_fs(url)
-        unpack(fs.cat_file(path), folder)
-        fs.rm_file(path)
-
-    def publish(self) -> None:
-        """Copy the reports to the store, the index last."""
-        import fsspec
-
-        if not self.store:
-            return
-        fs, base = fsspec.core.url_to_fs(f"{self.store}/reports")
-        reports = self.project.reports
-        paths = [p for p in reports.rglob("*") if p.is_file() and "/." not in f"/{p.relative_to(reports).as_posix()}"]
-        for path in sorted(paths, key=lambda p: (p.name == "index.html", p)):
-            target = f"{base}/{path.relative_to(reports).as_posix()}"
-            fs.makedirs(fs._parent(target), exist_ok=True)
-            fs.put_file(str(path), target)
-
 
 @contextlib.contextmanager
-def connect(address: str, store: str | None, project: Project, modules: list[str]) -> Iterator[Cluster]:
+def connect(address: str, project: Project, modules: list[str]) -> Iterator[Cluster]:
     """Connect to a Dask scheduler whose workers have this very library.
 
     Raises
@@ -258,6 +228,4 @@ def connect(address: str, store: str | None, project: Project, modules: list[str
             raise ClusterlibError(f"{address} has no workers: start some with `dask worker {address}`")
         if other := sorted(worker for worker, digest in theirs.items() if digest != mine):
             raise ClusterlibError(f"worker {other[0]} has other sources of clusterlib than this machine")
-        cluster = Cluster(client, store, project, modules)
-        yield cluster
-        cluster.publish()
+        yield Cluster(client, address, project, modules)

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from clusterlib.errors import InvalidInputError
 from clusterlib.paths import Project
 from clusterlib.run.execute import Job, execute
 from clusterlib.run.places import Failure
@@ -32,7 +31,6 @@ def _prepare_kernels(modules: list[str], ahead: bool) -> None:
 @contextlib.contextmanager
 def use_executor(
     dask: str | None,
-    store: str | None,
     project: Project,
     modules: list[str] | None,
     workers: int | None,
@@ -44,15 +42,13 @@ def use_executor(
     ``modules`` are those of other packages that the notebooks import, None where there is nothing to execute. With
     ``ahead`` they begin to be imported at once, else when the first notebook is taken up.
     """
-    if store and not dask:
-        raise InvalidInputError("--store says where the workers of a cluster find their files: give --dask too")
     if modules is None:
         yield execute, workers or os.cpu_count() or 1
         return
     if dask:
         from clusterlib.run.cluster import connect
 
-        with connect(dask, store, project, modules) as cluster:
+        with connect(dask, project, modules) as cluster:
             yield cluster.execute, cluster.slots
         return
     _prepare_kernels(modules, ahead)

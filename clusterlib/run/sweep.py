@@ -125,7 +125,6 @@ def run_sweep(
     project: Project | None = None,
     console: Console | None = None,
     dask: str | None = None,
-    store: str | None = None,
 ) -> SweepOutcome:
     """Run a notebook for every combination of parameters.
 
@@ -145,8 +144,8 @@ def run_sweep(
         Keep each executed notebook, with its figures. Those of failures are always kept.
     project : Project, optional
     console : rich.console.Console, optional
-    dask, store : str, optional
-        As in :func:`clusterlib.run.tasks.run`.
+    dask : str, optional
+        Address of a Dask scheduler to run on.
 
     Returns
     -------
@@ -171,7 +170,7 @@ def run_sweep(
         sweep = _prepare(found, folder, project, limits or Limits(), keep_notebooks)
         _clear_scratch(folder)
         modules = stack_of([found.code])
-        with use_executor(dask, store, project, modules, workers, ahead=False) as (executor, slots):
+        with use_executor(dask, project, modules, workers, ahead=False) as (executor, slots):
             outcome = _Runner(sweep, executor).run(checked, slots, console)
         _collect(sweep, checked, outcome.table)
     return outcome

@@ -221,7 +221,6 @@ def run(
     project: Project | None = None,
     console: Console | None = None,
     dask: str | None = None,
-    store: str | None = None,
 ) -> RunOutcome:
     """Execute notebooks for regions in parallel, make their pages and the index over all.
 
@@ -244,8 +243,8 @@ def run(
     project : Project, optional
     console : rich.console.Console, optional
         Where progress is shown.
-    dask, store : str, optional
-        Address of a Dask scheduler to run on, and a folder that its workers reach, any fsspec URL.
+    dask : str, optional
+        Address of a Dask scheduler to run on.
 
     Returns
     -------
@@ -279,7 +278,7 @@ def run(
         for note in notes:
             say(f"note: {note}", markup=False, highlight=False)
         stale = _stale(tasks)
-        with use_executor(dask, store, project, _stack(stale), workers) as (executor, slots):
+        with use_executor(dask, project, _stack(stale), workers) as (executor, slots):
             outcome = _run_tasks(replace(setting, execute=executor), tasks, slots, console)
             _finish(project)
         outcome.notes.extend(notes)
