@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_choice, check_labels, check_number, check_whole, listed
+from clusterlib.core.checks import check_choice, check_labels, check_number, check_whole, listed, place_of
 from clusterlib.core.places import coordinates, great_circles
 from clusterlib.core.within import Layout, group_sums
 from clusterlib.errors import InvalidInputError
@@ -119,6 +119,23 @@ def _not_nested(layout: Layout, groups: np.ndarray) -> int:
     return layout.absorbed - nested
 
 
+def wald_statistic(estimates: np.ndarray, covariance: np.ndarray) -> float:
+    r"""Return Wald's statistic :math:`b'V^{-1}b` that all estimates are nil (瓦尔德统计量).
+
+    Raises
+    ------
+    InvalidInputError
+        If V is singular, as it is with no more clusters than estimates.
+    """
+    scale = np.sqrt(np.diag(covariance))
+    if not (scale > 0).all() or np.linalg.eigvalsh(covariance / np.outer(scale, scale))[0] < 1e-10:
+        raise InvalidInputError(
+            f"the covariance of {len(estimates)} estimates that are tested together is singular: there must be more "
+            "clusters than estimates"
+        )
+    return float(estimates @ np.linalg.solve(covariance, estimates))
+
+
 def cluster_factor(clusters: int, rows: int, counted: int) -> float:
     r"""Return the small-sample factor of clustered errors, :math:`\frac{G}{G-1} \frac{n-1}{n-K}`."""
     return clusters / (clusters - 1) * (rows - 1) / (rows - counted)
@@ -158,9 +175,15 @@ def _proximity(places, cutoff: float | None, kernel: str, layout: Layout) -> np.
         raise InvalidInputError("Conley's errors need places=, where the units are, and cutoff= in km")
     check_number("cutoff", cutoff, least=0, open_ends=True, unit="km")
     check_choice("kernel", kernel, KERNELS)
+    if not isinstance(places, pd.DataFrame) and not hasattr(places, "geometry"):
+        raise InvalidInputError(
+            f"places: expected boundaries, or columns 'lon' and 'lat' by unit, got a {type(places).__name__}"
+        )
     missing = layout.units.difference(places.index)
     if len(missing):
         raise InvalidInputError(f"no place for {listed(missing)}")
+    if places.index.has_duplicates:
+        raise InvalidInputError(f"places: {place_of(places.index[places.index.duplicated()][0])} has more than one row")
     share = great_circles(coordinates(places.loc[layout.units])) / cutoff
     return np.clip(1 - share, 0, None) if kernel == "bartlett" else (share <= 1).astype(float)
 

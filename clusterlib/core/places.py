@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_choice, check_degrees, listed
+from clusterlib.core.checks import as_floats, check_choice, check_columns, check_degrees, listed
 from clusterlib.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def coordinates(places: GeoDataFrame | pd.DataFrame, points: str = "centroid") -
     if not hasattr(places, "geometry"):
         if not isinstance(places, pd.DataFrame) or not {"lon", "lat"} <= set(places.columns):
             raise InvalidInputError("places: expected boundaries, or columns 'lon' and 'lat' in degrees")
-        found = places[["lon", "lat"]].astype(float)
+        found = as_floats(places, check_columns(places, ["lon", "lat"]))
         check_degrees(found["lon"].to_numpy(), found["lat"].to_numpy(), places.index)
         return _distinct(places, found)
     check_boundaries(places, 1)
