@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from clusterlib.panel._threshold import panel_threshold
+from clusterlib.panel import panel_threshold
 
 CUT = 0.2
 
@@ -45,7 +45,7 @@ def experiment(units: int, periods: int, jump: float, serial: float, effects: st
             draws=draws,
             seed=int(random.integers(2**31)),
         )
-        rejected += result.tests.loc[1, "p_value"] <= 0.05
+        rejected += result.threshold_tests.loc[1, "p_value"] <= 0.05
         # The truth splits the observations as the first candidate that is not below it.
         at_truth = result.profile.loc[result.profile["threshold"] >= CUT, "in_set"]
         covered += bool(at_truth.iloc[0])

@@ -14,7 +14,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from clusterlib.panel._threshold import panel_threshold
+from clusterlib.panel import panel_threshold
 
 
 def simulate(units: int, periods: int, seed: int = 0) -> pd.DataFrame:
@@ -95,9 +95,9 @@ def main() -> None:
     shared = loop_over_candidates(data, result.profile["threshold"].to_numpy(), options.draws, seed=1)
     blocked = time.perf_counter() - start
     few = panel_threshold(*arguments, draws=options.looped, seed=1)
-    bounds = few.tests.loc[1, ["critical_10", "critical_5", "critical_1"]].to_numpy(float)
+    bounds = few.threshold_tests.loc[1, ["critical_10", "critical_5", "critical_1"]].to_numpy(float)
     difference = np.abs(bounds / np.percentile(naive, [90, 95, 99]) - 1).max()
-    bounds = result.tests.loc[1, ["critical_10", "critical_5", "critical_1"]].to_numpy(float)
+    bounds = result.threshold_tests.loc[1, ["critical_10", "critical_5", "critical_1"]].to_numpy(float)
     difference = max(difference, np.abs(bounds / np.percentile(shared, [90, 95, 99]) - 1).max())
     if difference > 1e-9:
         raise SystemExit(f"the two disagree by {difference:.1e}")

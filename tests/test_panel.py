@@ -53,7 +53,7 @@ def test_balanced_panels_give_the_coefficients_and_all_errors_of_plm(name, effec
         fit = fixed_effects(data, y, x, EFFECTS[effects], **options)
         agree(fit.std_errors, wanted[f"se_{covariance}"], 1e-9)
     agree(fit.params, wanted["coef"], 1e-10)
-    assert (fit.nobs, fit.df_residual) == (wanted["nobs"], wanted["df_residual"])
+    assert (fit.nobs, fit.df_resid) == (wanted["nobs"], wanted["df_residual"])
     assert (fit.rss, fit.sigma2, fit.r2_within) == pytest.approx((wanted["rss"], wanted["sigma2"], wanted["r2"]))
 
 
@@ -67,7 +67,7 @@ def test_unbalanced_panels_give_the_coefficients_and_errors_of_plm(name, effects
             fit = fixed_effects(data, y, x, effects, **options)
             agree(fit.std_errors, wanted[f"se_{covariance}"], 1e-9)
     agree(fit.params, wanted["coef"], 1e-10)
-    assert (fit.df_residual, fit.rss) == (wanted["df_residual"], pytest.approx(wanted["rss"], rel=1e-10))
+    assert (fit.df_resid, fit.rss) == (wanted["df_residual"], pytest.approx(wanted["rss"], rel=1e-10))
 
 
 @given(st.integers(0, 10_000), st.sampled_from(["none", "entity", "time", "twoway"]), st.floats(0.4, 1))
@@ -86,15 +86,15 @@ def test_any_pattern_of_gaps_gives_dummy_variable_least_squares(seed, effects, s
         return
     np.testing.assert_allclose(fit.params[["x", "z"]], params, rtol=1e-8, atol=1e-10)
     np.testing.assert_allclose(fit.residuals, residuals, atol=1e-9)
-    assert fit.df_residual == len(data) - rank
+    assert fit.df_resid == len(data) - rank
 
 
 def test_a_panel_in_two_separate_parts_counts_one_effect_less():
     data = made_panel(8, 6, 1)
     unit, year = (data.index.get_level_values(level) for level in (0, 1))
     parts = data[(unit < 4) == (year < 2003)]
-    assert fixed_effects(parts, "y", ["x"], cov="classical").df_residual == 24 - 1 - (8 + 6 - 2)
-    assert fixed_effects(data, "y", ["x"], cov="classical").df_residual == 48 - 1 - (8 + 6 - 1)
+    assert fixed_effects(parts, "y", ["x"], cov="classical").df_resid == 24 - 1 - (8 + 6 - 2)
+    assert fixed_effects(data, "y", ["x"], cov="classical").df_resid == 48 - 1 - (8 + 6 - 1)
 
 
 def test_rows_in_any_order_and_variables_in_any_unit_give_the_same_result():
@@ -222,7 +222,7 @@ def test_the_table_uses_students_distribution_with_the_degrees_of_freedom_stated
     for options, df in (({}, 9), ({"cov": "classical"}, 169), ({"cov": "robust"}, 169), ({"cluster": "time"}, 19)):
         fit = fixed_effects(data, y, x, **options)
         assert fit.df_inference == df
-        row = fit.summary().loc["value"]
+        row = fit.table.loc["value"]
         assert row["p_value"] == pytest.approx(2 * t.sf(abs(row["estimate"] / row["std_error"]), df))
         assert row["upper"] - row["estimate"] == pytest.approx(t.ppf(0.975, df) * row["std_error"])
 

@@ -134,7 +134,7 @@ def test_effects_taken_out_give_the_estimates_and_errors_of_dummy_variables(pane
     np.testing.assert_allclose(fit.std_errors, full.std_errors[names], rtol=1e-8)
     assert fit.weak_instruments.loc["x", "partial_f"] == pytest.approx(full.first_stage.diagnostics.loc["x", "f.stat"])
     assert fit.endogeneity.statistic == pytest.approx(full.wu_hausman().stat, rel=1e-8)
-    assert fit.df_residual == full.df_resid
+    assert fit.df_resid == full.df_resid
     groups = pd.Series(panel.index.get_level_values(0), index=panel.index)
     clustered = reference.fit(cov_type="clustered", clusters=groups)
     fit = instrumental_variables(panel, "y", "c", "x", ["z", "w"], small_sample=False)
@@ -226,11 +226,30 @@ def test_two_stage_least_squares_finds_the_effect_that_least_squares_misses():
 
 def test_the_footer_and_tests_show_strength_and_validity_of_the_instruments(panel):
     fit = instrumental_variables(panel, "y", "c", "x", ["z", "w"])
-    assert fit.footer["First-stage F 第一阶段 F"] == pytest.approx(fit.weak_instruments.loc["x", "partial_f"])
-    assert fit.footer["Overidentification p 过度识别 p 值"] == fit.overidentification.p_value
+    strength = fit.weak_instruments.loc["x"]
+    assert fit.footer["First-stage F 第一阶段 F"] == f"{strength['partial_f']:.3f} [p = {strength['p_value']:.3f}]"
+    assert fit.footer["Hansen J 过度识别检验"].endswith(f"[p = {fit.overidentification.p_value:.3f}]")
     assert fit.footer["Observations 观测数"] == len(panel)
-    assert fit.tests().index.tolist() == ["Wu-Hausman 内生性检验", "Hansen J 过度识别检验"]
-    assert fit.summary().index.tolist() == ["c", "x"]
+    assert not any("R²" in line for line in fit.footer)
+    assert list(fit.tests) == ["weak_instruments", "endogeneity", "overidentification"]
+    names = ["First-stage F 第一阶段 F", "Wu-Hausman 内生性检验", "Hansen J 过度识别检验"]
+    assert [test.name for test in fit.tests.values()] == names
+    weak = fit.tests["weak_instruments"]
+    assert (weak.statistic, weak.df, weak.p_value) == (strength["partial_f"], (2, 24), strength["p_value"])
+    assert fit.table.index.tolist() == ["c", "x"]
+
+
+def test_of_several_endogenous_variables_the_weakest_first_stage_is_tested(women):
+    fit = ours(women, TWO, "classical")
+    weakest = fit.weak_instruments["partial_f"].idxmin()
+    assert fit.tests["weak_instruments"].settings == {"endogenous": weakest}
+    assert fit.tests["weak_instruments"].statistic == fit.weak_instruments.loc[weakest, "partial_f"]
+    assert fit.tests["weak_instruments"].df == (4, 428 - 3 - 4)
+
+
+def test_an_endogenous_variable_that_its_instruments_account_for_wholly_leaves_no_test_of_endogeneity(panel):
+    fit = instrumental_variables(panel.assign(double=panel["x"] * 2), "y", "c", "x", "double")
+    assert np.isnan([fit.endogeneity.statistic, fit.endogeneity.p_value]).all()
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,13 @@ def test_intervals_are_percentiles_and_bias_corrected_percentiles_of_the_draws()
     assert weak.table.loc["indirect", "p_value"] == pytest.approx(2 * (1 + beyond) / 501)
 
 
+def test_intervals_at_another_level_come_from_the_same_draws():
+    wide, narrow = (mediation(chain(40, 3), "y", "x", "m", draws=200, level=level) for level in (0.95, 0.8))
+    pd.testing.assert_frame_equal(wide.conf_int(0.8), narrow.table[["lower", "upper"]])
+    np.testing.assert_allclose(wide.covariance, wide.bootstrap.cov(), rtol=1e-12)
+    assert wide.tstats["total"] == pytest.approx(wide.params["total"] / wide.bootstrap["total"].std())
+
+
 def test_sobels_test_is_the_product_over_its_first_order_error():
     result = mediation(chain(40, 3), "y", "x", "m", "k", draws=2)
     a, b = result.mediator.params["x"], result.outcome.params["m"]
@@ -129,8 +136,8 @@ def test_draws_in_which_nothing_varies_are_counted_or_refused():
 
 def test_the_result_fits_a_regression_table():
     result = mediation(chain(20, 1), "y", "x", "m", draws=20)
-    assert result.summary() is result.table
-    assert {"estimate", "std_error", "p_value"} <= set(result.table.columns)
+    assert result.table.columns[:6].tolist() == ["estimate", "std_error", "statistic", "p_value", "lower", "upper"]
+    assert result.footer["Sobel 索贝尔检验"].endswith(f"[p = {result.sobel.p_value:.3f}]")
     assert result.footer["Bootstrap draws 自助抽样次数"] == 20
     assert result.footer["Units 个体数"] == 20
 
@@ -140,9 +147,9 @@ def test_the_result_fits_a_regression_table():
     [
         (("y", "x", "n"), {}, UnknownNameError, "column 'n'"),
         (("y", "x", "x"), {}, InvalidInputError, "given twice: x"),
-        (("y", "x", "m"), {"draws": 1}, InvalidInputError, "at least two"),
-        (("y", "x", "m"), {"draws": 10.5}, InvalidInputError, "at least two"),
-        (("y", "x", "m"), {"level": 95}, InvalidInputError, "between zero and one"),
+        (("y", "x", "m"), {"draws": 1}, InvalidInputError, "at least 2"),
+        (("y", "x", "m"), {"draws": 10.5}, InvalidInputError, "at least 2"),
+        (("y", "x", "m"), {"level": 95}, InvalidInputError, "a share such as 0.95"),
         (("y", "x", "m"), {"effects": "both"}, UnknownNameError, "effects 'both'"),
     ],
 )

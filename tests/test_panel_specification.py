@@ -23,7 +23,7 @@ def check(test, wanted: dict, tolerance: float = 1e-8) -> None:
     if "p_value" in wanted:
         assert test.p_value == pytest.approx(wanted["p_value"], rel=1e-6, abs=1e-12)
     if wanted.get("df"):
-        assert test.df == (wanted["df"],)
+        assert test.df == wanted["df"]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -120,9 +120,9 @@ def test_pairs_of_units_without_two_common_periods_do_not_count():
         pesaran_cd(apart.loc[[0, 1]])
 
 
-def test_the_summary_is_one_row_that_names_test_null_and_degrees_of_freedom():
+def test_the_table_is_one_row_that_names_test_null_and_degrees_of_freedom():
     data, y, x = case("grunfeld")
-    row = effects_test(data, y, x).summary()
+    row = effects_test(data, y, x).table
     assert row.index.tolist() == ["F of the effects 固定效应 F 检验"]
     assert row["df"].tolist() == ["9, 188"]
     assert {"statistic", "p_value", "null", "distribution"} <= set(row.columns)

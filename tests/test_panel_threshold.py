@@ -12,9 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.panel import _threshold_search as threshold_search
-from clusterlib.panel import fixed_effects
-from clusterlib.panel._threshold import panel_threshold
+from clusterlib.panel import _threshold, fixed_effects, panel_threshold
 from clusterlib.paths import get_project
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -71,15 +69,15 @@ def check_against_r(result, want, number: str) -> None:
     for column, key in {"estimate": "coef", "se_classical": "se_classical", "se_robust": "se_robust"}.items():
         np.testing.assert_allclose(table[column], list(case[key].values()), rtol=1e-9)
     n, taken = (
-        result.units * result.periods,
-        len(table) + (1 if result.settings["effects"] == "entity" else result.periods),
+        result.n_units * result.n_periods,
+        len(table) + (1 if result.settings["effects"] == "entity" else result.n_periods),
     )
-    factor = result.units / (result.units - 1) * (n - 1) / (n - taken)
+    factor = result.n_units / (result.n_units - 1) * (n - 1) / (n - taken)
     np.testing.assert_allclose(table["se_clustered"] / factor**0.5, list(case["se_clustered_HC0"].values()), rtol=1e-9)
     assert result.ssr == pytest.approx(case["ssr"], rel=1e-11)
     assert result.scale == want["scale"]
-    assert result.tests["F"].iloc[-1] == pytest.approx(case["F"], rel=1e-9)
-    counts = (result.shares * result.units).sum().round(6)
+    assert result.threshold_tests["F"].iloc[-1] == pytest.approx(case["F"], rel=1e-9)
+    counts = (result.shares * result.n_units).sum().round(6)
     assert counts.tolist() == case["n_regime"]
     names = {"stage": "first", "second": "second", "refined": "first refined", "third": "third"}
     for key, stage in {k: v for k, v in names.items() if k in case}.items():
@@ -141,8 +139,8 @@ def test_single_threshold_on_hansens_data_equals_the_second_r_program(investment
     case, table = want["single"], result.coefficients
     for column, key in {"estimate": "coef", "se_classical": "se_homo", "se_robust": "se_white_HC0"}.items():
         np.testing.assert_allclose(table[column], list(case[key].values()), rtol=1e-10)
-    assert result.tests.loc[1, "F"] == pytest.approx(case["F1"], rel=1e-10)
-    assert result.tests.loc[1, "ssr_null"] == pytest.approx(want["ssr_no_threshold"], rel=1e-12)
+    assert result.threshold_tests.loc[1, "F"] == pytest.approx(case["F1"], rel=1e-10)
+    assert result.threshold_tests.loc[1, "ssr_null"] == pytest.approx(want["ssr_no_threshold"], rel=1e-12)
     assert result.thresholds.iloc[0, :3].tolist() == [case["threshold"], *case["ci95"]]
     assert result.profile["threshold"].iloc[[0, -1]].tolist() == want["grid_first_last"]
     assert len(result.profile) == want["grid_n"]
@@ -179,7 +177,7 @@ def test_bootstrap_equals_a_loop_over_draws_and_candidates(effects):
     options = {"effects": effects, "thresholds": 2, "trim": 0.1, "grid": 20, "seed": 11}
     result = panel_threshold(data, "y", "x", "r", "q", draws=draws, **options)
     sharp = panel_threshold(data, "y", "x", "r", "q", draws=0, **options)
-    units, periods = result.units, result.periods
+    units, periods = result.n_units, result.n_periods
     for number, stream in ((1, 0), (2, 1)):
         fixed = [] if number == 1 else [result.profile.query("stage == 'first'").set_index("threshold")["ssr"].idxmin()]
         random = np.random.default_rng(np.random.SeedSequence(11).spawn(3)[stream])
@@ -191,11 +189,11 @@ def test_bootstrap_equals_a_loop_over_draws_and_candidates(effects):
             null = dummies_ssr(sample, ["x"], ["r"], "q", fixed, effects, True)
             best = min(dummies_ssr(sample, ["x"], ["r"], "q", [*fixed, c], effects, True) for c in candidates)
             statistics.append((null / best - 1) * result.scale)
-        row = result.tests.loc[number]
+        row = result.threshold_tests.loc[number]
         assert row["critical_5"] == pytest.approx(np.percentile(statistics, 95), rel=1e-8)
         assert row["p_value"] == (1 + sum(value >= row["F"] for value in statistics)) / (1 + draws)
     pd.testing.assert_frame_equal(result.profile, sharp.profile)
-    assert sharp.tests["p_value"].isna().all()
+    assert sharp.threshold_tests["p_value"].isna().all()
 
 
 def naive_residuals(data, cuts, effects) -> np.ndarray:
@@ -211,9 +209,9 @@ def naive_residuals(data, cuts, effects) -> np.ndarray:
 def test_bootstrap_does_not_depend_on_the_size_of_its_blocks(monkeypatch):
     data = panel()
     whole = panel_threshold(data, "y", "x", "r", "q", draws=40, effects="twoway")
-    monkeypatch.setattr(threshold_search, "BLOCK_VALUES", 7 * len(data))
+    monkeypatch.setattr(_threshold, "BLOCK", 7 * len(data))
     parts = panel_threshold(data, "y", "x", "r", "q", draws=40, effects="twoway")
-    np.testing.assert_allclose(parts.tests, whole.tests, rtol=1e-12)
+    np.testing.assert_allclose(parts.threshold_tests, whole.threshold_tests, rtol=1e-12)
 
 
 def test_same_seed_gives_the_same_p_whatever_the_number_of_thresholds():
@@ -222,8 +220,8 @@ def test_same_seed_gives_the_same_p_whatever_the_number_of_thresholds():
         panel_threshold(data, "y", "x", "r", "q", draws=60, thresholds=k, seed=seed)
         for k, seed in ((1, 3), (2, 3), (1, 4))
     )
-    pd.testing.assert_series_equal(one.tests.loc[1], two.tests.loc[1])
-    assert one.tests.loc[1, "critical_5"] != other.tests.loc[1, "critical_5"]
+    pd.testing.assert_series_equal(one.threshold_tests.loc[1], two.threshold_tests.loc[1])
+    assert one.threshold_tests.loc[1, "critical_5"] != other.threshold_tests.loc[1, "critical_5"]
 
 
 def test_two_known_thresholds_and_their_slopes_are_found():
@@ -235,13 +233,13 @@ def test_two_known_thresholds_and_their_slopes_are_found():
     assert (result.thresholds["lower"] - 0.01 <= [-0.6, 0.8]).all()
     assert (result.thresholds["upper"] + 0.01 >= [-0.6, 0.8]).all()
     truth = pd.Series({"x": 0.5, "r_regime1": 1.0, "r_regime2": 2.0, "r_regime3": 0.0})
-    table = result.summary()
+    table = result.table
     assert ((table["estimate"] - truth).abs() < 4 * table["std_error"]).all()
-    assert result.tests["p_value"].tolist() == [0.01, 0.01]
+    assert result.threshold_tests["p_value"].tolist() == [0.01, 0.01]
 
 
 def test_without_a_threshold_the_test_keeps_the_null():
-    assert panel_threshold(panel(60, 8, seed=5, jump=0), "y", "x", "r", "q", draws=99).tests.loc[1, "p_value"] > 0.1
+    assert panel_threshold(panel(60, 8, seed=5, jump=0), "y", "x", "r", "q", draws=99).threshold_tests.loc[1, "p_value"] > 0.1
 
 
 @given(seed=st.integers(0, 1000), scale=st.sampled_from([1e-6, 1e-3, 7.0, 1e5]))
@@ -255,7 +253,7 @@ def test_results_do_not_depend_on_units_of_measure_unit_effects_or_row_order(see
     np.testing.assert_allclose(
         np.log(other.thresholds.iloc[:, :3].astype(float)), base.thresholds.iloc[:, :3].astype(float)
     )
-    np.testing.assert_allclose(other.tests[["F", "p_value"]], base.tests[["F", "p_value"]], rtol=1e-6)
+    np.testing.assert_allclose(other.threshold_tests[["F", "p_value"]], base.threshold_tests[["F", "p_value"]], rtol=1e-6)
     slopes = ["r_regime1", "r_regime2"]
     ratio = other.coefficients.loc[slopes] / base.coefficients.loc[slopes]
     np.testing.assert_allclose(ratio, 3 / scale, rtol=1e-6)
@@ -287,7 +285,7 @@ def test_final_fit_is_that_of_fixed_effects_with_the_regimes_as_given(effects):
         "clustered": {"cov": "cluster"},
     }.items():
         linear = fixed_effects(split, "y", ["x", "r_regime1", "r_regime2"], effects=effects, **options)
-        assert (result.df_resid, result.sigma2) == (linear.df_residual, pytest.approx(linear.sigma2, rel=1e-11))
+        assert (result.df_resid, result.sigma2) == (linear.df_resid, pytest.approx(linear.sigma2, rel=1e-11))
         np.testing.assert_allclose(result.with_errors(errors)["estimate"], linear.params, rtol=1e-10)
         np.testing.assert_allclose(result.with_errors(errors)["std_error"], linear.std_errors, rtol=1e-10)
         np.testing.assert_allclose(result.with_errors(errors)["p_value"], linear.table["p_value"], rtol=1e-9)
@@ -299,19 +297,19 @@ PANEL = panel(10, 5)
 @pytest.mark.parametrize(
     ("change", "options", "words"),
     [
-        ({}, {"thresholds": 4}, "expected 1, 2 or 3"),
+        ({}, {"thresholds": 4}, "whole number from 1 to 3"),
         ({}, {"trim": 0.5}, "trim"),
-        ({}, {"grid": 1}, "grid of at least 2"),
-        ({}, {"draws": -1}, "draws of at least 0"),
+        ({}, {"grid": 1}, "grid=1: expected a whole number of at least 2"),
+        ({}, {"draws": -1}, "draws=-1: expected a whole number of at least 0"),
         ({}, {"level": 95}, "level"),
         ({}, {"effects": "time"}, "kind of effects 'time'"),
         ({}, {"regime": []}, "at least one regressor"),
         ({}, {"x": ["x", "r"]}, "given twice: r"),
-        ({}, {"x": "y"}, "dependent variable and a regressor"),
+        ({}, {"x": "y"}, "given twice: y"),
         ({}, {"threshold": "debt"}, "unknown column 'debt'"),
-        ({"x": PANEL.index.get_level_values(0) * 0.1}, {}, "no variation is left.*: x"),
-        ({"r": PANEL.index.get_level_values(1) * 0.1}, {"effects": "twoway"}, "no variation is left.*: r"),
-        ({"x": 2 * PANEL["s"], "r": PANEL["s"]}, {}, "linearly dependent"),
+        ({"x": PANEL.index.get_level_values(0) * 0.1}, {}, "x does not vary within units"),
+        ({"r": PANEL.index.get_level_values(1) * 0.1}, {"effects": "twoway"}, "r is a sum of unit and period effects"),
+        ({"x": 2 * PANEL["s"], "r": PANEL["s"]}, {}, "collinear with the other variables: r;"),
         ({"q": 1.0}, {}, "takes 1 value"),
         ({"q": (PANEL["q"] > 0) * 1.0}, {}, "no candidate is left for threshold 1"),
         ({"q": (PANEL["q"] > 0) * 1.0}, {"thresholds": 2, "strict": False}, "no candidate is left for threshold 2"),

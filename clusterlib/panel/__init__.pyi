@@ -1,14 +1,13 @@
-from ._indirect import MediationResult as MediationResult
-from ._indirect import mediation as mediation
 from ._instruments import InstrumentalResult as InstrumentalResult
 from ._instruments import instrumental_variables as instrumental_variables
+from ._mediation import MediationResult as MediationResult
+from ._mediation import mediation as mediation
 from ._regression import PanelResult as PanelResult
 from ._regression import fixed_effects as fixed_effects
-from ._specification import PanelTest as PanelTest
+from ._regression import random_effects as random_effects
 from ._specification import breusch_pagan_test as breusch_pagan_test
 from ._specification import effects_test as effects_test
 from ._specification import hausman_test as hausman_test
 from ._specification import pesaran_cd as pesaran_cd
 from ._threshold import ThresholdResult as ThresholdResult
 from ._threshold import panel_threshold as panel_threshold
-from ._variance_components import random_effects as random_effects

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_names
-from clusterlib.core.covariance import Covariance, make_covariance
-from clusterlib.core.within import check_rank, least_squares
-from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.panel._design import Design, make_design
-from clusterlib.panel._first_stage import Stages, first_stage_table, weak_instrument_table
-from clusterlib.panel._regression import PanelResult, result_fields
-from clusterlib.panel._specification import PanelTest, make_test, wald_statistic
+from clusterlib.core.checks import as_names, check_choice
+from clusterlib.core.covariance import Covariance, make_covariance, wald_statistic
+from clusterlib.core.results import Result, Test, coefficient_table
+from clusterlib.core.within import NOTHING_LEFT, Layout, check_rank
+from clusterlib.errors import InvalidInputError
+from clusterlib.panel._regression import Design, PanelResult, make_design, panel_fields
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
 METHODS = ("2sls", "liml")
+# Stock and Yogo (2005), table 5.2: one endogenous variable, 10 % maximal size, by the number of instruments.
+STOCK_YOGO = (16.38, 19.93, 22.30, 24.58, 26.87, 29.18, 31.50, 33.84, 36.19, 38.54)
+WORST_BIAS, SIGNIFICANCE = 0.10, 0.05
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class InstrumentalResult(PanelResult):
-    """A regression by instrumental variables; further to :class:`PanelResult`:
+    """Regression by instrumental variables (工具变量回归); further to :class:`PanelResult`:
 
     Attributes
     ----------
@@ -34,100 +36,195 @@ class InstrumentalResult(PanelResult):
         Coefficients of each endogenous variable's regression, by (endogenous, variable).
     weak_instruments : DataFrame
         By endogenous variable; see :func:`instrumental_variables`.
-    endogeneity : PanelTest
+    first_stage_f : Test
+        That the instruments do not move the endogenous variable, of several the one that they move least.
+    endogeneity : Test
         Wu-Hausman.
-    overidentification : PanelTest or None
+    overidentification : Test or None
         Sargan with classical errors, else Hansen; None with as many instruments as endogenous variables.
     """
 
-    first_stage: pd.DataFrame
-    weak_instruments: pd.DataFrame
-    endogeneity: PanelTest
-    overidentification: PanelTest | None
+    first_stage: pd.DataFrame = field(repr=False)
+    weak_instruments: pd.DataFrame = field(repr=False)
+    first_stage_f: Test
+    endogeneity: Test
+    overidentification: Test | None
+
+    title = Result.title
 
     @property
-    def footer(self) -> dict[str, object]:
-        """What stands below the coefficients in a regression table."""
-        extra = {"First-stage F 第一阶段 F": float(self.weak_instruments["partial_f"].min())}
+    def tests(self) -> Mapping[str, Test]:
+        """Tests of the instruments' strength, of endogeneity and, with instruments to spare, of their validity."""
+        found = {"weak_instruments": self.first_stage_f, "endogeneity": self.endogeneity}
         if self.overidentification is not None:
-            extra["Overidentification p 过度识别 p 值"] = self.overidentification.p_value
-        return {name: value for name, value in super().footer.items() if "R²" not in name} | extra
+            found["overidentification"] = self.overidentification
+        return found
 
-    def tests(self) -> pd.DataFrame:
-        """Return the tests of endogeneity and of the instruments, one a row."""
-        done = [test for test in (self.endogeneity, self.overidentification) if test is not None]
-        return pd.concat([test.summary() for test in done])
+    def _own_footer(self) -> dict[str, object]:
+        return {name: value for name, value in super()._own_footer().items() if "R²" not in name}
 
 
-def _stages(design: Design, exogenous: int, endogenous: int) -> Stages:
-    """Take the endogenous variables and the instruments from the columns of the design, which stand last."""
-    names, X = list(design.names), design.X
-    controls = X.shape[1] - endogenous - exogenous
-    blocks = [slice(0, controls), slice(controls, controls + endogenous), slice(controls + endogenous, None)]
-    W, V, Z = (X[:, block] for block in blocks)
-    labels = [tuple(names[block]) for block in blocks]
-    check_rank(np.column_stack([W, Z]), [*labels[0], *labels[2]])
-    check_rank(np.column_stack([W, V]), [*labels[0], *labels[1]])
-    return Stages(design.layout, design.y, W, V, Z, *labels)
+@dataclass(frozen=True, eq=False)
+class _Stages:
+    """Within-transformed variables by their role: y, exogenous, endogenous, and the instruments that stand apart."""
+
+    design: Design
+    controls: slice
+    endogenous: slice
+    instruments: slice
+
+    @property
+    def layout(self) -> Layout:
+        return self.design.layout
+
+    @property
+    def V(self) -> np.ndarray:
+        """The endogenous variables."""
+        return self.design.X[:, self.endogenous]
+
+    def names(self, *roles: slice) -> list[str]:
+        return [name for role in roles for name in self.design.names[role]]
+
+    def columns(self, *roles: slice) -> np.ndarray:
+        return np.column_stack([self.design.X[:, role] for role in roles])
+
+    def regression(self, y: np.ndarray, *roles: slice) -> Design:
+        return replace(self.design, y=y, X=self.columns(*roles), names=tuple(self.names(*roles)))
+
+    @cached_property
+    def _bases(self) -> dict[str, np.ndarray]:
+        exogenous = {"controls": (self.controls,), "all": (self.controls, self.instruments)}
+        columns = {by: self.columns(*roles) for by, roles in exogenous.items()}
+        return {by: np.linalg.qr(X / np.linalg.norm(X, axis=0)).Q for by, X in columns.items()}
+
+    def fitted(self, values: np.ndarray, by: str) -> np.ndarray:
+        """Project ``values`` on the ``"controls"`` or on ``"all"`` exogenous variables."""
+        return self._bases[by] @ (self._bases[by].T @ values)
+
+    def left(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the controls, and all exogenous variables, leave of ``values``."""
+        return values - self.fitted(values, "controls"), values - self.fitted(values, "all")
 
 
-def _kappa(stages: Stages, method: str) -> float:
+def _products(left: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    after_controls, after_all = left
+    return after_controls.T @ after_controls, after_all.T @ after_all
+
+
+def _cragg_donald(stages: _Stages, instruments: int, exogenous: int) -> float:
+    from scipy.linalg import eigh
+
+    after_controls, after_all = _products(stages.left(stages.V))
+    df = stages.layout.rows - exogenous - stages.layout.absorbed
+    return float(eigh(after_controls - after_all, after_all, eigvals_only=True)[0] * df / instruments)
+
+
+def _effective_f(stages: _Stages, params: np.ndarray, matrix: np.ndarray) -> tuple[float, float]:
+    """Return Montiel Olea and Pflueger's effective F and its simplified critical value for 2SLS.
+
+    In the metric of the instruments, controls taken out, the first-stage estimates are b and their covariance V:
+    F = b'b / tr V. The critical value is a quantile of a scaled noncentral chi-squared (their section 4, x = 1 / tau).
+    """
+    from scipy.stats import ncx2
+
+    R = np.linalg.qr(stages.left(stages.columns(stages.instruments))[0], mode="r")
+    b, V = R @ params, R @ matrix @ R.T
+    x, trace, largest = 1 / WORST_BIAS, np.trace(V), np.linalg.eigvalsh(V)[-1]
+    effective = trace**2 * (1 + 2 * x) / (np.sum(V**2) + 2 * x * trace * largest)
+    return float(b @ b / trace), float(ncx2.ppf(1 - SIGNIFICANCE, effective, effective * x) / effective)
+
+
+def _first_stages(stages: _Stages, covariance: Covariance) -> tuple[pd.DataFrame, pd.DataFrame, Test]:
+    """Return the coefficients of the first stages, how strong the instruments are in each, and the F of the weakest."""
+    labels, k = stages.names(stages.controls, stages.instruments), len(stages.names(stages.instruments))
+    df, null = covariance.df(len(labels), stages.layout), "the instruments do not move the variable 工具变量无关"
+    after_controls, cragg_donald = stages.left(stages.V)[0], _cragg_donald(stages, k, len(labels))
+    tables, strength, tests = {}, {}, {}
+    for name, variable, alone in zip(stages.names(stages.endogenous), stages.V.T, after_controls.T, strict=True):
+        fit, matrix = stages.regression(variable, stages.controls, stages.instruments).fit(covariance)
+        params, errors = pd.Series(fit.params, labels), pd.Series(np.sqrt(np.diag(matrix)), labels)
+        tables[name] = coefficient_table(params, errors, df)
+        statistic = wald_statistic(fit.params[-k:], matrix[-k:, -k:]) / k
+        tests[name] = Test.of("First-stage F 第一阶段 F", null, statistic, "F", (k, df), {"endogenous": name})
+        strength[name] = {
+            "partial_r2": float(1 - fit.residuals @ fit.residuals / (alone @ alone)),
+            "partial_f": statistic,
+            "p_value": tests[name].p_value,
+            "cragg_donald": cragg_donald,
+        }
+        if stages.V.shape[1] == 1:
+            effective, critical = _effective_f(stages, fit.params[-k:], matrix[-k:, -k:])
+            strength[name] |= {"effective_f": effective, "effective_f_critical": critical}
+            strength[name]["stock_yogo"] = STOCK_YOGO[k - 1] if k <= len(STOCK_YOGO) else np.nan
+    weakest = min(tests.values(), key=lambda test: test.statistic)
+    table = pd.DataFrame.from_dict(strength, orient="index").rename_axis("endogenous")
+    return pd.concat(tables, names=["endogenous", "variable"]), table, weakest
+
+
+def _check_identified(stages: _Stages) -> None:
+    for others in (stages.instruments, stages.endogenous):
+        check_rank(stages.columns(stages.controls, others), stages.names(stages.controls, others))
+    explained = stages.fitted(stages.V, "all") - stages.fitted(stages.V, "controls")
+    scaled = explained / np.linalg.norm(stages.V, axis=0)
+    if np.linalg.svd(scaled, compute_uv=False)[-1] < NOTHING_LEFT:
+        raise InvalidInputError(
+            f"the instruments do not tell {', '.join(stages.names(stages.endogenous))} from each other and from the "
+            "exogenous variables: look for others"
+        )
+
+
+def _kappa(stages: _Stages, method: str) -> float:
     """Return LIML's smallest root of |Y'M_W Y - k Y'M_A Y| = 0 with A all exogenous variables; one for 2SLS."""
     from scipy.linalg import eigh
 
     if method == "2sls":
         return 1.0
-    Y = np.column_stack([stages.y, stages.endogenous])
-    after_controls, after_all = (Y - stages.fitted(Y, by) for by in ("controls", "all"))
-    roots = eigh(after_controls.T @ after_controls, after_all.T @ after_all, eigvals_only=True)
-    return float(roots[0])
+    left = stages.left(np.column_stack([stages.design.y, stages.V]))
+    return float(eigh(*_products(left), eigvals_only=True)[0])
 
 
-def _k_class(stages: Stages, kappa: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _k_class(stages: _Stages, kappa: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the estimates, the inverse of the cross-products, the residuals and the regressors' projections."""
-    X = np.column_stack([stages.controls, stages.endogenous])
+    X, y = stages.columns(stages.controls, stages.endogenous), stages.design.y
     projections = stages.fitted(X, "all")
-    mixed = (1 - kappa) * X + kappa * projections
-    inverse = np.linalg.inv(mixed.T @ X)
-    params = inverse @ (mixed.T @ stages.y)
-    return params, inverse, stages.y - X @ params, projections
+    # X'(I - kappa M)X = R'(I - (kappa - 1) F'F)R with the projections QR and F what they leave, over R.
+    scale = np.linalg.norm(projections, axis=0)
+    Q, R = np.linalg.qr(projections / scale)
+    R_inverse = np.linalg.inv(R) / scale[:, None]
+    F = (X - projections) @ R_inverse
+    root = R_inverse @ np.linalg.inv(np.eye(len(R)) - (kappa - 1) * F.T @ F)
+    params = root @ (Q.T @ y - (kappa - 1) * F.T @ y)
+    return params, root @ R_inverse.T, y - X @ params, projections
 
 
-def _check_identified(stages: Stages) -> None:
-    explained = stages.fitted(stages.endogenous, "all") - stages.fitted(stages.endogenous, "controls")
-    scaled = explained / np.linalg.norm(stages.endogenous, axis=0)
-    if np.linalg.svd(scaled, compute_uv=False)[-1] < 1e-9:
-        raise InvalidInputError(
-            f"the instruments do not tell {', '.join(stages.endogenous_names)} from each other and from the exogenous "
-            "variables: look for others"
-        )
-
-
-def _endogeneity(stages: Stages, covariance: Covariance) -> PanelTest:
+def _endogeneity(stages: _Stages, covariance: Covariance) -> Test:
     """Regress with the first stages' residuals added and test that they do not matter."""
-    residuals = stages.endogenous - stages.fitted(stages.endogenous, "all")
-    X = np.column_stack([stages.controls, stages.endogenous, residuals])
-    labels = [*stages.control_names, *stages.endogenous_names, *(f"{n} residual" for n in stages.endogenous_names)]
-    fit = least_squares(stages.y, X, labels, stages.layout.absorbed)
-    matrix = covariance.of(fit.inverse, X * fit.residuals[:, None], fit.residuals, stages.layout)
-    q = len(stages.endogenous_names)
-    statistic = wald_statistic(fit.params[-q:], matrix[-q:, -q:]) / q
-    df = (q, covariance.df(X.shape[1], stages.layout))
+    names = stages.names(stages.endogenous)
+    regression = stages.regression(stages.design.y, stages.controls, stages.endogenous)
+    residuals, q, statistic = stages.left(stages.V)[1], len(names), np.nan
+    # An endogenous variable that the instruments account for wholly leaves no residuals to test.
+    if (np.linalg.norm(residuals, axis=0) > NOTHING_LEFT * np.linalg.norm(stages.V, axis=0)).all():
+        labels = (*regression.names, *(f"{name} residual" for name in names))
+        X = np.column_stack([regression.X, residuals])
+        fit, matrix = replace(regression, X=X, names=labels).fit(covariance)
+        statistic = wald_statistic(fit.params[-q:], matrix[-q:, -q:]) / q
+    df = (q, covariance.df(len(regression.names) + q, stages.layout))
     null = "the variables are exogenous 变量外生"
-    return make_test("Wu-Hausman 内生性检验", null, statistic, "F", df, covariance.settings)
+    return Test.of("Wu-Hausman 内生性检验", null, statistic, "F", df, covariance.settings)
 
 
-def _overidentification(stages: Stages, residuals: np.ndarray, covariance: Covariance) -> PanelTest | None:
-    degrees = len(stages.instrument_names) - len(stages.endogenous_names)
+def _overidentification(stages: _Stages, residuals: np.ndarray, covariance: Covariance) -> Test | None:
+    degrees = len(stages.names(stages.instruments)) - len(stages.names(stages.endogenous))
     if degrees == 0:
         return None
     null = "the instruments are exogenous 工具变量外生"
     if covariance.kind == "classical":
-        explained = stages.fitted(residuals[:, None], "all")[:, 0]
+        explained = stages.fitted(residuals, "all")
         n = stages.layout.rows - stages.layout.absorbed
-        statistic = n * (explained @ explained) / (residuals @ residuals)
-        return make_test("Sargan 过度识别检验", null, statistic, "chi2", (degrees,), covariance.settings)
-    A, X = stages.all_exogenous, np.column_stack([stages.controls, stages.endogenous])
+        statistic = float(n * (explained @ explained) / (residuals @ residuals))
+        return Test.of("Sargan 过度识别检验", null, statistic, "chi2", degrees, covariance.settings)
+    A = stages.columns(stages.controls, stages.instruments)
+    X = stages.columns(stages.controls, stages.endogenous)
     A = A / np.linalg.norm(A, axis=0)
     weight = covariance.meat(A * residuals[:, None], stages.layout)
     values = np.linalg.eigvalsh(weight)
@@ -136,21 +233,19 @@ def _overidentification(stages: Stages, residuals: np.ndarray, covariance: Covar
             f"{A.shape[1]} exogenous variables and instruments are too many for the {covariance.kind} errors of the "
             "Hansen test: use fewer, or clusters of which there are more"
         )
-    cross = A.T @ X
-    solved = np.linalg.solve(weight, np.column_stack([cross, A.T @ stages.y]))
+    cross = A.T @ (X / np.linalg.norm(X, axis=0))
+    solved = np.linalg.solve(weight, np.column_stack([cross, A.T @ stages.design.y]))
     params = np.linalg.solve(cross.T @ solved[:, :-1], cross.T @ solved[:, -1])
-    moments = A.T @ (stages.y - X @ params)
-    statistic = moments @ np.linalg.solve(weight, moments)
-    return make_test("Hansen J 过度识别检验", null, statistic, "chi2", (degrees,), covariance.settings)
+    moments = A.T @ stages.design.y - cross @ params
+    statistic = float(moments @ np.linalg.solve(weight, moments))
+    return Test.of("Hansen J 过度识别检验", null, statistic, "chi2", degrees, covariance.settings)
 
 
-def _check_roles(y: str, x: list[str], endogenous: list[str], instruments: list[str], method: str) -> None:
-    if method not in METHODS:
-        raise UnknownNameError("method", method, METHODS)
+def _check_roles(y: str, x: list[str], endogenous: list[str], instruments: list[str]) -> None:
     if not endogenous:
         raise InvalidInputError("no endogenous variable: use fixed_effects")
     listed = [y, *x, *endogenous, *instruments]
-    repeated = sorted({name for name in listed if listed.count(name) > 1})
+    repeated = sorted({str(name) for name in listed if listed.count(name) > 1})
     if repeated:
         raise InvalidInputError(f"in more than one role: {', '.join(repeated)}; x are the exogenous variables alone")
     if len(instruments) < len(endogenous):
@@ -238,27 +333,31 @@ def instrumental_variables(
     >>> bool(abs(result.params["x"] - 1) < 0.2), bool(result.endogeneity.p_value < 0.001)
     (True, True)
     """
-    x, endogenous, instruments = as_names(x), as_names(endogenous), as_names(instruments)
-    _check_roles(y, x, endogenous, instruments, method)
-    full = make_design(data, y, x, effects, [*endogenous, *instruments])
-    stages = _stages(full, len(instruments), len(endogenous))
-    layout = full.layout
+    [y], x = as_names([y], "y"), as_names(x, "x")
+    endogenous, instruments = as_names(endogenous, "endogenous"), as_names(instruments, "instruments")
+    check_choice("method", method, METHODS)
+    _check_roles(y, x, endogenous, instruments)
+    design = make_design(data, y, [*x, *endogenous, *instruments], effects)
+    last = len(design.names) - len(instruments)
+    first = last - len(endogenous)
+    stages = _Stages(design, slice(0, first), slice(first, last), slice(last, None))
     options = {"cluster": cluster, "bandwidth": bandwidth, "places": places, "cutoff": cutoff, "kernel": kernel}
-    covariance = make_covariance(cov, layout, small_sample=small_sample, **options)
+    covariance = make_covariance(cov, design.layout, small_sample=small_sample, **options)
     _check_identified(stages)
+    first_stage, weak_instruments, first_stage_f = _first_stages(stages, covariance)
     kappa = _kappa(stages, method)
     params, inverse, residuals, projections = _k_class(stages, kappa)
-    matrix = covariance.of(inverse, projections * residuals[:, None], residuals, layout)
-    names = (*stages.control_names, *stages.endogenous_names)
-    design = Design(layout, names, full.y, projections)
+    matrix = covariance.of(inverse, projections * residuals[:, None], residuals, design.layout)
+    outcome = stages.regression(design.y, stages.controls, stages.endogenous)
     settings = {"method": method, "y": y, "x": tuple(x), "endogenous": tuple(endogenous)}
     settings |= {"instruments": tuple(instruments), "effects": effects, **covariance.settings}
     return InstrumentalResult(
-        **result_fields(design, params, matrix, residuals, covariance),
+        **panel_fields(outcome, params, matrix, residuals, covariance),
         statistics={"kappa": kappa},
         settings=settings,
-        first_stage=first_stage_table(stages, covariance),
-        weak_instruments=weak_instrument_table(stages, covariance),
+        first_stage=first_stage,
+        weak_instruments=weak_instruments,
+        first_stage_f=first_stage_f,
         endogeneity=_endogeneity(stages, covariance),
         overidentification=_overidentification(stages, residuals, covariance),
     )

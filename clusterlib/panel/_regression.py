@@ -1,18 +1,28 @@
-"""Fixed-effects regression (固定效应模型) and the result that panel estimators share."""
+"""Linear panel regressions (面板回归): fixed and random effects, and the result that panel estimators share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from clusterlib.core.checks import as_names, check_choice, check_panel, panel_index
 from clusterlib.core.covariance import Covariance, make_covariance
-from clusterlib.core.results import coefficient_table
-from clusterlib.core.within import least_squares
-from clusterlib.panel._design import Design, make_design
+from clusterlib.core.results import Estimates
+from clusterlib.core.within import (
+    CONSTANT,
+    NOTHING_LEFT,
+    Layout,
+    LeastSquares,
+    check_variation,
+    collinear_columns,
+    least_squares,
+    make_layout,
+)
+from clusterlib.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -24,106 +34,133 @@ COVARIANCE_LABELS = {
     "conley": "Conley",
 }
 CLUSTER_LABELS = {"entity": "unit clusters 个体聚类", "time": "period clusters 时期聚类"}
+TITLES = {
+    "twoway": "Two-way fixed-effects regression (双向固定效应模型)",
+    "entity": "Fixed-effects regression (个体固定效应模型)",
+    "time": "Regression with period effects (时间固定效应模型)",
+    "none": "Pooled regression (混合回归)",
+    "random": "Random-effects regression (随机效应模型)",
+}
 
 
-def _covariance_label(settings: dict) -> str:
-    if settings["cov"] == "cluster":
-        return CLUSTER_LABELS.get(settings["cluster"], f"{settings['cluster']} clusters 聚类")
-    return COVARIANCE_LABELS[settings["cov"]]
-
-
-@dataclass(frozen=True)
-class PanelResult:
-    """A panel regression.
+@dataclass(frozen=True, eq=False)
+class Design:
+    """The variables of a regression with their effects taken out; without effects a constant is among ``names``.
 
     Attributes
     ----------
-    params, std_errors : Series
-        By variable.
-    covariance : DataFrame
-        Of the estimates.
-    table : DataFrame
-        ``estimate``, ``std_error``, ``statistic``, ``p_value``, ``lower``, ``upper``; see
-        :func:`clusterlib.inference.coefficient_table`.
+    layout : Layout
+    names : tuple of str
+        Of the columns of ``X``.
+    y, X : ndarray
+    raw : ndarray, shape (rows, 1 + variables)
+        y and the variables as they are given.
+    """
+
+    layout: Layout
+    names: tuple[str, ...]
+    y: np.ndarray
+    X: np.ndarray
+    raw: np.ndarray
+
+    def fit(self, covariance: Covariance) -> tuple[LeastSquares, np.ndarray]:
+        """Return least squares and the covariance of the estimates."""
+        fit = least_squares(self.y, self.X, self.names, self.layout.absorbed)
+        return fit, covariance.of(fit.inverse, self.X * fit.residuals[:, None], fit.residuals, self.layout)
+
+
+def make_design(data: pd.DataFrame, y: str, x: Sequence[str], effects: str) -> Design:
+    """Check the columns and take the effects out of them.
+
+    Raises
+    ------
+    InvalidInputError, UnknownNameError
+        As :func:`fixed_effects`.
+    """
+    frame = check_panel(data, [y, *x])
+    if frame.empty:
+        raise InvalidInputError("the panel has no rows")
+    layout = make_layout(panel_index(frame), effects)
+    raw = frame.to_numpy()
+    values = layout.within(raw)
+    check_variation(raw, values, list(frame.columns), effects)
+    X, names = values[:, 1:], tuple(x)
+    if effects == "none":
+        X, names = np.column_stack([np.ones(len(X)), X]), (CONSTANT, *names)
+    return Design(layout, names, values[:, 0], X, raw)
+
+
+def check_errors(rss: float, tss: float) -> None:
+    """Raise InvalidInputError if the squares that are left, as against those before, are but rounding."""
+    if rss <= NOTHING_LEFT**2 * tss:
+        raise InvalidInputError("the variables and effects account for all of y but for rounding: no errors are left")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PanelResult(Estimates):
+    """Linear panel regression (面板回归); further to :class:`clusterlib.core.results.Estimates`:
+
+    Attributes
+    ----------
     residuals : Series
         By (unit, time).
     r2_within : float
         Share of the variance left by the effects that the variables account for; without effects, the usual share.
-    rss, sigma2 : float
-        Sum of squared residuals, and divided by ``df_residual``.
-    nobs, entities, periods : int
-        Rows, units and periods.
-    df_residual : int
-        Rows less coefficients and independent effects.
-    df_inference : int
-        Degrees of freedom of the t statistics.
+    tss, rss, sigma2 : float
+        Sum of squares that the effects leave of y, that of the residuals, and the latter divided by ``df_resid``.
     statistics : dict
         What else the method gives, by name.
-    settings : dict
-        Variables, effects and conventions that made the result.
     """
 
-    params: pd.Series
-    std_errors: pd.Series
-    covariance: pd.DataFrame
-    table: pd.DataFrame
-    residuals: pd.Series
+    residuals: pd.Series = field(repr=False)
     r2_within: float
+    tss: float
     rss: float
     sigma2: float
-    nobs: int
-    entities: int
-    periods: int
-    df_residual: int
-    df_inference: int
-    statistics: dict
-    settings: dict
+    statistics: dict = field(default_factory=dict)
 
     @property
-    def footer(self) -> dict[str, object]:
-        """What stands below the coefficients in a regression table."""
+    def title(self) -> str:
+        """Which regression."""
+        return TITLES[self.settings["effects"]]
+
+    def _own_footer(self) -> dict[str, object]:
         effects = self.settings["effects"]
         r2 = {"none": "R²", "random": "R² of transformed variables 变换后 R²"}.get(effects, "Within R² 组内 R²")
+        errors = COVARIANCE_LABELS.get(self.settings["cov"])
+        if errors is None:
+            cluster = self.settings["cluster"]
+            errors = CLUSTER_LABELS.get(cluster, f"{cluster} clusters 聚类")
         return {
-            "Observations 观测数": self.nobs,
-            "Units 个体数": self.entities,
-            "Periods 期数": self.periods,
             r2: self.r2_within,
             "Unit effects 个体效应": "random 随机" if effects == "random" else effects in ("entity", "twoway"),
             "Period effects 时间效应": effects in ("time", "twoway") or self.settings.get("time_effects", False),
-            "Standard errors 标准误": _covariance_label(self.settings),
+            "Standard errors 标准误": errors,
         }
 
-    def summary(self) -> pd.DataFrame:
-        """Return the table of coefficients."""
-        return self.table
 
-
-def result_fields(
+def panel_fields(
     design: Design, params: np.ndarray, matrix: np.ndarray, residuals: np.ndarray, covariance: Covariance
 ) -> dict:
-    """Return what every panel result holds, by field name."""
-    names, layout = pd.Index(list(design.names)), design.layout
-    estimates = pd.Series(params, index=names, name="estimate")
-    errors = pd.Series(np.sqrt(np.diag(matrix)), index=names, name="std_error")
+    """Return what every panel result holds but its settings, by field name."""
+    names, layout = pd.Index(design.names), design.layout
     rss = float(residuals @ residuals)
-    total = design.y - design.y.mean() if layout.effects == "none" else design.y
-    df_residual = layout.rows - len(names) - layout.absorbed
-    df = covariance.df(len(names), layout)
+    centred = design.y - design.y.mean() if layout.effects == "none" else design.y
+    tss = float(centred @ centred)
+    df_resid = layout.rows - len(names) - layout.absorbed
     return {
-        "params": estimates,
-        "std_errors": errors,
+        "params": pd.Series(params, index=names, name="estimate"),
         "covariance": pd.DataFrame(matrix, index=names, columns=names),
-        "table": coefficient_table(estimates, errors, df),
         "residuals": pd.Series(residuals, index=layout.index, name="residual"),
-        "r2_within": float(1 - rss / (total @ total)),
+        "r2_within": 1 - rss / tss,
+        "tss": tss,
         "rss": rss,
-        "sigma2": rss / df_residual,
+        "sigma2": rss / df_resid,
         "nobs": layout.rows,
-        "entities": len(layout.units),
-        "periods": len(layout.periods),
-        "df_residual": df_residual,
-        "df_inference": df,
+        "n_units": len(layout.units),
+        "n_periods": len(layout.periods),
+        "df_resid": df_resid,
+        "df_inference": covariance.df(len(names), layout),
     }
 
 
@@ -208,11 +245,10 @@ def fixed_effects(
     >>> round(float(fixed_effects(data, "y", "x", effects="entity").params["x"]), 4)
     2.0703
     """
-    design = make_design(data, y, x, effects)
-    layout = design.layout
+    design = make_design(data, y, as_names(x, "x"), effects)
     covariance = make_covariance(
         cov,
-        layout,
+        design.layout,
         cluster=cluster,
         bandwidth=bandwidth,
         places=places,
@@ -220,9 +256,126 @@ def fixed_effects(
         kernel=kernel,
         small_sample=small_sample,
     )
-    fit = least_squares(design.y, design.X, design.names, layout.absorbed)
-    scores = design.X * fit.residuals[:, None]
-    matrix = covariance.of(fit.inverse, scores, fit.residuals, layout)
+    fit, matrix = design.fit(covariance)
     settings = {"method": "fixed effects", "y": y, "x": design.names, "effects": effects, **covariance.settings}
-    fields = result_fields(design, fit.params, matrix, fit.residuals, covariance)
-    return PanelResult(**fields, statistics={}, settings=settings)
+    return PanelResult(**panel_fields(design, fit.params, matrix, fit.residuals, covariance), settings=settings)
+
+
+@dataclass(frozen=True, eq=False)
+class Components:
+    """Variances of the unit effect and of the rest, and the share of its mean that each row loses."""
+
+    sigma2_idiosyncratic: float
+    sigma2_entity: float
+    theta: np.ndarray
+
+
+def _swamy_arora(y: np.ndarray, X: np.ndarray, names: Sequence[str], layout: Layout) -> Components:
+    """Estimate the components from the within and the between regression; ``X`` has a constant.
+
+    Raises
+    ------
+    InvalidInputError
+        If there are too few units or periods for either regression.
+    """
+    n, units = layout.rows, len(layout.units)
+    y_mean, X_mean = layout.unit_means(y[:, None])[:, 0], layout.unit_means(X)
+    # What is left of a variable is judged by its own length, whatever it is measured in.
+    length = np.linalg.norm(X, axis=0)
+    within, between = (np.delete(V, collinear_columns(V, length), axis=1) for V in (X - X_mean, X_mean))
+    k, k_between = within.shape[1], between.shape[1]
+    if n - units - k <= 0 or units <= k_between:
+        raise InvalidInputError(
+            f"{units} units and {n} rows: Swamy and Arora's components need more units than {k_between} coefficients "
+            f"and more rows than units and {k} coefficients"
+        )
+
+    def squares(values: np.ndarray, columns: np.ndarray) -> float:
+        residuals = least_squares(values, columns, [""] * columns.shape[1]).residuals
+        return float(residuals @ residuals)
+
+    rss = squares(y - y_mean, within)
+    check_errors(rss, float(np.sum((y - y_mean) ** 2)))
+    sigma2 = rss / (n - units - k)
+    counts = np.bincount(layout.unit)[layout.unit]
+    leverage = (np.linalg.qr(between / np.linalg.norm(between, axis=0))[0] ** 2).sum(axis=1)
+    entity = max(0.0, (squares(y_mean, between) - (units - k_between) * sigma2) / float(n - counts @ leverage))
+    return Components(sigma2, entity, 1 - np.sqrt(sigma2 / (sigma2 + counts * entity)))
+
+
+def random_design(data: pd.DataFrame, y: str, x: Sequence[str], time_effects: bool) -> tuple[Design, Components]:
+    """Return the design of random effects, less shares of the units' means, and the components.
+
+    Its columns are the constant, dummies of all periods but the first if there are period effects, and the variables.
+    """
+    check_choice("time_effects", time_effects, (False, True))
+    design = make_design(data, y, x, "none")
+    layout, X, names = design.layout, design.X, design.names
+    if time_effects:
+        dummies = (layout.time[:, None] == np.arange(1, len(layout.periods))).astype(float)
+        X = np.column_stack([X[:, :1], dummies, X[:, 1:]])
+        names = (CONSTANT, *(f"period {period}" for period in layout.periods[1:]), *x)
+    components = _swamy_arora(design.y, X, names, layout)
+    values = np.column_stack([design.y, X])
+    values = values - components.theta[:, None] * layout.unit_means(values)
+    return replace(design, names=names, y=values[:, 0], X=values[:, 1:]), components
+
+
+def random_effects(data: pd.DataFrame, y: str, x: str | Iterable[str], *, time_effects: bool = False) -> PanelResult:
+    r"""Random-effects regression (随机效应模型) by feasible generalised least squares.
+
+    .. math:: y_{it} - \theta_i \bar y_i = (x_{it} - \theta_i \bar x_i)'\beta + u_{it},
+              \quad \theta_i = 1 - \sqrt{\frac{\sigma^2_\nu}{\sigma^2_\nu + T_i \sigma^2_\alpha}}
+
+    :math:`\sigma^2_\nu` is the within regression's, :math:`\sigma^2_\alpha` Swamy and Arora's, for unbalanced panels in
+    Baltagi and Chang's form; where it comes out negative it is zero. Errors are classical, with n less coefficients
+    degrees of freedom.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Indexed (unit, time), complete in the columns used.
+    y : str
+    x : str or iterable of str
+    time_effects : bool
+        Add a dummy for every period but the first; the table leaves them out.
+
+    Returns
+    -------
+    PanelResult
+        With a constant; ``statistics`` holds ``sigma2_idiosyncratic``, ``sigma2_entity`` and ``theta``, the mean over
+        rows. ``r2_within`` is of the transformed variables.
+
+    Raises
+    ------
+    InvalidInputError, UnknownNameError
+        As :func:`clusterlib.panel.fixed_effects`, and for too few units.
+
+    References
+    ----------
+    Swamy, P. A. V. B. and Arora, S. S. (1972). Econometrica 40, 261-275. Baltagi, B. H. and Chang, Y. J. (1994).
+    Journal of Econometrics 62, 67-89.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> index = pd.MultiIndex.from_product([["a", "b", "c", "d"], [2020, 2021]], names=["unit", "year"])
+    >>> data = pd.DataFrame({"x": [1.0, 2, 4, 3, 3, 5, 2, 6], "y": [3.0, 5, 8, 7, 6, 11, 6, 13]}, index=index)
+    >>> round(float(random_effects(data, "y", "x").params["x"]), 4)
+    1.8987
+    """
+    x = as_names(x, "x")
+    design, components = random_design(data, y, x, time_effects)
+    covariance = make_covariance("classical", design.layout)
+    fit, matrix = design.fit(covariance)
+    fields = panel_fields(design, fit.params, matrix, fit.residuals, covariance)
+    kept = [CONSTANT, *x]
+    fields |= {"params": fields["params"][kept], "covariance": fields["covariance"].loc[kept, kept]}
+    statistics = {
+        "sigma2_idiosyncratic": components.sigma2_idiosyncratic,
+        "sigma2_entity": components.sigma2_entity,
+        "theta": float(components.theta.mean()),
+    }
+    settings = {"method": "random effects (Swamy-Arora)", "y": y, "x": tuple(kept), "effects": "random"}
+    settings |= {"time_effects": time_effects, **covariance.settings}
+    return PanelResult(**fields, statistics=statistics, settings=settings)

@@ -3,87 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_names, check_panel
-from clusterlib.core.covariance import make_covariance
-from clusterlib.core.within import least_squares
-from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.panel._design import make_design
-from clusterlib.panel._regression import fixed_effects
-from clusterlib.panel._variance_components import random_design, random_effects
+from clusterlib.core.checks import as_names, check_choice, check_panel, snap
+from clusterlib.core.covariance import make_covariance, wald_statistic
+from clusterlib.core.results import Test
+from clusterlib.errors import InvalidInputError
+from clusterlib.panel._regression import check_errors, fixed_effects, make_design, random_design, random_effects
 
 HAUSMAN_METHODS = ("auxiliary", "classic")
-
-
-@dataclass(frozen=True)
-class PanelTest:
-    """A test of a panel model.
-
-    Attributes
-    ----------
-    name, null : str
-        The test, and what holds if it does not reject.
-    statistic, p_value : float
-    distribution : str
-        ``"chi2"``, ``"F"`` or ``"normal"``.
-    df : tuple of int
-        Degrees of freedom.
-    settings : dict
-    """
-
-    name: str
-    null: str
-    statistic: float
-    p_value: float
-    distribution: str
-    df: tuple[int, ...]
-    settings: dict
-
-    def summary(self) -> pd.DataFrame:
-        """Return one row with statistic, distribution, degrees of freedom, p value and null."""
-        row = {
-            "statistic": self.statistic,
-            "distribution": self.distribution,
-            "df": ", ".join(map(str, self.df)),
-            "p_value": self.p_value,
-            "null": self.null,
-        }
-        return pd.DataFrame(row, index=pd.Index([self.name], name="test"))
-
-
-def make_test(
-    name: str, null: str, statistic: float, distribution: str, df: tuple[int, ...], settings: dict
-) -> PanelTest:
-    """Return the test with its p value; a normal statistic is tested two-sided."""
-    from scipy.stats import chi2, f, norm
-
-    p_value = {
-        "chi2": lambda: chi2.sf(statistic, *df),
-        "F": lambda: f.sf(statistic, *df),
-        "normal": lambda: 2 * norm.sf(abs(statistic)),
-    }[distribution]()
-    return PanelTest(name, null, float(statistic), float(p_value), distribution, df, settings)
-
-
-def wald_statistic(estimates: np.ndarray, covariance: np.ndarray) -> float:
-    """Return b'V^-1 b.
-
-    Raises
-    ------
-    InvalidInputError
-        If V is singular, as it is with no more clusters than estimates.
-    """
-    scale = np.sqrt(np.diag(covariance))
-    if np.linalg.eigvalsh(covariance / np.outer(scale, scale))[0] < 1e-10:
-        raise InvalidInputError(
-            f"the covariance of {len(estimates)} estimates that are tested together is singular: there must be more "
-            "clusters than estimates"
-        )
-    return float(estimates @ np.linalg.solve(covariance, estimates))
+# The difference of two covariances, scaled by the errors of the first, that can be told from rounding.
+_SINGULAR = 1e-12
 
 
 def hausman_test(
@@ -96,7 +29,7 @@ def hausman_test(
     cov: str = "cluster",
     cluster: str | pd.Series = "entity",
     small_sample: bool | str = True,
-) -> PanelTest:
+) -> Test:
     r"""Hausman test (豪斯曼检验) of random against fixed unit effects.
 
     The classic form compares the coefficients, under errors that are independent with one variance:
@@ -124,7 +57,7 @@ def hausman_test(
 
     Returns
     -------
-    PanelTest
+    Test
         Chi-squared. Of the classic test ``settings["positive_definite"]`` tells whether :math:`V_{FE} - V_{RE}` is;
         where it is not, the statistic does not have this distribution: use the auxiliary regression.
 
@@ -151,50 +84,59 @@ def hausman_test(
     >>> hausman_test(data, "y", "x").p_value < 0.001
     True
     """
-    if method not in HAUSMAN_METHODS:
-        raise UnknownNameError("method", method, HAUSMAN_METHODS)
-    names = as_names(x)
+    check_choice("method", method, HAUSMAN_METHODS)
+    names = as_names(x, "x")
     settings = {"y": y, "x": tuple(names), "method": method, "time_effects": time_effects}
     if method == "classic":
         statistic, used = _classic_hausman(data, y, names, time_effects)
     else:
         statistic, used = _auxiliary_hausman(data, y, names, time_effects, cov, cluster, small_sample)
     null = "unit effects are unrelated to the variables 个体效应与变量无关"
-    return make_test("Hausman 豪斯曼检验", null, statistic, "chi2", (len(names),), settings | used)
+    return Test.of("Hausman 豪斯曼检验", null, statistic, "chi2", len(names), settings | used)
 
 
 def _classic_hausman(data: pd.DataFrame, y: str, names: list[str], time_effects: bool) -> tuple[float, dict]:
     fixed = fixed_effects(data, y, names, "twoway" if time_effects else "entity", "classical")
+    check_errors(fixed.rss, fixed.tss)
     random = random_effects(data, y, names, time_effects=time_effects)
-    gap = (fixed.params - random.params[names]).to_numpy()
-    difference = (fixed.covariance - random.covariance.loc[names, names]).to_numpy()
+    scale = fixed.std_errors.to_numpy()
+    gap = (fixed.params - random.params[names]).to_numpy() / scale
+    difference = (fixed.covariance - random.covariance.loc[names, names]).to_numpy() / np.outer(scale, scale)
+    values = np.linalg.eigvalsh(difference)
+    if np.abs(values).min() < _SINGULAR:
+        raise InvalidInputError(
+            "random and fixed effects have the same errors, so that nothing tells one from the other: use "
+            "method='auxiliary'"
+        )
     statistic = float(gap @ np.linalg.solve(difference, gap))
     if statistic < 0:
         raise InvalidInputError(
             f"the classic statistic is {statistic:.3g}, below zero, since the difference of the covariances is not "
             "positive definite: use method='auxiliary'"
         )
-    scale = np.sqrt(np.diag(fixed.covariance))
-    definite = np.linalg.eigvalsh(difference / np.outer(scale, scale)).min() > 0
-    return statistic, {"positive_definite": bool(definite)}
+    return statistic, {"positive_definite": bool(values.min() > 0)}
 
 
-def _auxiliary_hausman(data, y, names, time_effects, cov, cluster, small_sample) -> tuple[float, dict]:
-    make_design(data, y, names, "entity")
-    design, X, components = random_design(data, y, names, time_effects)
-    layout = design.layout
-    tested = design.X[:, 1:] - layout.unit_means(design.X[:, 1:])
-    y_star = components.transform(design.y[:, None], layout)[:, 0]
-    columns = np.column_stack([components.transform(X, layout), tested])
-    labels = [*design.names, *layout.periods[1:]] if time_effects else list(design.names)
-    fit = least_squares(y_star, columns, [*labels, *names])
-    covariance = make_covariance(cov, layout, cluster=cluster, small_sample=small_sample)
-    matrix = covariance.of(fit.inverse, columns * fit.residuals[:, None], fit.residuals, layout)
+def _auxiliary_hausman(
+    data: pd.DataFrame,
+    y: str,
+    names: list[str],
+    time_effects: bool,
+    cov: str,
+    cluster: str | pd.Series,
+    small_sample: bool | str,
+) -> tuple[float, dict]:
+    tested = make_design(data, y, names, "entity").X
+    design, _ = random_design(data, y, names, time_effects)
+    covariance = make_covariance(cov, design.layout, cluster=cluster, small_sample=small_sample)
+    X = np.column_stack([design.X, tested])
+    fit, matrix = replace(design, X=X, names=(*design.names, *names)).fit(covariance)
+    check_errors(float(fit.residuals @ fit.residuals), float(design.y @ design.y))
     last = slice(-len(names), None)
     return wald_statistic(fit.params[last], matrix[last, last]), covariance.settings
 
 
-def effects_test(data: pd.DataFrame, y: str, x: str | Iterable[str], effects: str = "entity") -> PanelTest:
+def effects_test(data: pd.DataFrame, y: str, x: str | Iterable[str], effects: str = "entity") -> Test:
     r"""F test of the effects (固定效应联合显著性检验) against the pooled regression.
 
     .. math:: F = \frac{(RSS_0 - RSS_1) / q}{RSS_1 / (n - k - q - 1)}
@@ -209,7 +151,7 @@ def effects_test(data: pd.DataFrame, y: str, x: str | Iterable[str], effects: st
 
     Returns
     -------
-    PanelTest
+    Test
         F with q, the number of independent effects less the constant, and the fixed-effects model's residual degrees of
         freedom. It supposes independent errors of one variance.
 
@@ -226,18 +168,19 @@ def effects_test(data: pd.DataFrame, y: str, x: str | Iterable[str], effects: st
     >>> effects_test(data, "y", "x").df
     (2, 5)
     """
-    if effects not in ("entity", "time", "twoway"):
-        raise UnknownNameError("effects", effects, ["entity", "time", "twoway"])
+    check_choice("effects", effects, ("entity", "time", "twoway"))
+    x = as_names(x, "x")
     pooled = fixed_effects(data, y, x, "none", "classical")
     fixed = fixed_effects(data, y, x, effects, "classical")
-    q = pooled.df_residual - fixed.df_residual
+    check_errors(fixed.rss, fixed.tss)
+    q = pooled.df_resid - fixed.df_resid
     statistic = (pooled.rss - fixed.rss) / q / fixed.sigma2
-    settings = {"y": y, "x": tuple(as_names(x)), "effects": effects}
+    settings = {"y": y, "x": tuple(x), "effects": effects}
     null = f"no {effects} effects 不存在固定效应"
-    return make_test("F of the effects 固定效应 F 检验", null, statistic, "F", (q, fixed.df_residual), settings)
+    return Test.of("F of the effects 固定效应 F 检验", null, statistic, "F", (q, fixed.df_resid), settings)
 
 
-def breusch_pagan_test(data: pd.DataFrame, y: str, x: str | Iterable[str]) -> PanelTest:
+def breusch_pagan_test(data: pd.DataFrame, y: str, x: str | Iterable[str]) -> Test:
     r"""Breusch and Pagan's Lagrange multiplier test (布罗施-帕甘 LM 检验) for random unit effects.
 
     With the pooled residuals :math:`e` and :math:`T_i` rows of unit i,
@@ -254,7 +197,7 @@ def breusch_pagan_test(data: pd.DataFrame, y: str, x: str | Iterable[str]) -> Pa
 
     Returns
     -------
-    PanelTest
+    Test
 
     Raises
     ------
@@ -272,21 +215,23 @@ def breusch_pagan_test(data: pd.DataFrame, y: str, x: str | Iterable[str]) -> Pa
     >>> index = pd.MultiIndex.from_product([["a", "b", "c"], [2020, 2021, 2022]], names=["unit", "year"])
     >>> data = pd.DataFrame({"x": [1.0, 2, 4, 3, 3, 5, 2, 6, 7], "y": [7, 9, 13, 7, 6, 11, 4, 12, 15.0]}, index=index)
     >>> breusch_pagan_test(data, "y", "x").df
-    (1,)
+    1
     """
-    residuals = fixed_effects(data, y, x, "none", "classical").residuals
-    by_unit = residuals.groupby(level=0)
-    n, counts = len(residuals), by_unit.size()
+    x = as_names(x, "x")
+    pooled = fixed_effects(data, y, x, "none", "classical")
+    check_errors(pooled.rss, pooled.tss)
+    by_unit = pooled.residuals.groupby(level=0)
+    n, counts = pooled.nobs, by_unit.size()
     if (counts == 1).all():
         raise InvalidInputError("one row a unit: there is no telling a unit effect from the rest")
-    share = (by_unit.sum() ** 2).sum() / (residuals**2).sum()
+    share = (by_unit.sum() ** 2).sum() / pooled.rss
     statistic = n**2 / (2 * ((counts**2).sum() - n)) * (share - 1) ** 2
-    settings = {"y": y, "x": tuple(as_names(x))}
+    settings = {"y": y, "x": tuple(x)}
     null = "no random unit effects 不存在个体随机效应"
-    return make_test("Breusch-Pagan LM", null, statistic, "chi2", (1,), settings)
+    return Test.of("Breusch-Pagan LM", null, statistic, "chi2", 1, settings)
 
 
-def pesaran_cd(residuals: pd.Series) -> PanelTest:
+def pesaran_cd(residuals: pd.Series) -> Test:
     r"""Pesaran's CD test (佩萨兰 CD 检验) of dependence between units.
 
     .. math:: CD = \sqrt{\frac{2}{N(N-1)}} \sum_{i<j} \sqrt{T_{ij}}\, \hat\rho_{ij} \sim N(0, 1)
@@ -302,7 +247,7 @@ def pesaran_cd(residuals: pd.Series) -> PanelTest:
 
     Returns
     -------
-    PanelTest
+    Test
         Normal, two-sided.
 
     Raises
@@ -323,7 +268,9 @@ def pesaran_cd(residuals: pd.Series) -> PanelTest:
     """
     if not isinstance(residuals, pd.Series):
         raise InvalidInputError(f"expected a Series by unit and time, got a {type(residuals).__name__}")
-    wide = check_panel(residuals.to_frame("residual"), ["residual"])["residual"].unstack(0)
+    checked = check_panel(residuals.to_frame("residual"), ["residual"])["residual"]
+    # A unit that does not vary but for rounding has no correlation with others.
+    wide = pd.Series(snap(checked.to_numpy()), checked.index).unstack(0)
     correlation = wide.corr(min_periods=2).to_numpy()
     together = wide.notna().to_numpy(float)
     upper = np.triu_indices(wide.shape[1], 1)
@@ -334,4 +281,4 @@ def pesaran_cd(residuals: pd.Series) -> PanelTest:
     statistic = np.sqrt(common[counted]) @ rho[counted] / np.sqrt(counted.sum())
     settings = {"units": wide.shape[1], "periods": wide.shape[0], "mean_correlation": float(rho[counted].mean())}
     null = "errors of different units are unrelated 截面不相关"
-    return make_test("Pesaran CD", null, statistic, "normal", (), settings)
+    return Test.of("Pesaran CD", null, statistic, "normal", settings=settings)

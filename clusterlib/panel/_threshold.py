@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_names, check_balanced
-from clusterlib.core.results import coefficient_table
-from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.panel._threshold_model import ThresholdModel, checked_frame
-from clusterlib.panel._threshold_search import Grid, Search, make_grid
+from clusterlib.core.checks import (
+    as_names,
+    check_balanced,
+    check_choice,
+    check_level,
+    check_number,
+    check_panel,
+    check_whole,
+    snap,
+)
+from clusterlib.core.covariance import make_covariance
+from clusterlib.core.resampling import BLOCK, exceedance_p, streams
+from clusterlib.core.results import Estimates, Test, coefficient_table
+from clusterlib.core.within import NOTHING_LEFT, demean, least_squares
+from clusterlib.errors import InvalidInputError
+from clusterlib.panel._regression import Design, check_errors, make_design
 
 EFFECTS = ("entity", "twoway")
-ERRORS = ("classical", "robust", "clustered")
+ERRORS = {
+    "classical": {"kind": "classical"},
+    "robust": {"kind": "robust", "small_sample": False},
+    "clustered": {"kind": "cluster"},
+}
+# A candidate whose regressor is explained to this share by the others adds nothing that can be told from rounding.
+SINGULAR = 1e-9
 
 
-@dataclass(frozen=True)
-class ThresholdResult:
-    """A panel threshold regression with its tests.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ThresholdResult(Estimates):
+    """Panel threshold regression (面板门槛回归), errors clustered by unit.
 
     Attributes
     ----------
     thresholds : DataFrame
         By threshold, ascending: ``estimate``, the ends ``lower`` and ``upper`` of its confidence set, and the
         ``stage`` of the search that gave it.
-    tests : DataFrame
+    threshold_tests : DataFrame
         By number of thresholds under the alternative, each against one fewer: ``ssr_null``, ``ssr``, ``F``, ``p_value``
         and the bootstrap's critical values ``critical_10``, ``critical_5``, ``critical_1``.
     coefficients : DataFrame
@@ -41,49 +58,42 @@ class ThresholdResult:
     ssr, sigma2, critical_value : float
         Of the final model: sum of squared residuals and its ratio to the degrees of freedom; bound of the
         confidence sets.
-    units, periods, scale, df_resid : int
-        Numbers of units and periods; :math:`n(T-1)` of F and LR; the degrees of freedom of classical errors.
+    scale : int
+        :math:`n(T-1)` of F and LR.
     settings : dict
         What was asked for: ``y``, ``x``, ``regime``, ``threshold``, ``effects``, ``trim``, ``grid``, ``draws``,
         ``seed``, ``strict``, ``level``.
     """
 
-    thresholds: pd.DataFrame
-    tests: pd.DataFrame
-    coefficients: pd.DataFrame
-    profile: pd.DataFrame
-    shares: pd.DataFrame
+    thresholds: pd.DataFrame = field(repr=False)
+    threshold_tests: pd.DataFrame = field(repr=False)
+    coefficients: pd.DataFrame = field(repr=False)
+    profile: pd.DataFrame = field(repr=False)
+    shares: pd.DataFrame = field(repr=False)
     ssr: float
     sigma2: float
     critical_value: float
-    units: int
-    periods: int
     scale: int
-    df_resid: int
-    settings: dict = field(default_factory=dict)
 
     @property
-    def params(self) -> pd.Series:
-        """Estimates by variable."""
-        return self.coefficients["estimate"]
-
-    @property
-    def std_errors(self) -> pd.Series:
-        """Clustered standard errors by variable."""
-        return self.coefficients["se_clustered"].rename("std_error")
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """Estimates with t statistics, p values and intervals by clustered errors."""
-        return self.with_errors("clustered")
-
-    @property
-    def footer(self) -> dict[str, object]:
-        """What stands below the coefficients in a regression table."""
+    def tests(self) -> Mapping[str, Test]:
+        """F of each number of thresholds against one fewer, where there were draws; see ``threshold_tests``."""
+        drawn = self.threshold_tests.dropna(subset="p_value")
         return {
-            "Observations 观测数": self.units * self.periods,
-            "Units 个体数": self.units,
-            "Periods 期数": self.periods,
+            f"threshold {k}": Test(
+                f"F of threshold {k} 第{k}门槛F",
+                f"{k - 1} threshold(s) 门槛数为{k - 1}",
+                float(row["F"]),
+                None,
+                float(row["p_value"]),
+                "bootstrap",
+                {name: self.settings[name] for name in ("draws", "seed")},
+            )
+            for k, row in zip(drawn.index, drawn.to_dict("records"), strict=True)
+        }
+
+    def _own_footer(self) -> dict[str, object]:
+        return {
             "Thresholds 门槛数": len(self.thresholds),
             "Unit effects 个体效应": True,
             "Period effects 时间效应": self.settings["effects"] == "twoway",
@@ -100,15 +110,9 @@ class ThresholdResult:
         UnknownNameError
             For another kind.
         """
-        if errors not in ERRORS:
-            raise UnknownNameError("kind of standard errors", errors, ERRORS)
-        df = self.units - 1 if errors == "clustered" else self.df_resid
-        frame = self.coefficients
-        return coefficient_table(frame["estimate"], frame[f"se_{errors}"], df, self.settings["level"])
-
-    def summary(self) -> pd.DataFrame:
-        """Return the table with clustered errors."""
-        return self.table
+        check_choice("kind of standard errors", errors, ERRORS)
+        df = self.df_inference if errors == "clustered" else self.df_resid
+        return coefficient_table(self.params, self.coefficients[f"se_{errors}"], df, self.level)
 
 
 def panel_threshold(
@@ -205,60 +209,262 @@ def panel_threshold(
     >>> data = pd.DataFrame(random.normal(size=(320, 3)), index, ["q", "r", "e"])
     >>> data["y"] = np.where(data["q"] < 0.5, 1, 3) * data["r"] + 0.5 * data["e"]
     >>> result = panel_threshold(data, "y", [], "r", "q", draws=99)
-    >>> result.thresholds["estimate"].round(1).tolist(), float(result.tests.loc[1, "p_value"])
+    >>> result.thresholds["estimate"].round(1).tolist(), float(result.threshold_tests.loc[1, "p_value"])
     ([0.5], 0.01)
     >>> result.coefficients["estimate"].round(1).tolist()
     [1.0, 3.0]
     """
-    x, regime = as_names(x), as_names(regime)
-    _check_settings(effects, thresholds, trim, grid, draws, level)
-    frame = checked_frame(data, y, x, regime, threshold)
-    units, periods = check_balanced(frame)
-    model = ThresholdModel(frame, y, x, regime, threshold, effects, strict, units, periods)
+    [y, threshold], x, regime = as_names([y, threshold]), as_names(x, "x"), as_names(regime, "regime")
+    check_choice("kind of effects", effects, EFFECTS)
+    check_choice("strict", strict, (True, False))
+    thresholds, draws = check_whole("thresholds", thresholds, 1, 3), check_whole("draws", draws)
+    trim, grid = check_number("trim", trim, least=0, most=0.5, open_ends=True), check_whole("grid", grid, 2)
+    check_level(level)
+    if not regime:
+        raise InvalidInputError("regime: name at least one regressor whose slope depends on the regime")
+    regressors = [*x, *regime]
+    frame = check_panel(data, [y, *regressors, *([] if threshold in (y, *regressors) else [threshold])])
+    check_balanced(frame)
+    model = _Model(frame, y, x, regime, threshold, effects, strict)
     slopes = len(x) + (thresholds + 1) * len(regime)
     if model.scale <= slopes:
         raise InvalidInputError(f"{model.scale} degrees of freedom for {slopes} slopes: take more units or periods")
-    found = _find(model, make_grid(model.q, trim, grid), thresholds, draws, seed)
-    critical = -2 * np.log(1 - np.sqrt(level))
+    found = _find(model, _make_grid(model.q, trim, grid), thresholds, draws, seed)
+    critical = float(-2 * np.log(1 - np.sqrt(level)))
     located, profile = _confidence_sets(found, thresholds, critical)
-    coefficients, ssr = model.coefficients(located["estimate"].to_numpy())
+    cuts = located["estimate"].to_numpy()
+    fields, ssr = model.estimates(cuts)
     names = "y x regime threshold effects trim grid draws seed strict level".split()
     settings = (y, tuple(x), tuple(regime), threshold, effects, trim, grid, draws, seed, strict, level)
     return ThresholdResult(
+        **fields,
         thresholds=located,
-        tests=_tests(found, thresholds),
-        coefficients=coefficients,
+        threshold_tests=_test_table(found, thresholds),
         profile=profile,
-        shares=model.shares(located["estimate"].to_numpy(), frame.index),
+        shares=model.shares(cuts),
         ssr=ssr,
         sigma2=ssr / (model.scale - slopes),
-        critical_value=float(critical),
-        units=units,
-        periods=periods,
+        critical_value=critical,
         scale=model.scale,
-        df_resid=model.scale - slopes,
+        level=level,
         settings=dict(zip(names, settings, strict=True)),
     )
 
 
-def _check_settings(effects: str, thresholds: int, trim: float, grid: int, draws: int, level: float) -> None:
-    if effects not in EFFECTS:
-        raise UnknownNameError("kind of effects", effects, EFFECTS)
-    if thresholds not in (1, 2, 3):
-        raise InvalidInputError(f"thresholds: expected 1, 2 or 3, got {thresholds!r}")
-    if not 0 < trim < 0.5:
-        raise InvalidInputError(f"trim: expected a share above 0 and below 0.5, got {trim!r}")
-    if grid < 2 or draws < 0:
-        raise InvalidInputError(f"expected a grid of at least 2 steps and draws of at least 0, got {grid} and {draws}")
-    if not 0 < level < 1:
-        raise InvalidInputError(f"level: expected a share between 0 and 1, got {level!r}")
+class _Model:
+    """The regression for given thresholds."""
+
+    def __init__(
+        self, frame: pd.DataFrame, y: str, x: list[str], regime: list[str], threshold: str, effects: str, strict: bool
+    ) -> None:
+        self.design = make_design(frame, y, [*x, *regime], effects)
+        self.layout, self.x, self.regime, self.strict = self.design.layout, x, regime, strict
+        self.scale = self.layout.rows - self.layout.absorbed
+        self.r = self.design.raw[:, 1 + len(x) :]
+        # Values that are the same but for rounding are one candidate.
+        self.q = snap(frame[threshold].to_numpy())
+
+    def regimes(self, thresholds: np.ndarray) -> np.ndarray:
+        """Number of each observation's regime, from 0."""
+        return np.searchsorted(np.sort(thresholds), self.q, side="right" if self.strict else "left")
+
+    def given(self, thresholds: np.ndarray) -> Design:
+        """Return the regression with these thresholds: the common regressors, then the others by regime."""
+        number, count = self.regimes(thresholds), len(thresholds) + 1
+        parts = np.column_stack([self.r * (number == j)[:, None] for j in range(count)])
+        X = np.column_stack([self.design.X[:, : len(self.x)], self.layout.within(parts)])
+        ends = [f"_regime{j}" for j in range(1, count + 1)] if count > 1 else [""]
+        names = (*self.x, *(name + end for end in ends for name in self.regime))
+        return replace(self.design, X=X, names=names)
+
+    def estimates(self, thresholds: np.ndarray) -> tuple[dict, float]:
+        """Return the coefficients with three kinds of standard errors by field, and the sum of squared residuals."""
+        design, layout = self.given(thresholds), self.layout
+        names, table = pd.Index(design.names, name="variable"), {}
+        for kind, options in ERRORS.items():
+            covariance = make_covariance(layout=layout, **options)
+            fit, matrix = design.fit(covariance)
+            table[f"se_{kind}"] = np.sqrt(np.diag(matrix))
+        fields = {
+            "params": pd.Series(fit.params, names, name="estimate"),
+            "covariance": pd.DataFrame(matrix, names, names),
+            "coefficients": pd.DataFrame({"estimate": fit.params, **table}, names),
+            "nobs": layout.rows,
+            "n_units": len(layout.units),
+            "n_periods": len(layout.periods),
+            "df_resid": self.scale - len(names),
+            "df_inference": covariance.df(len(names), layout),
+        }
+        return fields, float(fit.residuals @ fit.residuals)
+
+    def shares(self, thresholds: np.ndarray) -> pd.DataFrame:
+        """Share of units in each regime, by period."""
+        number = self.regimes(thresholds).reshape(len(self.layout.units), -1)
+        columns = {f"regime{j + 1}": (number == j).mean(axis=0) for j in range(len(thresholds) + 1)}
+        return pd.DataFrame(columns, index=self.layout.index.unique(1))
 
 
 @dataclass(frozen=True)
+class _Grid:
+    """Candidate thresholds: distinct values ascending, and the first and last rank of each in Hansen's grid."""
+
+    candidates: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    spared: float
+
+    def admissible(self, fixed: np.ndarray) -> np.ndarray:
+        """Which candidates are far enough, in ranks of the grid, from the thresholds that are held fixed."""
+        ok = np.ones(len(self.candidates), dtype=bool)
+        for threshold in fixed:
+            below = self.last[self.candidates < threshold].max(initial=0)
+            ok &= (self.first < below - self.spared) | (self.last >= below + self.spared)
+        return ok
+
+
+def _make_grid(threshold: np.ndarray, trim: float, steps: int) -> _Grid:
+    """Take the values of rank floor(s m) of the m distinct ones, for s from trim to 1 - trim in steps of 1 / steps.
+
+    Raises
+    ------
+    InvalidInputError
+        If no rank is above zero.
+    """
+    distinct = np.unique(threshold)
+    count = int(np.floor((1 - 2 * trim) * steps + 1e-9)) + 1
+    shares = trim + np.arange(count) / steps
+    # Rounding must not decide whether s m that is a whole number is taken as that number or the one below it.
+    ranks = np.floor(np.round(shares * len(distinct), 9)).astype(int)
+    ranks = ranks[ranks > 0]
+    if not len(ranks):
+        raise InvalidInputError(f"the threshold variable takes {len(distinct)} value(s): too few for a grid")
+    values, first = np.unique(distinct[ranks - 1], return_index=True)
+    return _Grid(values, first + 1, np.append(first[1:], len(ranks)), round(trim * steps, 9))
+
+
+class _Search:
+    r"""Reductions of the sum of squares that each candidate brings, for any dependent variable at once.
+
+    With the null's regressors projected out, a candidate :math:`\gamma` adds
+    :math:`Z_\gamma = r_{it} 1(q_{it} < \gamma)`. Its products with demeaned variables are cumulative sums over the
+    sorted :math:`q`; its own demeaned square needs cumulative sums within units (and periods) besides. Nothing of
+    size (observations times candidates) is held.
+    """
+
+    def __init__(self, model: _Model, grid: _Grid) -> None:
+        from scipy.sparse import csr_array
+
+        self.grid, self.layout = grid, model.layout
+        points, size = len(grid.candidates), model.r.shape[1]
+        # The first candidate whose lower regime holds the observation; past the end if none does.
+        entry = np.searchsorted(grid.candidates, model.q, side="right" if model.strict else "left")
+        flat = model.r / np.sqrt((model.r**2).mean(axis=0))
+        inside = np.flatnonzero(entry < points)
+        rows = np.concatenate([entry[inside] * size + k for k in range(size)])
+        columns = np.tile(inside, size)
+        values = flat[inside].T.ravel()
+        self._steps = csr_array((values, (rows, columns)), shape=(points * size, len(flat)))
+        self._square = self._own_products(flat, entry, points)
+
+    def _own_products(self, flat: np.ndarray, entry: np.ndarray, points: int) -> np.ndarray:
+        """Return Z'WZ of every candidate, with W the within transformation: an array (points, size, size)."""
+        layout, size = self.layout, flat.shape[1]
+        units, periods = len(layout.units), len(layout.periods)
+
+        def cumulated(weights: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
+            sums = np.bincount(group * (points + 1) + entry, weights, groups * (points + 1))
+            return sums.reshape(groups, points + 1)[:, :-1].cumsum(axis=1)
+
+        nothing = np.zeros(len(flat), dtype=int)
+        by_unit = [cumulated(flat[:, k], layout.unit, units) for k in range(size)]
+        by_period = [cumulated(flat[:, k], layout.time, periods) for k in range(size)]
+        square = np.empty((points, size, size))
+        for j in range(size):
+            for k in range(size):
+                product = cumulated(flat[:, j] * flat[:, k], nothing, 1)[0]
+                product = product - (by_unit[j] * by_unit[k]).sum(axis=0) / periods
+                if layout.effects == "twoway":
+                    product -= (by_period[j] * by_period[k]).sum(axis=0) / units
+                    product += by_unit[j].sum(axis=0) * by_unit[k].sum(axis=0) / (units * periods)
+                square[:, j, k] = product
+        return square
+
+    def products(self, variables: np.ndarray) -> np.ndarray:
+        """Return Z'V of every candidate for demeaned columns V: an array (points, size, columns)."""
+        points, size, _ = self._square.shape
+        return (self._steps @ variables).reshape(points, size, -1).cumsum(axis=0)
+
+    def against(self, null: np.ndarray, fixed: np.ndarray) -> _Stage:
+        """Prepare the search for one more threshold beside the fixed ones; ``null`` are the demeaned regressors.
+
+        Raises
+        ------
+        InvalidInputError
+            If no candidate is left.
+        """
+        basis = np.linalg.qr(null)[0]
+        explained = self.products(basis)
+        remaining = self._square - explained @ explained.swapaxes(1, 2)
+        own = np.sqrt(np.einsum("pkk->pk", self._square).clip(min=np.finfo(float).tiny))
+        correlation = remaining / own[:, :, None] / own[:, None, :]
+        usable = self.grid.admissible(fixed) & (np.linalg.eigvalsh(correlation)[:, 0] > SINGULAR)
+        if not usable.any():
+            raise InvalidInputError(
+                f"no candidate is left for threshold {len(fixed) + 1}: the threshold variable takes too few values, or "
+                "the regressor hardly varies within units; ask for fewer thresholds or less trimming"
+            )
+        roots = np.linalg.inv(np.linalg.cholesky(remaining[usable]))
+        return _Stage(self, basis, explained[usable], roots, usable)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A search for one more threshold, ready for any dependent variable."""
+
+    search: _Search
+    basis: np.ndarray
+    explained: np.ndarray
+    roots: np.ndarray
+    usable: np.ndarray
+
+    @property
+    def candidates(self) -> np.ndarray:
+        """The admissible candidates, ascending."""
+        return self.search.grid.candidates[self.usable]
+
+    def sums_of_squares(self, variables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the sums of squares of the null, and of each candidate (rows), for demeaned columns."""
+        fitted = self.basis.T @ variables
+        null = (variables**2).sum(axis=0) - (fitted**2).sum(axis=0)
+        products = self.search.products(variables)[self.usable] - self.explained @ fitted
+        # Where nothing is left but rounding, which may be negative, the square is that of rounding.
+        return null, np.maximum(null - ((self.roots @ products) ** 2).sum(axis=1), np.finfo(float).eps * null)
+
+    def bootstrap(self, residuals: np.ndarray, draws: int, scale: int, random: np.random.Generator) -> np.ndarray:
+        """Return F of dependent variables made of residuals drawn by unit, the regressors held fixed.
+
+        F does not depend on the null's coefficients, so residuals alone stand for the dependent variable.
+        """
+        layout = self.search.layout
+        units = len(layout.units)
+        by_unit = residuals.reshape(units, -1)
+        drawn = random.integers(units, size=(draws, units))
+        block = max(1, BLOCK // residuals.size)
+        statistics = []
+        for start in range(0, draws, block):
+            sample = by_unit[drawn[start : start + block].T].swapaxes(1, 2)
+            null, ssr = self.sums_of_squares(demean(sample, layout.effects).reshape(residuals.size, -1))
+            best = ssr.min(axis=0)
+            # Where the effects take out all of a draw, as of one unit drawn again and again, there is no statistic.
+            best[null <= NOTHING_LEFT**2 * (residuals @ residuals)] = np.nan
+            statistics.append((null - best) / (best / scale))
+        return np.concatenate(statistics) if statistics else np.empty(0)
+
+
+@dataclass(frozen=True, eq=False)
 class _Found:
     """One stage of the search: its candidates with their sums of squares, and its test."""
 
-    fixed: np.ndarray
     candidates: np.ndarray
     ssr: np.ndarray
     ssr_null: float
@@ -278,47 +484,44 @@ class _Found:
         return (self.ssr / self.ssr.min() - 1) * self.scale
 
 
-def _find(model: ThresholdModel, grid: Grid, thresholds: int, draws: int, seed: int) -> dict[str, _Found]:
+def _find(model: _Model, grid: _Grid, thresholds: int, draws: int, seed: int) -> dict[str, _Found]:
     """Go through the stages; each has its own stream of random numbers, whatever the number of thresholds."""
-    search = Search(model.r, model.q, grid, model.effects, model.strict)
-    streams = np.random.SeedSequence(seed).spawn(3)
+    search, random = _Search(model, grid), streams(seed, 3)
+    tss = float(model.design.y @ model.design.y)
     found: dict[str, _Found] = {}
 
-    def stage(name: str, fixed: list[float], stream=None) -> None:
-        held = np.array(fixed)
-        design, _, residuals = model.fit(held)
-        step = search.against(design, held)
+    def stage(name: str, fixed: list[float], generator: np.random.Generator | None = None) -> None:
+        design = model.given(np.array(fixed))
+        residuals = least_squares(design.y, design.X, design.names, model.layout.absorbed).residuals
+        check_errors(float(residuals @ residuals), tss)
+        step = search.against(design.X, np.array(fixed))
         # The null's fit is taken out first: the sums of squares are then small and lose nothing to rounding.
         null, ssr = step.sums_of_squares(residuals[:, None])
-        random = np.random.default_rng(stream)
-        statistics = step.bootstrap(residuals, draws if stream else 0, model.scale, random)
-        found[name] = _Found(held, step.candidates, ssr[:, 0], float(null[0]), statistics, model.scale)
+        statistics = step.bootstrap(residuals, draws, model.scale, generator) if generator else np.empty(0)
+        found[name] = _Found(step.candidates, ssr[:, 0], float(null[0]), statistics, model.scale)
 
-    stage("first", [], streams[0])
+    stage("first", [], random[0])
     if thresholds > 1:
-        stage("second", [found["first"].estimate], streams[1])
+        stage("second", [found["first"].estimate], random[1])
         stage("first refined", [found["second"].estimate])
     if thresholds > 2:
-        stage("third", [found["second"].estimate, found["first refined"].estimate], streams[2])
+        stage("third", [found["second"].estimate, found["first refined"].estimate], random[2])
     return found
 
 
-def _tests(found: dict[str, _Found], thresholds: int) -> pd.DataFrame:
+def _test_table(found: dict[str, _Found], thresholds: int) -> pd.DataFrame:
     rows = {}
     for number, name in enumerate(("first", "second", "third")[:thresholds], start=1):
         stage, drawn = found[name], found[name].statistics
         row = {"ssr_null": stage.ssr_null, "ssr": float(stage.ssr.min()), "F": stage.F}
-        row |= dict.fromkeys(["p_value", "critical_10", "critical_5", "critical_1"], np.nan)
-        if len(drawn):
-            # A draw that is the data themselves can differ from F in the last bits.
-            row["p_value"] = (1 + int((drawn >= stage.F * (1 - 1e-9)).sum())) / (1 + len(drawn))
-            for percent in (10, 5, 1):
-                row[f"critical_{percent}"] = float(np.percentile(drawn, 100 - percent))
+        row["p_value"] = exceedance_p(stage.F, drawn) if len(drawn) else np.nan
+        for percent in (10, 5, 1):
+            row[f"critical_{percent}"] = float(np.nanpercentile(drawn, 100 - percent)) if len(drawn) else np.nan
         rows[number] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("thresholds")
 
 
-def _confidence_sets(found: dict, thresholds: int, critical: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _confidence_sets(found: dict[str, _Found], thresholds: int, critical: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     kept = {1: ["first"], 2: ["first refined", "second"], 3: ["first refined", "second", "third"]}[thresholds]
     rows, profiles = [], []
     for name, stage in found.items():

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_names
-from clusterlib.core.within import Layout
+from clusterlib.core.checks import as_names, check_level, check_whole
+from clusterlib.core.resampling import generator, permutation_p
+from clusterlib.core.results import Estimates, Test, coefficient_table
+from clusterlib.core.within import NOTHING_LEFT, Layout
 from clusterlib.errors import InvalidInputError
-from clusterlib.panel._design import make_design
-from clusterlib.panel._regression import PanelResult, fixed_effects
-from clusterlib.panel._specification import PanelTest, make_test
+from clusterlib.panel._regression import PanelResult, fixed_effects, make_design
 
 PARTS = ("total", "direct", "indirect")
-_NO_VARIATION = 1e-9
 
 
-@dataclass(frozen=True)
-class MediationResult:
-    """The total effect of a variable, its direct part and the part through a mediator.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MediationResult(Estimates):
+    """Mediation (中介效应): the total effect, its direct part and the part through the mediator.
 
     Attributes
     ----------
     table : DataFrame
-        Rows ``total``, ``direct`` and ``indirect``; columns ``estimate``, ``std_error`` (of the draws), ``p_value``
-        (two-sided, from the share of draws beyond zero), ``lower`` and ``upper`` (percentiles), ``bc_lower`` and
-        ``bc_upper`` (bias-corrected).
+        Rows ``total``, ``direct`` and ``indirect``; columns ``estimate``, ``std_error`` (of the draws), ``statistic``,
+        ``p_value`` (two-sided, from the share of draws beyond zero), ``lower`` and ``upper`` (percentiles),
+        ``bc_lower`` and ``bc_upper`` (bias-corrected).
+    covariance : DataFrame
+        Of the draws.
     total, mediator, outcome : PanelResult
         The regressions of y on x, of the mediator on x, and of y on x and the mediator.
-    sobel : PanelTest
+    sobel : Test
         Sobel's test of the indirect effect.
     bootstrap : DataFrame
         The three effects, a row a draw.
@@ -39,27 +40,38 @@ class MediationResult:
         ``draws``, ``discarded`` (in which the variables were collinear), ``seed`` and ``level`` among them.
     """
 
-    table: pd.DataFrame
-    total: PanelResult
-    mediator: PanelResult
-    outcome: PanelResult
-    sobel: PanelTest
-    bootstrap: pd.DataFrame
-    settings: dict
+    total: PanelResult = field(repr=False)
+    mediator: PanelResult = field(repr=False)
+    outcome: PanelResult = field(repr=False)
+    sobel: Test
+    bootstrap: pd.DataFrame = field(repr=False)
 
     @property
     def share(self) -> float:
         """The indirect effect over the total one; of no meaning where the two parts have opposite signs."""
-        return float(self.table.loc["indirect", "estimate"] / self.table.loc["total", "estimate"])
+        return float(self.params["indirect"] / self.params["total"])
 
     @property
-    def footer(self) -> dict[str, object]:
-        """What stands below the coefficients in a regression table."""
-        return self.outcome.footer | {"Bootstrap draws 自助抽样次数": len(self.bootstrap)}
+    def tests(self) -> Mapping[str, Test]:
+        """Sobel's test."""
+        return {"sobel": self.sobel}
 
-    def summary(self) -> pd.DataFrame:
-        """Return the table of effects."""
-        return self.table
+    def _own_footer(self) -> dict[str, object]:
+        return {**self.outcome._own_footer(), "Bootstrap draws 自助抽样次数": len(self.bootstrap)}
+
+    def _table(self, level: float) -> pd.DataFrame:
+        from scipy.stats import norm
+
+        table = coefficient_table(self.params, self.std_errors, level=level)
+        drawn, draws = self.bootstrap.to_numpy(), len(self.bootstrap)
+        tails = np.array([(1 - level) / 2, (1 + level) / 2])
+        # A share of draws of nil or one has no quantile: half a draw is left on either side.
+        share = np.clip((drawn < self.params.to_numpy()).mean(axis=0), 0.5 / draws, 1 - 0.5 / draws)
+        corrected = norm.cdf(2 * norm.ppf(share)[:, None] + norm.ppf(tails))
+        table["p_value"] = permutation_p((drawn >= 0).sum(axis=0), (drawn <= 0).sum(axis=0), draws)
+        table["lower"], table["upper"] = np.quantile(drawn, tails, axis=0)
+        table[["bc_lower", "bc_upper"]] = [np.quantile(d, c) for d, c in zip(drawn.T, corrected, strict=True)]
+        return table
 
 
 def _unit_products(values: np.ndarray, layout: Layout) -> np.ndarray:
@@ -93,7 +105,7 @@ def _effects(products: np.ndarray, variables: int, whole: np.ndarray) -> np.ndar
     inverse = np.linalg.pinv(products[:, dummies, dummies], rcond=1e-10, hermitian=True)
     left = products[:, own, own] - cross @ inverse @ cross.swapaxes(1, 2)
     # What rounding leaves of a variable that does not vary in a draw must not be scaled to one.
-    least = _NO_VARIATION * np.sqrt(np.diagonal(whole)[own])
+    least = NOTHING_LEFT * np.sqrt(np.diagonal(whole)[own])
     scale = np.maximum(np.sqrt(np.einsum("dii->di", products[:, own, own])), least)
     left = left / scale[:, :, None] / scale[:, None, :]
     usable = np.linalg.eigvalsh(left[:, 1:, 1:])[:, 0] > 1e-10
@@ -109,37 +121,16 @@ def _effects(products: np.ndarray, variables: int, whole: np.ndarray) -> np.ndar
 
 def _draw(by_unit: np.ndarray, variables: int, draws: int, seed: int) -> np.ndarray:
     units = len(by_unit)
-    counts = np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=draws)
+    counts = generator(seed).multinomial(units, np.full(units, 1 / units), size=draws)
     flat = by_unit.reshape(units, -1)
     return _effects((counts @ flat).reshape(draws, *by_unit.shape[1:]), variables, by_unit.sum(axis=0))
 
 
-def _interval_table(estimates: np.ndarray, sample: np.ndarray, level: float) -> pd.DataFrame:
-    from scipy.stats import norm
-
-    tails = np.array([(1 - level) / 2, (1 + level) / 2])
-    rows = {}
-    for part, estimate, drawn in zip(PARTS, estimates, sample.T, strict=True):
-        below, above = (drawn <= 0).sum(), (drawn >= 0).sum()
-        # A share of draws of nil or one has no quantile: half a draw is left on either side.
-        share = np.clip((drawn < estimate).mean(), 0.5 / len(drawn), 1 - 0.5 / len(drawn))
-        corrected = norm.cdf(2 * norm.ppf(share) + norm.ppf(tails))
-        rows[part] = [
-            estimate,
-            drawn.std(ddof=1),
-            min(1.0, 2 * (1 + min(below, above)) / (1 + len(drawn))),
-            *np.quantile(drawn, tails),
-            *np.quantile(drawn, corrected),
-        ]
-    columns = ["estimate", "std_error", "p_value", "lower", "upper", "bc_lower", "bc_upper"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("effect")
-
-
-def _sobel(first: PanelResult, second: PanelResult, x: str, mediator: str) -> PanelTest:
+def _sobel(first: PanelResult, second: PanelResult, x: str, mediator: str) -> Test:
     a, b = first.params[x], second.params[mediator]
     error = np.hypot(a * second.std_errors[mediator], b * first.std_errors[x])
     null = "no indirect effect 不存在中介效应"
-    return make_test("Sobel 索贝尔检验", null, a * b / error, "normal", (), {"cov": first.settings["cov"]})
+    return Test.of("Sobel 索贝尔检验", null, a * b / error, "normal", settings={"cov": first.settings["cov"]})
 
 
 def mediation(
@@ -211,35 +202,36 @@ def mediation(
     >>> bool(abs(effects["total"] - effects["direct"] - effects["indirect"]) < 1e-12)
     True
     """
-    if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < 2:
-        raise InvalidInputError(f"draws={draws!r}: expected a whole number of at least two")
-    if not 0 < level < 1:
-        raise InvalidInputError(f"level={level!r}: expected a number between zero and one")
-    controls = as_names(controls)
-    layout = make_design(data, y, [mediator, x, *controls], effects).layout
+    draws, level, controls = check_whole("draws", draws, least=2), check_level(level), as_names(controls, "controls")
+    design = make_design(data, y, [mediator, x, *controls], effects)
     options = {"effects": effects, "cov": cov, "small_sample": small_sample}
     first = fixed_effects(data, mediator, [x, *controls], **options)
     second = fixed_effects(data, y, [x, mediator, *controls], **options)
     total = fixed_effects(data, y, [x, *controls], **options)
 
-    columns = [y, mediator, x, *controls]
-    values = data[columns].astype(float).sort_index().to_numpy()
-    by_unit = _unit_products(values, layout)
-    sample = _draw(by_unit, len(columns), draws, seed)
+    sample = _draw(_unit_products(design.raw, design.layout), design.raw.shape[1], draws, seed)
     kept = sample[~np.isnan(sample).any(axis=1)]
     if len(kept) < 0.9 * draws:
         raise InvalidInputError(
             f"in {draws - len(kept)} of {draws} draws the variables are collinear: too few units vary in them"
         )
-    estimates = np.array([total.params[x], second.params[x], first.params[x] * second.params[mediator]])
+    parts = pd.Index(PARTS, name="effect")
     settings = {"y": y, "x": x, "mediator": mediator, "controls": tuple(controls), **options}
     settings |= {"draws": draws, "discarded": draws - len(kept), "seed": seed, "level": level}
     return MediationResult(
-        table=_interval_table(estimates, kept, level),
+        params=pd.Series(
+            [total.params[x], second.params[x], first.params[x] * second.params[mediator]], parts, name="estimate"
+        ),
+        covariance=pd.DataFrame(np.cov(kept, rowvar=False), parts, parts),
+        nobs=second.nobs,
+        n_units=second.n_units,
+        n_periods=second.n_periods,
+        df_resid=second.df_resid,
+        level=level,
+        settings=settings,
         total=total,
         mediator=first,
         outcome=second,
         sobel=_sobel(first, second, x, mediator),
         bootstrap=pd.DataFrame(kept, columns=list(PARTS)),
-        settings=settings,
     )
