@@ -239,7 +239,10 @@ def test_two_known_thresholds_and_their_slopes_are_found():
 
 
 def test_without_a_threshold_the_test_keeps_the_null():
-    assert panel_threshold(panel(60, 8, seed=5, jump=0), "y", "x", "r", "q", draws=99).threshold_tests.loc[1, "p_value"] > 0.1
+    assert (
+        panel_threshold(panel(60, 8, seed=5, jump=0), "y", "x", "r", "q", draws=99).threshold_tests.loc[1, "p_value"]
+        > 0.1
+    )
 
 
 @given(seed=st.integers(0, 1000), scale=st.sampled_from([1e-6, 1e-3, 7.0, 1e5]))
@@ -253,7 +256,9 @@ def test_results_do_not_depend_on_units_of_measure_unit_effects_or_row_order(see
     np.testing.assert_allclose(
         np.log(other.thresholds.iloc[:, :3].astype(float)), base.thresholds.iloc[:, :3].astype(float)
     )
-    np.testing.assert_allclose(other.threshold_tests[["F", "p_value"]], base.threshold_tests[["F", "p_value"]], rtol=1e-6)
+    np.testing.assert_allclose(
+        other.threshold_tests[["F", "p_value"]], base.threshold_tests[["F", "p_value"]], rtol=1e-6
+    )
     slopes = ["r_regime1", "r_regime2"]
     ratio = other.coefficients.loc[slopes] / base.coefficients.loc[slopes]
     np.testing.assert_allclose(ratio, 3 / scale, rtol=1e-6)

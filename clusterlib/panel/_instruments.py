@@ -95,7 +95,7 @@ class _Stages:
     def _bases(self) -> dict[str, np.ndarray]:
         exogenous = {"controls": (self.controls,), "all": (self.controls, self.instruments)}
         columns = {by: self.columns(*roles) for by, roles in exogenous.items()}
-        return {by: np.linalg.qr(X / np.linalg.norm(X, axis=0)).Q for by, X in columns.items()}
+        return {by: np.linalg.qr(X / np.linalg.norm(X, axis=0))[0] for by, X in columns.items()}
 
     def fitted(self, values: np.ndarray, by: str) -> np.ndarray:
         """Project ``values`` on the ``"controls"`` or on ``"all"`` exogenous variables."""

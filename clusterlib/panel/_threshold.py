@@ -20,10 +20,10 @@ from clusterlib.core.checks import (
 )
 from clusterlib.core.covariance import make_covariance
 from clusterlib.core.resampling import BLOCK, exceedance_p, streams
-from clusterlib.core.results import Estimates, Test, coefficient_table
+from clusterlib.core.results import Result, Test, coefficient_table
 from clusterlib.core.within import NOTHING_LEFT, demean, least_squares
 from clusterlib.errors import InvalidInputError
-from clusterlib.panel._regression import Design, check_errors, make_design
+from clusterlib.panel._regression import Design, PanelResult, check_errors, make_design, panel_fields
 
 EFFECTS = ("entity", "twoway")
 ERRORS = {
@@ -36,8 +36,8 @@ SINGULAR = 1e-9
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ThresholdResult(Estimates):
-    """Panel threshold regression (面板门槛回归), errors clustered by unit.
+class ThresholdResult(PanelResult):
+    """Panel threshold regression (面板门槛回归); further to :class:`PanelResult`, with errors clustered by unit:
 
     Attributes
     ----------
@@ -55,9 +55,8 @@ class ThresholdResult(Estimates):
         likelihood ratio with the line ``critical_value``.
     shares : DataFrame
         Share of units in each regime, by period; rows sum to one.
-    ssr, sigma2, critical_value : float
-        Of the final model: sum of squared residuals and its ratio to the degrees of freedom; bound of the
-        confidence sets.
+    critical_value : float
+        Bound of the confidence sets.
     scale : int
         :math:`n(T-1)` of F and LR.
     settings : dict
@@ -70,10 +69,15 @@ class ThresholdResult(Estimates):
     coefficients: pd.DataFrame = field(repr=False)
     profile: pd.DataFrame = field(repr=False)
     shares: pd.DataFrame = field(repr=False)
-    ssr: float
-    sigma2: float
     critical_value: float
     scale: int
+
+    title = Result.title
+
+    @property
+    def ssr(self) -> float:
+        """Sum of squared residuals of the final model."""
+        return self.rss
 
     @property
     def tests(self) -> Mapping[str, Test]:
@@ -93,12 +97,7 @@ class ThresholdResult(Estimates):
         }
 
     def _own_footer(self) -> dict[str, object]:
-        return {
-            "Thresholds 门槛数": len(self.thresholds),
-            "Unit effects 个体效应": True,
-            "Period effects 时间效应": self.settings["effects"] == "twoway",
-            "Standard errors 标准误": "clustered by unit 按个体聚类",
-        }
+        return {"Thresholds 门槛数": len(self.thresholds), **super()._own_footer()}
 
     def with_errors(self, errors: str) -> pd.DataFrame:
         """Return the table with one kind of standard errors: ``"classical"``, ``"robust"`` or ``"clustered"``.
@@ -233,21 +232,19 @@ def panel_threshold(
     critical = float(-2 * np.log(1 - np.sqrt(level)))
     located, profile = _confidence_sets(found, thresholds, critical)
     cuts = located["estimate"].to_numpy()
-    fields, ssr = model.estimates(cuts)
-    names = "y x regime threshold effects trim grid draws seed strict level".split()
-    settings = (y, tuple(x), tuple(regime), threshold, effects, trim, grid, draws, seed, strict, level)
+    fields = model.estimates(cuts)
+    asked = "y x regime threshold effects trim grid draws seed strict level".split()
+    given = (y, tuple(x), tuple(regime), threshold, effects, trim, grid, draws, seed, strict, level)
     return ThresholdResult(
         **fields,
         thresholds=located,
         threshold_tests=_test_table(found, thresholds),
         profile=profile,
         shares=model.shares(cuts),
-        ssr=ssr,
-        sigma2=ssr / (model.scale - slopes),
         critical_value=critical,
         scale=model.scale,
         level=level,
-        settings=dict(zip(names, settings, strict=True)),
+        settings=dict(zip(asked, given, strict=True)) | {"cov": "cluster", "cluster": "entity"},
     )
 
 
@@ -277,25 +274,16 @@ class _Model:
         names = (*self.x, *(name + end for end in ends for name in self.regime))
         return replace(self.design, X=X, names=names)
 
-    def estimates(self, thresholds: np.ndarray) -> tuple[dict, float]:
-        """Return the coefficients with three kinds of standard errors by field, and the sum of squared residuals."""
-        design, layout = self.given(thresholds), self.layout
-        names, table = pd.Index(design.names, name="variable"), {}
+    def estimates(self, thresholds: np.ndarray) -> dict:
+        """Return the final model's fields, with three kinds of standard errors."""
+        design, fields, errors = self.given(thresholds), {}, {}
         for kind, options in ERRORS.items():
-            covariance = make_covariance(layout=layout, **options)
+            covariance = make_covariance(layout=self.layout, **options)
             fit, matrix = design.fit(covariance)
-            table[f"se_{kind}"] = np.sqrt(np.diag(matrix))
-        fields = {
-            "params": pd.Series(fit.params, names, name="estimate"),
-            "covariance": pd.DataFrame(matrix, names, names),
-            "coefficients": pd.DataFrame({"estimate": fit.params, **table}, names),
-            "nobs": layout.rows,
-            "n_units": len(layout.units),
-            "n_periods": len(layout.periods),
-            "df_resid": self.scale - len(names),
-            "df_inference": covariance.df(len(names), layout),
-        }
-        return fields, float(fit.residuals @ fit.residuals)
+            fields = panel_fields(design, fit.params, matrix, fit.residuals, covariance)
+            errors[f"se_{kind}"] = np.sqrt(np.diag(matrix))
+        coefficients = pd.DataFrame({"estimate": fields["params"], **errors}).rename_axis("variable")
+        return fields | {"coefficients": coefficients}
 
     def shares(self, thresholds: np.ndarray) -> pd.DataFrame:
         """Share of units in each regime, by period."""
