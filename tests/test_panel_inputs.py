@@ -277,6 +277,12 @@ def test_without_errors_there_is_nothing_to_test():
         panel_threshold(EXACT, "own", "x", "k", "q")
 
 
+def test_hausmans_test_of_no_variable_is_refused():
+    for method in ("auxiliary", "classic"):
+        with pytest.raises(InvalidInputError, match="at least one variable"):
+            hausman_test(PANEL, "y", [], method=method)
+
+
 def test_a_threshold_without_errors_is_found_exactly():
     cut = np.median(PANEL["q"])
     exact = PANEL.assign(y=PANEL["k"] * np.where(PANEL["q"] < cut, 1.0, 3.0))

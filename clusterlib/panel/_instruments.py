@@ -13,7 +13,7 @@ import pandas as pd
 from clusterlib.core.checks import as_names, check_choice
 from clusterlib.core.covariance import Covariance, make_covariance, wald_statistic
 from clusterlib.core.results import Result, Test, coefficient_table
-from clusterlib.core.within import NOTHING_LEFT, Layout, check_rank
+from clusterlib.core.within import NOTHING_LEFT, check_rank
 from clusterlib.errors import InvalidInputError
 from clusterlib.panel._regression import Design, PanelResult, make_design, panel_fields
 
@@ -28,7 +28,9 @@ WORST_BIAS, SIGNIFICANCE = 0.10, 0.05
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class InstrumentalResult(PanelResult):
-    """Regression by instrumental variables (工具变量回归); further to :class:`PanelResult`:
+    """Regression by instrumental variables (工具变量回归).
+
+    Further to :class:`PanelResult`:
 
     Attributes
     ----------
@@ -66,57 +68,46 @@ class InstrumentalResult(PanelResult):
 
 @dataclass(frozen=True, eq=False)
 class _Stages:
-    """Within-transformed variables by their role: y, exogenous, endogenous, and the instruments that stand apart."""
+    """Within-transformed variables: y on controls and endogenous variables, and the exogenous ones, controls first."""
 
-    design: Design
-    controls: slice
-    endogenous: slice
-    instruments: slice
-
-    @property
-    def layout(self) -> Layout:
-        return self.design.layout
+    second: Design
+    exogenous: Design
+    controls: int
 
     @property
     def V(self) -> np.ndarray:
         """The endogenous variables."""
-        return self.design.X[:, self.endogenous]
+        return self.second.X[:, self.controls :]
 
-    def names(self, *roles: slice) -> list[str]:
-        return [name for role in roles for name in self.design.names[role]]
+    @property
+    def endogenous(self) -> tuple[str, ...]:
+        return self.second.names[self.controls :]
 
-    def columns(self, *roles: slice) -> np.ndarray:
-        return np.column_stack([self.design.X[:, role] for role in roles])
-
-    def regression(self, y: np.ndarray, *roles: slice) -> Design:
-        return replace(self.design, y=y, X=self.columns(*roles), names=tuple(self.names(*roles)))
+    @property
+    def instruments(self) -> int:
+        return len(self.exogenous.names) - self.controls
 
     @cached_property
-    def _bases(self) -> dict[str, np.ndarray]:
-        exogenous = {"controls": (self.controls,), "all": (self.controls, self.instruments)}
-        columns = {by: self.columns(*roles) for by, roles in exogenous.items()}
-        return {by: np.linalg.qr(X / np.linalg.norm(X, axis=0))[0] for by, X in columns.items()}
+    def basis(self) -> np.ndarray:
+        """Orthonormal columns: the first span the controls, the others what the instruments add to them."""
+        return np.linalg.qr(self.exogenous.X / np.linalg.norm(self.exogenous.X, axis=0))[0]
 
-    def fitted(self, values: np.ndarray, by: str) -> np.ndarray:
-        """Project ``values`` on the ``"controls"`` or on ``"all"`` exogenous variables."""
-        return self._bases[by] @ (self._bases[by].T @ values)
+    def fitted(self, values: np.ndarray) -> np.ndarray:
+        """Project ``values`` on all exogenous variables."""
+        return self.basis @ (self.basis.T @ values)
 
-    def left(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return what the controls, and all exogenous variables, leave of ``values``."""
-        return values - self.fitted(values, "controls"), values - self.fitted(values, "all")
+    def explained(self, values: np.ndarray) -> np.ndarray:
+        """Return the coordinates of ``values`` along what the instruments add to the controls."""
+        return self.basis[:, self.controls :].T @ values
 
+    def smallest_root(self, values: np.ndarray) -> float:
+        """Return the smallest root r of |V'(P - P_W)V - r V'MV| = 0: what the instruments add over what they leave."""
+        from scipy.linalg import eigh
 
-def _products(left: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    after_controls, after_all = left
-    return after_controls.T @ after_controls, after_all.T @ after_all
-
-
-def _cragg_donald(stages: _Stages, instruments: int, exogenous: int) -> float:
-    from scipy.linalg import eigh
-
-    after_controls, after_all = _products(stages.left(stages.V))
-    df = stages.layout.rows - exogenous - stages.layout.absorbed
-    return float(eigh(after_controls - after_all, after_all, eigvals_only=True)[0] * df / instruments)
+        added, left = self.explained(values), values - self.fitted(values)
+        # A variable of which they leave nothing must not make the matrix singular: its root is large.
+        least = np.diag(NOTHING_LEFT**2 * (values**2).sum(axis=0))
+        return float(eigh(added.T @ added, left.T @ left + least, eigvals_only=True)[0])
 
 
 def _effective_f(stages: _Stages, params: np.ndarray, matrix: np.ndarray) -> tuple[float, float]:
@@ -127,7 +118,7 @@ def _effective_f(stages: _Stages, params: np.ndarray, matrix: np.ndarray) -> tup
     """
     from scipy.stats import ncx2
 
-    R = np.linalg.qr(stages.left(stages.columns(stages.instruments))[0], mode="r")
+    R = stages.explained(stages.exogenous.X[:, stages.controls :])
     b, V = R @ params, R @ matrix @ R.T
     x, trace, largest = 1 / WORST_BIAS, np.trace(V), np.linalg.eigvalsh(V)[-1]
     effective = trace**2 * (1 + 2 * x) / (np.sum(V**2) + 2 * x * trace * largest)
@@ -136,23 +127,24 @@ def _effective_f(stages: _Stages, params: np.ndarray, matrix: np.ndarray) -> tup
 
 def _first_stages(stages: _Stages, covariance: Covariance) -> tuple[pd.DataFrame, pd.DataFrame, Test]:
     """Return the coefficients of the first stages, how strong the instruments are in each, and the F of the weakest."""
-    labels, k = stages.names(stages.controls, stages.instruments), len(stages.names(stages.instruments))
-    df, null = covariance.df(len(labels), stages.layout), "the instruments do not move the variable 工具变量无关"
-    after_controls, cragg_donald = stages.left(stages.V)[0], _cragg_donald(stages, k, len(labels))
+    k, layout, labels = stages.instruments, stages.second.layout, list(stages.exogenous.names)
+    df, null = covariance.df(len(labels), layout), "the instruments do not move the variable 工具变量无关"
+    cragg_donald = stages.smallest_root(stages.V) * (layout.rows - len(labels) - layout.absorbed) / k
     tables, strength, tests = {}, {}, {}
-    for name, variable, alone in zip(stages.names(stages.endogenous), stages.V.T, after_controls.T, strict=True):
-        fit, matrix = stages.regression(variable, stages.controls, stages.instruments).fit(covariance)
+    for name, variable in zip(stages.endogenous, stages.V.T, strict=True):
+        fit, matrix = replace(stages.exogenous, y=variable).fit(covariance)
         params, errors = pd.Series(fit.params, labels), pd.Series(np.sqrt(np.diag(matrix)), labels)
         tables[name] = coefficient_table(params, errors, df)
         statistic = wald_statistic(fit.params[-k:], matrix[-k:, -k:]) / k
         tests[name] = Test.of("First-stage F 第一阶段 F", null, statistic, "F", (k, df), {"endogenous": name})
+        added = float(np.sum(stages.explained(variable) ** 2))
         strength[name] = {
-            "partial_r2": float(1 - fit.residuals @ fit.residuals / (alone @ alone)),
+            "partial_r2": added / (added + float(fit.residuals @ fit.residuals)),
             "partial_f": statistic,
             "p_value": tests[name].p_value,
             "cragg_donald": cragg_donald,
         }
-        if stages.V.shape[1] == 1:
+        if len(stages.endogenous) == 1:
             effective, critical = _effective_f(stages, fit.params[-k:], matrix[-k:, -k:])
             strength[name] |= {"effective_f": effective, "effective_f_critical": critical}
             strength[name]["stock_yogo"] = STOCK_YOGO[k - 1] if k <= len(STOCK_YOGO) else np.nan
@@ -162,81 +154,67 @@ def _first_stages(stages: _Stages, covariance: Covariance) -> tuple[pd.DataFrame
 
 
 def _check_identified(stages: _Stages) -> None:
-    for others in (stages.instruments, stages.endogenous):
-        check_rank(stages.columns(stages.controls, others), stages.names(stages.controls, others))
-    explained = stages.fitted(stages.V, "all") - stages.fitted(stages.V, "controls")
-    scaled = explained / np.linalg.norm(stages.V, axis=0)
-    if np.linalg.svd(scaled, compute_uv=False)[-1] < NOTHING_LEFT:
+    for design in (stages.exogenous, stages.second):
+        check_rank(design.X, design.names)
+    moved = stages.explained(stages.V / np.linalg.norm(stages.V, axis=0))
+    if np.linalg.svd(moved, compute_uv=False)[-1] < NOTHING_LEFT:
         raise InvalidInputError(
-            f"the instruments do not tell {', '.join(stages.names(stages.endogenous))} from each other and from the "
-            "exogenous variables: look for others"
+            f"the instruments do not tell {', '.join(stages.endogenous)} from each other and from the exogenous "
+            "variables: look for others"
         )
 
 
-def _kappa(stages: _Stages, method: str) -> float:
-    """Return LIML's smallest root of |Y'M_W Y - k Y'M_A Y| = 0 with A all exogenous variables; one for 2SLS."""
-    from scipy.linalg import eigh
+def _k_class(stages: _Stages, excess: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the estimates, the inverse of the cross-products, the residuals and the regressors' projections.
 
-    if method == "2sls":
-        return 1.0
-    left = stages.left(np.column_stack([stages.design.y, stages.V]))
-    return float(eigh(*_products(left), eigvals_only=True)[0])
-
-
-def _k_class(stages: _Stages, kappa: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the estimates, the inverse of the cross-products, the residuals and the regressors' projections."""
-    X, y = stages.columns(stages.controls, stages.endogenous), stages.design.y
-    projections = stages.fitted(X, "all")
-    # X'(I - kappa M)X = R'(I - (kappa - 1) F'F)R with the projections QR and F what they leave, over R.
+    ``excess`` is kappa less one. With the projections QR, and F what they leave of X over R, the cross-products are
+    R'(I - excess F'F)R.
+    """
+    X, y = stages.second.X, stages.second.y
+    projections = stages.fitted(X)
     scale = np.linalg.norm(projections, axis=0)
     Q, R = np.linalg.qr(projections / scale)
     R_inverse = np.linalg.inv(R) / scale[:, None]
     F = (X - projections) @ R_inverse
-    root = R_inverse @ np.linalg.inv(np.eye(len(R)) - (kappa - 1) * F.T @ F)
-    params = root @ (Q.T @ y - (kappa - 1) * F.T @ y)
+    root = R_inverse @ np.linalg.inv(np.eye(len(R)) - excess * F.T @ F)
+    params = root @ (Q.T @ y - excess * F.T @ y)
     return params, root @ R_inverse.T, y - X @ params, projections
 
 
 def _endogeneity(stages: _Stages, covariance: Covariance) -> Test:
     """Regress with the first stages' residuals added and test that they do not matter."""
-    names = stages.names(stages.endogenous)
-    regression = stages.regression(stages.design.y, stages.controls, stages.endogenous)
-    residuals, q, statistic = stages.left(stages.V)[1], len(names), np.nan
+    second, residuals = stages.second, stages.V - stages.fitted(stages.V)
+    q, statistic = len(stages.endogenous), np.nan
     # An endogenous variable that the instruments account for wholly leaves no residuals to test.
     if (np.linalg.norm(residuals, axis=0) > NOTHING_LEFT * np.linalg.norm(stages.V, axis=0)).all():
-        labels = (*regression.names, *(f"{name} residual" for name in names))
-        X = np.column_stack([regression.X, residuals])
-        fit, matrix = replace(regression, X=X, names=labels).fit(covariance)
+        names = (*second.names, *(f"{name} residual" for name in stages.endogenous))
+        fit, matrix = replace(second, X=np.column_stack([second.X, residuals]), names=names).fit(covariance)
         statistic = wald_statistic(fit.params[-q:], matrix[-q:, -q:]) / q
-    df = (q, covariance.df(len(regression.names) + q, stages.layout))
+    df = (q, covariance.df(len(second.names) + q, second.layout))
     null = "the variables are exogenous 变量外生"
     return Test.of("Wu-Hausman 内生性检验", null, statistic, "F", df, covariance.settings)
 
 
 def _overidentification(stages: _Stages, residuals: np.ndarray, covariance: Covariance) -> Test | None:
-    degrees = len(stages.names(stages.instruments)) - len(stages.names(stages.endogenous))
+    degrees = stages.instruments - len(stages.endogenous)
     if degrees == 0:
         return None
-    null = "the instruments are exogenous 工具变量外生"
+    null, layout = "the instruments are exogenous 工具变量外生", stages.second.layout
     if covariance.kind == "classical":
-        explained = stages.fitted(residuals, "all")
-        n = stages.layout.rows - stages.layout.absorbed
-        statistic = float(n * (explained @ explained) / (residuals @ residuals))
+        explained = stages.fitted(residuals)
+        statistic = (layout.rows - layout.absorbed) * float(explained @ explained) / float(residuals @ residuals)
         return Test.of("Sargan 过度识别检验", null, statistic, "chi2", degrees, covariance.settings)
-    A = stages.columns(stages.controls, stages.instruments)
-    X = stages.columns(stages.controls, stages.endogenous)
-    A = A / np.linalg.norm(A, axis=0)
-    weight = covariance.meat(A * residuals[:, None], stages.layout)
+    A, X = (design.X / np.linalg.norm(design.X, axis=0) for design in (stages.exogenous, stages.second))
+    weight = covariance.meat(A * residuals[:, None], layout)
     values = np.linalg.eigvalsh(weight)
     if values[0] <= 1e-12 * values[-1]:
         raise InvalidInputError(
             f"{A.shape[1]} exogenous variables and instruments are too many for the {covariance.kind} errors of the "
             "Hansen test: use fewer, or clusters of which there are more"
         )
-    cross = A.T @ (X / np.linalg.norm(X, axis=0))
-    solved = np.linalg.solve(weight, np.column_stack([cross, A.T @ stages.design.y]))
-    params = np.linalg.solve(cross.T @ solved[:, :-1], cross.T @ solved[:, -1])
-    moments = A.T @ stages.design.y - cross @ params
+    cross, moments = A.T @ X, A.T @ stages.second.y
+    solved = np.linalg.solve(weight, np.column_stack([cross, moments]))
+    moments = moments - cross @ np.linalg.solve(cross.T @ solved[:, :-1], cross.T @ solved[:, -1])
     statistic = float(moments @ np.linalg.solve(weight, moments))
     return Test.of("Hansen J 过度识别检验", null, statistic, "chi2", degrees, covariance.settings)
 
@@ -340,20 +318,23 @@ def instrumental_variables(
     design = make_design(data, y, [*x, *endogenous, *instruments], effects)
     last = len(design.names) - len(instruments)
     first = last - len(endogenous)
-    stages = _Stages(design, slice(0, first), slice(first, last), slice(last, None))
+    second = replace(design, X=design.X[:, :last], names=design.names[:last])
+    left = [*range(first), *range(last, len(design.names))]
+    exogenous = replace(design, X=design.X[:, left], names=tuple(design.names[j] for j in left))
+    stages = _Stages(second, exogenous, first)
     options = {"cluster": cluster, "bandwidth": bandwidth, "places": places, "cutoff": cutoff, "kernel": kernel}
     covariance = make_covariance(cov, design.layout, small_sample=small_sample, **options)
     _check_identified(stages)
     first_stage, weak_instruments, first_stage_f = _first_stages(stages, covariance)
-    kappa = _kappa(stages, method)
-    params, inverse, residuals, projections = _k_class(stages, kappa)
+    # LIML's kappa is one more than the smallest root with y among the variables; that of 2SLS is one.
+    excess = stages.smallest_root(np.column_stack([second.y, stages.V])) if method == "liml" else 0.0
+    params, inverse, residuals, projections = _k_class(stages, excess)
     matrix = covariance.of(inverse, projections * residuals[:, None], residuals, design.layout)
-    outcome = stages.regression(design.y, stages.controls, stages.endogenous)
     settings = {"method": method, "y": y, "x": tuple(x), "endogenous": tuple(endogenous)}
     settings |= {"instruments": tuple(instruments), "effects": effects, **covariance.settings}
     return InstrumentalResult(
-        **panel_fields(outcome, params, matrix, residuals, covariance),
-        statistics={"kappa": kappa},
+        **panel_fields(second, params, matrix, residuals, covariance),
+        statistics={"kappa": 1 + excess},
         settings=settings,
         first_stage=first_stage,
         weak_instruments=weak_instruments,

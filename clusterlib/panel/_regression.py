@@ -98,7 +98,9 @@ def check_errors(rss: float, tss: float) -> None:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PanelResult(Estimates):
-    """Linear panel regression (面板回归); further to :class:`clusterlib.core.results.Estimates`:
+    """Linear panel regression (面板回归).
+
+    Further to :class:`clusterlib.core.results.Estimates`:
 
     Attributes
     ----------

@@ -86,6 +86,8 @@ def hausman_test(
     """
     check_choice("method", method, HAUSMAN_METHODS)
     names = as_names(x, "x")
+    if not names:
+        raise InvalidInputError("x: name at least one variable, whose coefficients are compared")
     settings = {"y": y, "x": tuple(names), "method": method, "time_effects": time_effects}
     if method == "classic":
         statistic, used = _classic_hausman(data, y, names, time_effects)

@@ -37,7 +37,9 @@ SINGULAR = 1e-9
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ThresholdResult(PanelResult):
-    """Panel threshold regression (面板门槛回归); further to :class:`PanelResult`, with errors clustered by unit:
+    """Panel threshold regression (面板门槛回归).
+
+    Further to :class:`PanelResult`, with errors clustered by unit:
 
     Attributes
     ----------
@@ -276,14 +278,15 @@ class _Model:
 
     def estimates(self, thresholds: np.ndarray) -> dict:
         """Return the final model's fields, with three kinds of standard errors."""
-        design, fields, errors = self.given(thresholds), {}, {}
+        design, errors = self.given(thresholds), {}
         for kind, options in ERRORS.items():
             covariance = make_covariance(layout=self.layout, **options)
             fit, matrix = design.fit(covariance)
-            fields = panel_fields(design, fit.params, matrix, fit.residuals, covariance)
             errors[f"se_{kind}"] = np.sqrt(np.diag(matrix))
-        coefficients = pd.DataFrame({"estimate": fields["params"], **errors}).rename_axis("variable")
-        return fields | {"coefficients": coefficients}
+        # The errors that stand last are those of the table.
+        fields = panel_fields(design, fit.params, matrix, fit.residuals, covariance)
+        fields["coefficients"] = pd.DataFrame({"estimate": fields["params"], **errors}).rename_axis("variable")
+        return fields
 
     def shares(self, thresholds: np.ndarray) -> pd.DataFrame:
         """Share of units in each regime, by period."""
@@ -433,15 +436,16 @@ class _Stage:
 
         F does not depend on the null's coefficients, so residuals alone stand for the dependent variable.
         """
-        layout = self.search.layout
-        units = len(layout.units)
+        units = len(self.search.layout.units)
+        # A unit's residuals keep their mean of nil wherever they are drawn; those of a period do not.
+        left = "time" if self.search.layout.effects == "twoway" else "none"
         by_unit = residuals.reshape(units, -1)
         drawn = random.integers(units, size=(draws, units))
         block = max(1, BLOCK // residuals.size)
         statistics = []
         for start in range(0, draws, block):
             sample = by_unit[drawn[start : start + block].T].swapaxes(1, 2)
-            null, ssr = self.sums_of_squares(demean(sample, layout.effects).reshape(residuals.size, -1))
+            null, ssr = self.sums_of_squares(demean(sample, left).reshape(residuals.size, -1))
             best = ssr.min(axis=0)
             # Where the effects take out all of a draw, as of one unit drawn again and again, there is no statistic.
             best[null <= NOTHING_LEFT**2 * (residuals @ residuals)] = np.nan
