@@ -63,7 +63,7 @@ class ThresholdResult(PanelResult):
         :math:`n(T-1)` of F and LR.
     settings : dict
         What was asked for: ``y``, ``x``, ``regime``, ``threshold``, ``effects``, ``trim``, ``grid``, ``draws``,
-        ``seed``, ``strict``, ``level``.
+        ``seed``, ``strict``, ``level``; and the errors of the table: ``cov``, ``cluster``.
     """
 
     thresholds: pd.DataFrame = field(repr=False)
