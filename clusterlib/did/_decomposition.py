@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_balanced, check_panel
-from clusterlib.did._timing import first_treated
+from clusterlib.core.checks import check_balanced, check_panel, panel_index
+from clusterlib.core.results import Result
+from clusterlib.core.within import demean
+from clusterlib.did._timing import first_treated, treated_now
 from clusterlib.errors import InvalidInputError
 
 KINDS = {
@@ -19,27 +21,30 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class GoodmanBacon:
-    """A two-way fixed-effects estimate as a weighted mean of comparisons of two groups in two spans.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GoodmanBacon(Result):
+    """Goodman-Bacon decomposition of the two-way fixed-effects estimate (培根分解).
 
     Attributes
     ----------
     comparisons : DataFrame
         A row a comparison: ``kind``, ``treated`` and ``control`` (first treated periods, infinite for never treated),
         ``estimate``, ``weight``. Weights are positive and sum to one.
+    table : DataFrame
+        Number of comparisons, weight and weighted mean estimate of each kind; ``by_kind`` is the same.
     twfe : float
         The two-way fixed-effects estimate, the weighted sum of the estimates.
-    observations, units : int
+    nobs, n_units, n_periods : int
     """
 
-    comparisons: pd.DataFrame
+    comparisons: pd.DataFrame = field(repr=False)
     twfe: float
-    observations: int
-    units: int
+    nobs: int
+    n_units: int
+    n_periods: int
 
     @property
-    def by_kind(self) -> pd.DataFrame:
+    def table(self) -> pd.DataFrame:
         """Number of comparisons, weight and weighted mean estimate of each kind that occurs."""
         weighted = self.comparisons.assign(total=self.comparisons["weight"] * self.comparisons["estimate"])
         table = weighted.groupby("kind").agg(
@@ -48,15 +53,13 @@ class GoodmanBacon:
         table["estimate"] = table.pop("total") / table["weight"]
         return table.reindex([kind for kind in KINDS.values() if kind in table.index])
 
+    by_kind = table
+
     @property
     def forbidden_weight(self) -> float:
         """Weight of the comparisons with units that were treated earlier (禁忌比较)."""
         kind = self.comparisons["kind"] == KINDS["later_vs_earlier"]
         return float(self.comparisons.loc[kind, "weight"].sum())
-
-    def summary(self) -> pd.DataFrame:
-        """Return the weights and estimates by kind of comparison."""
-        return self.by_kind
 
 
 def goodman_bacon(data: pd.DataFrame, y: str, treatment: str | pd.Series) -> GoodmanBacon:
@@ -67,8 +70,8 @@ def goodman_bacon(data: pd.DataFrame, y: str, treatment: str | pd.Series) -> Goo
 
     where each cohort :math:`k` is compared with the never treated :math:`U`, an earlier cohort with a later one before
     that is treated, and a later cohort with an earlier one that already is. Only the last kind can go wrong where
-    effects grow or shrink over time. Weights are those of theorem 1, computed by the package diff-diff; their sum and
-    the weighted sum are checked to 1e-8.
+    effects grow or shrink over time. Weights are those of theorem 1, computed by the package diff-diff; their sum, and
+    the weighted sum against the two-way estimate, are checked to 1e-8.
 
     Parameters
     ----------
@@ -107,30 +110,33 @@ def goodman_bacon(data: pd.DataFrame, y: str, treatment: str | pd.Series) -> Goo
     from diff_diff import BaconDecomposition
 
     frame = check_panel(data, [y])
-    n, _ = check_balanced(frame)
+    n, periods = check_balanced(frame)
     first = first_treated(data, treatment)
-    if first.nunique() < 2:
+    long, times = _long(frame, y, first)
+    if long["first"].nunique() < 2:
         raise InvalidInputError(
             f"all units are first treated in {first.iloc[0]:g}: a comparison needs another date or units never treated"
         )
-    long, periods = _long(frame, y, first)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = BaconDecomposition(weights="exact").fit(long, "outcome", "unit", "time", "first")
     comparisons = pd.DataFrame(
         {
             "kind": [KINDS[c.comparison_type] for c in found.comparisons],
-            "treated": [periods[int(c.treated_group) - 1] for c in found.comparisons],
+            "treated": [times[int(c.treated_group) - 1] for c in found.comparisons],
             "control": [
-                np.inf if c.control_group == "never_treated" else periods[int(c.control_group) - 1]
+                np.inf if c.control_group == "never_treated" else times[int(c.control_group) - 1]
                 for c in found.comparisons
             ],
             "estimate": [float(c.estimate) for c in found.comparisons],
             "weight": [float(c.weight) for c in found.comparisons],
         }
     )
-    _check_sums(comparisons, float(found.twfe_estimate), frame[y])
-    return GoodmanBacon(comparisons, float(found.twfe_estimate), len(frame), n)
+    outcome = frame[y].to_numpy().reshape(n, periods)
+    treated = demean(treated_now(panel_index(frame), first).reshape(n, periods).astype(float), "twoway")
+    twfe = float((treated * outcome).sum() / (treated**2).sum())
+    _check_sums(comparisons, twfe, outcome)
+    return GoodmanBacon(comparisons=comparisons, twfe=twfe, nobs=len(frame), n_units=n, n_periods=periods)
 
 
 def _long(frame: pd.DataFrame, y: str, first: pd.Series) -> tuple[pd.DataFrame, np.ndarray]:
@@ -149,10 +155,10 @@ def _long(frame: pd.DataFrame, y: str, first: pd.Series) -> tuple[pd.DataFrame, 
     return long, periods
 
 
-def _check_sums(comparisons: pd.DataFrame, twfe: float, outcome: pd.Series) -> None:
+def _check_sums(comparisons: pd.DataFrame, twfe: float, outcome: np.ndarray) -> None:
     total = comparisons["weight"].sum()
     gap = abs((comparisons["weight"] * comparisons["estimate"]).sum() - twfe)
-    if abs(total - 1) > 1e-8 or gap > 1e-8 * max(outcome.abs().max(), 1e-300):
+    if abs(total - 1) > 1e-8 or gap > 1e-8 * max(np.abs(outcome).max(), 1e-300):
         raise InvalidInputError(
             f"the decomposition does not add up (weights {total:.10f}, gap {gap:.3g}): the outcome's figures may be "
             "too large for their differences; take the units' means out first"
