@@ -24,7 +24,7 @@ from clusterlib.core.resampling import standard_error
 from clusterlib.core.results import Result, Test, coefficient_table, test_lines
 from clusterlib.core.within import group_sums, make_layout
 from clusterlib.did._timing import first_treated
-from clusterlib.did._twoway import nested_clusters, wald
+from clusterlib.did._twoway import Pretrend, nested_clusters, wald
 from clusterlib.errors import InvalidInputError
 
 CONTROL_GROUPS = {"never": "never_treated", "not-yet": "not_yet_treated"}
@@ -34,7 +34,7 @@ COLUMNS = ["estimate", "std_error", "p_value", "lower", "upper"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class StaggeredDiD(Result):
+class StaggeredDiD(Pretrend, Result):
     """Difference-in-differences under staggered adoption after Callaway and Sant'Anna (多期双重差分).
 
     Attributes
@@ -90,29 +90,9 @@ class StaggeredDiD(Result):
         return pd.concat([self.overall.to_frame("overall").T, cohorts]).rename_axis("effect")
 
     @property
-    def tests(self) -> Mapping[str, Test]:
-        """The joint test of the periods before treatment, where there is one."""
-        return {} if np.isnan(self.pretrend.p_value) else {"pretrend": self.pretrend}
-
-    @property
     def footer(self) -> Mapping[str, object]:
         """What made the estimates, and the joint test of the periods before treatment."""
         return {**super().footer, **test_lines(self.tests.values())}
-
-    @property
-    def pretrend_statistic(self) -> float:
-        """Wald statistic of the hypothesis that all effects before treatment are zero."""
-        return self.pretrend.statistic
-
-    @property
-    def pretrend_p(self) -> float:
-        """Its p value."""
-        return self.pretrend.p_value
-
-    @property
-    def pretrend_df(self) -> int:
-        """Its degrees of freedom."""
-        return self.pretrend.df  # type: ignore[return-value]
 
 
 def staggered_did(
@@ -207,7 +187,13 @@ def staggered_did(
     >>> result.group_time["estimate"].tolist()
     [2.0, 3.0]
     """
-    options = _options(control_group, estimator, base_period, anticipation)
+    anticipation = check_whole("anticipation", anticipation, unit="periods")
+    options = {
+        "control_group": CONTROL_GROUPS[check_choice("control group", control_group, CONTROL_GROUPS)],
+        "estimation_method": ESTIMATORS[check_choice("estimator", estimator, ESTIMATORS)],
+        "base_period": check_choice("base period", base_period, BASE_PERIODS),
+        "anticipation": anticipation,
+    }
     draws, seed = check_whole("draws", draws), check_whole("seed", seed)
     check_level(level)
     names = as_names(controls)
@@ -219,7 +205,7 @@ def staggered_did(
             f"control_group='never' needs units that are never treated, and all {len(first)} are treated; use "
             "control_group='not-yet'"
         )
-    first, notes = _with_base(first, float(frame.index.get_level_values(1).min()), options["anticipation"])
+    first, notes = _with_base(first, float(frame.index.get_level_values(1).min()), anticipation)
     frame = frame[frame.index.get_level_values(0).isin(first.index)]
     n, periods = check_balanced(frame)
     layout = make_layout(panel_index(frame), "entity")
@@ -229,18 +215,21 @@ def staggered_did(
         raise InvalidInputError(f"no effect after treatment can be estimated: {'; '.join(said)}")
     estimates, influence = _with_means(cells, influence, first)
     table, covariance = _inference(estimates, influence, groups, draws, seed, level)
-    study = table.loc["event"].rename_axis("event_time").set_axis(table.loc["event"].index.astype(int))
+    kinds = table.index.get_level_values(0)
+    found = {kind: table[kinds == kind].droplevel(0) for kind in ("cell", "overall", "cohort", "event")}
+    study = found["event"].set_axis(found["event"].index.astype(int)).rename_axis("event_time")
+    of_study = covariance[np.ix_(kinds == "event", kinds == "event")]
     clusters = n if groups is None else int(groups.max()) + 1
     return StaggeredDiD(
-        group_time=table.loc["cell", COLUMNS].set_axis(cells.index).join(cells[["after", "treated", "controls"]]),
+        group_time=found["cell"][COLUMNS].set_axis(cells.index).join(cells[["after", "treated", "controls"]]),
         event_study=study,
-        by_cohort=table.loc["cohort", COLUMNS].rename_axis("cohort"),
-        overall=table.loc[("overall", 0.0), COLUMNS].rename(None),
-        pretrend=_pretrend(study["estimate"], covariance.loc["event", "event"], -options["anticipation"], clusters),
+        by_cohort=found["cohort"][COLUMNS].rename_axis("cohort"),
+        overall=found["overall"][COLUMNS].iloc[0].rename(None),
+        pretrend=_pretrend(study["estimate"], of_study, -anticipation, clusters),
         control_group=control_group,
         estimator=estimator,
         base_period=base_period,
-        anticipation=options["anticipation"],
+        anticipation=anticipation,
         draws=draws,
         seed=seed,
         nobs=len(frame),
@@ -253,21 +242,8 @@ def staggered_did(
     )
 
 
-def _options(control_group: str, estimator: str, base_period: str, anticipation: int) -> dict[str, Any]:
-    """Return checked choices as the package calls them."""
-    check_choice("control group", control_group, CONTROL_GROUPS)
-    check_choice("estimator", estimator, ESTIMATORS)
-    check_choice("base period", base_period, BASE_PERIODS)
-    return {
-        "control_group": CONTROL_GROUPS[control_group],
-        "estimation_method": ESTIMATORS[estimator],
-        "base_period": base_period,
-        "anticipation": check_whole("anticipation", anticipation, unit="periods"),
-    }
-
-
 def _with_base(first: pd.Series, start: float, anticipation: int) -> tuple[pd.Series, list[str]]:
-    """Return the dates without cohorts that have no period before treatment and its anticipation, and which these are."""
+    """Return the dates without cohorts that have no period before their anticipation, and a note of these."""
     out = first[first - anticipation <= start]
     if out.empty:
         return first, []
@@ -322,7 +298,8 @@ def _cells(
         index=pd.MultiIndex.from_tuples([(g - shift, t - shift) for g, t in keys], names=["cohort", "period"]),
     )
     # Its aggregations count periods of anticipation as treated, so that only what they are made of is taken.
-    parts, influence = found._aggregation_kit.influence, np.zeros((len(first), len(keys)))
+    kit, influence = found._aggregation_kit, np.zeros((len(first), len(keys)))
+    parts = kit.influence if kit else {}
     for column, key in enumerate(keys):
         for group in ("treated", "control") if key in parts else ():
             influence[parts[key][f"{group}_idx"], column] = parts[key][f"{group}_inf"]
@@ -353,7 +330,7 @@ def _with_means(cells: pd.DataFrame, influence: np.ndarray, first: pd.Series) ->
 
 def _inference(
     estimates: pd.Series, influence: pd.DataFrame, groups: np.ndarray | None, draws: int, seed: int, level: float
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, np.ndarray]:
     """Return estimates with errors, p values, intervals and bands, and their analytic covariance.
 
     Without a spread, as in the base period itself, there are no errors.
@@ -363,7 +340,7 @@ def _inference(
         psi = group_sums(psi, groups, int(groups.max()) + 1)
     g = len(psi)
     centred = psi if groups is None else (psi - psi.mean(axis=0)) * np.sqrt(g / (g - 1))
-    covariance = pd.DataFrame(centred.T @ centred, labels, labels)
+    covariance = centred.T @ centred
     if not draws:
         errors = pd.Series(np.sqrt(np.diag(covariance)), labels)
         table = coefficient_table(estimates, errors.where(errors > 0), None if groups is None else g - 1, level)
@@ -380,16 +357,18 @@ def _inference(
     table = pd.DataFrame({"std_error": errors, "p_value": p_value, "lower": lower, "upper": upper}, labels)
     table = table.where(errors > 0)
     events = (labels.get_level_values(0) == "event") & (errors > 0).to_numpy()
-    reach = np.quantile(np.abs(moved[:, events] / errors[events].to_numpy()).max(axis=1), level) if events.any() else np.nan
+    reach = (
+        np.quantile(np.abs(moved[:, events] / errors[events].to_numpy()).max(axis=1), level) if events.any() else np.nan
+    )
     band = reach * table["std_error"]
     table = table.assign(band_lower=estimates - band, band_upper=estimates + band)
     table.insert(0, "estimate", estimates)
     return table.where(estimates.notna()), covariance
 
 
-def _pretrend(estimates: pd.Series, covariance: pd.DataFrame, end: int, clusters: int) -> Test:
+def _pretrend(estimates: pd.Series, covariance: np.ndarray, end: int, clusters: int) -> Test:
     """Test that all effects before event time ``end`` are zero, those of the base period apart."""
     chosen = (estimates.index < end) & (np.diag(covariance) > 0)
-    statistic = wald(estimates.to_numpy()[chosen], covariance.to_numpy()[np.ix_(chosen, chosen)], clusters)
+    statistic = wald(estimates.to_numpy()[chosen], covariance[np.ix_(chosen, chosen)], clusters)
     null = "all effects before treatment are zero"
     return Test.of("Joint test before treatment 平行趋势联合检验", null, statistic, "chi2", int(chosen.sum()))

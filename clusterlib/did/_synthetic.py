@@ -12,7 +12,6 @@ import pandas as pd
 
 from clusterlib.core.checks import (
     ROUNDING,
-    as_names,
     check_balanced,
     check_choice,
     check_columns,
@@ -225,8 +224,8 @@ def synthetic_control(
     check_choice("importance", importance, IMPORTANCE)
     check_number("fit_limit", fit_limit, most=1)
     check_whole("seed", seed)
-    names = as_names(predictors)
-    frame = check_panel(data, list(dict.fromkeys([y, *check_columns(data, names)])))
+    names = check_columns(data, predictors)
+    frame = check_panel(data, [*check_columns(data, [y]), *(name for name in names if name != y)])
     check_times(panel_index(frame))
     frame = _chosen(frame, treated, donors)
     outcome = frame[y].unstack(1)
@@ -238,12 +237,12 @@ def synthetic_control(
     for unit in outcome.index.drop(treated) if placebos else ():
         other = _weights(unit, *setup)[0]
         gaps[unit] = outcome.loc[unit] - other @ outcome.loc[other.index]
-    gaps = pd.DataFrame(gaps)
+    means = {"synthetic": weight @ rows.loc[weight.index], "donors": rows.drop(treated).mean(), "importance": v}
     note = coarse_note(len(outcome), f"permutation: {len(outcome)} units") if placebos else ""
     return SyntheticControl(
         weights=weight.sort_values(ascending=False, kind="stable"),
-        predictors=_balance(treated, rows, weight, v),
-        **_measures(treated, outcome.loc[treated], gaps, before, placebos),
+        predictors=pd.DataFrame({"treated": rows.loc[treated]} | means).rename_axis("predictor"),
+        **_measures(treated, outcome.loc[treated], pd.DataFrame(gaps), before, placebos),
         treated=treated,
         start=start,
         importance=importance,
@@ -331,7 +330,7 @@ def _nested(
     from diff_diff import SyntheticControl as Search
 
     names = [f"predictor_{i}" for i in range(rows.shape[1])]
-    long = outcome.rename_axis(index="unit", columns="time").stack().rename("outcome").reset_index()
+    long = pd.DataFrame({"outcome": outcome.rename_axis(index="unit", columns="time").stack()}).reset_index()
     late = long["time"].isin(outcome.columns[~before])
     long["treated"] = ((long["unit"] == unit) & late).astype(int)
     long = long.join(rows.set_axis(names, axis=1), on="unit")
@@ -349,46 +348,30 @@ def _nested(
     return weight / weight.sum(), pd.Series(list(found.v_weights.values()), index=rows.columns), said
 
 
-def _balance(treated: Any, rows: pd.DataFrame, weight: pd.Series, v: pd.Series) -> pd.DataFrame:
-    columns = {
-        "treated": rows.loc[treated],
-        "synthetic": weight @ rows.loc[weight.index],
-        "donors": rows.drop(treated).mean(),
-        "importance": v,
-    }
-    return pd.DataFrame(columns).rename_axis("predictor")
-
-
-def _measures(treated: Any, observed: pd.Series, gaps: pd.DataFrame, before: np.ndarray, placebos: bool) -> dict:
+def _measures(
+    treated: Any, observed: pd.Series, gaps: pd.DataFrame, before: np.ndarray, placebos: bool
+) -> dict[str, Any]:
     """Return what the result holds of the gaps: path, effect, errors, index of fit and the permutation test."""
-    table = _errors(gaps, before)
-    own = table.loc[treated]
-    with np.errstate(divide="ignore"):
+    pre, post = (np.sqrt((gaps[span] ** 2).mean()) for span in (before, ~before))
+    effects = gaps[~before].mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table = pd.DataFrame({"pre_rmspe": pre, "post_rmspe": post, "ratio": post / pre, "effect": effects})
         # A fit without error makes a ratio so large that no tolerance on its scale would tell the others apart.
-        ratios = np.log(table["ratio"])
-    ranked = placebos and not np.isnan(ratios[treated])
+        ranks = pd.Series(np.log(table["ratio"].to_numpy()), table.index)
+    early, error = observed[before].to_numpy(), float(pre[treated])
+    if is_constant(early):
+        fit_index = float(error <= EXACT * np.abs(early).max())
+    else:
+        fit_index = float(1 - error**2 / early.var())
+    ranked = placebos and not np.isnan(ranks[treated])
     path = {"observed": observed, "synthetic": observed - gaps[treated], "gap": gaps[treated]}
     return {
         "path": pd.DataFrame(path),
-        "effect": float(own["effect"]),
-        "pre_rmspe": float(own["pre_rmspe"]),
-        "post_rmspe": float(own["post_rmspe"]),
-        "fit_index": _fit_index(observed[before], own["pre_rmspe"]),
-        "placebos": table if placebos else table.iloc[:0],
+        "effect": float(effects[treated]),
+        "pre_rmspe": error,
+        "post_rmspe": float(post[treated]),
+        "fit_index": fit_index,
+        "placebos": table.rename_axis("unit") if placebos else table.rename_axis("unit").iloc[:0],
         "placebo_gaps": gaps,
-        "p_value": exceedance_p(ratios[treated], ratios.to_numpy(), complete=True) if ranked else np.nan,
+        "p_value": exceedance_p(ranks[treated], ranks.to_numpy(), complete=True) if ranked else np.nan,
     }
-
-
-def _errors(gaps: pd.DataFrame, before: np.ndarray) -> pd.DataFrame:
-    pre, post = (np.sqrt((gaps[span] ** 2).mean()) for span in (before, ~before))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = post / pre
-    table = {"pre_rmspe": pre, "post_rmspe": post, "ratio": ratio, "effect": gaps[~before].mean()}
-    return pd.DataFrame(table).rename_axis("unit")
-
-
-def _fit_index(outcome: pd.Series, rmspe: float) -> float:
-    if is_constant(outcome.to_numpy()):
-        return float(rmspe <= EXACT * np.abs(outcome).max())
-    return float(1 - rmspe**2 / outcome.var(ddof=0))

@@ -76,7 +76,8 @@ def check_times(index: pd.MultiIndex) -> None:
             return
         times, call = times[odd], "numbers that count the periods"
     raise InvalidInputError(
-        f"time, the second level of the index, must be a whole number, such as the year, and is {times[0]!r}; use {call}"
+        "time, the second level of the index, must be a whole number, such as the year, and is "
+        f"{times[0]!r}; use {call}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Regressions with unit and period effects (双向固定效应双重差分): the static estimate and the event study (事件研究法)."""
+"""Regressions with unit and period effects (双向固定效应双重差分): static and by event time (事件研究法)."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class TwowayDiD(TreatmentEstimates):
         How coarse the bootstrap's p value is where there are few clusters.
     """
 
-    wild_p: float
-    wild_lower: float
-    wild_upper: float
-    draws: int
+    wild_p: float = np.nan
+    wild_lower: float = np.nan
+    wild_upper: float = np.nan
+    draws: int = 0
     seed: int
     notes: tuple[str, ...] = ()  # type: ignore[misc]
 
@@ -244,13 +244,9 @@ def twoway_did(
     X = frame[names].assign(**{TREATED: treated_now(index, first).astype(float)})[[TREATED, *names]]
     outcome = frame[y].to_numpy()
     found = regress(outcome, X, layout, clusters)
-    if draws:
-        wild = _wild(outcome, X.to_numpy(), layout, clusters, draws, seed, level)
-    else:
-        wild = {"wild_p": np.nan, "wild_lower": np.nan, "wild_upper": np.nan, "draws": 0}
     return TwowayDiD(
         **found,
-        **wild,
+        **(_wild(outcome, X.to_numpy(), layout, clusters, draws, seed, level) if draws else {}),
         treated_units=int(np.isfinite(first).sum()),
         seed=seed,
         level=level,
@@ -258,8 +254,34 @@ def twoway_did(
     )
 
 
+class Pretrend:
+    """A result with a test that nothing differs before treatment."""
+
+    pretrend: Test
+
+    @property
+    def tests(self) -> Mapping[str, Test]:
+        """The joint test of what comes before treatment, where there is one."""
+        return {} if np.isnan(self.pretrend.p_value) else {"pretrend": self.pretrend}
+
+    @property
+    def pretrend_statistic(self) -> float:
+        """Statistic of the hypothesis that nothing differs before treatment."""
+        return self.pretrend.statistic
+
+    @property
+    def pretrend_p(self) -> float:
+        """Its p value."""
+        return self.pretrend.p_value
+
+    @property
+    def pretrend_df(self) -> Any:
+        """Its degrees of freedom."""
+        return self.pretrend.df
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
-class EventStudy(TreatmentEstimates):
+class EventStudy(Pretrend, TreatmentEstimates):
     """Two-way fixed-effects event study (双向固定效应事件研究).
 
     Attributes
@@ -293,26 +315,6 @@ class EventStudy(TreatmentEstimates):
         """Effects by event time."""
         return super().table.assign(treated=self.treated)
 
-    @property
-    def tests(self) -> Mapping[str, Test]:
-        """The joint test of the leads, where there is one."""
-        return {} if np.isnan(self.pretrend.p_value) else {"pretrend": self.pretrend}
-
-    @property
-    def pretrend_statistic(self) -> float:
-        """F statistic of the hypothesis that all leads are zero."""
-        return self.pretrend.statistic
-
-    @property
-    def pretrend_p(self) -> float:
-        """Its p value."""
-        return self.pretrend.p_value
-
-    @property
-    def pretrend_df(self) -> tuple[int, int]:
-        """Its degrees of freedom."""
-        return self.pretrend.df  # type: ignore[return-value]
-
 
 def _column(event_time: float) -> str:
     return f"event time {event_time:+.0f}"
@@ -322,8 +324,8 @@ def _dummies(event_time: np.ndarray, leads: int, lags: int) -> tuple[pd.DataFram
     """Return a column for each event time from -leads to lags but the reference, and how many rows each has."""
     # Never treated units have the event time minus infinity, which must not fall into the first bin.
     binned = np.where(np.isfinite(event_time), np.clip(event_time, -leads, lags), np.nan)
-    wanted = np.arange(-leads, lags + 1)
-    count = pd.Series([(binned == e).sum() for e in wanted], index=pd.Index(wanted, name="event_time"))
+    wanted = range(-leads, lags + 1)
+    count = pd.Series([(binned == e).sum() for e in wanted], index=pd.Index(list(wanted), name="event_time"))
     if not count[REFERENCE]:
         raise InvalidInputError("no treated unit is seen in the period before treatment, which the effects refer to")
     present = [e for e in wanted if e != REFERENCE and count[e]]
@@ -414,17 +416,20 @@ def event_study(
     clusters = nested_clusters(cluster, layout, data)
     X = pd.concat([dummies.set_axis(index), frame[names]], axis=1)
     found = regress(frame[y].to_numpy(), X, layout, clusters)
-    found["covariance"], own = _with_reference(found["covariance"], count.index, names), found["params"]
+    labels, order = [*map(_column, count.index), *names], pd.Index([*count.index, *names], dtype=object)
+    covariance = found["covariance"].reindex(index=labels, columns=labels, fill_value=0.0)
+    covariance = found["covariance"] = covariance.set_axis(order).set_axis(order, axis=1)
+    params = found["params"].reindex(labels, fill_value=0.0).set_axis(order)
+    found["params"] = params.iloc[: len(count)].set_axis(count.index)
     before = [e for e in count.index if e < REFERENCE]
-    b = own[[_column(e) for e in before]].to_numpy()
     df = (len(before), found["clusters"] - 1)
-    statistic = wald(b, found["covariance"].loc[before, before].to_numpy(), found["clusters"]) / max(len(before), 1)
-    found["params"] = pd.Series([own.get(_column(e), 0.0) for e in count.index], count.index, name="estimate")
-    errors = pd.Series(np.sqrt(np.diag(found["covariance"].loc[names, names])), names)
+    b, of_leads = params[before].to_numpy(float), covariance.loc[before, before].to_numpy(float)
+    statistic = wald(b, of_leads, found["clusters"]) / max(len(before), 1)
+    errors = pd.Series(np.sqrt(np.diag(covariance.loc[names, names])), names)
     return EventStudy(
         **found,
         treated=count,
-        controls=coefficient_table(own[names], errors, found["df_inference"], level),
+        controls=coefficient_table(params[names], errors, found["df_inference"], level),
         pretrend=Test.of("Joint test of leads 平行趋势联合检验", "all leads are zero", statistic, "F", df),
         treated_units=int(np.isfinite(first).sum()),
         leads=leads,
@@ -432,13 +437,3 @@ def event_study(
         level=level,
         settings={"y": y, "controls": names, "effects": "twoway", "reference": REFERENCE},
     )
-
-
-def _with_reference(covariance: pd.DataFrame, times: pd.Index, names: list[str]) -> pd.DataFrame:
-    """Return the covariance by event time and control, with zeros for the reference period."""
-    labels = {_column(e): e for e in times} | {name: name for name in names}
-    order = pd.Index([*times, *names], dtype=object if names else times.dtype)
-    named = covariance.set_axis([labels[c] for c in covariance.columns]).set_axis(
-        [labels[c] for c in covariance.columns], axis=1
-    )
-    return named.reindex(index=order, columns=order, fill_value=0.0)
