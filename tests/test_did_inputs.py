@@ -148,7 +148,7 @@ TREATMENTS = {
     "a list": (lambda q: [2013], "got a list"),
     "a truth value": (lambda q: True, "got a bool"),
     "dates": (lambda q: pd.to_datetime(dates().astype(str)), r"treatment.dt.year"),
-    "spans": (lambda q: dates().map(lambda year: pd.Period(year, "Y")), r"treatment.dt.year"),
+    "spans": (lambda q: dates().map(lambda year: pd.Period(str(year), "Y")), r"treatment.dt.year"),
     "text": (lambda q: dates().astype(str), r"pd.to_numeric\(treatment\)"),
     "truth values": (lambda q: dates() == 2013, "got True|got np.True_"),
     "half years": (lambda q: dates() + 0.5, "10 is first treated in 2013.5"),

@@ -38,9 +38,9 @@ class PlaceboTest(Result):
         How coarse the p value is where there are few ways to deal out the dates.
     """
 
-    estimate: float
+    estimate: float = field(repr=False)
     distribution: pd.Series = field(repr=False)
-    p_value: float
+    p_value: float = field(repr=False)
     assignments: float
     nobs: int
     n_units: int

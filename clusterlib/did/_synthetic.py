@@ -69,13 +69,13 @@ class SyntheticControl(Result):
     weights: pd.Series = field(repr=False)
     path: pd.DataFrame = field(repr=False)
     predictors: pd.DataFrame = field(repr=False)
-    effect: float
-    pre_rmspe: float
-    post_rmspe: float
-    fit_index: float
+    effect: float = field(repr=False)
+    pre_rmspe: float = field(repr=False)
+    post_rmspe: float = field(repr=False)
+    fit_index: float = field(repr=False)
     placebos: pd.DataFrame = field(repr=False)
     placebo_gaps: pd.DataFrame = field(repr=False)
-    p_value: float
+    p_value: float = field(repr=False)
     treated: Any
     start: float
     importance: str
