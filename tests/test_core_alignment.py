@@ -13,7 +13,14 @@ from libpysal.graph import Graph
 from libpysal.weights import W
 from scipy.sparse import coo_array, csc_matrix, csr_array
 
-from clusterlib.core.alignment import Weights, align_weights, first_seen, require_neighbours, symmetric_form
+from clusterlib.core.alignment import (
+    Weights,
+    align_weights,
+    first_seen,
+    require_neighbours,
+    symmetric_form,
+    weight_labels,
+)
 from clusterlib.errors import ClusterlibWarning, InvalidInputError
 
 UNITS = pd.Index(["a", "b", "c", "d"])
@@ -63,6 +70,14 @@ def test_a_matrix_without_labels_is_in_the_order_in_which_the_units_stand_in_the
     warned = [str(w.message) for w in caught if issubclass(w.category, ClusterlibWarning)]
     assert len(warned) == (list(order) != sorted(order))
     assert all("pd.DataFrame(w, index=units, columns=units)" in text for text in warned)
+
+
+def test_labels_of_weights_are_told_and_a_matrix_has_none():
+    frame = pd.DataFrame(np.ones((2, 2)), ["a", "b"], ["b", "a"])
+    assert list(weight_labels(frame)) == ["a", "b"]
+    assert weight_labels(frame.to_numpy()) is None
+    with pytest.raises(InvalidInputError, match="the same units as index and columns"):
+        weight_labels(frame.iloc[:1])
 
 
 def test_units_are_taken_as_they_are_first_seen():

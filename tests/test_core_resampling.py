@@ -76,6 +76,13 @@ def test_draws_that_are_missing_do_not_count():
     assert exceedance_p(1.0, np.array([np.nan, 2.0, 0.0])) == 2 / 3
 
 
+def test_infinite_statistics_are_ranked_like_others():
+    drawn = np.array([np.inf, 3.0, 2.0, 1.0, -np.inf])
+    assert exceedance_p(np.inf, drawn, complete=True) == 1 / 5
+    assert exceedance_p(2.0, drawn, complete=True) == 3 / 5
+    assert exceedance_p(-np.inf, drawn, complete=True) == 1
+
+
 @pytest.mark.parametrize(("possible", "said"), [(8, True), (16, True), (100, False), (0, False)])
 def test_few_possible_draws_are_said_where_they_matter(possible, said):
     assert bool(coarse_note(possible, "4 clusters")) == said

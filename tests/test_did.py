@@ -12,9 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clusterlib.did import _permutation as permutation
 from clusterlib.did import event_study, first_treated, goodman_bacon, placebo_test, twoway_did
-from clusterlib.did._within import Effects, demean
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -91,6 +89,24 @@ def test_an_indicator_may_switch_on_in_period_zero():
     assert first_treated(pd.DataFrame({"d": [0, 1, 1, 0, 0, 0]}, index), "d").tolist() == [0, np.inf]
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_unit_that_enters_the_panel_treated_has_no_period_to_compare_with(listed):
+    data, first = panel()
+    now = data.index.get_level_values(1) >= first.reindex(data.index.get_level_values(0)).to_numpy()
+    data = data.assign(now=now.astype(int))
+    late = data.drop([(0, year) for year in range(2010, 2015)] + [(4, year) for year in range(2010, 2015)])
+    treatment = first if listed else "now"
+    since = 2013 if listed else 2015
+    words = (
+        rf"^2 unit\(s\) are treated in all periods, the first is 0, seen from 2015 and treated from {since} on: 0, 4 "
+    )
+    for method in (lambda: first_treated(late, treatment), lambda: event_study(late, "y", treatment)):
+        with pytest.raises(InvalidInputError, match=words):
+            method()
+    seen = data.drop([(0, year) for year in range(2010, 2012)])
+    assert first_treated(seen, treatment)[0] == 2013
+
+
 def _bad_dates():
     data, first = panel()
     now = (data.index.get_level_values(1) >= first.reindex(data.index.get_level_values(0)).to_numpy()).astype(float)
@@ -115,7 +131,7 @@ def _bad_dates():
         (data, "nwo", UnknownNameError, "did you mean 'now'"),
         (data, "word", InvalidInputError, "not numbers: word"),
         (data.reset_index(), first, InvalidInputError, "two levels"),
-        (data.rename(index=str, level=1), first, InvalidInputError, "must be a number"),
+        (data.rename(index=str, level=1), first, InvalidInputError, "must be a whole number"),
     ]
 
 
@@ -196,14 +212,17 @@ def test_clusters_of_units_and_period_effects_by_group_equal_dummy_regressions()
 
 def test_period_effects_of_many_groups_are_taken_out_to_the_last_digits():
     random, groups, periods = np.random.default_rng(0), 30, 17
-    sizes = random.integers(1, 18, groups)
-    unit, group = np.repeat(np.arange(sizes.sum()), periods), np.repeat(np.repeat(np.arange(groups), sizes), periods)
-    period = groups * np.tile(np.arange(periods), sizes.sum()) + group
-    y = 7 + 0.12 * (period // groups) + group / 10 + random.normal(0, 0.05, len(unit))
-    effects = Effects(unit, period, unit)
-    dummies = np.column_stack([unit[:, None] == np.arange(unit[-1] + 1), period[:, None] == np.arange(effects.periods)])
-    expected = y - dummies @ np.linalg.lstsq(dummies.astype(float), y, rcond=1e-10)[0]
-    np.testing.assert_allclose(demean(y[:, None], effects)[:, 0], expected, atol=1e-12)
+    group = pd.Series(np.repeat(np.arange(groups), random.integers(2, 18, groups)))
+    unit, year = group.index.repeat(periods), np.tile(np.arange(periods), len(group))
+    first = pd.Series(np.where(group.index % 3, np.inf, random.integers(3, 15, len(group))))
+    treated = (year >= first[unit].to_numpy()).astype(float)
+    period = groups * year + group[unit].to_numpy()
+    y = 7 + 0.12 * year + group[unit].to_numpy() / 10 + 0.3 * treated + random.normal(0, 0.05, len(unit))
+    dummies = [unit.to_numpy()[:, None] == group.index.to_numpy(), period[:, None] == np.arange(groups * periods)]
+    design = np.column_stack([treated, *dummies]).astype(float)
+    expected = np.linalg.lstsq(design, y, rcond=1e-10)[0][0]
+    data = pd.DataFrame({"y": y}, index=pd.MultiIndex.from_arrays([unit, year]))
+    assert twoway_did(data, "y", first, periods_by=group, draws=0).estimate == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("size", [1, 2], ids=["units", "pairs of units"])
@@ -223,6 +242,19 @@ def test_wild_bootstrap_equals_an_enumeration_of_all_signs_with_full_dummies(siz
     assert result.draws == 64
     assert result.wild_p == pytest.approx(exceeding / 64, abs=1e-12)
     assert (result.wild_lower <= 0 <= result.wild_upper) == (result.wild_p >= 0.05)
+
+
+def test_wild_p_is_no_smaller_than_the_number_of_sign_vectors_allows_which_a_note_says():
+    data, first = panel(units=12, effect=50.0)
+    group = pd.Series(np.arange(12) // 3)
+    result = twoway_did(data, "y", first, cluster=group)
+    assert (result.clusters, result.draws) == (4, 16)
+    assert result.wild_p == 0.125
+    assert (result.wild_lower, result.wild_upper) == (-np.inf, np.inf)
+    assert "4 clusters allow 8 different draws: no p value can be below 0.125" in result.notes[0]
+    assert result.notes[0] in str(result.summary()) and result.notes[0] in result._repr_html_()
+    assert not twoway_did(data, "y", first).notes
+    assert not twoway_did(data, "y", first, cluster=group, draws=0).notes
 
 
 def test_wild_bootstrap_is_the_same_for_a_seed_and_any_order_of_rows():
@@ -245,9 +277,9 @@ def test_regressors_that_the_effects_absorb_are_named():
 
 def test_groupings_that_are_none_are_refused():
     data, first = panel()
-    with pytest.raises(UnknownNameError, match="unknown clusters 'provinc'"):
+    with pytest.raises(UnknownNameError, match="unknown cluster 'provinc'"):
         twoway_did(data, "y", first, cluster="provinc")
-    with pytest.raises(InvalidInputError, match=r"no group for \(0, 2010\)"):
+    with pytest.raises(InvalidInputError, match="cluster: 0 has no label"):
         twoway_did(data, "y", first, cluster=pd.Series({1: "a"}))
     with pytest.raises(InvalidInputError, match="one cluster only"):
         twoway_did(data, "y", first, cluster=pd.Series("a", index=first.index))
@@ -301,7 +333,7 @@ def test_event_study_without_a_reference_period_or_leads_is_refused():
     gap = data[~data.index.get_level_values(1).isin([2012, 2014])]
     with pytest.raises(InvalidInputError, match="no treated unit is seen in the period before"):
         event_study(gap, "y", first)
-    with pytest.raises(InvalidInputError, match="at least 2 leads"):
+    with pytest.raises(InvalidInputError, match="leads=1: expected a whole number of at least 2"):
         event_study(data, "y", first, leads=1)
 
 
@@ -309,6 +341,13 @@ def test_joint_test_is_missing_where_there_are_as_many_leads_as_clusters():
     data, _ = panel(units=3, periods=8)
     result = event_study(data, "y", pd.Series({0: 2015}), leads=5, lags=1)
     assert np.isnan(result.pretrend_p) and result.pretrend_df == (4, 2)
+
+
+def test_more_coefficients_and_effects_than_rows_are_refused():
+    index = pd.MultiIndex.from_product([["a", "b"], [2014, 2015]])
+    data = pd.DataFrame({"y": [1.0, 4.0, 2.0, 3.0]}, index)
+    with pytest.raises(InvalidInputError, match="4 rows for 1 coefficients and 3 effects: there must be more rows"):
+        twoway_did(data, "y", pd.Series({"a": 2015}), draws=0)
 
 
 # --- decomposition ----------------------------------------------------------------------------------------------------
@@ -383,7 +422,7 @@ def test_placebo_draws_do_not_depend_on_the_order_of_rows_or_the_size_of_blocks(
     shuffled = placebo_test(
         data.sample(frac=1, random_state=4), "y", first.sample(frac=1, random_state=5), draws=60, seed=1
     )
-    monkeypatch.setattr(permutation, "CHUNK", 7 * 24)
+    monkeypatch.setattr("clusterlib.core.resampling.BLOCK", 7 * 24)
     np.testing.assert_allclose(placebo_test(data, "y", first, draws=60, seed=1).distribution, whole, rtol=1e-12)
     np.testing.assert_allclose(shuffled.distribution, whole, rtol=1e-12)
     assert not np.allclose(placebo_test(data, "y", first, draws=60, seed=2).distribution, whole)
@@ -410,10 +449,30 @@ def test_placebo_rejects_at_its_level_without_an_effect_and_mostly_with_one():
     assert sum(p(2.0, seed) <= 0.1 for seed in range(20)) >= 18
 
 
+def test_a_placebo_of_dates_that_are_all_the_same_is_refused():
+    data, first = panel()
+    with pytest.raises(InvalidInputError, match=r"cannot be told apart.*: treated$"):
+        placebo_test(data, "y", pd.Series(2013, index=first.index))
+    data["twin"] = data.index.get_level_values(1) >= first.reindex(data.index.get_level_values(0)).to_numpy()
+    with pytest.raises(InvalidInputError, match=r"cannot be told apart.*: treated$"):
+        placebo_test(data, "y", first, "twin")
+
+
+def test_placebo_draws_that_deal_out_the_actual_dates_tie_with_the_estimate():
+    data, _ = panel(units=6)
+    test = placebo_test(data, "y", pd.Series({0: 2013, 1: 2015}), draws=999)
+    values = np.sort(np.unique(test.distribution.abs().round(12)))
+    assert len(values) <= test.assignments == 30
+    rank = (test.distribution.abs() >= abs(test.estimate) - 1e-9).sum()
+    assert test.p_value == (1 + rank) / 1000
+    assert test.notes == ("2 treated of 6 units allow 30 different draws: no p value can be below 0.0333",)
+    assert placebo_test(data * 0.0, "y", pd.Series({0: 2013, 1: 2015}), draws=99).p_value == 1
+
+
 def test_number_of_assignments_is_the_multinomial_coefficient():
     data, _ = panel(units=9)
     test = placebo_test(data, "y", pd.Series({0: 2013, 1: 2013, 2: 2013, 3: 2015}), draws=9)
     assert test.assignments == 504
-    assert test.summary().loc["p_value", "value"] == test.p_value
+    assert test.table.loc["p_value", "value"] == test.p_value
     with pytest.raises(InvalidInputError, match="draws=0"):
         placebo_test(data, "y", pd.Series({0: 2013}), draws=0)

@@ -97,11 +97,13 @@ def test_weights_may_be_a_graph_a_matrix_or_sparse_and_need_not_be_standardised(
     data, first = panel()
     base = spillover_did(data, "y", first, line())
     order = np.random.default_rng(1).permutation(UNITS)
-    forms = [line() * 7, sparse.csr_array(line()), graph(line(), range(UNITS)), graph(line()[order][:, order], order)]
-    for w in forms:
-        pd.testing.assert_frame_equal(
-            spillover_did(data.sample(frac=1, random_state=1), "y", first, w).table, base.table
-        )
+    mixed = line()[order][:, order]
+    labelled = graph(mixed, order)
+    shuffled = data.sample(frac=1, random_state=1)
+    for w in (graph(line(), range(UNITS)), labelled, labelled.to_W(), pd.DataFrame(mixed, order, order)):
+        pd.testing.assert_frame_equal(spillover_did(shuffled, "y", first, w).table, base.table)
+    for w in (line() * 7, sparse.csr_array(line())):
+        pd.testing.assert_frame_equal(spillover_did(data, "y", first, w).table, base.table)
     assert base.exposure.loc[1, 2013] == 0.5 and base.exposure.loc[1, 2012] == 0
 
 
@@ -128,14 +130,14 @@ def test_exposure_of_any_is_whether_and_of_share_is_how_many():
 
 def test_designs_without_spillovers_or_weights_are_refused():
     data, first = panel()
-    with pytest.raises(InvalidInputError, match=r"1 unit\(s\) of the panel have no weights, the first is 39"):
+    with pytest.raises(InvalidInputError, match=r"1 unit\(s\) have values but no weights: 39"):
         spillover_did(data, "y", first, graph(line(39), range(39)))
     pairs = np.kron(np.eye(UNITS // 2), [[0, 1], [1, 0]])
     with pytest.raises(InvalidInputError, match="no untreated unit ever has a treated neighbour"):
         spillover_did(data, "y", pd.Series({2: 2013, 3: 2013}), pairs)
     with pytest.raises(UnknownNameError, match="unknown exposure 'both'"):
         spillover_did(data, "y", first, line(), exposure="both")
-    with pytest.raises(InvalidInputError, match="shape"):
+    with pytest.raises(InvalidInputError, match="expected 40 x 40"):
         spillover_did(data, "y", first, line(12))
     with pytest.raises(InvalidInputError, match="missing or infinite"):
         spillover_did(data.assign(y=np.nan), "y", first, line())

@@ -125,7 +125,7 @@ def test_means_over_cohorts_and_event_times_weigh_cohorts_by_size(cities):
     for event, group in table.groupby("event_time"):
         expected = np.average(group["estimate"], weights=group["treated"])
         assert result.event_study.loc[event, "estimate"] == pytest.approx(expected, abs=1e-12)
-    assert result.summary().loc["overall", "estimate"] == result.overall["estimate"]
+    assert result.table.loc["overall", "estimate"] == result.overall["estimate"]
 
 
 def test_error_of_one_effect_is_that_of_two_means(cities):
@@ -193,6 +193,134 @@ def test_joint_test_before_treatment_keeps_its_level_and_finds_a_trend():
     assert staggered_did(data.assign(y=data["y"] + drift), "y", first, draws=0).pretrend_p < 1e-6
 
 
+def means_of(wide, first, weight, control_group, base_period, anticipation) -> dict:
+    """Means over cohorts and periods as functions of the units' weights, written apart from the library."""
+    years, size, effects = list(wide.columns), {}, {}
+    for g in sorted(first[np.isfinite(first)].unique()):
+        before = [p for p in years if p + anticipation < g]
+        if not before:
+            continue
+        own = (first == g).to_numpy()
+        size[g] = weight[own].sum()
+        for t in years:
+            earlier = [p for p in years if p < t]
+            base = before[-1] if t >= g or base_period == "universal" else (earlier[-1] if earlier else None)
+            control = np.isinf(first).to_numpy()
+            if base is not None and control_group == "not-yet":
+                control = control | ((first > max(t, base) + anticipation).to_numpy() & ~own)
+            if base is None:
+                continue
+            change = (wide[t] - wide[base]).to_numpy()
+            effects[g, t] = np.average(change[own], weights=weight[own]) - (
+                np.average(change[control], weights=weight[control]) if t != base else 0.0
+            )
+    after = [key for key in effects if key[1] >= key[0]]
+    means = {"overall": np.average([effects[k] for k in after], weights=[size[g] for g, _ in after])}
+    for g in size:
+        means["cohort", g] = np.mean([effects[k] for k in after if k[0] == g])
+    for e in {t - g for g, t in effects}:
+        keys = [k for k in effects if k[1] - k[0] == e]
+        means["event", e] = np.average([effects[k] for k in keys], weights=[size[g] for g, _ in keys])
+    return means
+
+
+OPTIONS = [
+    (control_group, base_period, anticipation)
+    for control_group in ("never", "not-yet")
+    for base_period in ("varying", "universal")
+    for anticipation in (0, 1, 2, 3)
+]
+
+
+@pytest.mark.parametrize(("control_group", "base_period", "anticipation"), OPTIONS)
+def test_means_count_treated_periods_only_and_their_errors_are_derivatives_by_units(
+    control_group, base_period, anticipation
+):
+    data, first, _ = cohorts(units=24, periods=9)
+    wide, ones, step = data["y"].unstack(), np.ones(24), 1e-5
+    arguments = (control_group, base_period, anticipation)
+    expected = means_of(wide, first, ones, *arguments)
+    moved = [
+        [means_of(wide, first, ones + sign * step * (np.arange(24) == i), *arguments) for sign in (1, -1)]
+        for i in range(24)
+    ]
+    derivative = {key: np.array([up[key] - down[key] for up, down in moved]) / (2 * step) for key in expected}
+    province = pd.Series(np.arange(24) // 4)
+    for cluster in (None, province):
+        result = staggered_did(
+            data,
+            "y",
+            first,
+            control_group=control_group,
+            base_period=base_period,
+            anticipation=anticipation,
+            cluster=cluster,
+            draws=0,
+        )
+        found = {"overall": result.overall}
+        found |= {("cohort", g): row for g, row in result.by_cohort.iterrows()}
+        found |= {("event", e): row for e, row in result.event_study.iterrows()}
+        assert set(found) == set(expected)
+        for key, value in expected.items():
+            assert found[key]["estimate"] == pytest.approx(value, rel=1e-9, abs=1e-12)
+            psi = derivative[key]
+            if cluster is not None:
+                sums = np.bincount(province, psi)
+                psi = (sums - sums.mean()) * (6 / 5) ** 0.5
+            error = (psi**2).sum() ** 0.5
+            if error < 1e-8:
+                assert np.isnan(found[key]["std_error"])
+            else:
+                assert found[key]["std_error"] == pytest.approx(error, rel=1e-6)
+
+
+def test_a_cohort_without_a_period_before_its_anticipation_is_left_out_and_none_left_is_refused():
+    data, first, _ = cohorts()
+    result = staggered_did(data, "y", first, anticipation=3, draws=0)
+    assert list(result.by_cohort.index) == [2015.0]
+    assert result.n_units == 40 and result.treated_units == 20
+    assert result.notes[0] == "no period before 3 period(s) of anticipation of the cohort(s) 2013: 20 unit(s) left out"
+    alone = staggered_did(data.loc[first.index[first != 2013]], "y", first, anticipation=3, draws=0)
+    pd.testing.assert_frame_equal(result.group_time, alone.group_time)
+    for base_period in ("varying", "universal"):
+        with pytest.raises(InvalidInputError, match=r"of the cohort\(s\) 2013, 2015: no effect can be estimated"):
+            staggered_did(data, "y", first, anticipation=5, base_period=base_period, draws=0)
+
+
+def test_intervals_cover_an_effect_that_is_anticipated_and_draws_agree_with_them():
+    # Cohorts are drawn, since the errors hold the uncertainty of their shares; the mean over 5 + 3 periods of both.
+    target = (sum([2, 3, 4, 5, 6]) + sum([-1, -1.5, -2])) / 8
+    covered, errors, spread = 0, [], []
+    for seed in range(80):
+        data, _, _ = cohorts(units=90, seed=seed)
+        first = pd.Series(np.random.default_rng(seed).choice([2013, 2015, np.inf], 90))
+        unit, year = data.index.get_level_values(0), data.index.get_level_values(1)
+        date = first.reindex(unit).to_numpy()
+        event = year - date
+        effect = np.where(event >= 0, np.where(date == 2013, 2 + event, -1 - 0.5 * event), 0.0)
+        data["y"] = data["y0"] + effect + np.where(event == -1, 5.0, 0.0)
+        overall = staggered_did(data, "y", first, anticipation=1, draws=0).overall
+        covered += overall["lower"] <= target <= overall["upper"]
+        errors.append(overall["estimate"] - target)
+        spread.append(overall["std_error"])
+    # 80 intervals of 95 %: fewer than 71 would come about in one of two hundred.
+    assert covered >= 71
+    assert abs(np.mean(errors)) < 3 * np.std(errors) / 80**0.5
+    assert np.std(errors) == pytest.approx(np.mean(spread), rel=0.25)
+    drawn, exact = (staggered_did(data, "y", first, anticipation=1, draws=draws) for draws in (999, 0))
+    assert drawn.overall["estimate"] == exact.overall["estimate"]
+    assert drawn.overall["std_error"] == pytest.approx(exact.overall["std_error"], rel=0.1)
+    np.testing.assert_allclose(drawn.by_cohort["std_error"], exact.by_cohort["std_error"], rtol=0.1)
+
+
+def test_joint_test_before_treatment_is_the_same_with_draws():
+    data, first, _ = cohorts()
+    exact, drawn = (staggered_did(data, "y", first, draws=draws) for draws in (0, 99))
+    assert drawn.pretrend_statistic == exact.pretrend_statistic
+    assert exact.tests["pretrend"].df == exact.pretrend_df == 4
+    assert exact.tests["pretrend"].name in exact.footer
+
+
 def test_bootstrap_is_the_same_for_a_seed_and_any_order_and_close_to_the_analytic_error():
     data, first, _ = cohorts()
     shuffled, mixed = data.sample(frac=1, random_state=1), first.sample(frac=1, random_state=2)
@@ -257,7 +385,7 @@ def test_designs_that_cannot_be_estimated_are_refused():
     for option in ("control_group", "estimator", "base_period"):
         with pytest.raises(UnknownNameError, match=option.replace("_", " ")):
             staggered_did(data, "y", first, **{option: "other"})
-    with pytest.raises(InvalidInputError, match="at least zero"):
+    with pytest.raises(InvalidInputError, match="anticipation=-1: expected a whole number of periods of at least 0"):
         staggered_did(data, "y", first, anticipation=-1)
 
 

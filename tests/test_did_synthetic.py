@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clusterlib.did import synthetic_control
-from clusterlib.did._simplex import simplex_weights
+from clusterlib.did._synthetic import simplex_weights
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
 YEARS = range(2000, 2016)
@@ -169,6 +169,47 @@ def test_permutation_p_is_the_rank_of_the_ratio_and_does_not_reject_too_often():
         p.append(synthetic_control(data.drop("treated", level=0), "y", chosen, START).p_value)
     # Nine units, one of them drawn: p is uniform on ninths; 60 tests reject 15 times or more in one of a hundred.
     assert sum(value <= 1 / 9 + 1e-9 for value in p) <= 14
+
+
+def test_p_counts_ties_and_a_note_says_how_coarse_it_is():
+    result = synthetic_control(panel(donors=8, effect=3.0), "y", "treated", START)
+    assert result.notes == ("permutation: 9 units allow 9 different draws: no p value can be below 0.111",)
+    assert result.notes[0] in str(result.summary())
+    data = panel(donors=4, mix=(0.6, 0.6, -0.2))
+    twin = data.loc[["treated"]].rename(index={"treated": "twin"})
+    both = synthetic_control(pd.concat([data, twin]), "y", "treated", START)
+    # The twin fits without error, and so is fitted: both ratios are nothing over nothing, or rounding.
+    assert both.weights["twin"] == pytest.approx(1)
+    flat = data.assign(y=np.where(data.index.get_level_values(0) == "treated", 1.0, data["y"]))
+    assert 0 < synthetic_control(flat, "y", "treated", START).p_value <= 1
+    same = synthetic_control(data.assign(y=1.0), "y", "treated", START)
+    assert np.isnan(same.p_value) and same.weights.tolist() == [0.25] * 4
+    nearly = data.assign(y=0.1 + 0.2 * (np.arange(len(data)) % 2) * np.finfo(float).eps)
+    assert synthetic_control(nearly, "y", "treated", START).weights.tolist() == [0.25] * 4
+    assert not synthetic_control(panel(donors=60), "y", "treated", START).notes
+
+
+def test_the_p_value_of_others_does_not_depend_on_a_unit_that_is_fitted_without_error():
+    data = panel(donors=9, effect=2.0, mix=(0.6, 0.6, -0.2))
+    exact = 0.5 * data.loc["d00"] + 0.5 * data.loc["d01"]
+    added = pd.concat([data, pd.concat({"exact": exact}, names=["unit"])])
+    result = synthetic_control(added, "y", "treated", START)
+    ratios = result.placebos["ratio"]
+    assert result.p_value == (ratios >= ratios["treated"]).mean() < 1
+
+
+def test_a_predictor_that_is_the_same_everywhere_but_for_rounding_does_not_count():
+    data = panel()
+    plain = synthetic_control(data, "y", "treated", START, predictors=["x", "z"])
+    share = np.where(np.arange(len(data)) % 2, 0.1 + 0.2, 0.3)
+    with_share = synthetic_control(data.assign(share=share), "y", "treated", START, predictors=["x", "z", "share"])
+    np.testing.assert_allclose(with_share.path["gap"], plain.path["gap"], atol=1e-8)
+
+
+def test_weights_of_the_nested_search_sum_to_one():
+    data = panel(donors=8, mix=(0.7, 0.5, -0.2))
+    result = synthetic_control(data, "y", "treated", START, predictors=["x", "z"], importance="nested", placebos=False)
+    assert result.weights.sum() == pytest.approx(1, abs=1e-12) and (result.weights >= 0).all()
 
 
 def test_a_poor_fit_before_treatment_is_called_not_credible():

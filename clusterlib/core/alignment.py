@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from libpysal.weights import W
     from scipy.sparse import csr_array
 
-    WeightsLike = Graph | W | pd.DataFrame | np.ndarray | csr_array | "Weights"
+    WeightsLike: TypeAlias = "Graph | W | pd.DataFrame | np.ndarray | csr_array | Weights"
 
 # Up to this size all eigenvalues are found; beyond, factors and interpolation are quicker.
 EIGEN_UNITS = 150
@@ -285,3 +285,14 @@ def require_neighbours(weights: Weights) -> Weights:
 def first_seen(index: pd.Index) -> pd.Index:
     """Return the units of a panel, or of a Series by unit, in the order in which they first stand in the data."""
     return index.unique() if index.nlevels == 1 else index.get_level_values(0).unique()
+
+
+def weight_labels(w: WeightsLike, name: str = "w") -> pd.Index | None:
+    """Return the units that label weights, None for a matrix without labels.
+
+    Raises
+    ------
+    InvalidInputError
+        For a DataFrame that does not have the same units as index and columns.
+    """
+    return _labelled(w, name)[1]

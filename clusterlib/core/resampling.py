@@ -75,7 +75,8 @@ def exceedance_p(observed: float, drawn: np.ndarray, alternative: str = "greater
     drawn = drawn[~np.isnan(drawn)]
     if alternative == "two-sided":
         observed, drawn = abs(observed), np.abs(drawn)
-    slack = tolerance(np.append(drawn[np.isfinite(drawn)], observed))
+    values = np.append(drawn, observed)
+    slack = tolerance(values[np.isfinite(values)])
     count = np.count_nonzero(drawn <= observed + slack if alternative == "less" else drawn >= observed - slack)
     return float(count / len(drawn)) if complete and len(drawn) else float((1 + count) / (1 + len(drawn)))
 

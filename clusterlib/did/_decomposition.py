@@ -2,61 +2,57 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_balanced, check_panel
+from clusterlib.core.checks import check_balanced, check_panel, panel_index
+from clusterlib.core.results import Result
 from clusterlib.did._timing import first_treated
 from clusterlib.errors import InvalidInputError
 
-KINDS = {
-    "treated_vs_never": "treated vs never treated",
-    "earlier_vs_later": "earlier vs later treated",
-    "later_vs_earlier": "later vs earlier treated",
-}
+NEVER, LATER, EARLIER = "treated vs never treated", "earlier vs later treated", "later vs earlier treated"
 
 
-@dataclass(frozen=True)
-class GoodmanBacon:
-    """A two-way fixed-effects estimate as a weighted mean of comparisons of two groups in two spans.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GoodmanBacon(Result):
+    """Goodman-Bacon decomposition of the two-way fixed-effects estimate (培根分解).
 
     Attributes
     ----------
     comparisons : DataFrame
         A row a comparison: ``kind``, ``treated`` and ``control`` (first treated periods, infinite for never treated),
         ``estimate``, ``weight``. Weights are positive and sum to one.
+    table : DataFrame
+        Number of comparisons, weight and weighted mean estimate of each kind; ``by_kind`` is the same.
     twfe : float
         The two-way fixed-effects estimate, the weighted sum of the estimates.
-    observations, units : int
+    nobs, n_units, n_periods : int
     """
 
-    comparisons: pd.DataFrame
+    comparisons: pd.DataFrame = field(repr=False)
     twfe: float
-    observations: int
-    units: int
+    nobs: int
+    n_units: int
+    n_periods: int
 
     @property
-    def by_kind(self) -> pd.DataFrame:
+    def table(self) -> pd.DataFrame:
         """Number of comparisons, weight and weighted mean estimate of each kind that occurs."""
         weighted = self.comparisons.assign(total=self.comparisons["weight"] * self.comparisons["estimate"])
         table = weighted.groupby("kind").agg(
             comparisons=("weight", "size"), weight=("weight", "sum"), total=("total", "sum")
         )
         table["estimate"] = table.pop("total") / table["weight"]
-        return table.reindex([kind for kind in KINDS.values() if kind in table.index])
+        return table.reindex([kind for kind in (NEVER, LATER, EARLIER) if kind in table.index])
+
+    by_kind = table
 
     @property
     def forbidden_weight(self) -> float:
         """Weight of the comparisons with units that were treated earlier (禁忌比较)."""
-        kind = self.comparisons["kind"] == KINDS["later_vs_earlier"]
-        return float(self.comparisons.loc[kind, "weight"].sum())
-
-    def summary(self) -> pd.DataFrame:
-        """Return the weights and estimates by kind of comparison."""
-        return self.by_kind
+        return float(self.comparisons.loc[self.comparisons["kind"] == EARLIER, "weight"].sum())
 
 
 def goodman_bacon(data: pd.DataFrame, y: str, treatment: str | pd.Series) -> GoodmanBacon:
@@ -67,8 +63,8 @@ def goodman_bacon(data: pd.DataFrame, y: str, treatment: str | pd.Series) -> Goo
 
     where each cohort :math:`k` is compared with the never treated :math:`U`, an earlier cohort with a later one before
     that is treated, and a later cohort with an earlier one that already is. Only the last kind can go wrong where
-    effects grow or shrink over time. Weights are those of theorem 1, computed by the package diff-diff; their sum and
-    the weighted sum are checked to 1e-8.
+    effects grow or shrink over time. The weights of theorem 1 are, up to one factor for all, the product of the units
+    of both groups and of the periods before and after the date within the comparison's span.
 
     Parameters
     ----------
@@ -104,56 +100,28 @@ def goodman_bacon(data: pd.DataFrame, y: str, treatment: str | pd.Series) -> Goo
     >>> result.by_kind["weight"].round(3).tolist()
     [0.667, 0.167, 0.167]
     """
-    from diff_diff import BaconDecomposition
-
     frame = check_panel(data, [y])
-    n, _ = check_balanced(frame)
+    n, periods = check_balanced(frame)
     first = first_treated(data, treatment)
-    if first.nunique() < 2:
+    outcome = frame[y].to_numpy().reshape(n, periods)
+    times = panel_index(frame).unique(1).sort_values().to_numpy(float)
+    rows = []
+    for date in np.unique(first[np.isfinite(first)]):
+        for control in np.unique(first[first != date]):
+            span = times < control if control > date else times >= control
+            before, after = span & (times < date), span & (times >= date)
+            own, other = outcome[first == date], outcome[first == control]
+            gap = own.mean(axis=0) - other.mean(axis=0)
+            weight = len(own) * len(other) * before.sum() * after.sum()
+            if weight:
+                kind = NEVER if np.isinf(control) else LATER if control > date else EARLIER
+                rows.append((kind, date, control, gap[after].mean() - gap[before].mean(), float(weight)))
+    if not rows:
         raise InvalidInputError(
             f"all units are first treated in {first.iloc[0]:g}: a comparison needs another date or units never treated"
         )
-    long, periods = _long(frame, y, first)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = BaconDecomposition(weights="exact").fit(long, "outcome", "unit", "time", "first")
-    comparisons = pd.DataFrame(
-        {
-            "kind": [KINDS[c.comparison_type] for c in found.comparisons],
-            "treated": [periods[int(c.treated_group) - 1] for c in found.comparisons],
-            "control": [
-                np.inf if c.control_group == "never_treated" else periods[int(c.control_group) - 1]
-                for c in found.comparisons
-            ],
-            "estimate": [float(c.estimate) for c in found.comparisons],
-            "weight": [float(c.weight) for c in found.comparisons],
-        }
-    )
-    _check_sums(comparisons, float(found.twfe_estimate), frame[y])
-    return GoodmanBacon(comparisons, float(found.twfe_estimate), len(frame), n)
-
-
-def _long(frame: pd.DataFrame, y: str, first: pd.Series) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the panel as the package wants it, its periods numbered from one, since zero stands for never treated."""
-    periods = frame.index.unique(1).sort_values().to_numpy(float)
-    place = pd.Series(np.searchsorted(periods, first) + 1, index=first.index).where(np.isfinite(first), 0)
-    unit, time = (frame.index.get_level_values(level) for level in (0, 1))
-    long = pd.DataFrame(
-        {
-            "unit": pd.factorize(unit)[0],
-            "time": np.searchsorted(periods, time) + 1,
-            "outcome": frame[y].to_numpy(),
-            "first": place.reindex(unit).to_numpy(),
-        }
-    )
-    return long, periods
-
-
-def _check_sums(comparisons: pd.DataFrame, twfe: float, outcome: pd.Series) -> None:
-    total = comparisons["weight"].sum()
-    gap = abs((comparisons["weight"] * comparisons["estimate"]).sum() - twfe)
-    if abs(total - 1) > 1e-8 or gap > 1e-8 * max(outcome.abs().max(), 1e-300):
-        raise InvalidInputError(
-            f"the decomposition does not add up (weights {total:.10f}, gap {gap:.3g}): the outcome's figures may be "
-            "too large for their differences; take the units' means out first"
-        )
+    rows.sort(key=lambda row: (np.isfinite(row[2]), min(row[1:3]), max(row[1:3]), row[1]))
+    comparisons = pd.DataFrame(rows, columns=["kind", "treated", "control", "estimate", "weight"])
+    comparisons["weight"] /= comparisons["weight"].sum()
+    twfe = float((comparisons["weight"] * comparisons["estimate"]).sum())
+    return GoodmanBacon(comparisons=comparisons, twfe=twfe, nobs=len(frame), n_units=n, n_periods=periods)

@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_names, check_panel
+from clusterlib.core.alignment import align_weights, first_seen, require_neighbours, weight_labels
+from clusterlib.core.checks import as_names, check_choice, check_level, check_panel, listed, panel_index
 from clusterlib.core.results import coefficient_table
-from clusterlib.did._static import TREATED, sample_footer
-from clusterlib.did._timing import NEVER, first_treated, treated_now
-from clusterlib.did._within import Fit, effects_of, fit
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.core.within import make_layout
+from clusterlib.did._timing import NEVER, first_treated, listed_dates, treated_now
+from clusterlib.did._twoway import TREATED, TreatmentEstimates, nested_clusters, regress, reserve
+from clusterlib.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from clusterlib.core.alignment import WeightsLike
 
 EXPOSURES = ("share", "any")
 ON_CONTROLS, ON_TREATED = "exposure of untreated", "exposure of treated"
 
 
-@dataclass(frozen=True)
-class SpilloverDiD:
-    """A direct effect and the effect of treated neighbours.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SpilloverDiD(TreatmentEstimates):
+    """Two-way fixed-effects difference-in-differences with spillovers (空间双重差分).
 
     Attributes
     ----------
-    table : DataFrame
-        By regressor: ``treated`` (the direct effect on a unit without treated neighbours), ``exposure of untreated``,
-        ``exposure of treated`` and the controls, with ``estimate``, ``std_error``, ``statistic``, ``p_value``,
-        ``lower``, ``upper``. An exposure that does not occur is left out.
+    params, covariance, std_errors, table, nobs, n_units, n_periods, df_resid, level, settings
+        As of all estimates, by regressor: ``treated`` (the direct effect on a unit without treated neighbours),
+        ``exposure of untreated``, ``exposure of treated`` and the controls. An exposure that does not occur is left
+        out.
     effects : DataFrame
-        The same columns for ``direct``, ``spillover on untreated`` (at the mean exposure of untreated observations that
-        have any), ``total on treated`` (direct, and spillover at the mean exposure of treated observations), and
-        ``ignoring spillovers`` (the estimate without exposure).
+        The columns of ``table`` for ``direct``, ``spillover on untreated`` (at the mean exposure of untreated
+        observations that have any), ``total on treated`` (direct, and spillover at the mean exposure of treated
+        observations), and ``ignoring spillovers`` (the estimate without exposure).
     exposure : DataFrame
         Exposure of each unit in each period.
     exposed_untreated, exposed_treated : int
@@ -40,62 +45,35 @@ class SpilloverDiD:
     mean_exposure_untreated, mean_exposure_treated : float
     kind : str
         ``"share"`` or ``"any"``.
-    observations, units, treated_units, clusters : int
-    level : float
+    treated_units, clusters : int
     """
 
-    table: pd.DataFrame
-    effects: pd.DataFrame
-    exposure: pd.DataFrame
+    effects: pd.DataFrame = field(repr=False)
+    exposure: pd.DataFrame = field(repr=False)
     exposed_untreated: int
     exposed_treated: int
     mean_exposure_untreated: float
     mean_exposure_treated: float
     kind: str
-    observations: int
-    units: int
-    treated_units: int
-    clusters: int
-    level: float
-
-    @property
-    def footer(self) -> dict[str, object]:
-        """What stands below the coefficients in a regression table."""
-        return sample_footer(self)
-
-    def summary(self) -> pd.DataFrame:
-        """Return the direct effect, the spillovers and what ignoring them gives."""
-        return self.effects
 
 
-def _dates(w, units: pd.Index, first: pd.Series, treatment: str | pd.Series) -> pd.Series:
-    """Return first treated periods of the weights' units, which may be more than the panel's."""
-    if not hasattr(w, "unique_ids"):
-        return first.reindex(units)
-    ids = pd.Index(w.unique_ids)
-    missing = units.difference(ids)
-    if len(missing):
-        raise InvalidInputError(f"{len(missing)} unit(s) of the panel have no weights, the first is {missing[0]}")
-    outside = ids.difference(units)
+def _exposure(
+    w: WeightsLike, given: pd.Index, first: pd.Series, treatment: str | pd.Series, periods: pd.Index, kind: str
+) -> pd.DataFrame:
+    """Return the exposure of the panel's units by period; the weights' units may be more than the panel's."""
+    labels, dates = weight_labels(w), first
+    outside = first.index[:0] if labels is None else labels.difference(first.index, sort=False)
     if len(outside) and not isinstance(treatment, pd.Series):
         raise InvalidInputError(
             f"{len(outside)} unit(s) have weights but no rows, the first is {outside[0]}: give the treatment as a "
-            "Series by unit that covers them, or make the weights of the panel's units"
+            f"Series by unit that covers {listed(outside)}, or make the weights of the panel's units"
         )
-    dates = pd.Series(NEVER, index=ids)
     if len(outside):
-        listed = treatment.reindex(outside).astype(float)
-        dates.loc[outside] = listed.where(listed.notna() & (listed != 0), NEVER)
-    dates.loc[units] = first
-    return dates
-
-
-def _exposure(w, units: pd.Index, dates: pd.Series, periods: pd.Index, kind: str) -> pd.DataFrame:
-    from clusterlib.spatial._alignment import weight_matrix
-
-    matrix = weight_matrix(w, dates.index, row_standardise=kind == "share")
+        dates = pd.concat([first, listed_dates(treatment).reindex(outside, fill_value=NEVER)])  # type: ignore[arg-type]
+    weights = require_neighbours(align_weights(w, dates.index, given=given))
+    matrix = (weights.standardised() if kind == "share" else weights.binary()).matrix
     treated = (dates.to_numpy()[:, None] <= periods.to_numpy(float)).astype(float)
-    lag = pd.DataFrame(matrix @ treated, index=dates.index, columns=periods).loc[units]
+    lag = pd.DataFrame(matrix @ treated, index=dates.index, columns=periods).loc[first.index]
     return lag if kind == "share" else (lag > 0).astype(float)
 
 
@@ -103,7 +81,7 @@ def spillover_did(
     data: pd.DataFrame,
     y: str,
     treatment: str | pd.Series,
-    w,
+    w: WeightsLike,
     controls: str | Iterable[str] = (),
     *,
     exposure: str = "share",
@@ -131,9 +109,10 @@ def spillover_did(
     y : str
     treatment : str or Series
         As in :func:`first_treated`.
-    w : Graph, array or sparse matrix
-        A Graph may hold more units than the panel if ``treatment`` is a Series: those count as neighbours. A matrix
-        is in the order of the sorted units.
+    w : Graph, W, DataFrame or array
+        Aligned by its labels; it may hold more units than the panel if ``treatment`` is a Series: those count as
+        neighbours. An array or sparse matrix has no labels and is taken in the order in which the units first stand
+        in ``data``.
     controls : str or iterable of str
     exposure : {"share", "any"}
     cluster : str or Series, optional
@@ -165,51 +144,52 @@ def spillover_did(
     >>> result.effects["estimate"].round(2).tolist()
     [3.0, 1.0, 3.0, 2.75]
     """
-    if exposure not in EXPOSURES:
-        raise UnknownNameError("exposure", exposure, EXPOSURES)
+    check_choice("exposure", exposure, EXPOSURES)
+    check_level(level)
     names = as_names(controls)
     frame = check_panel(data, [y, *names])
-    first = first_treated(data, treatment)
-    periods = frame.index.unique(1).sort_values()
-    share = _exposure(w, first.index, _dates(w, first.index, first, treatment), periods, exposure)
-    treated = treated_now(frame.index, first).astype(float)
-    exposed = share.stack().reindex(frame.index).to_numpy(float)
+    reserve(names, [TREATED, ON_CONTROLS, ON_TREATED])
+    first, index = first_treated(data, treatment), panel_index(frame)
+    periods = index.unique(1).sort_values()
+    share = _exposure(w, first_seen(data.index), first, treatment, periods, exposure)
+    treated = treated_now(index, first).astype(float)
+    exposed = share.stack().reindex(index).to_numpy(float)
     X = pd.DataFrame({TREATED: treated, ON_CONTROLS: (1 - treated) * exposed, ON_TREATED: treated * exposed})
-    X = X.set_axis(frame.index).loc[:, lambda x: (x != 0).any()]
+    X = X.set_axis(index).loc[:, lambda x: (x != 0).any()]
     if ON_CONTROLS not in X:
         raise InvalidInputError("no untreated unit ever has a treated neighbour: there is no spillover to estimate")
-    effects = effects_of(data, frame.index, cluster)
+    layout = make_layout(index, "twoway")
+    clusters = nested_clusters(cluster, layout, data)
     outcome, rest = frame[y].to_numpy(), frame[names]
-    fitted = fit(outcome, pd.concat([X, rest], axis=1), effects)
-    plain = fit(outcome, pd.concat([X[[TREATED]], rest], axis=1), effects)
+    found = regress(outcome, pd.concat([X, rest], axis=1), layout, clusters)
+    plain = regress(outcome, pd.concat([X[[TREATED]], rest], axis=1), layout, clusters)
     means = {name: float(X[name][X[name] > 0].mean()) for name in X.columns.drop(TREATED)}
     means[ON_TREATED] = float(exposed[treated > 0].mean())
     return SpilloverDiD(
-        table=coefficient_table(fitted.params, fitted.std_errors, fitted.df, level),
-        effects=_effects(fitted, plain, means, level),
+        **found,
+        effects=_effects(found, plain, means, level),
         exposure=share.rename_axis(columns="period"),
         exposed_untreated=int((X[ON_CONTROLS] > 0).sum()),
         exposed_treated=int((treated * exposed > 0).sum()),
         mean_exposure_untreated=means[ON_CONTROLS],
         mean_exposure_treated=means[ON_TREATED],
         kind=exposure,
-        observations=len(frame),
-        units=len(first),
         treated_units=int(np.isfinite(first).sum()),
-        clusters=effects.clusters,
         level=level,
+        settings={"y": y, "controls": names, "effects": "twoway", "exposure": exposure},
     )
 
 
-def _effects(fitted: Fit, plain: Fit, means: dict[str, float], level: float) -> pd.DataFrame:
+def _effects(found: dict[str, Any], plain: dict[str, Any], means: dict[str, float], level: float) -> pd.DataFrame:
     """Return the effects as sums of coefficients weighted by mean exposures, with errors from their covariance."""
     combinations = {
         "direct": {TREATED: 1.0},
         "spillover on untreated": {ON_CONTROLS: means[ON_CONTROLS]},
         "total on treated": {TREATED: 1.0, ON_TREATED: means[ON_TREATED]},
     }
-    weights = pd.DataFrame(combinations).T.reindex(columns=fitted.params.index).fillna(0.0)
-    errors = np.sqrt(np.einsum("ij,jk,ik->i", weights, fitted.covariance, weights))
-    estimates = pd.concat([weights @ fitted.params, pd.Series({"ignoring spillovers": plain.params[TREATED]})])
-    errors = pd.Series([*errors, plain.std_errors[TREATED]], index=estimates.index)
-    return coefficient_table(estimates, errors, fitted.df, level).rename_axis("effect")
+    weights = pd.DataFrame(combinations).T.reindex(columns=found["params"].index).fillna(0.0)
+    errors = np.sqrt(np.einsum("ij,jk,ik->i", weights, found["covariance"], weights))
+    alone = {"ignoring spillovers": plain["params"][TREATED]}
+    estimates = pd.concat([weights @ found["params"], pd.Series(alone)])
+    errors = pd.Series([*errors, np.sqrt(plain["covariance"].loc[TREATED, TREATED])], index=estimates.index)
+    return coefficient_table(estimates, errors, found["df_inference"], level).rename_axis("effect")

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_names, check_balanced, check_panel
-from clusterlib.did._timing import first_treated
-from clusterlib.did._within import check_rank, demean, effects_of
-from clusterlib.errors import InvalidInputError
+from clusterlib.core.checks import as_names, check_balanced, check_panel, check_whole, panel_index
+from clusterlib.core.resampling import coarse_note, exceedance_p, generator, shuffled
+from clusterlib.core.results import Result
+from clusterlib.core.within import make_layout
+from clusterlib.did._timing import first_treated, treated_now
+from clusterlib.did._twoway import TREATED, reserve, tell_apart
 
-CHUNK = 1_000_000
 
-
-@dataclass(frozen=True)
-class PlaceboTest:
-    """A two-way fixed-effects estimate against its distribution under random treatment dates.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PlaceboTest(Result):
+    """Placebo test of a two-way fixed-effects estimate (双重差分安慰剂检验).
 
     Attributes
     ----------
@@ -31,34 +31,38 @@ class PlaceboTest:
     assignments : float
         How many different ways of dealing out the dates there are; its inverse bounds the p value that more draws
         could reach.
-    observations, units, treated_units, draws, seed : int
+    table : DataFrame
+        Estimate, p value, and mean, standard deviation and outer quantiles of the draws.
+    nobs, n_units, n_periods, treated_units, draws, seed : int
+    notes : tuple of str
+        How coarse the p value is where there are few ways to deal out the dates.
     """
 
-    estimate: float
-    distribution: pd.Series
-    p_value: float
+    estimate: float = field(repr=False)
+    distribution: pd.Series = field(repr=False)
+    p_value: float = field(repr=False)
     assignments: float
-    observations: int
-    units: int
+    nobs: int
+    n_units: int
+    n_periods: int
     treated_units: int
     draws: int
     seed: int
+    notes: tuple[str, ...] = ()  # type: ignore[misc]
 
-    def summary(self) -> pd.DataFrame:
-        """Return the estimate, the p value and what the draws look like."""
-        quantiles = self.distribution.quantile([0.025, 0.975]).to_numpy()
-        return pd.DataFrame(
-            {
-                "value": {
-                    "estimate": self.estimate,
-                    "p_value": self.p_value,
-                    "mean of draws": self.distribution.mean(),
-                    "standard deviation of draws": self.distribution.std(),
-                    "2.5 % of draws": quantiles[0],
-                    "97.5 % of draws": quantiles[1],
-                }
-            }
-        ).rename_axis("item")
+    @property
+    def table(self) -> pd.DataFrame:
+        """The estimate, the p value and what the draws look like."""
+        drawn = self.distribution
+        values = {
+            "estimate": self.estimate,
+            "p_value": self.p_value,
+            "mean of draws": drawn.mean(),
+            "standard deviation of draws": drawn.std(),
+            "2.5 % of draws": drawn.quantile(0.025),
+            "97.5 % of draws": drawn.quantile(0.975),
+        }
+        return pd.DataFrame({"value": values}).rename_axis("item")
 
 
 def _tail_sums(values: np.ndarray, n: int, periods: np.ndarray, dates: np.ndarray) -> np.ndarray:
@@ -144,46 +148,38 @@ def placebo_test(
     >>> test.assignments, 0.01 <= test.p_value <= 1
     (30.0, True)
     """
-    if draws < 1:
-        raise InvalidInputError(f"draws={draws}: expected at least one")
+    draws = check_whole("draws", draws, least=1)
+    random = generator(seed)
     names = as_names(controls)
     frame = check_panel(data, [y, *names])
+    reserve(names, [TREATED])
     n, _ = check_balanced(frame)
-    first = first_treated(data, treatment).to_numpy()
-    periods = frame.index.unique(1).sort_values().to_numpy(float)
-    effects = effects_of(data, frame.index)
-    residual = _partialled(frame, y, names, effects)
+    first, index = first_treated(data, treatment), panel_index(frame)
+    layout, periods = make_layout(index, "twoway"), index.unique(1).sort_values().to_numpy(float)
+    raw = np.column_stack([frame[[y, *names]].to_numpy(), treated_now(index, first)])
+    left = layout.within(raw)
+    # The treatment last: it stands first where both are at fault, since controls stay with their units.
+    tell_apart(raw[:, 1:], left[:, 1:], [*names, TREATED])
+    outcome, x, treated = left[:, 0], left[:, 1:-1], left[:, -1]
+    inverse = np.linalg.inv(x.T @ x)
+    outcome = outcome - x @ (inverse @ (x.T @ outcome))
     dates, which, counts = np.unique(first, return_inverse=True, return_counts=True)
-    cells = _tail_sums(residual[0], n, periods, dates)
-    treated = (frame.index.get_level_values(1).to_numpy() >= np.repeat(first, len(periods))).astype(float)
-    size = float((demean(treated[:, None], effects) ** 2).sum())
-    random, simulated = np.random.default_rng(seed), []
-    for start in range(0, draws, step := max(1, CHUNK // n)):
-        dealt = random.permuted(np.tile(which, (min(step, draws - start), 1)), axis=1)
-        simulated.append(_coefficients(cells, dealt, size, residual[1]))
-    estimate = float(_coefficients(cells, which[None], size, residual[1])[0])
-    distribution = pd.Series(np.concatenate(simulated), name="coefficient").rename_axis("draw")
-    # A draw that deals out the actual dates can differ from the estimate in the last bit.
-    exceeding = int((distribution.abs() >= abs(estimate) * (1 - 1e-9)).sum())
+    cells, size = _tail_sums(np.column_stack([outcome, x]), n, periods, dates), float(treated @ treated)
+    drawn = [_coefficients(cells, dealt, size, inverse) for dealt in shuffled(which, draws, random)]
+    estimate = float(_coefficients(cells, which[None], size, inverse)[0])
+    distribution = pd.Series(np.concatenate(drawn), name="coefficient").rename_axis("draw")
+    assignments, treated_units = _number_of_assignments(counts), int(np.isfinite(first).sum())
+    note = coarse_note(assignments, f"{treated_units} treated of {n} units")
     return PlaceboTest(
         estimate=estimate,
         distribution=distribution,
-        p_value=(1 + exceeding) / (1 + draws),
-        assignments=_number_of_assignments(counts),
-        observations=len(frame),
-        units=n,
-        treated_units=int(np.isfinite(first).sum()),
+        p_value=exceedance_p(estimate, distribution.to_numpy(), "two-sided"),
+        assignments=assignments,
+        nobs=len(frame),
+        n_units=n,
+        n_periods=len(periods),
+        treated_units=treated_units,
         draws=draws,
-        seed=seed,
+        seed=check_whole("seed", seed),
+        notes=(note,) if note else (),
     )
-
-
-def _partialled(frame: pd.DataFrame, y: str, names: list[str], effects) -> tuple[np.ndarray, np.ndarray]:
-    """Return the outcome without effects and controls beside the controls without effects, and their inverse."""
-    demeaned = demean(frame[[y, *names]].to_numpy(), effects)
-    x = demeaned[:, 1:]
-    if not names:
-        return demeaned, np.zeros((0, 0))
-    check_rank(x, frame[names])
-    inverse = np.linalg.inv(x.T @ x)
-    return np.column_stack([demeaned[:, 0] - x @ (inverse @ (x.T @ demeaned[:, 0])), x]), inverse

@@ -3,75 +3,96 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_names, check_balanced, check_panel
-from clusterlib.did._timing import first_treated, require_never_treated
-from clusterlib.did._within import by_unit
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.core.checks import (
+    as_names,
+    check_balanced,
+    check_choice,
+    check_level,
+    check_panel,
+    check_whole,
+    listed,
+    panel_index,
+)
+from clusterlib.core.resampling import standard_error
+from clusterlib.core.results import Result, Test, coefficient_table, test_lines
+from clusterlib.core.within import group_sums, make_layout
+from clusterlib.did._timing import first_treated
+from clusterlib.did._twoway import Pretrend, nested_clusters, wald
+from clusterlib.errors import InvalidInputError
 
 CONTROL_GROUPS = {"never": "never_treated", "not-yet": "not_yet_treated"}
 ESTIMATORS = {"doubly-robust": "dr", "regression": "reg", "weighting": "ipw"}
 BASE_PERIODS = ("varying", "universal")
-COLUMNS = ("estimate", "std_error", "p_value", "lower", "upper")
+COLUMNS = ["estimate", "std_error", "p_value", "lower", "upper"]
 
 
-@dataclass(frozen=True)
-class StaggeredDiD:
-    """Effects by cohort and period, and their means.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StaggeredDiD(Pretrend, Result):
+    """Difference-in-differences under staggered adoption after Callaway and Sant'Anna (多期双重差分).
 
     Attributes
     ----------
+    table : DataFrame
+        The overall effect and that of each cohort: ``estimate``, ``std_error``, ``p_value``, ``lower``, ``upper``.
     group_time : DataFrame
-        By ``cohort`` and ``period``: ``estimate``, ``std_error``, ``p_value``, ``lower``, ``upper``, ``after`` (whether
-        the cohort is treated by then), ``treated`` and ``controls`` (units compared).
+        By ``cohort`` and ``period``: the same columns, ``after`` (whether the cohort is treated by then), ``treated``
+        and ``controls`` (units compared); missing where the effect cannot be estimated.
     event_study : DataFrame
         By ``event_time``: the same first five, and ``band_lower`` to ``band_upper``, which hold for all event times at
         once (only with draws).
     by_cohort : DataFrame
-        By ``cohort``: the mean over its treated periods.
+        By ``cohort``: the mean over its treated periods, t at least g.
     overall : Series
         The mean over cohorts and treated periods: ``estimate``, ``std_error``, ``p_value``, ``lower``, ``upper``.
-    pretrend_statistic, pretrend_p : float
-        Wald statistic and p value of the hypothesis that all effects before treatment are zero (analytic covariance);
-        missing where there are none or as many as clusters.
-    pretrend_df : int
+    pretrend : Test
+        That all effects before treatment, and before its anticipation, are zero (analytic covariance);
+        ``pretrend_statistic``, ``pretrend_p`` and ``pretrend_df`` are its Wald statistic, p value and degrees of
+        freedom. Missing where there are none or as many as clusters.
     control_group, estimator, base_period : str
     anticipation, draws, seed : int
-    observations, units, treated_units, clusters : int
+    nobs, n_units, n_periods, treated_units, clusters : int
     level : float
     notes : tuple of str
-        What diff-diff had to say on the way, such as propensity scores that were trimmed.
+        Cohorts that cannot be estimated, and what diff-diff had to say on the way, such as propensity scores that were
+        trimmed.
     """
 
-    group_time: pd.DataFrame
-    event_study: pd.DataFrame
-    by_cohort: pd.DataFrame
-    overall: pd.Series
-    pretrend_statistic: float
-    pretrend_p: float
-    pretrend_df: int
+    group_time: pd.DataFrame = field(repr=False)
+    event_study: pd.DataFrame = field(repr=False)
+    by_cohort: pd.DataFrame = field(repr=False)
+    overall: pd.Series = field(repr=False)
+    pretrend: Test = field(repr=False)
     control_group: str
     estimator: str
     base_period: str
     anticipation: int
     draws: int
     seed: int
-    observations: int
-    units: int
+    nobs: int
+    n_units: int
+    n_periods: int
     treated_units: int
     clusters: int
     level: float
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # type: ignore[misc]
 
-    def summary(self) -> pd.DataFrame:
-        """Return the overall effect and that of each cohort."""
+    @property
+    def table(self) -> pd.DataFrame:
+        """The overall effect and that of each cohort."""
         cohorts = self.by_cohort.rename(index=lambda g: f"cohort {g:g}")
-        return pd.concat([self.overall.to_frame("overall").T, cohorts[self.overall.index]]).rename_axis("effect")
+        return pd.concat([self.overall.to_frame("overall").T, cohorts]).rename_axis("effect")
+
+    @property
+    def footer(self) -> Mapping[str, object]:
+        """What made the estimates, and the joint test of the periods before treatment."""
+        return {**super().footer, **test_lines(self.tests.values())}
 
 
 def staggered_did(
@@ -100,9 +121,18 @@ def staggered_did(
     each effect is a change of one period; a universal one is the same :math:`b` for all :math:`t`. Treated periods
     give the same either way. The overall effect weights :math:`ATT(g, t)`, :math:`t \ge g`, by the cohorts' sizes; the
     event study takes the mean over cohorts at the same :math:`e = t - g`, so its cohorts differ from one :math:`e` to
-    another. Computed by the package diff-diff; analytic errors come from the influence function (normal distribution;
-    with ``cluster`` multiplied by :math:`\sqrt{G/(G-1)}` and Student's distribution), or from the multiplier bootstrap
-    with Rademacher weights (percentile intervals and p values).
+    another. Periods of anticipation, :math:`t < g`, are no treated periods. A cohort without a period before :math:`g`
+    less ``anticipation`` has no base and is left out, which the notes say.
+
+    :math:`ATT(g, t)` and its influence function :math:`\psi_{gt}` come from the package diff-diff. A mean
+    :math:`\theta = \sum w_{gt} ATT(g, t)` with weights that rest on the cohorts' sizes :math:`n_g` has
+
+    .. math:: \psi_i = \sum_{g, t} w_{gt} \left( \psi_{gt, i}
+              + \mathbf{1}\{G_i = g\} \frac{ATT(g, t) - \theta}{n_g} \right), \quad V = \sum_i \psi_i^2
+
+    (normal distribution; with ``cluster``, sums by cluster around their mean, multiplied by :math:`G/(G-1)`, and
+    Student's distribution). With draws, errors come from the multiplier bootstrap of :math:`\psi` with Rademacher
+    weights (percentile intervals and p values).
 
     Parameters
     ----------
@@ -138,7 +168,8 @@ def staggered_did(
     ------
     InvalidInputError
         As :func:`first_treated`; for missing values, a panel that is not balanced, no never treated units where they
-        are the control group, or a propensity score that cannot be estimated.
+        are the control group, no cohort with a period before treatment and its anticipation, or a propensity score that
+        cannot be estimated.
     UnknownNameError
         For a name that is not a column, or an unknown choice.
 
@@ -156,166 +187,188 @@ def staggered_did(
     >>> result.group_time["estimate"].tolist()
     [2.0, 3.0]
     """
-    _check_choices(control_group, estimator, base_period, anticipation, draws)
+    anticipation = check_whole("anticipation", anticipation, unit="periods")
+    options = {
+        "control_group": CONTROL_GROUPS[check_choice("control group", control_group, CONTROL_GROUPS)],
+        "estimation_method": ESTIMATORS[check_choice("estimator", estimator, ESTIMATORS)],
+        "base_period": check_choice("base period", base_period, BASE_PERIODS),
+        "anticipation": anticipation,
+    }
+    draws, seed = check_whole("draws", draws), check_whole("seed", seed)
+    check_level(level)
     names = as_names(controls)
     frame = check_panel(data, [y, *names])
     check_balanced(frame)
     first = first_treated(data, treatment)
-    if control_group == "never":
-        require_never_treated(first, "control_group='never'", "use control_group='not-yet'")
-    groups = None if cluster is None else by_unit(data, frame.index, cluster, "clusters")
-    start = float(frame.index.get_level_values(1).min())
-    settings = {
-        "control_group": CONTROL_GROUPS[control_group],
-        "estimation_method": ESTIMATORS[estimator],
-        "base_period": base_period,
-        "anticipation": anticipation,
-        "alpha": 1 - level,
-        "n_bootstrap": draws,
-        "seed": seed,
-    }
-    long = _long(frame, y, names, first, start, groups)
+    if control_group == "never" and np.isfinite(first).all():
+        raise InvalidInputError(
+            f"control_group='never' needs units that are never treated, and all {len(first)} are treated; use "
+            "control_group='not-yet'"
+        )
+    first, notes = _with_base(first, float(frame.index.get_level_values(1).min()), anticipation)
+    frame = frame[frame.index.get_level_values(0).isin(first.index)]
+    n, periods = check_balanced(frame)
+    layout = make_layout(panel_index(frame), "entity")
+    groups = None if cluster is None else nested_clusters(cluster, layout, data)[::periods]
+    cells, influence, said = _cells(frame, y, names, first, options)
+    if not (cells["after"] & cells["estimate"].notna()).any():
+        raise InvalidInputError(f"no effect after treatment can be estimated: {'; '.join(said)}")
+    estimates, influence = _with_means(cells, influence, first)
+    table, covariance = _inference(estimates, influence, groups, draws, seed, level)
+    kinds = table.index.get_level_values(0)
+    found = {kind: table[kinds == kind].droplevel(0) for kind in ("cell", "overall", "cohort", "event")}
+    study = found["event"].set_axis(found["event"].index.astype(int)).rename_axis("event_time")
+    of_study = covariance[np.ix_(kinds == "event", kinds == "event")]
+    clusters = n if groups is None else int(groups.max()) + 1
     return StaggeredDiD(
-        **_estimates(long, names, groups is not None, settings, start),
+        group_time=found["cell"][COLUMNS].set_axis(cells.index).join(cells[["after", "treated", "controls"]]),
+        event_study=study,
+        by_cohort=found["cohort"][COLUMNS].rename_axis("cohort"),
+        overall=found["overall"][COLUMNS].iloc[0].rename(None),
+        pretrend=_pretrend(study["estimate"], of_study, -anticipation, clusters),
         control_group=control_group,
         estimator=estimator,
         base_period=base_period,
         anticipation=anticipation,
         draws=draws,
         seed=seed,
-        observations=len(frame),
-        units=len(first),
+        nobs=len(frame),
+        n_units=n,
+        n_periods=periods,
         treated_units=int(np.isfinite(first).sum()),
+        clusters=clusters,
         level=level,
+        notes=(*notes, *said),
     )
 
 
-def _check_choices(control_group: str, estimator: str, base_period: str, anticipation: int, draws: int) -> None:
-    for kind, value, valid in (
-        ("control group", control_group, CONTROL_GROUPS),
-        ("estimator", estimator, ESTIMATORS),
-        ("base period", base_period, BASE_PERIODS),
-    ):
-        if value not in valid:
-            raise UnknownNameError(kind, value, valid)
-    if anticipation < 0 or draws < 0:
-        raise InvalidInputError(f"anticipation={anticipation}, draws={draws}: expected whole numbers of at least zero")
+def _with_base(first: pd.Series, start: float, anticipation: int) -> tuple[pd.Series, list[str]]:
+    """Return the dates without cohorts that have no period before their anticipation, and a note of these."""
+    out = first[first - anticipation <= start]
+    if out.empty:
+        return first, []
+    cohorts = listed(f"{g:g}" for g in sorted(out.unique()))
+    said = f"no period before {anticipation} period(s) of anticipation of the cohort(s) {cohorts}"
+    if len(out) == np.isfinite(first).sum():
+        raise InvalidInputError(f"{said}: no effect can be estimated; begin the panel earlier or anticipate less")
+    return first.drop(out.index), [f"{said}: {len(out)} unit(s) left out"]
 
 
-def _long(
-    frame: pd.DataFrame, y: str, controls: list[str], first: pd.Series, start: float, groups: np.ndarray | None
-) -> pd.DataFrame:
-    """Return the panel as the package wants it; time is counted from one, since zero stands for never treated."""
+def _cells(
+    frame: pd.DataFrame, y: str, controls: list[str], first: pd.Series, options: dict[str, Any]
+) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+    """Return effects by cohort and period, their influence functions (units by cells), and what the package said.
+
+    Time is counted from one, since zero stands for never treated.
+    """
+    from diff_diff import CallawaySantAnna
+
     unit, time = (frame.index.get_level_values(level) for level in (0, 1))
-    shifted = (first - start + 1).where(np.isfinite(first), 0.0)
+    shift = 1 - float(time.min())
+    columns = {f"control_{i}": frame[name].to_numpy() for i, name in enumerate(controls)}
     long = pd.DataFrame(
         {
             "unit": pd.factorize(unit)[0],
-            "time": time.to_numpy(float) - start + 1,
+            "time": time.to_numpy(float) + shift,
             "outcome": frame[y].to_numpy(),
-            "first": shifted.reindex(unit).to_numpy(),
+            "first": (first + shift).where(np.isfinite(first), 0.0).reindex(unit).to_numpy(),
         }
+        | columns
     )
-    for i, name in enumerate(controls):
-        long[_control(i)] = frame[name].to_numpy()
-    return long if groups is None else long.assign(group=groups)
-
-
-def _control(i: int) -> str:
-    return f"control_{i}"
-
-
-def _fit(long: pd.DataFrame, controls: list[str], clustered: bool, settings: dict) -> tuple:
-    """Fit and return what the package found and said; its errors become the user's."""
-    from diff_diff import CallawaySantAnna
-
-    estimator = CallawaySantAnna(cluster="group" if clustered else None, **settings)
-    covariates = [_control(i) for i in range(len(controls))] or None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            found = estimator.fit(long, "outcome", "unit", "time", "first", covariates=covariates)
-            study, by_cohort = found.aggregate("event_study"), found.aggregate("group")
+            found = CallawaySantAnna(n_bootstrap=0, **options).fit(
+                long, "outcome", "unit", "time", "first", covariates=list(columns) or None
+            )
         except (ValueError, np.linalg.LinAlgError) as error:
             raise InvalidInputError(
                 f"effects by cohort and period cannot be estimated: {error}; try fewer controls, "
                 "estimator='regression' or other control units"
             ) from error
-    # The base period itself is set to zero without error, which the bootstrap remarks on.
-    said = dict.fromkeys(str(w.message) for w in caught if "Returning NaN for SE" not in str(w.message))
-    return found, study, by_cohort, tuple(said)
-
-
-def _estimates(long: pd.DataFrame, controls: list[str], clustered: bool, settings: dict, start: float) -> dict:
-    """Return what the result holds of the estimates: tables, overall effect, test of the periods before, notes."""
-    found, study, by_cohort, notes = _fit(long, controls, clustered, settings)
-    clusters = found.n_clusters or long["unit"].nunique()
-    statistic, p, df = _wald(study, -settings["anticipation"], clusters)
-    overall = [found.overall_att, found.overall_se, found.overall_p_value, *found.overall_conf_int]
-    return {
-        "group_time": _group_time(found, start),
-        "event_study": _event_study(study),
-        "by_cohort": _by_cohort(by_cohort, start),
-        "overall": pd.Series(overall, index=COLUMNS),
-        "pretrend_statistic": statistic,
-        "pretrend_p": p,
-        "pretrend_df": df,
-        "clusters": clusters,
-        "notes": notes,
-    }
-
-
-def _group_time(found, start: float) -> pd.DataFrame:
-    rows = {
-        (float(g) + start - 1, float(t) + start - 1): (
-            cell["effect"],
-            cell["se"],
-            cell["p_value"],
-            *cell["conf_int"],
-            t >= g,
-            cell["n_treated"],
-            cell["n_control"],
-        )
-        for (g, t), cell in found.group_time_effects.items()
-    }
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=[*COLUMNS, "after", "treated", "controls"])
-    return table.set_axis(pd.MultiIndex.from_tuples(table.index, names=["cohort", "period"])).sort_index()
-
-
-def _event_study(study) -> pd.DataFrame:
-    missing = np.full(len(study.event_time), np.nan)
-    return pd.DataFrame(
+    keys = sorted(found.group_time_effects)
+    effects = [found.group_time_effects[key] for key in keys]
+    cells = pd.DataFrame(
         {
-            "estimate": study.att,
-            "std_error": study.se,
-            "p_value": study.p_value,
-            "lower": study.conf_int_lower,
-            "upper": study.conf_int_upper,
-            "band_lower": missing if study.cband_lower is None else study.cband_lower,
-            "band_upper": missing if study.cband_upper is None else study.cband_upper,
+            "estimate": [float(effect["effect"]) for effect in effects],
+            "after": [t >= g for g, t in keys],
+            "treated": [effect["n_treated"] for effect in effects],
+            "controls": [effect["n_control"] for effect in effects],
         },
-        index=pd.Index(np.asarray(study.event_time).astype(int), name="event_time"),
+        index=pd.MultiIndex.from_tuples([(g - shift, t - shift) for g, t in keys], names=["cohort", "period"]),
     )
+    # Its aggregations count periods of anticipation as treated, so that only what they are made of is taken.
+    kit, influence = found._aggregation_kit, np.zeros((len(first), len(keys)))
+    parts = kit.influence if kit else {}
+    for column, key in enumerate(keys):
+        for group in ("treated", "control") if key in parts else ():
+            influence[parts[key][f"{group}_idx"], column] = parts[key][f"{group}_inf"]
+    return cells, influence, list(dict.fromkeys(str(warning.message) for warning in caught))
 
 
-def _by_cohort(group, start: float) -> pd.DataFrame:
-    values = (group.att, group.se, group.p_value, group.conf_int_lower, group.conf_int_upper)
-    cohorts = pd.Index([float(g) + start - 1 for g in group.label], name="cohort")
-    return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)), index=cohorts, dtype=float)
+def _with_means(cells: pd.DataFrame, influence: np.ndarray, first: pd.Series) -> tuple[pd.Series, pd.DataFrame]:
+    """Return effects of cells and their means, by kind and label, and the influence functions of all.
+
+    Kinds are ``cell``, ``overall``, ``cohort`` and ``event``; weights are the sizes of cohorts, whose shares are
+    estimated too.
+    """
+    cohort, period = (cells.index.get_level_values(level).to_numpy(float) for level in (0, 1))
+    known = cells["estimate"].notna().to_numpy()
+    after, size = cells["after"].to_numpy() & known, first.value_counts()[cohort].to_numpy(float)
+    chosen = {("overall", 0.0): after}
+    chosen |= {("cohort", g): after & (cohort == g) for g in np.unique(cohort[after])}
+    chosen |= {("event", e): known & (period - cohort == e) for e in np.unique((period - cohort)[known])}
+    weights = np.column_stack([mask * size / size[mask].sum() for mask in chosen.values()])
+    effects = cells["estimate"].fillna(0.0).to_numpy()
+    means = weights.T @ effects
+    member = (first.to_numpy()[:, None] == cohort) / size
+    of_means = influence @ weights + member @ (weights * (effects[:, None] - means))
+    labels = pd.MultiIndex.from_tuples([*(("cell", float(i)) for i in range(len(cells))), *chosen])
+    estimates = pd.Series([*cells["estimate"], *means], labels, name="estimate")
+    return estimates, pd.DataFrame(np.column_stack([influence, of_means]), first.index, labels)
 
 
-def _wald(study, end: int, clusters: int) -> tuple[float, float, int]:
+def _inference(
+    estimates: pd.Series, influence: pd.DataFrame, groups: np.ndarray | None, draws: int, seed: int, level: float
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return estimates with errors, p values, intervals and bands, and their analytic covariance.
+
+    Without a spread, as in the base period itself, there are no errors.
+    """
+    psi, labels = influence.to_numpy(), influence.columns
+    if groups is not None:
+        psi = group_sums(psi, groups, int(groups.max()) + 1)
+    g = len(psi)
+    centred = psi if groups is None else (psi - psi.mean(axis=0)) * np.sqrt(g / (g - 1))
+    covariance = centred.T @ centred
+    if not draws:
+        errors = pd.Series(np.sqrt(np.diag(covariance)), labels)
+        table = coefficient_table(estimates, errors.where(errors > 0), None if groups is None else g - 1, level)
+        return table[COLUMNS].assign(band_lower=np.nan, band_upper=np.nan), covariance
+    from diff_diff.bootstrap_chunking import iter_weight_blocks
+
+    blocks = iter_weight_blocks(draws, g, "rademacher", np.random.default_rng(seed))
+    moved = np.concatenate([block @ psi for _, block in blocks])
+    errors = pd.Series(standard_error(moved), labels)
+    drawn = estimates.to_numpy() + moved
+    beyond = np.where(estimates >= 0, drawn <= 0, drawn >= 0).mean(axis=0)
+    lower, upper = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    p_value = np.clip(2 * beyond, 1 / (draws + 1), 1)
+    table = pd.DataFrame({"std_error": errors, "p_value": p_value, "lower": lower, "upper": upper}, labels)
+    table = table.where(errors > 0)
+    events = (labels.get_level_values(0) == "event") & (errors > 0).to_numpy()
+    reach = (
+        np.quantile(np.abs(moved[:, events] / errors[events].to_numpy()).max(axis=1), level) if events.any() else np.nan
+    )
+    band = reach * table["std_error"]
+    table = table.assign(band_lower=estimates - band, band_upper=estimates + band)
+    table.insert(0, "estimate", estimates)
+    return table.where(estimates.notna()), covariance
+
+
+def _pretrend(estimates: pd.Series, covariance: np.ndarray, end: int, clusters: int) -> Test:
     """Test that all effects before event time ``end`` are zero, those of the base period apart."""
-    from scipy.stats import chi2
-
-    times = np.asarray(study.vcov_index if study.vcov is not None else [], dtype=float)
-    chosen = np.flatnonzero(times < end)
-    q = len(chosen)
-    if not q or q >= clusters:
-        return np.nan, np.nan, q
-    place = pd.Index(np.asarray(study.event_time, dtype=float)).get_indexer(times[chosen])
-    b, covariance = np.asarray(study.att)[place], np.asarray(study.vcov)[np.ix_(chosen, chosen)]
-    if np.linalg.matrix_rank(covariance, hermitian=True) < q:
-        return np.nan, np.nan, q
-    statistic = float(b @ np.linalg.solve(covariance, b))
-    return statistic, float(chi2.sf(statistic, q)), q
+    chosen = (estimates.index < end) & (np.diag(covariance) > 0)
+    statistic = wald(estimates.to_numpy()[chosen], covariance[np.ix_(chosen, chosen)], clusters)
+    null = "all effects before treatment are zero"
+    return Test.of("Joint test before treatment 平行趋势联合检验", null, statistic, "chi2", int(chosen.sum()))

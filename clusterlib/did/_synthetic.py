@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_names, check_balanced, check_panel
-from clusterlib.did._simplex import simplex_weights
+from clusterlib.core.checks import (
+    ROUNDING,
+    check_balanced,
+    check_choice,
+    check_columns,
+    check_number,
+    check_panel,
+    check_whole,
+    is_constant,
+    listed,
+    panel_index,
+)
+from clusterlib.core.resampling import coarse_note, exceedance_p
+from clusterlib.core.results import Result
+from clusterlib.did._timing import check_times
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
 IMPORTANCE = ("equal", "nested")
@@ -18,9 +32,9 @@ IMPORTANCE = ("equal", "nested")
 EXACT = 1e-6
 
 
-@dataclass(frozen=True)
-class SyntheticControl:
-    """A treated unit beside a weighted mean of donors.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SyntheticControl(Result):
+    """Synthetic control (合成控制法).
 
     Attributes
     ----------
@@ -42,23 +56,27 @@ class SyntheticControl:
         Gaps, periods by units.
     p_value : float
         Share of units whose ratio is at least that of the treated one; missing without placebos.
+    table : DataFrame
+        The effect, the fit and the permutation p value.
     treated, start, importance : object
     donors, pre_periods, post_periods : int
     fit_limit : float
     seed : int
+    notes : tuple of str
+        How coarse the p value is where there are few donors, and what diff-diff said of its search.
     """
 
-    weights: pd.Series
-    path: pd.DataFrame
-    predictors: pd.DataFrame
-    effect: float
-    pre_rmspe: float
-    post_rmspe: float
-    fit_index: float
-    placebos: pd.DataFrame
-    placebo_gaps: pd.DataFrame
-    p_value: float
-    treated: object
+    weights: pd.Series = field(repr=False)
+    path: pd.DataFrame = field(repr=False)
+    predictors: pd.DataFrame = field(repr=False)
+    effect: float = field(repr=False)
+    pre_rmspe: float = field(repr=False)
+    post_rmspe: float = field(repr=False)
+    fit_index: float = field(repr=False)
+    placebos: pd.DataFrame = field(repr=False)
+    placebo_gaps: pd.DataFrame = field(repr=False)
+    p_value: float = field(repr=False)
+    treated: Any
     start: float
     importance: str
     donors: int
@@ -66,6 +84,13 @@ class SyntheticControl:
     post_periods: int
     fit_limit: float
     seed: int
+    notes: tuple[str, ...] = ()  # type: ignore[misc]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The effect, the fit and the permutation p value."""
+        names = ("effect", "pre_rmspe", "post_rmspe", "fit_index", "p_value")
+        return pd.DataFrame({"value": {name: getattr(self, name) for name in names}}).rename_axis("item")
 
     @property
     def credible(self) -> bool:
@@ -89,16 +114,39 @@ class SyntheticControl:
                 found.append(f"{100 * better:.0f} % of the units are fitted better before treatment")
         return tuple(found)
 
-    def summary(self) -> pd.DataFrame:
-        """Return the effect, the fit and the permutation p value."""
-        names = ("effect", "pre_rmspe", "post_rmspe", "fit_index", "p_value")
-        return pd.DataFrame({"value": {name: getattr(self, name) for name in names}}).rename_axis("item")
+
+def simplex_weights(target: np.ndarray, donors: np.ndarray) -> np.ndarray:
+    r"""Return the weights, not negative and summing to one, whose mean of ``donors`` is nearest to ``target``.
+
+    Since weights sum to one, :math:`\|x - Zw\|^2 = \|Aw\|^2` with :math:`A = x 1' - Z`. For :math:`v = sw` with
+    :math:`s > 0`, :math:`\min_s \|Av\|^2 + c^2 (1'v - 1)^2` rises with :math:`\|Aw\|^2`, so that non-negative least
+    squares of :math:`(A; c 1')` on :math:`(0; c)` gives the minimum exactly for any :math:`c > 0`, without a penalty
+    that must be large.
+
+    Parameters
+    ----------
+    target : array, shape (rows,)
+    donors : array, shape (rows, donors)
+
+    Returns
+    -------
+    array, shape (donors,)
+        Not unique where several mixes are as near.
+    """
+    from scipy.optimize import nnls
+
+    gaps = target[:, None] - donors
+    scale = np.sqrt((gaps**2).sum(axis=0).mean())
+    if scale <= ROUNDING * np.abs(donors).max():
+        return np.full(donors.shape[1], 1 / donors.shape[1])
+    solution, _ = nnls(np.vstack([gaps / scale, np.ones(donors.shape[1])]), np.append(np.zeros(len(target)), 1.0))
+    return solution / solution.sum()
 
 
 def synthetic_control(
     data: pd.DataFrame,
     y: str,
-    treated,
+    treated: Any,
     start: float,
     donors: Iterable | None = None,
     predictors: str | Iterable[str] = (),
@@ -134,7 +182,7 @@ def synthetic_control(
     treated : object
         The treated unit.
     start : number
-        Its first treated period.
+        Its first treated period, one of the panel's.
     donors : iterable, optional
         Units never treated and not touched by the treatment; by default all others.
     predictors : str or iterable of str
@@ -173,25 +221,28 @@ def synthetic_control(
     >>> result.weights.round(3).tolist(), round(result.effect, 6)
     ([0.5, 0.5], 3.0)
     """
-    if importance not in IMPORTANCE:
-        raise UnknownNameError("importance", importance, IMPORTANCE)
-    names = as_names(predictors)
-    frame = _chosen(check_panel(data, list(dict.fromkeys([y, *names]))), treated, donors)
+    check_choice("importance", importance, IMPORTANCE)
+    check_number("fit_limit", fit_limit, most=1)
+    check_whole("seed", seed)
+    names = check_columns(data, predictors)
+    frame = check_panel(data, [*check_columns(data, [y]), *(name for name in names if name != y)])
+    check_times(panel_index(frame))
+    frame = _chosen(frame, treated, donors)
     outcome = frame[y].unstack(1)
-    before = outcome.columns < start
-    _check_periods(outcome, before, start)
+    before = _check_start(start, outcome.columns)
     rows = _rows(frame, outcome, before, names, outcome_periods)
     setup = (outcome, rows, before, importance, bool(names), seed)
-    weight, v = _weights(treated, *setup)
+    weight, v, said = _weights(treated, *setup)
     gaps = {treated: outcome.loc[treated] - weight @ outcome.loc[weight.index]}
     for unit in outcome.index.drop(treated) if placebos else ():
-        other, _ = _weights(unit, *setup)
+        other = _weights(unit, *setup)[0]
         gaps[unit] = outcome.loc[unit] - other @ outcome.loc[other.index]
-    gaps = pd.DataFrame(gaps)
+    means = {"synthetic": weight @ rows.loc[weight.index], "donors": rows.drop(treated).mean(), "importance": v}
+    note = coarse_note(len(outcome), f"permutation: {len(outcome)} units") if placebos else ""
     return SyntheticControl(
         weights=weight.sort_values(ascending=False, kind="stable"),
-        predictors=_balance(treated, rows, weight, v),
-        **_measures(treated, outcome.loc[treated], gaps, before, placebos),
+        predictors=pd.DataFrame({"treated": rows.loc[treated]} | means).rename_axis("predictor"),
+        **_measures(treated, outcome.loc[treated], pd.DataFrame(gaps), before, placebos),
         treated=treated,
         start=start,
         importance=importance,
@@ -200,32 +251,47 @@ def synthetic_control(
         post_periods=int((~before).sum()),
         fit_limit=fit_limit,
         seed=seed,
+        notes=tuple(filter(None, [note, *said])),
     )
 
 
-def _chosen(frame: pd.DataFrame, treated, donors: Iterable | None) -> pd.DataFrame:
+def _member(label: object, labels: pd.Index) -> bool:
+    return isinstance(label, Hashable) and not isinstance(label, bool) and label in labels
+
+
+def _listed_choice(kind: str, given: Iterable, valid: pd.Index) -> list:
+    """Return what was chosen, each once, if all of it is among the valid labels."""
+    if not isinstance(given, Iterable) or isinstance(given, str):
+        raise InvalidInputError(f"expected a list of labels of a {kind}, got {given!r}")
+    chosen = list(given)
+    for label in chosen:
+        if not _member(label, valid):
+            raise UnknownNameError(kind, label, valid, f"such as {listed(valid)}" if len(valid) > 12 else "")
+    return list(dict.fromkeys(chosen))
+
+
+def _chosen(frame: pd.DataFrame, treated: Any, donors: Iterable | None) -> pd.DataFrame:
     units = frame.index.unique(0)
-    if treated not in units:
-        raise UnknownNameError("treated unit", treated, units)
-    donors = list(units.drop(treated)) if donors is None else list(dict.fromkeys(donors))
-    for unit in donors:
-        if unit not in units:
-            raise UnknownNameError("donor", unit, units)
-    if treated in donors:
+    _listed_choice("treated unit", [treated], units)
+    pool = list(units.drop(treated)) if donors is None else _listed_choice("donor", donors, units)
+    if treated in pool:
         raise InvalidInputError(f"the treated unit {treated!r} is among the donors: leave it out")
-    if len(donors) < 2:
-        raise InvalidInputError(f"{len(donors)} donor(s): a synthetic control mixes at least two")
-    frame = frame[frame.index.get_level_values(0).isin([treated, *donors])]
+    if len(pool) < 2:
+        raise InvalidInputError(f"{len(pool)} donor(s): a synthetic control mixes at least two")
+    frame = frame[frame.index.get_level_values(0).isin([treated, *pool])]
     check_balanced(frame)
     return frame
 
 
-def _check_periods(outcome: pd.DataFrame, before: np.ndarray, start: float) -> None:
-    if before.sum() < 2 or before.all():
+def _check_start(start: float, periods: pd.Index) -> np.ndarray:
+    """Return which periods are before ``start``, if it is one of them and two are before it."""
+    valid = periods[2:]
+    if not _member(start, valid):
         raise InvalidInputError(
-            f"start={start}: expected at least two periods before it and one from it on; the panel has "
-            f"{outcome.columns[0]} to {outcome.columns[-1]}"
+            f"start={start!r}: expected at least two periods before it and one from it on; the panel has "
+            f"{periods[0]} to {periods[-1]}, so that it can be {listed(valid, 60) or 'none of them'}"
         )
+    return np.asarray(periods < start)
 
 
 def _rows(
@@ -233,10 +299,12 @@ def _rows(
 ) -> pd.DataFrame:
     """Return the predictors, units by predictors."""
     possible = outcome.columns[before]
-    periods = list(possible if not names else []) if outcome_periods is None else list(outcome_periods)
-    for period in periods:
-        if period not in possible:
-            raise UnknownNameError("period before treatment", period, possible)
+    if outcome_periods is None:
+        periods = [] if names else list(possible)
+    else:
+        periods = _listed_choice("period before treatment", outcome_periods, possible)
+    if not names and not periods:
+        raise InvalidInputError("outcome_periods: no period, and no predictors either: there is nothing to fit")
     early = frame[frame.index.get_level_values(1).isin(possible)]
     means = early[names].groupby(level=0).mean()
     lags = outcome[periods].rename(columns=lambda period: f"outcome {period}")
@@ -245,71 +313,65 @@ def _rows(
 
 def _weights(
     unit, outcome: pd.DataFrame, rows: pd.DataFrame, before: np.ndarray, importance: str, scaled: bool, seed: int
-) -> tuple[pd.Series, pd.Series]:
-    """Return the donors' weights for ``unit`` and the importance of each predictor."""
+) -> tuple[pd.Series, pd.Series, list[str]]:
+    """Return the donors' weights for ``unit``, the importance of each predictor, and what was said on the way."""
     if importance == "nested":
         return _nested(unit, outcome, rows, before, seed)
     donors = rows.index.drop(unit)
-    standard = rows / rows.std().where(lambda s: s > 0, 1.0) if scaled else rows
+    standard = rows / rows.std().where(~is_constant(rows.to_numpy(), axis=0), 1.0) if scaled else rows
     weight = simplex_weights(standard.loc[unit].to_numpy(), standard.loc[donors].to_numpy().T)
-    return pd.Series(weight, index=donors, name="weight"), pd.Series(1 / rows.shape[1], index=rows.columns)
+    return pd.Series(weight, index=donors, name="weight"), pd.Series(1 / rows.shape[1], index=rows.columns), []
 
 
 def _nested(
     unit, outcome: pd.DataFrame, rows: pd.DataFrame, before: np.ndarray, seed: int
-) -> tuple[pd.Series, pd.Series]:
+) -> tuple[pd.Series, pd.Series, list[str]]:
     """Return weights and importance as the package finds them: with few predictors the ones do not imply the others."""
     from diff_diff import SyntheticControl as Search
 
     names = [f"predictor_{i}" for i in range(rows.shape[1])]
-    long = outcome.rename_axis(index="unit", columns="time").stack().rename("outcome").reset_index()
+    long = pd.DataFrame({"outcome": outcome.rename_axis(index="unit", columns="time").stack()}).reset_index()
     late = long["time"].isin(outcome.columns[~before])
     long["treated"] = ((long["unit"] == unit) & late).astype(int)
     long = long.join(rows.set_axis(names, axis=1), on="unit")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = Search(v_method="nested", seed=seed).fit(
-            long, "outcome", "treated", "unit", "time", treated_unit=unit, predictors=names
-        )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            found = Search(v_method="nested", seed=seed).fit(
+                long, "outcome", "treated", "unit", "time", treated_unit=unit, predictors=names
+            )
+        except ValueError as error:
+            raise InvalidInputError(f"no search for the predictors' importance: {error}") from error
     weight = pd.Series(found.donor_weights, name="weight").reindex(rows.index.drop(unit), fill_value=0.0)
-    return weight, pd.Series(list(found.v_weights.values()), index=rows.columns)
+    said = [str(w.message) for w in caught if "did not converge" in str(w.message)]
+    # The package leaves out weights that are next to nothing.
+    return weight / weight.sum(), pd.Series(list(found.v_weights.values()), index=rows.columns), said
 
 
-def _balance(treated, rows: pd.DataFrame, weight: pd.Series, v: pd.Series) -> pd.DataFrame:
-    columns = {
-        "treated": rows.loc[treated],
-        "synthetic": weight @ rows.loc[weight.index],
-        "donors": rows.drop(treated).mean(),
-        "importance": v,
-    }
-    return pd.DataFrame(columns).rename_axis("predictor")
-
-
-def _measures(treated, observed: pd.Series, gaps: pd.DataFrame, before: np.ndarray, placebos: bool) -> dict:
+def _measures(
+    treated: Any, observed: pd.Series, gaps: pd.DataFrame, before: np.ndarray, placebos: bool
+) -> dict[str, Any]:
     """Return what the result holds of the gaps: path, effect, errors, index of fit and the permutation test."""
-    table = _errors(gaps, before)
-    own = table.loc[treated]
+    pre, post = (np.sqrt((gaps[span] ** 2).mean()) for span in (before, ~before))
+    effects = gaps[~before].mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table = pd.DataFrame({"pre_rmspe": pre, "post_rmspe": post, "ratio": post / pre, "effect": effects})
+        # A fit without error makes a ratio so large that no tolerance on its scale would tell the others apart.
+        ranks = pd.Series(np.log(table["ratio"].to_numpy()), table.index)
+    early, error = observed[before].to_numpy(), float(pre[treated])
+    if is_constant(early):
+        fit_index = float(error <= EXACT * np.abs(early).max())
+    else:
+        fit_index = float(1 - error**2 / early.var())
+    ranked = placebos and not np.isnan(ranks[treated])
     path = {"observed": observed, "synthetic": observed - gaps[treated], "gap": gaps[treated]}
     return {
         "path": pd.DataFrame(path),
-        "effect": float(own["effect"]),
-        "pre_rmspe": float(own["pre_rmspe"]),
-        "post_rmspe": float(own["post_rmspe"]),
-        "fit_index": _fit_index(observed[before], own["pre_rmspe"]),
-        "placebos": table if placebos else table.iloc[:0],
+        "effect": float(effects[treated]),
+        "pre_rmspe": error,
+        "post_rmspe": float(post[treated]),
+        "fit_index": fit_index,
+        "placebos": table.rename_axis("unit") if placebos else table.rename_axis("unit").iloc[:0],
         "placebo_gaps": gaps,
-        "p_value": float((table["ratio"] >= own["ratio"]).mean()) if placebos else np.nan,
+        "p_value": exceedance_p(ranks[treated], ranks.to_numpy(), complete=True) if ranked else np.nan,
     }
-
-
-def _errors(gaps: pd.DataFrame, before: np.ndarray) -> pd.DataFrame:
-    pre, post = (np.sqrt((gaps[span] ** 2).mean()) for span in (before, ~before))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = post / pre
-    table = {"pre_rmspe": pre, "post_rmspe": post, "ratio": ratio, "effect": gaps[~before].mean()}
-    return pd.DataFrame(table).rename_axis("unit")
-
-
-def _fit_index(outcome: pd.Series, rmspe: float) -> float:
-    variance = float(outcome.var(ddof=0))
-    return 1 - rmspe**2 / variance if variance > 0 else float(rmspe == 0)
