@@ -1,9 +1,11 @@
 from ._clubs import ClubConvergence as ClubConvergence
+from ._clubs import LogT as LogT
 from ._clubs import club_convergence as club_convergence
+from ._clubs import log_t_test as log_t_test
+from ._dagum import DagumByPeriod as DagumByPeriod
 from ._dagum import DagumGini as DagumGini
 from ._dagum import dagum_gini as dagum_gini
-from ._dagum_periods import DagumByPeriod as DagumByPeriod
-from ._dagum_periods import dagum_gini_by as dagum_gini_by
+from ._dagum import dagum_gini_by as dagum_gini_by
 from ._density import KernelDensity as KernelDensity
 from ._density import kernel_density as kernel_density
 from ._dispersion import SigmaConvergence as SigmaConvergence
@@ -13,5 +15,3 @@ from ._growth import beta_convergence as beta_convergence
 from ._indices import Theil as Theil
 from ._indices import gini as gini
 from ._indices import theil as theil
-from ._log_t import LogT as LogT
-from ._log_t import log_t_test as log_t_test

@@ -1,30 +1,42 @@
-"""Dagum's decomposition of the Gini coefficient (Dagum 基尼系数分解) within and between groups."""
+r"""Dagum's decomposition of the Gini coefficient (Dagum 基尼系数分解) within and between groups, also period by period.
+
+Everything follows from one matrix, the mean of the positive differences between two groups,
+
+.. math:: D_{jh} = E (X_j - X_h)^+ = \int F_h(x) \, \{1 - F_j(x)\} \, dx,
+
+which a sort, two cumulative sums a group and one count by group give in :math:`O(n k)` time and :math:`O(n)` memory
+after the sort, for many weightings of one sample at once. No term is negative, so groups that do not overlap have a
+transvariation of exactly zero.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from clusterlib.core.checks import ROUNDING, check_labels, check_level, check_whole, panel_index, place_of
+from clusterlib.core.resampling import coarse_note, exceedance_p, shuffled, streams
+from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
-from clusterlib.inequality._dagum_parts import (
-    Parts,
-    bootstrap_counts,
-    decompose,
-    in_chunks,
-    net_between,
-    permuted_codes,
-)
 from clusterlib.inequality._indices import gini_of
-from clusterlib.inequality._samples import Sample, check_sample
+from clusterlib.inequality._samples import Sample, check_amounts, check_balanced_panel, check_sample
+
+if TYPE_CHECKING:
+    from clusterlib.inequality._samples import Entries
 
 PARTS = ("within", "between", "transvariation")
+# Cells worked on at a time: a handful of arrays of this size stay in a processor's cache.
+_CELLS = 20_000
 
 
-@dataclass(frozen=True)
-class DagumGini:
-    """Dagum's decomposition of a Gini coefficient.
+@dataclass(frozen=True, eq=False)
+class DagumGini(Result):
+    """Dagum's decomposition of the Gini coefficient (Dagum 基尼系数分解).
 
     Attributes
     ----------
@@ -49,6 +61,8 @@ class DagumGini:
     level : float
         Of the intervals.
     weighted : bool
+    notes : tuple of str
+        How coarse ``p_between`` is, where few groupings can be told apart.
     """
 
     total: float
@@ -65,9 +79,11 @@ class DagumGini:
     seed: int
     level: float
     weighted: bool
+    notes: tuple[str, ...] = ()
 
-    def summary(self) -> pd.DataFrame:
-        """Return the Gini and its parts, in points and percent, with intervals where there were draws."""
+    @property
+    def table(self) -> pd.DataFrame:
+        """The Gini and its parts, in points and percent, with intervals where there were draws."""
         values = {"total": self.total} | {part: getattr(self, part) for part in PARTS}
         table = pd.DataFrame({"value": values}).rename_axis("part")
         table["contribution"] = pd.Series({"total": 100.0, **self.contributions})
@@ -75,8 +91,68 @@ class DagumGini:
             table = table.join(self.intervals[["lower", "upper"]])
         return table
 
+    @property
+    def footer(self) -> Mapping[str, object]:
+        """How many observations in how many groups, and what the draws gave."""
+        return {
+            "n": self.n,
+            "groups": len(self.by_group),
+            "weighted": self.weighted,
+            "p of between": self.p_between,
+        } | (_draws_line(self.draws, self.seed, self.level))
 
-def dagum_gini(values, groups, weights=None, *, draws: int = 0, seed: int = 0, level: float = 0.95) -> DagumGini:
+
+@dataclass(frozen=True, eq=False)
+class DagumByPeriod(Result):
+    """Dagum's decomposition of the Gini coefficient by period (分年度 Dagum 基尼系数分解).
+
+    Attributes
+    ----------
+    table : DataFrame
+        By period: ``total``, ``within``, ``between``, ``transvariation``, their ``<part>_contribution`` in percent and,
+        with draws, ``<column>_lower``, ``<column>_upper`` and ``p_between``.
+    by_group, by_pair : DataFrame
+        As in :class:`DagumGini`, by period and group or pair.
+    change : DataFrame
+        By column of ``table``: ``first``, ``last`` and ``change``; with draws ``lower`` and ``upper`` of the change,
+        from draws that resample the same units in both periods.
+    n_units, draws, seed : int
+    level : float
+    weighted : bool
+    notes : tuple of str
+        As in :class:`DagumGini`.
+    """
+
+    table: pd.DataFrame
+    by_group: pd.DataFrame
+    by_pair: pd.DataFrame
+    change: pd.DataFrame
+    n_units: int
+    draws: int
+    seed: int
+    level: float
+    weighted: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def footer(self) -> Mapping[str, object]:
+        """How many units, and what the draws were."""
+        return {"units": self.n_units, "weighted": self.weighted} | _draws_line(self.draws, self.seed, self.level)
+
+
+def _draws_line(draws: int, seed: int, level: float) -> dict[str, object]:
+    return {"draws": draws, "seed": seed, "level": level} if draws else {}
+
+
+def dagum_gini(
+    values: Entries,
+    groups: Entries,
+    weights: Entries | None = None,
+    *,
+    draws: int = 0,
+    seed: int = 0,
+    level: float = 0.95,
+) -> DagumGini:
     r"""Dagum's decomposition of the Gini coefficient into three parts (Dagum 基尼系数及其分解).
 
     With :math:`p_j` the share of group :math:`j` in the weights, :math:`s_j = p_j \mu_j / \mu` in the total, and
@@ -137,29 +213,152 @@ def dagum_gini(values, groups, weights=None, *, draws: int = 0, seed: int = 0, l
     >>> [round(part, 12) for part in (result.total, result.within, result.between, result.transvariation)]
     [0.25, 0.05, 0.2, 0.0]
     """
-    check_draws(draws, level)
+    draws, level = _check_draws(draws), check_level(level)
+    if groups is None:
+        raise InvalidInputError("groups: expected the label of each value's group, got None")
     sample = check_sample(values, groups, weights)
+    resamples = _draw(sample.codes, draws, seed) if draws else None
+    return _decomposed(sample, resamples, seed, level)[0]
+
+
+def dagum_gini_by(
+    data: pd.DataFrame,
+    value: str,
+    groups: str | pd.Series | Mapping[Any, Any],
+    weights: str | None = None,
+    *,
+    draws: int = 0,
+    seed: int = 0,
+    level: float = 0.95,
+) -> DagumByPeriod:
+    """Dagum's decomposition of each period of a balanced panel (分年度 Dagum 基尼系数分解).
+
+    Formulas and conventions are those of :func:`dagum_gini`. Units and their groups stay the same over time, so that
+    a change is one of values and not of who is in; the bootstrap draws the same units in every period, so that the
+    interval of the change accounts for their persistence.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Indexed by (unit, period), balanced in ``value``.
+    value : str
+        Column, not negative.
+    groups : str, mapping or Series
+        Column of labels, or label by unit.
+    weights : str, optional
+        Column of positive weights, which may change over time.
+    draws, seed, level
+        As :func:`dagum_gini`.
+
+    Returns
+    -------
+    DagumByPeriod
+
+    Raises
+    ------
+    InvalidInputError
+        As :func:`dagum_gini`, for a gap in the panel, and a unit that changes its group.
+    UnknownNameError
+        If a column does not exist.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> index = pd.MultiIndex.from_product([["a", "b", "c", "d"], [2020, 2021]], names=["unit", "year"])
+    >>> data = pd.DataFrame({"income": [1.0, 2.0, 2.0, 2.0, 3.0, 3.0, 4.0, 3.0]}, index=index)
+    >>> result = dagum_gini_by(data, "income", {"a": "west", "b": "west", "c": "east", "d": "east"})
+    >>> result.table["total"].round(3).tolist()
+    [0.25, 0.1]
+    """
+    draws, level = _check_draws(draws), check_level(level)
+    frame = check_balanced_panel(data, [value] if weights is None else [value, weights])
+    check_amounts(frame[value], None if weights is None else frame[weights])
+    labels = _unit_groups(groups, panel_index(frame), data)
+    resamples = _draw(pd.factorize(labels)[0], draws, seed) if draws else None
+    period_name = frame.index.names[1] or "period"
+    found = {}
+    for period, part in frame.groupby(level=1):
+        shares = None if weights is None else part[weights].to_numpy()
+        sample = Sample.of(part[value].to_numpy(), shares, labels, f" in {place_of(period)}")
+        found[period] = _decomposed(sample, resamples, seed, level)
+    results = {period: result for period, (result, _) in found.items()}
+    rows = {period: _row(result) for period, result in results.items()}
+    first, last = found[min(found)], found[max(found)]
+    return DagumByPeriod(
+        pd.DataFrame(rows).T.rename_axis(period_name),
+        pd.concat({period: result.by_group for period, result in results.items()}, names=[period_name]),
+        pd.concat({period: result.by_pair for period, result in results.items()}, names=[period_name]),
+        _change(rows, first[1], last[1], level),
+        n_units=len(labels),
+        draws=draws,
+        seed=seed,
+        level=level,
+        weighted=weights is not None,
+        notes=last[0].notes,
+    )
+
+
+def _check_draws(draws: int) -> int:
+    draws = check_whole("draws", draws)
+    if draws == 1:
+        raise InvalidInputError("draws=1: a spread takes two draws or more; 0 for no intervals")
+    return draws
+
+
+def _unit_groups(groups: Any, index: pd.MultiIndex, data: pd.DataFrame) -> pd.Series:
+    """Return the group of each unit of a sorted panel.
+
+    Raises
+    ------
+    InvalidInputError
+        For a unit without a group, or in more than one over time.
+    UnknownNameError
+        If ``groups`` names no column.
+    """
+    labels = check_labels(groups, index, "groups", data)
+    by_unit = labels.groupby(level=0)
+    first = by_unit.transform("first")
+    changed = (labels != first).to_numpy()
+    if changed.any():
+        unit, period = index[int(np.argmax(changed))]
+        raise InvalidInputError(
+            f"groups: {place_of(unit)} is in more than one group over time, in another from {place_of(period)} on: a "
+            "unit keeps its group"
+        )
+    return by_unit.first()
+
+
+def _draw(codes: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return how often each observation is drawn in the bootstrap, and permuted labels; shape (draws, n) each."""
+    first, second = streams(seed, 2)
+    return bootstrap_counts(codes, draws, first), np.concatenate([*shuffled(codes, draws, second)])
+
+
+def _decomposed(
+    sample: Sample, resamples: tuple[np.ndarray, np.ndarray] | None, seed: int, level: float
+) -> tuple[DagumGini, Parts | None]:
+    """Decompose one sample, and return the bootstrap's decompositions beside the result."""
     order, k = np.argsort(sample.amounts, kind="stable"), len(sample.names)
     ordered = sample.amounts[order], sample.weights[order], sample.codes[order]
     parts = decompose(ordered[0], ordered[1][None, :], ordered[2], k)
     total = gini_of(sample)
-    values_of = {name: float(getattr(parts, name)[0]) for name in PARTS}
-    by_group, by_pair = group_table(sample, parts, total), pair_table(sample, parts, total)
-    intervals = p_between = None
-    if draws:
-        seeds = np.random.SeedSequence(seed).spawn(2)
-        counts = bootstrap_counts(sample.codes, draws, np.random.default_rng(seeds[0]))
-        labels = permuted_codes(sample.codes, draws, np.random.default_rng(seeds[1]))
-        drawn = resampled(*ordered, k, counts[:, order])
-        p_between = permutation_p(*ordered, k, labels[:, order])
-        intervals = interval_table(parts, drawn, level)
-        by_group = by_group.assign(**bounds(by_group["gini"], drawn.group_gini, level))
-        richer, poorer = pair_positions(parts)
-        by_pair = by_pair.assign(**bounds(by_pair["G_jh"], drawn.pair_gini[:, richer, poorer], level))
-    return DagumGini(
+    values = {name: float(getattr(parts, name)[0]) for name in PARTS}
+    by_group, by_pair = _group_table(sample, parts, total), _pair_table(sample, parts, total)
+    draws, drawn, intervals, p_between, notes = 0, None, None, None, ()
+    if resamples is not None:
+        counts, labels = resamples
+        draws = len(counts)
+        drawn = _resampled(*ordered, k, counts[:, order])
+        intervals = _interval_table(parts, drawn, level)
+        p_between = _permutation_p(*ordered, k, labels[:, order])
+        notes = tuple(filter(None, [_coarse(sample.counts)]))
+        by_group = by_group.assign(**_bounds(by_group["gini"], drawn.group_gini, level))
+        richer, poorer = _pair_positions(parts)
+        by_pair = by_pair.assign(**_bounds(by_pair["G_jh"], drawn.pair_gini[:, richer, poorer], level))
+    result = DagumGini(
         total,
-        **values_of,
-        contributions=contributions(values_of, total),
+        **values,
+        contributions=pd.Series({name: _percent(value, total) for name, value in values.items()}, name="contribution"),
         by_group=by_group,
         by_pair=by_pair,
         intervals=intervals,
@@ -169,26 +368,41 @@ def dagum_gini(values, groups, weights=None, *, draws: int = 0, seed: int = 0, l
         seed=seed,
         level=level,
         weighted=sample.weighted,
+        notes=notes,
     )
+    return result, drawn
 
 
-def check_draws(draws: int, level: float) -> None:
-    """Raise InvalidInputError for a number of draws or a level of confidence that is none."""
-    if draws < 0 or int(draws) != draws:
-        raise InvalidInputError(f"draws={draws}: expected a whole number, 0 for no intervals")
-    if not 0 < level < 1:
-        raise InvalidInputError(f"level={level}: expected a share such as 0.95")
+def _percent(part: Any, total: Any) -> Any:
+    """Return parts in percent of the total; not numbers where there is no inequality to share, but for rounding."""
+    return 100 * part / np.where(np.asarray(total) > ROUNDING, total, np.nan)
 
 
-def contributions(values: dict[str, float], total: float) -> pd.Series:
-    """Parts in percent of the total; not numbers where there is no inequality to share."""
-    share = 100 * pd.Series(values, dtype=float, name="contribution")
-    return share / total if total > 0 else share * np.nan
+def _row(result: DagumGini) -> dict[str, float]:
+    """Return a decomposition as a row of a table by period."""
+    row = {"total": result.total} | {part: getattr(result, part) for part in PARTS}
+    row |= {f"{part}_contribution": result.contributions[part] for part in PARTS}
+    if result.intervals is not None and result.p_between is not None:
+        for name, lower, upper in result.intervals[["lower", "upper"]].itertuples():
+            row |= {f"{name}_lower": lower, f"{name}_upper": upper}
+        row["p_between"] = result.p_between
+    return row
 
 
-def group_table(sample: Sample, parts: Parts, total: float) -> pd.DataFrame:
+def _change(rows: dict, first: Parts | None, last: Parts | None, level: float) -> pd.DataFrame:
+    table = pd.DataFrame({"first": rows[min(rows)], "last": rows[max(rows)]}).rename_axis("part")
+    names = ["total", *PARTS, *(f"{part}_contribution" for part in PARTS)]
+    table = table.loc[names].assign(change=lambda t: t["last"] - t["first"])
+    if first is None or last is None:
+        return table
+    lower, upper = _basic_interval(table["change"], (_part_values(last) - _part_values(first))[names], level)
+    return table.assign(lower=lower, upper=upper)
+
+
+def _group_table(sample: Sample, parts: Parts, total: float) -> pd.DataFrame:
     """Gini, size, mean, shares and contribution of each group."""
     own, share, mean = parts.group_gini[0], parts.shares[0], parts.means[0]
+    own = np.where(own > ROUNDING, own, 0.0)
     income = share * mean / sample.mean
     within = own * share * income
     return pd.DataFrame(
@@ -199,59 +413,64 @@ def group_table(sample: Sample, parts: Parts, total: float) -> pd.DataFrame:
             "population_share": share,
             "income_share": income,
             "within": within,
-            "contribution": 100 * within / total if total > 0 else np.nan,
+            "contribution": _percent(within, total),
         },
         index=sample.names,
     )
 
 
-def pair_positions(parts: Parts) -> tuple[np.ndarray, np.ndarray]:
+def _pair_positions(parts: Parts) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the richer and the poorer group of each pair; of equal means the first named counts as richer."""
     first, second = np.triu_indices(parts.means.shape[1], 1)
     mean = parts.means[0]
-    swap = mean[second] > mean[first]
+    swap = mean[second] - mean[first] > ROUNDING * mean[second]
     return np.where(swap, second, first), np.where(swap, first, second)
 
 
-def pair_table(sample: Sample, parts: Parts, total: float) -> pd.DataFrame:
+def _pair_table(sample: Sample, parts: Parts, total: float) -> pd.DataFrame:
     """Gini, affluence and contribution of each pair of groups."""
-    richer, poorer = pair_positions(parts)
-    excess, share = parts.excess[0], parts.shares[0]
+    richer, poorer = _pair_positions(parts)
+    excess, share, mean = parts.excess[0], parts.shares[0], parts.means[0]
     ahead, behind = excess[richer, poorer], excess[poorer, richer]
-    apart = ahead + behind
+    apart, least = ahead + behind, ROUNDING * (mean[richer] + mean[poorer])
+    net = np.where(ahead - behind > least, ahead - behind, 0.0)
     scale = share[richer] * share[poorer] / sample.mean
-    between, transvariation = scale * (ahead - behind), scale * 2 * behind
+    between, transvariation = scale * net, scale * 2 * behind
     return pd.DataFrame(
         {
             "G_jh": parts.pair_gini[0][richer, poorer],
-            "D_jh": (ahead - behind) / np.where(apart > 0, apart, 1.0),
+            "D_jh": net / np.where(apart > least, apart, 1.0),
             "d_jh": ahead,
             "p_jh": behind,
             "between": between,
             "transvariation": transvariation,
-            "contribution": 100 * (between + transvariation) / total if total > 0 else np.nan,
+            "contribution": _percent(between + transvariation, total),
         },
         index=pd.MultiIndex.from_arrays([sample.names[richer], sample.names[poorer]], names=["richer", "poorer"]),
     )
 
 
-def resampled(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, k: int, counts: np.ndarray) -> Parts:
+def _resampled(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, k: int, counts: np.ndarray) -> Parts:
     """Decompose every resample; all arrays in the order of the values, ``counts`` by draw."""
-    pieces = [decompose(values, counts[part] * weights, codes, k) for part in in_chunks(len(values), len(counts))]
+    pieces = [decompose(values, counts[part] * weights, codes, k) for part in _in_chunks(len(values), len(counts))]
     return Parts(*(np.concatenate([getattr(piece, name) for piece in pieces]) for name in Parts.__dataclass_fields__))
 
 
-def permutation_p(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, k: int, labels: np.ndarray) -> float:
+def _permutation_p(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, k: int, labels: np.ndarray) -> float:
     """Share of random labels with at least the net between part of the true ones, which count as one of them."""
-    observed = net_between(values, weights, codes[None, :], k)[0]
-    exceeding = 0
-    for part in in_chunks(len(values), len(labels)):
-        # Labels that tie with the true ones can differ from them in the last bit.
-        exceeding += int((net_between(values, weights, labels[part], k) >= observed * (1 - 1e-12)).sum())
-    return (1 + exceeding) / (1 + len(labels))
+    blocks = [net_between(values, weights, labels[part], k) for part in _in_chunks(len(values), len(labels))]
+    return exceedance_p(float(net_between(values, weights, codes[None, :], k)[0]), np.concatenate(blocks))
 
 
-def basic_interval(estimate, drawn, level: float, lowest: float = -np.inf, highest: float = np.inf):
+def _coarse(counts: np.ndarray) -> str:
+    """Say how coarse the permutation's p value is; groups of one size can swap their labels and nothing changes."""
+    sizes = sorted(map(int, counts), reverse=True)
+    swaps = np.bincount(sizes)
+    log = math.lgamma(sum(sizes) + 1) - sum(math.lgamma(size + 1) for size in [*sizes, *swaps])
+    return coarse_note(round(math.exp(min(log, 50.0))), f"{sum(sizes)} units in groups of {', '.join(map(str, sizes))}")
+
+
+def _basic_interval(estimate: Any, drawn: Any, level: float, lowest: float = -np.inf, highest: Any = np.inf) -> tuple:
     """Basic bootstrap interval of each column: the percentiles of the draws mirrored at the estimate."""
     tail = (1 - level) / 2
     lower, upper = np.quantile(drawn, [tail, 1 - tail], axis=0)
@@ -259,23 +478,141 @@ def basic_interval(estimate, drawn, level: float, lowest: float = -np.inf, highe
     return tuple(np.clip(end, lowest, highest) for end in ends)
 
 
-def bounds(estimate: pd.Series, drawn: np.ndarray, level: float) -> dict[str, np.ndarray]:
+def _bounds(estimate: pd.Series, drawn: np.ndarray, level: float) -> dict[str, np.ndarray]:
     """Ends of intervals of Gini coefficients, within [0, 1]."""
-    lower, upper = basic_interval(estimate, drawn, level, 0.0, 1.0)
+    lower, upper = _basic_interval(estimate, drawn, level, 0.0, 1.0)
     return {"lower": lower, "upper": upper}
 
 
-def part_values(parts: Parts) -> pd.DataFrame:
+def _part_values(parts: Parts) -> pd.DataFrame:
     """Gini, parts and contributions in percent of every weighting, one row a draw."""
     values = {name: getattr(parts, name) for name in ("total", *PARTS)}
-    whole = np.where(parts.total > 0, parts.total, np.nan)
-    return pd.DataFrame(values | {f"{name}_contribution": 100 * values[name] / whole for name in PARTS})
+    return pd.DataFrame(values | {f"{name}_contribution": _percent(values[name], parts.total) for name in PARTS})
 
 
-def interval_table(parts: Parts, drawn: Parts, level: float) -> pd.DataFrame:
+def _interval_table(parts: Parts, drawn: Parts, level: float) -> pd.DataFrame:
     """Estimates of the Gini, its parts and their contributions with standard errors and intervals."""
-    estimate, values = part_values(parts).iloc[0], part_values(drawn)
+    estimate, values = _part_values(parts).iloc[0], _part_values(drawn)
     highest = np.where(estimate.index.str.endswith("_contribution"), 100.0, 1.0)
-    lower, upper = basic_interval(estimate, values, level, 0.0, highest)
+    lower, upper = _basic_interval(estimate, values, level, 0.0, highest)
     columns = {"estimate": estimate, "std_error": values.std(), "lower": lower, "upper": upper}
     return pd.DataFrame(columns, index=estimate.index).rename_axis("part")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Dagum's decomposition of ``draws`` weightings of a sample with ``k`` groups.
+
+    Attributes
+    ----------
+    total, within, between, transvariation : ndarray, shape (draws,)
+    shares, means : ndarray, shape (draws, k)
+        Of the groups.
+    excess : ndarray, shape (draws, k, k)
+        Mean of the positive differences of the row's group over the column's.
+    """
+
+    total: np.ndarray
+    within: np.ndarray
+    between: np.ndarray
+    transvariation: np.ndarray
+    shares: np.ndarray
+    means: np.ndarray
+    excess: np.ndarray
+
+    @property
+    def group_gini(self) -> np.ndarray:
+        """Gini of each group, zero for a group of zeros; shape (draws, k)."""
+        own = np.einsum("djj->dj", self.excess)
+        return own / np.where(self.means > 0, self.means, 1.0)
+
+    @property
+    def pair_gini(self) -> np.ndarray:
+        """Gini between each two groups; shape (draws, k, k)."""
+        together = self.means[:, :, None] + self.means[:, None, :]
+        return (self.excess + self.excess.transpose(0, 2, 1)) / np.where(together > 0, together, 1.0)
+
+
+def decompose(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, k: int) -> Parts:
+    """Decompose the Gini of sorted values.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        In ascending order.
+    weights : ndarray, shape (draws, n)
+        Of any sum; each group must have some weight.
+    codes : ndarray of int, shape (n,)
+        Group of each value, from 0 to ``k - 1``.
+    k : int
+    """
+    member = np.equal.outer(codes, np.arange(k)).astype(float)
+    size = weights @ member
+    shares = size / size.sum(axis=1, keepdims=True)
+    means = (weights * values) @ member / size
+    gaps = np.diff(values)
+    excess = np.empty((len(weights), k, k))
+    # For each group h: its distribution below every value, and E(x - X_h)+ as the area under it up to x.
+    reach = np.zeros(weights.shape)
+    for h in range(k):
+        below = np.cumsum(weights * member[:, h], axis=1)[:, :-1] / size[:, [h]]
+        np.cumsum(below * gaps, axis=1, out=reach[:, 1:])
+        excess[:, :, h] = (weights * reach) @ member / size
+    return _assemble(shares, means, excess)
+
+
+def net_between(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, k: int) -> np.ndarray:
+    r"""Net between parts of one weighting under many groupings, shape (draws,).
+
+    The whole decomposition is not needed: by :math:`D_{jh} - D_{hj} = \mu_j - \mu_h`,
+
+    .. math:: G_{nb} = \sum_{j > h} |s_j p_h - p_j s_h|,
+
+    in which the values' mean, taken from each, cancels, so that values that are all the same give exactly zero.
+
+    Parameters
+    ----------
+    values, weights : ndarray, shape (n,)
+    codes : ndarray of int, shape (draws, n)
+    k : int
+    """
+    draws, income = len(codes), weights @ values
+    centred = weights * (values - values[0] - weights @ (values - values[0]) / weights.sum())
+    cell = (np.arange(draws)[:, None] * k + codes).ravel()
+    population, apart = (
+        np.bincount(cell, np.broadcast_to(share, codes.shape).ravel(), draws * k).reshape(draws, k)
+        for share in (weights / weights.sum(), centred / income)
+    )
+    crossed = apart[:, :, None] * population[:, None, :]
+    # Each pair stands twice in the matrix.
+    return np.abs(crossed - crossed.transpose(0, 2, 1)).sum(axis=(1, 2)) / 2
+
+
+def _assemble(shares: np.ndarray, means: np.ndarray, excess: np.ndarray) -> Parts:
+    overall = (shares * means).sum(axis=1)[:, None, None]
+    amount = shares[:, :, None] * shares[:, None, :] * excess / overall
+    within = np.einsum("djj->d", amount)
+    diagonal = np.arange(amount.shape[1])
+    amount[:, diagonal, diagonal] = 0.0
+    mirrored = amount.transpose(0, 2, 1)
+    # Each pair stands twice in the matrix.
+    between = np.abs(amount - mirrored).sum(axis=(1, 2)) / 2
+    transvariation = np.minimum(amount, mirrored).sum(axis=(1, 2))
+    return Parts(within + between + transvariation, within, between, transvariation, shares, means, excess)
+
+
+def _in_chunks(n: int, draws: int) -> Iterator[slice]:
+    """Yield slices of the draws small enough to be worked on at once."""
+    step = max(1, _CELLS // n)
+    for start in range(0, draws, step):
+        yield slice(start, min(start + step, draws))
+
+
+def bootstrap_counts(codes: np.ndarray, draws: int, random: np.random.Generator) -> np.ndarray:
+    """How often each observation is drawn when each group is resampled to its own size; shape (draws, n)."""
+    counts = np.empty((draws, len(codes)), dtype=np.int32)
+    for group in range(codes.max() + 1):
+        members = np.flatnonzero(codes == group)
+        size = len(members)
+        counts[:, members] = random.multinomial(size, np.full(size, 1 / size), draws)
+    return counts

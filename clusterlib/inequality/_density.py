@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_columns, check_finite
+from clusterlib.core.checks import (
+    as_floats,
+    as_names,
+    check_choice,
+    check_columns,
+    check_finite,
+    check_index,
+    check_number,
+    check_whole,
+    is_constant,
+    place_of,
+)
+from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError, UnknownNameError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 RULES = ("silverman", "scott")
 
 
-@dataclass(frozen=True)
-class KernelDensity:
-    """Kernel densities of several periods on one grid.
+@dataclass(frozen=True, eq=False)
+class KernelDensity(Result):
+    """Kernel densities of several periods on one grid (核密度估计).
 
     Attributes
     ----------
     table : DataFrame
         Tidy: the period, ``x`` and ``density``.
     by_period : DataFrame
+        What is shown for people:
         ``n``, ``bandwidth`` (in the value's unit), ``mean``, ``sd``, ``mode`` and ``height`` of the highest peak, and
         ``peaks``, the number of local maxima that reach at least ``minimum_peak`` of it.
     value : str
@@ -36,8 +54,7 @@ class KernelDensity:
     bandwidth: str | float
     minimum_peak: float
 
-    def summary(self) -> pd.DataFrame:
-        """Return the table by period."""
+    def _shown(self) -> pd.DataFrame:
         return self.by_period
 
     def wide(self) -> pd.DataFrame:
@@ -50,7 +67,7 @@ def kernel_density(
     value: str,
     by: str = "year",
     *,
-    grid: int | np.ndarray = 256,
+    grid: int | ArrayLike = 256,
     bandwidth: str | float = "silverman",
     minimum_peak: float = 0.05,
 ) -> KernelDensity:
@@ -102,6 +119,7 @@ def kernel_density(
     0.2943
     """
     samples = _samples(data, value, by)
+    check_number("minimum_peak", minimum_peak, least=0, most=1)
     widths = {period: _bandwidth(x, bandwidth) for period, x in samples.items()}
     points = _grid(samples, widths, grid)
     densities = {period: _density(x, widths[period], points) for period, x in samples.items()}
@@ -122,44 +140,57 @@ def kernel_density(
     return KernelDensity(table.droplevel(1).reset_index(), by_period, value, bandwidth, minimum_peak)
 
 
-def _samples(data: pd.DataFrame, value: str, by: str) -> dict[object, np.ndarray]:
+def _samples(data: pd.DataFrame, value: str, by: str) -> dict[Hashable, np.ndarray]:
     check_columns(data, [value])
-    check_finite(data[[value]])
-    if by not in data.columns and by not in data.index.names:
+    as_names([by], "period")
+    if data.empty:
+        raise InvalidInputError("the data have no rows")
+    values = as_floats(data, [value])
+    check_finite(values)
+    column, level = by in data.columns, by in data.index.names
+    if not column and not level:
         raise UnknownNameError("period", by, [*data.columns, *(n for n in data.index.names if n is not None)])
-    samples = {period: part.to_numpy(float) for period, part in data.groupby(by)[value]}
+    if column + level > 1 or (data.columns == by).sum() > 1:
+        raise InvalidInputError(f"{by!r} stands in the data more than once, as columns or index levels: rename one")
+    if level and data.index.nlevels == 2:
+        check_index(data if data.index.names[1] == by else data.swaplevel())
+    periods = data[by] if column else data.index.get_level_values(by)
+    missing = np.flatnonzero(periods.isna())
+    if len(missing):
+        raise InvalidInputError(
+            f"no {by} in {len(missing)} row(s), the first is {place_of(data.index[missing[0]])}: leave the rows out"
+        )
+    found = values[value].groupby(np.asarray(periods))
+    samples = {period: part.to_numpy() for period, part in found}
     for period, x in samples.items():
-        if len(x) < 2 or np.ptp(x) == 0:
+        if len(x) < 2 or is_constant(x):
             raise InvalidInputError(
-                f"{value!r} has no spread in {period} (n = {len(x)}): a density needs two different values"
+                f"{value!r} has no spread in {place_of(period)} (n = {len(x)}): a density needs two different values"
             )
     return samples
 
 
 def _bandwidth(x: np.ndarray, bandwidth: str | float) -> float:
     if isinstance(bandwidth, str):
-        if bandwidth not in RULES:
-            raise UnknownNameError("bandwidth rule", bandwidth, RULES)
+        check_choice("bandwidth rule", bandwidth, RULES)
         factor = 4 / 3 if bandwidth == "silverman" else 1.0
         return float((factor / len(x)) ** 0.2 * x.std(ddof=1))
-    if not (np.isfinite(bandwidth) and bandwidth > 0):
-        raise InvalidInputError(
-            f"bandwidth={bandwidth}: expected a positive number in the unit of the values, or a rule"
-        )
-    return float(bandwidth)
+    return check_number("bandwidth", bandwidth, least=0, open_ends=True)
 
 
-def _grid(samples: dict, widths: dict, grid: int | np.ndarray) -> np.ndarray:
-    if np.ndim(grid) > 0:
-        points = np.asarray(grid, dtype=float)
-        if not (np.isfinite(points).all() and (np.diff(points) > 0).all()):
+def _grid(samples: dict[Hashable, np.ndarray], widths: dict[Hashable, float], grid: int | ArrayLike) -> np.ndarray:
+    if isinstance(grid, (np.ndarray, list, tuple, pd.Series, pd.Index)) and np.ndim(grid) > 0:
+        try:
+            points = np.asarray(grid, dtype=float)
+        except (TypeError, ValueError):
+            points = np.array([np.nan])
+        if points.ndim != 1 or not len(points) or not (np.isfinite(points).all() and (np.diff(points) > 0).all()):
             raise InvalidInputError("grid: expected finite points in ascending order")
         return points
-    if int(grid) != grid or grid < 2:
-        raise InvalidInputError(f"grid={grid}: expected a number of points of at least two, or the points")
+    count = check_whole("grid", grid, least=2, unit="points")
     low = min(x.min() - 3 * widths[period] for period, x in samples.items())
     high = max(x.max() + 3 * widths[period] for period, x in samples.items())
-    return np.linspace(low, high, int(grid))
+    return np.linspace(low, high, count)
 
 
 def _density(x: np.ndarray, width: float, points: np.ndarray) -> np.ndarray:

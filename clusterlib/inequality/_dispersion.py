@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.results import coefficient_table
+from clusterlib.core.checks import ROUNDING, check_choice, check_level, check_whole, is_constant, place_of
+from clusterlib.core.covariance import make_covariance
+from clusterlib.core.results import Result, Test, coefficient_table, test_lines
+from clusterlib.core.within import least_squares, make_layout
 from clusterlib.errors import InvalidInputError
 from clusterlib.inequality._samples import check_balanced_panel, check_numeric_periods
 
 MEASURES = ("coefficient_of_variation", "sd_log", "sd")
 
 
-@dataclass(frozen=True)
-class SigmaConvergence:
-    """Dispersion by period, its trend, and a test of its change.
+@dataclass(frozen=True, eq=False)
+class SigmaConvergence(Result):
+    """Dispersion over time, its trend, and a test of its change (σ收敛).
 
     Attributes
     ----------
@@ -28,11 +32,11 @@ class SigmaConvergence:
         Variance in the last period over that in the first, of logarithms unless ``log`` is false.
     lower, upper : float
         Interval of the ratio.
-    statistic, p_value : float
-        Student's t of the Pitman-Morgan test that the ratio is one, two-sided.
+    test : Test
+        Pitman and Morgan's, two-sided, that the ratio is one; ``statistic`` and ``p_value`` are its own.
     first, last : float
         Periods compared.
-    units, ddof, lags : int
+    n_units, ddof, lags : int
     log : bool
     level : float
     """
@@ -42,15 +46,24 @@ class SigmaConvergence:
     variance_ratio: float
     lower: float
     upper: float
-    statistic: float
-    p_value: float
+    test: Test
     first: float
     last: float
-    units: int
+    n_units: int
     log: bool
     ddof: int
     lags: int
     level: float
+
+    @property
+    def statistic(self) -> float:
+        """Student's t of the test of the change."""
+        return self.test.statistic
+
+    @property
+    def p_value(self) -> float:
+        """Of the test of the change, two-sided."""
+        return self.test.p_value
 
     @property
     def change(self) -> pd.Series:
@@ -58,10 +71,23 @@ class SigmaConvergence:
         ends = self.by_period[list(MEASURES)].iloc[[0, -1]].to_numpy()
         return pd.Series(100 * (ends[1] / ends[0] - 1), index=list(MEASURES), name="change")
 
-    def summary(self) -> pd.DataFrame:
-        """Return first and last value, change in percent, and the trend of each measure."""
+    @property
+    def table(self) -> pd.DataFrame:
+        """First and last value, change in percent, and the trend of each measure."""
         ends = self.by_period[list(MEASURES)].iloc[[0, -1]].T.set_axis(["first", "last"], axis=1)
         return ends.assign(change=self.change).join(self.trend[["estimate", "std_error", "p_value"]])
+
+    @property
+    def footer(self) -> Mapping[str, object]:
+        """The ratio of variances with its interval and test, and what was compared."""
+        what = "variance ratio" + (" of logarithms" if self.log else "")
+        return {
+            what: f"{self.variance_ratio:.3f} [{self.lower:.3f}, {self.upper:.3f}]",
+            **test_lines([self.test]),
+            "units": self.n_units,
+            "periods": f"{self.first:g} to {self.last:g}",
+            "lags of the trend": self.lags,
+        }
 
 
 def sigma_convergence(
@@ -82,10 +108,11 @@ def sigma_convergence(
 
     Two tests. The trend regresses each measure on time, with Newey-West errors (Bartlett weights, factor
     :math:`T / (T - 2)`) and Student's t with :math:`T - 2` degrees of freedom: with a dozen periods its size is only
-    roughly right. The Pitman-Morgan test compares the variances of logs in the first and last period for the same
-    units: with :math:`r` the correlation of :math:`\ln y_T + \ln y_0` with :math:`\ln y_T - \ln y_0`,
-    :math:`t = r \sqrt{(n - 2) / (1 - r^2)}` has :math:`n - 2` degrees of freedom, exactly for normal logs, whatever
-    the correlation over time; long tails make it reject too often. Its interval for the ratio is Pitman's.
+    roughly right; of a measure that stays as it is but for rounding, slope and error are nil. The Pitman-Morgan test
+    compares the variances of logs in the first and last period for the same units: with :math:`r` the correlation of
+    :math:`\ln y_T + \ln y_0` with :math:`\ln y_T - \ln y_0`, :math:`t = r \sqrt{(n - 2) / (1 - r^2)}` has
+    :math:`n - 2` degrees of freedom, exactly for normal logs, whatever the correlation over time; long tails make it
+    reject too often. Its interval for the ratio is Pitman's.
 
     Parameters
     ----------
@@ -128,6 +155,8 @@ def sigma_convergence(
     >>> sigma_convergence(data, "income").by_period["sd_log"].round(3).tolist()
     [0.693, 0.38, 0.137]
     """
+    check_choice("log", log, (True, False))
+    check_level(level)
     frame = check_balanced_panel(data, [value], positive=True)
     periods = check_numeric_periods(frame)
     wide = frame[value].unstack(1)
@@ -135,29 +164,37 @@ def sigma_convergence(
         raise InvalidInputError(
             f"{wide.shape[0]} unit(s) and {wide.shape[1]} period(s): dispersion over time needs at least three of each"
         )
-    if not 0 <= ddof < len(wide):
-        raise InvalidInputError(f"ddof={ddof}: expected 0 or 1")
-    logs = np.log(wide)
-    flat = np.ptp(logs.to_numpy(), axis=0) == 0
+    ddof = check_whole("ddof", ddof, 0, len(wide) - 1)
+    lags = None if lags is None else check_whole("lags", lags, 0, len(periods) - 1)
+    flat = is_constant(wide.to_numpy(), axis=0)
     if flat.any():
         raise InvalidInputError(
-            f"every unit has the same {value!r} in {wide.columns[flat][0]}: no dispersion to follow"
+            f"every unit has the same {value!r} in {place_of(wide.columns[flat][0])}: no dispersion to follow"
         )
+    logs = np.log(wide)
     by_period = pd.DataFrame({"n": len(wide), "mean": wide.mean(), "sd": wide.std(ddof=ddof)})
     by_period["coefficient_of_variation"] = by_period["sd"] / by_period["mean"]
     by_period["sd_log"] = logs.std(ddof=ddof)
-    lags = int(4 * (len(periods) / 100) ** (2 / 9)) if lags is None else lags
-    if not 0 <= lags < len(periods):
-        raise InvalidInputError(f"lags={lags} of {len(periods)} periods: expected 0 to {len(periods) - 1}")
-    compared = logs if log else wide
-    test = pitman_morgan(compared.iloc[:, 0].to_numpy(), compared.iloc[:, -1].to_numpy(), level)
+    # A logarithm is no more exact than the share by which its value is rounded.
+    size = max(1.0, float(np.abs(logs.to_numpy()).max()))
+    sizes = {
+        "coefficient_of_variation": float((wide / wide.mean()).to_numpy().max()),
+        "sd_log": size,
+        "sd": float(wide.to_numpy().max()),
+    }
+    trend, lags = _trend(by_period, sizes, periods, lags, level)
+    compared, size = (logs, size) if log else (wide, sizes["sd"])
+    ratio, lower, upper, test = _pitman_morgan(*compared.iloc[:, [0, -1]].to_numpy().T, size, level)
     return SigmaConvergence(
         by_period,
-        _trend(by_period, periods, lags, level),
-        *test,
+        trend,
+        ratio,
+        lower,
+        upper,
+        test,
         first=periods[0],
         last=periods[-1],
-        units=len(wide),
+        n_units=len(wide),
         log=log,
         ddof=ddof,
         lags=lags,
@@ -165,33 +202,52 @@ def sigma_convergence(
     )
 
 
-def _trend(by_period: pd.DataFrame, periods: np.ndarray, lags: int, level: float) -> pd.DataFrame:
-    from statsmodels.regression.linear_model import OLS
+def _trend(
+    by_period: pd.DataFrame, sizes: Mapping[str, float], periods: np.ndarray, lags: int | None, level: float
+) -> tuple[pd.DataFrame, int]:
+    """Return the slope of each measure on time, and the lags of its errors.
 
+    Driscoll and Kraay's errors of a single series are Newey and West's. ``sizes`` are of the figures that a measure is
+    made from: by them it is judged whether it changes at all.
+    """
+    layout = make_layout(pd.MultiIndex.from_product([["all"], periods]), "none")
+    covariance = make_covariance("driscoll-kraay", layout, bandwidth=lags)
     # Years enter from the first one on: the slope is the same and the sums of squares stay small.
     design = np.column_stack([np.ones(len(periods)), periods - periods[0]])
-    options = {"cov_type": "HAC", "cov_kwds": {"maxlags": lags, "use_correction": True}}
-    fits = {name: OLS(by_period[name].to_numpy(), design).fit(**options) for name in MEASURES}
-    slope = pd.Series({name: fit.params[1] for name, fit in fits.items()})
-    error = pd.Series({name: fit.bse[1] for name, fit in fits.items()})
-    return coefficient_table(slope, error, len(periods) - 2, level).rename_axis("measure")
+    slope, error = pd.Series(0.0, index=MEASURES), pd.Series(0.0, index=MEASURES)
+    for name, size in sizes.items():
+        measure = by_period[name].to_numpy()
+        if np.ptp(measure) <= ROUNDING * size:
+            continue
+        fit = least_squares(measure, design, ["const", "time"])
+        meat = covariance.meat(design * fit.residuals[:, None], layout)
+        slope[name] = fit.params[1]
+        error[name] = np.sqrt(covariance.factor(2, layout) * (fit.inverse @ meat @ fit.inverse)[1, 1])
+    return coefficient_table(slope, error, len(periods) - 2, level).rename_axis("measure"), covariance.bandwidth
 
 
-def pitman_morgan(first: np.ndarray, last: np.ndarray, level: float) -> tuple[float, float, float, float, float]:
-    """Ratio of the variance of ``last`` to that of ``first``, its interval, Student's t and p value."""
+def _pitman_morgan(first: np.ndarray, last: np.ndarray, size: float, level: float) -> tuple[float, float, float, Test]:
+    """Ratio of the variance of ``last`` to that of ``first``, its interval, and the test that it is one.
+
+    ``size`` is of the figures that rounding is judged by.
+    """
     from scipy.stats import t
 
     n = len(first)
     ratio = last.var() / first.var()
     total, gap = last + first, last - first
-    # Units that all change alike leave the variance as it was.
-    still = np.ptp(gap) <= 1e-12 * np.ptp(total)
+    # Units that all change alike, or change places about the mean, leave the variance as it was.
+    still = min(np.ptp(gap), np.ptp(total)) <= ROUNDING * size
     r = 0.0 if still else np.clip(np.corrcoef(total, gap)[0, 1], -1 + 1e-15, 1 - 1e-15)
-    statistic = r * np.sqrt((n - 2) / (1 - r**2))
-    p_value = 2 * t.sf(abs(statistic), n - 2)
+    test = Test.of(
+        "Pitman-Morgan",
+        "the variance is the same in the first and the last period",
+        r * np.sqrt((n - 2) / (1 - r**2)),
+        "t",
+        n - 2,
+    )
     quantile = t.ppf((1 + level) / 2, n - 2)
     over_time = np.corrcoef(first, last)[0, 1]
     spread = 1 + 2 * (1 - over_time**2) * quantile**2 / (n - 2)
     width = np.sqrt(max(spread**2 - 1, 0.0))
-    ends = ratio * (spread - width), ratio * (spread + width)
-    return float(ratio), float(ends[0]), float(ends[1]), float(statistic), float(p_value)
+    return float(ratio), float(ratio * (spread - width)), float(ratio * (spread + width)), test

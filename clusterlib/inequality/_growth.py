@@ -2,85 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_names, check_columns
-from clusterlib.core.results import coefficient_table
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.core.alignment import align_weights, first_seen
+from clusterlib.core.checks import ROUNDING, as_names, check_choice, check_columns, check_level, check_whole
+from clusterlib.core.results import Estimates, Test
+from clusterlib.core.within import EFFECTS, demean
+from clusterlib.errors import InvalidInputError
 from clusterlib.inequality._samples import check_balanced_panel, check_numeric_periods
+
+if TYPE_CHECKING:
+    from clusterlib.core.alignment import WeightsLike
 
 METHODS = ("cross-section", "panel")
 GROWTH = "growth"
 
 
-@dataclass(frozen=True)
-class BetaConvergence:
-    """A growth regression and the convergence that it implies.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BetaConvergence(Estimates):
+    """Growth regression and the convergence that it implies (β收敛).
+
+    In ``params`` and ``table`` the initial level is ``log_<value>``, its spatial lag and those of controls
+    ``W_<name>``; ``n_periods`` counts growth rates a unit.
 
     Attributes
     ----------
-    coefficients : DataFrame
-        As :func:`clusterlib.inference.coefficient_table`; the initial level is ``log_<value>``, its spatial lag and
-        those of controls ``W_<name>``.
-    convergence : DataFrame
-        ``beta``, ``speed`` (share of the gap closed in a unit of time) and ``half_life`` (units of time):
-        ``estimate``, ``std_error`` by the delta method, ``lower``, ``upper`` as beta's interval carries over. Not
-        numbers where beta implies none.
-    beta, p_value : float
-        Coefficient of the initial level and its two-sided p value.
-    rho : float
-        Spatial autoregressive coefficient; not a number without a spatial lag.
-    unit_root : Series or None
-        Of a panel with unit effects and nothing else: ``limit``, what beta tends to with many units if nothing
-        converges, and Harris and Tzavalis' ``statistic`` and one-sided ``p_value`` against that.
-    spatial : object or None
-        Result of :func:`clusterlib.spatial_panel.spatial_panel`, with its impacts.
     r_squared : float
         Within effects; not a number for spatial models.
-    nobs, units : int
     first, last, interval : float
         Periods spanned, and time between the ends of a growth rate.
+    value : str
+    controls : tuple of str
     method, effects, cov, model : str
         ``cov`` is ``"ml"`` for spatial models, ``model`` ``"ols"`` without a spatial lag.
-    controls : tuple of str
-    level : float
+    spatial : object or None
+        Result of :func:`clusterlib.spatial_panel.spatial_panel`, with its impacts.
     """
 
-    coefficients: pd.DataFrame
-    convergence: pd.DataFrame
-    beta: float
-    p_value: float
-    rho: float
-    unit_root: pd.Series | None
-    spatial: object | None
     r_squared: float
-    nobs: int
-    units: int
     first: float
     last: float
     interval: float
+    value: str
+    controls: tuple[str, ...]
     method: str
     effects: str
     cov: str
     model: str
-    controls: tuple[str, ...]
-    level: float
+    spatial: Any = field(repr=False)
 
-    def summary(self) -> pd.DataFrame:
-        """Return beta, speed and half-life with errors and intervals."""
-        return self.convergence
+    @property
+    def coefficients(self) -> pd.DataFrame:
+        """The ``table``."""
+        return self.table
+
+    @property
+    def convergence(self) -> pd.DataFrame:
+        """What the initial level's coefficient implies.
+
+        ``beta``, ``speed`` (share of the gap closed in a unit of time) and ``half_life`` (units of time):
+        ``estimate``, ``std_error`` by the delta method, ``lower``, ``upper`` as beta's interval carries over. Not
+        numbers where beta implies none.
+        """
+        return _implied_convergence(self.table.loc[f"log_{self.value}"], self.interval)
+
+    @property
+    def beta(self) -> float:
+        """Coefficient of the initial level."""
+        return float(self.params[f"log_{self.value}"])
+
+    @property
+    def p_value(self) -> float:
+        """Of ``beta``, two-sided."""
+        return float(self.pvalues[f"log_{self.value}"])
+
+    @property
+    def rho(self) -> float:
+        """Spatial autoregressive coefficient; not a number without a spatial lag."""
+        return float(self.params.get("rho", np.nan))
+
+    @property
+    def unit_root(self) -> pd.Series | None:
+        """Test against no convergence, of a panel with unit effects and nothing else.
+
+        ``limit``, what beta tends to with many units if nothing converges, and Harris and Tzavalis' ``statistic`` and
+        one-sided ``p_value`` against that.
+        """
+        from scipy.stats import norm
+
+        if self.model != "ols" or self.controls or self.effects not in ("entity", "twoway"):
+            return None
+        rates = self.n_periods
+        limit = -3 / (rates + 1)
+        variance = 3 * (17 * rates**2 - 20 * rates + 17) / (5 * (rates - 1) * (rates + 1) ** 3)
+        statistic = np.sqrt(self.n_units / variance) * (self.interval * self.beta - limit)
+        found = {"limit": limit / self.interval, "statistic": statistic, "p_value": norm.cdf(statistic)}
+        return pd.Series(found, name="unit_root")
+
+    @property
+    def tests(self) -> Mapping[str, Test]:
+        """Harris and Tzavalis' test, where ``unit_root`` has one."""
+        found = self.unit_root
+        if found is None:
+            return {}
+        name, null = "Harris-Tzavalis", f"no convergence: beta tends to {found['limit']:.3g}"
+        return {name: Test(name, null, float(found["statistic"]), None, float(found["p_value"]), "normal")}
+
+    def _own_footer(self) -> dict[str, object]:
+        speed = self.convergence["estimate"]
+        return {
+            "R²": self.r_squared,
+            "Model 模型": self.model,
+            "Effects 效应": self.effects,
+            "Standard errors 标准误": self.cov,
+            "Speed 收敛速度": float(speed["speed"]),
+            "Half-life 半衰期": float(speed["half_life"]),
+        }
 
 
 def beta_convergence(
     data: pd.DataFrame,
     value: str,
     controls: str | Iterable[str] = (),
-    w=None,
+    w: WeightsLike | None = None,
     *,
     method: str = "cross-section",
     interval: int = 1,
@@ -118,8 +168,9 @@ def beta_convergence(
         Column, positive.
     controls : str or iterable of str
         Columns; none for absolute convergence.
-    w : Graph, array or sparse matrix, optional
-        Spatial weights over the units.
+    w : Graph, W, DataFrame or Weights, optional
+        Spatial weights over the units, aligned by label; a matrix without labels is taken in the order in which the
+        units first stand in the data.
     method : {"cross-section", "panel"}
     interval : int
         Periods in a growth rate of the panel; they do not overlap.
@@ -140,7 +191,8 @@ def beta_convergence(
     Raises
     ------
     InvalidInputError
-        For gaps, values that are not positive, too few periods, or effects in a cross-section.
+        For gaps, values that are not positive, too few periods, growth that is the same everywhere but for rounding,
+        effects in a cross-section, or options of a spatial model without weights.
     UnknownNameError
         For a column or method that does not exist.
 
@@ -160,52 +212,77 @@ def beta_convergence(
     >>> round(float(beta_convergence(data, "income").convergence.loc["speed", "estimate"]), 4)
     0.02
     """
-    controls = tuple(as_names(controls))
-    if method not in METHODS:
-        raise UnknownNameError("method", method, METHODS)
-    if method == "cross-section" and effects not in (None, "none"):
+    controls = tuple(as_names(controls, "controls"))
+    check_choice("method", method, METHODS)
+    check_level(level)
+    panel = method == "panel"
+    if not panel and effects not in (None, "none"):
         raise InvalidInputError(f"effects={effects!r}: a cross-section has one growth rate a unit; use method='panel'")
-    effects = "none" if method == "cross-section" else effects or "twoway"
-    cov = cov or ("robust" if method == "cross-section" else "cluster")
-    frame, span = _growth_frame(data, value, controls, None if method == "cross-section" else interval)
+    effects = check_choice("effects", effects or "twoway", EFFECTS) if panel else "none"
+    if w is None and (model != "sar" or bias_correction is not None):
+        raise InvalidInputError(
+            f"model={model!r}, bias_correction={bias_correction!r}: options of a spatial model, which needs w="
+        )
+    if w is not None and cov is not None:
+        raise InvalidInputError(f"cov={cov!r}: a spatial model has the errors of maximum likelihood")
+    frame, span, periods = _growth_frame(data, value, controls, interval if panel else None, effects)
+    units, rates = (len(frame.index.unique(level)) for level in (0, 1))
     regressors = [f"log_{value}", *controls]
     if w is None:
-        fit = _least_squares(frame, regressors, effects, cov, level)
+        from clusterlib.panel import fixed_effects
+
+        model, cov = "ols", cov or ("cluster" if panel else "robust")
+        fit = fixed_effects(frame, GROWTH, regressors, effects=effects, cov=cov)
+        own = {"df_inference": fit.df_inference, "r_squared": fit.r2_within, "spatial": None}
     else:
-        fit = _spatial(frame, regressors, w, model, effects, bias_correction, level)
-    row = fit["coefficients"].loc[f"log_{value}"]
-    growth_rates = frame.index.unique(1).size
-    alone = w is None and not controls and effects in ("entity", "twoway")
-    periods = check_numeric_periods(data)
+        from clusterlib.spatial_panel import spatial_panel
+
+        cov = "ml"
+        weights = align_weights(w, frame.index.unique(0), given=first_seen(data.index))
+        fit = spatial_panel(
+            frame, GROWTH, regressors, weights, model=model, effects=effects, bias_correction=bias_correction
+        )
+        own = {"loglik": fit.loglik, "n_parameters": fit.n_parameters, "r_squared": np.nan, "spatial": fit}
+    absorbed = {"none": 0, "entity": units, "time": rates, "twoway": units + rates - 1}[effects]
     return BetaConvergence(
-        **fit,
-        convergence=implied_convergence(row, span),
-        beta=float(row["estimate"]),
-        p_value=float(row["p_value"]),
-        unit_root=_unit_root(row["estimate"], span, frame.index.unique(0).size, growth_rates) if alone else None,
-        nobs=len(frame),
-        units=frame.index.unique(0).size,
+        params=fit.params,
+        covariance=fit.covariance,
+        nobs=fit.nobs,
+        n_units=units,
+        n_periods=rates,
+        df_resid=len(frame) - len(fit.params) - absorbed,
+        level=level,
+        settings={
+            "method": method,
+            "y": GROWTH,
+            "x": tuple(regressors),
+            "effects": effects,
+            "cov": cov,
+            "model": model,
+        },
         first=periods[0],
         last=periods[-1],
         interval=span,
+        value=value,
+        controls=controls,
         method=method,
         effects=effects,
-        model="ols" if w is None else model,
-        controls=controls,
-        level=level,
+        cov=cov,
+        model=model,
+        **own,
     )
 
 
 def _growth_frame(
-    data: pd.DataFrame, value: str, controls: tuple[str, ...], interval: int | None
-) -> tuple[pd.DataFrame, float]:
-    """Return growth, initial level and controls by unit and end of the growth rate, and the time that it spans."""
+    data: pd.DataFrame, value: str, controls: tuple[str, ...], interval: int | None, effects: str
+) -> tuple[pd.DataFrame, float, np.ndarray]:
+    """Return growth, initial level and controls by unit and end of the growth rate, the time it spans, all periods."""
     check_columns(data, [value, *controls])
     periods = check_numeric_periods(data)
-    step = len(periods) - 1 if interval is None else interval
-    if int(step) != step or not 1 <= step < len(periods):
-        raise InvalidInputError(f"interval={step} of {len(periods)} period(s): growth needs a first and a last one")
-    kept = periods[:: int(step)]
+    most = len(periods) - 1
+    if most < 1:
+        raise InvalidInputError(f"{len(periods)} period(s): growth needs a first and a last one")
+    kept = periods[:: most if interval is None else check_whole("interval", interval, 1, most, "periods")]
     spans = np.diff(kept)
     if np.ptp(spans) > 1e-9 * spans[0]:
         raise InvalidInputError(
@@ -215,34 +292,22 @@ def _growth_frame(
     logs = np.log(check_balanced_panel(data[at.isin(kept)], [value], positive=True)[value])
     before = logs.groupby(level=0).shift()
     table = pd.DataFrame({GROWTH: (logs - before) / spans[0], f"log_{value}": before}).dropna()
+    growth = demean(table[GROWTH].to_numpy().reshape(-1, len(kept) - 1), effects)
+    # A logarithm is no more exact than the share by which its value is rounded.
+    if np.ptp(growth) <= ROUNDING * max(1.0, float(np.abs(logs).max())) / spans[0]:
+        raise InvalidInputError(
+            f"{value!r} grows at the same rate everywhere{'' if effects == 'none' else ' but for the effects'}: there "
+            "is no growth to explain"
+        )
     if controls:
         # Those of the last period explain no growth.
         lagged = check_balanced_panel(data[at.isin(kept[:-1])], list(controls))
         following = dict(pairwise(kept))
         table = table.join(lagged.rename(index=following, level=1))
-    return table, float(spans[0])
+    return table, float(spans[0]), periods
 
 
-def _least_squares(frame: pd.DataFrame, regressors: list[str], effects: str, cov: str, level: float) -> dict:
-    from clusterlib.panel import fixed_effects
-
-    fit = fixed_effects(frame, GROWTH, regressors, effects=effects, cov=cov)
-    table = coefficient_table(fit.params, fit.std_errors, fit.df_inference, level)
-    return {"coefficients": table, "rho": np.nan, "spatial": None, "r_squared": fit.r2_within, "cov": cov}
-
-
-def _spatial(
-    frame: pd.DataFrame, regressors: list[str], w, model: str, effects: str, bias_correction: str | None, level: float
-) -> dict:
-    from clusterlib.spatial_panel import spatial_panel
-
-    fit = spatial_panel(frame, GROWTH, regressors, w, model=model, effects=effects, bias_correction=bias_correction)
-    table = coefficient_table(fit.params, fit.std_errors, level=level)
-    rho = fit.rho if "rho" in fit.params else np.nan
-    return {"coefficients": table, "rho": rho, "spatial": fit, "r_squared": np.nan, "cov": "ml"}
-
-
-def implied_convergence(row: pd.Series, span: float) -> pd.DataFrame:
+def _implied_convergence(row: pd.Series, span: float) -> pd.DataFrame:
     """Return beta, speed and half-life implied by a row of coefficients over this span of time."""
     beta, error = row["estimate"], row["std_error"]
     speed, low, high = (_speed(b, span) for b in (beta, row["upper"], row["lower"]))
@@ -268,12 +333,3 @@ def _half_life(speed: float) -> float:
     if np.isnan(speed):
         return np.nan
     return float(np.log(2) / speed) if speed > 0 else np.inf
-
-
-def _unit_root(beta: float, span: float, units: int, rates: int) -> pd.Series:
-    from scipy.stats import norm
-
-    limit = -3 / (rates + 1)
-    variance = 3 * (17 * rates**2 - 20 * rates + 17) / (5 * (rates - 1) * (rates + 1) ** 3) if rates > 1 else np.nan
-    statistic = np.sqrt(units / variance) * (span * beta - limit)
-    return pd.Series({"limit": limit / span, "statistic": statistic, "p_value": norm.cdf(statistic)}, name="unit_root")

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.core.checks import as_names, check_choice
+from clusterlib.core.results import Result
+from clusterlib.errors import InvalidInputError
 from clusterlib.inequality._samples import Sample, check_sample
+
+if TYPE_CHECKING:
+    from clusterlib.inequality._samples import Entries
 
 MEASURES = ("T", "L")
 
 
-def gini(values, weights=None, *, correction: bool = False) -> float:
+def gini(values: Entries, weights: Entries | None = None, *, correction: bool = False) -> float:
     r"""Gini coefficient (基尼系数) of a population.
 
     .. math:: G = \frac{\sum_i \sum_j p_i p_j |x_i - x_j|}{2 \mu}
               = \frac{1}{\mu} \sum_{i=1}^{n-1} P_i (1 - P_i) \, (x_{(i+1)} - x_{(i)})
 
     with :math:`P_i` the cumulative weight up to the :math:`i`-th smallest value. Takes :math:`O(n \log n)`. Every term
-    is positive, so equal values give exactly zero. It is the population's index, without a factor for the size of
-    the sample; an integer weight counts as that many rows.
+    is positive, so values that are equal but for rounding give exactly zero. It is the population's index, without a
+    factor for the size of the sample; an integer weight counts as that many rows.
 
     Parameters
     ----------
@@ -55,6 +61,7 @@ def gini(values, weights=None, *, correction: bool = False) -> float:
     >>> round(gini([1, 2], weights=[3, 1]), 12)
     0.15
     """
+    check_choice("correction", correction, (False, True))
     sample = check_sample(values, weights=weights)
     n = len(sample.amounts)
     if correction and sample.weighted:
@@ -72,12 +79,15 @@ def gini_of(sample: Sample) -> float:
     return float((share * (1 - share)) @ np.diff(sample.amounts[order]) / sample.mean)
 
 
-@dataclass(frozen=True)
-class Theil:
-    """Theil's measures with their parts.
+@dataclass(frozen=True, eq=False)
+class Theil(Result):
+    """Theil's T and L within and between groups (泰尔指数分解).
 
     Attributes
     ----------
+    table : DataFrame
+        By measure: ``total``, ``within`` and ``between``, and both parts in percent of the total, which are not numbers
+        where there is no inequality to share.
     T, T_within, T_between, L, L_within, L_between : float
         Theil's T and L (mean logarithmic deviation) and their parts, which sum to them; not a number for a measure
         that was not asked for.
@@ -100,8 +110,9 @@ class Theil:
     n: int
     weighted: bool
 
-    def summary(self) -> pd.DataFrame:
-        """Return total, within and between of each measure, and both parts in percent of the total."""
+    @property
+    def table(self) -> pd.DataFrame:
+        """Total, within and between of each measure, and both parts in percent of the total."""
         rows = {}
         for name in self.measures:
             total, within, between = (getattr(self, name + part) for part in ("", "_within", "_between"))
@@ -112,8 +123,19 @@ class Theil:
             within_contribution=100 * table["within"] / whole, between_contribution=100 * table["between"] / whole
         )
 
+    @property
+    def footer(self) -> Mapping[str, object]:
+        """How many observations in how many groups, and whether they are weighted."""
+        return {"n": self.n, "groups": len(self.by_group), "weighted": self.weighted}
 
-def theil(values, groups=None, weights=None, *, measures: Iterable[str] = MEASURES) -> Theil:
+
+def theil(
+    values: Entries,
+    groups: Entries | None = None,
+    weights: Entries | None = None,
+    *,
+    measures: str | Iterable[str] = MEASURES,
+) -> Theil:
     r"""Theil's T and L (泰尔指数) and their parts within and between groups.
 
     With :math:`p_g` the share of group :math:`g` in the weights and :math:`s_g = p_g \mu_g / \mu` in the total,
@@ -122,7 +144,9 @@ def theil(values, groups=None, weights=None, *, measures: Iterable[str] = MEASUR
                  = \sum_g s_g T_g + \sum_g s_g \ln \frac{\mu_g}{\mu}, \\
               L &= \sum_i p_i \ln \frac{\mu}{x_i} = \sum_g p_g L_g + \sum_g p_g \ln \frac{\mu}{\mu_g}.
 
-    In T :math:`0 \ln 0 = 0`; L is infinite with a zero and is refused.
+    In T :math:`0 \ln 0 = 0`; L is infinite with a zero and is refused. The totals and the between parts are added up
+    from terms that are not negative, such as :math:`r \ln r - (r - 1)` with :math:`r = x_i / \mu`, which sum to the
+    same and do not cancel where values hardly differ.
 
     Parameters
     ----------
@@ -157,51 +181,49 @@ def theil(values, groups=None, weights=None, *, measures: Iterable[str] = MEASUR
     >>> round(result.T, 4), result.T_within, round(result.T_between, 4)
     (0.1308, 0.0, 0.1308)
     """
-    measures = tuple(dict.fromkeys([measures] if isinstance(measures, str) else measures))
+    measures = tuple(dict.fromkeys(as_names(measures, "measures")))
+    if not measures:
+        raise InvalidInputError("measures: expected 'T', 'L' or both, got none")
     for name in measures:
-        if name not in MEASURES:
-            raise UnknownNameError("measure of Theil", name, MEASURES)
+        check_choice("measure of Theil", name, MEASURES)
     sample = check_sample(values, groups, weights)
     if "L" in measures and (sample.amounts == 0).any():
         raise InvalidInputError("L is infinite with a value of zero: leave zeros out, or ask for measures='T' alone")
-    total = {name: _total(sample, name) for name in measures}
-    table = _by_group(sample, measures)
-    parts = {f"{m}{part}": math.fsum(table[f"{m}{part}"]) for m in measures for part in ("_within", "_between")}
-    empty = dict.fromkeys(["T", "T_within", "T_between", "L", "L_within", "L_between"], math.nan)
-    return Theil(
-        **{**empty, **total, **parts},
-        by_group=table,
-        measures=measures,
-        n=len(sample.amounts),
-        weighted=sample.weighted,
-    )
-
-
-def _total(sample: Sample, measure: str) -> float:
-    from scipy.special import xlogy
-
-    relative = sample.amounts / sample.mean
-    terms = xlogy(relative, relative) if measure == "T" else -np.log(relative)
-    return float(sample.weights @ terms / sample.weights.sum())
-
-
-def _by_group(sample: Sample, measures: tuple[str, ...]) -> pd.DataFrame:
-    from scipy.special import xlogy
-
-    k = len(sample.names)
+    k, mu = len(sample.names), sample.mean
     weight = np.bincount(sample.codes, sample.weights, k)
     share = weight / weight.sum()
-    mean = np.bincount(sample.codes, sample.weights * sample.amounts, k) / weight
-    income = share * mean / sample.mean
+    mean = _group_means(sample, weight)
+    scale = np.where(mean > 0, mean, 1.0)[sample.codes]
+    income = share * mean / mu
     table = pd.DataFrame(
         {"n": sample.counts, "mean": mean, "population_share": share, "income_share": income}, index=sample.names
     )
-    # A group of zeros has no share of the total and no inequality of its own.
-    relative = sample.amounts / np.where(mean > 0, mean, 1.0)[sample.codes]
-    if "T" in measures:
-        own = np.bincount(sample.codes, sample.weights * xlogy(relative, relative), k) / weight
-        table = table.assign(T=own, T_within=income * own, T_between=xlogy(income, mean / sample.mean))
-    if "L" in measures:
-        own = np.bincount(sample.codes, -sample.weights * np.log(relative), k) / weight
-        table = table.assign(L=own, L_within=share * own, L_between=-share * np.log(mean / sample.mean))
-    return table
+    found = dict.fromkeys(["T", "T_within", "T_between", "L", "L_within", "L_between"], math.nan)
+    for name in measures:
+        own = np.bincount(sample.codes, sample.weights * _terms(sample.amounts, scale, name), k) / weight
+        # A group of zeros has no share of the total and no inequality of its own.
+        own[mean == 0] = 0.0
+        within = own * (income if name == "T" else share)
+        between = share * _terms(mean, mu, name)
+        # Of a group the between part is of either sign: the terms that sum to nothing belong to it.
+        apart = between + (share * (mean - mu) / mu if name == "T" else -share * (mean - mu) / mu)
+        table = table.assign(**{name: own, f"{name}_within": within, f"{name}_between": apart})
+        found[name] = float(sample.weights @ _terms(sample.amounts, mu, name) / sample.weights.sum())
+        found |= {f"{name}_within": math.fsum(within), f"{name}_between": math.fsum(between)}
+    return Theil(**found, by_group=table, measures=measures, n=len(sample.amounts), weighted=sample.weighted)
+
+
+def _group_means(sample: Sample, weight: np.ndarray) -> np.ndarray:
+    """Weighted mean of each group, exact where its amounts are all the same."""
+    first = np.empty(len(sample.names))
+    first[sample.codes[::-1]] = sample.amounts[::-1]
+    apart = sample.weights * (sample.amounts - first[sample.codes])
+    return first + np.bincount(sample.codes, apart, len(first)) / weight
+
+
+def _terms(amounts: np.ndarray, scale: np.ndarray | float, measure: str) -> np.ndarray:
+    r"""Terms of T or L, none of them negative: :math:`r \ln r - (r - 1)` and :math:`r - 1 - \ln r`."""
+    from scipy.special import xlog1py
+
+    apart = (amounts - scale) / scale
+    return xlog1py(amounts / scale, apart) - apart if measure == "T" else apart - np.log1p(apart)

@@ -1,14 +1,31 @@
-"""Samples that indices of inequality take: values, weights and groups, checked and aligned."""
+"""What measures of inequality take: samples with weights and groups, and balanced panels, checked and aligned."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_balanced, check_panel
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.core.checks import (
+    as_float_series,
+    check_balanced,
+    check_columns,
+    check_finite,
+    check_index,
+    check_panel,
+    is_constant,
+    place_of,
+)
+from clusterlib.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    # One entry an observation; with an index it is aligned by it.
+    Entries = ArrayLike | pd.Series | Mapping[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -24,6 +41,32 @@ class Sample:
     names: pd.Index
     weighted: bool
 
+    @classmethod
+    def of(cls, amounts: np.ndarray, weights: np.ndarray | None, groups: pd.Series | None, where: str = "") -> Sample:
+        """Return the sample of checked amounts; those that are the same but for rounding are made the same.
+
+        Raises
+        ------
+        InvalidInputError
+            For a missing group, and amounts that are all zero or too large or small to be added up.
+        """
+        codes, names = np.zeros(len(amounts), int), pd.Index([0])
+        if groups is not None:
+            codes, names = pd.factorize(pd.Series(np.asarray(groups)))
+            if (codes < 0).any():
+                raise InvalidInputError(f"no group: {_first(groups, codes < 0)}; name one or leave it out")
+        if not amounts.any():
+            raise InvalidInputError(f"every value is zero{where}: inequality relative to a mean of zero is not defined")
+        if is_constant(amounts):
+            amounts = np.full(len(amounts), amounts[0])
+        shares = np.ones(len(amounts)) if weights is None else weights
+        sample = cls(amounts, shares, codes, pd.Index(names, name="group"), weights is not None)
+        with np.errstate(over="ignore", invalid="ignore"):
+            sums = np.array([shares.sum(), shares @ amounts])
+        if not (np.isfinite(sums) & (sums > 0)).all():
+            raise InvalidInputError(f"values or weights too large or too small to be added up{where}: use another unit")
+        return sample
+
     @property
     def counts(self) -> np.ndarray:
         """Observations in each group."""
@@ -31,79 +74,79 @@ class Sample:
 
     @property
     def mean(self) -> float:
-        """Weighted mean of the amounts."""
-        return float(self.weights @ self.amounts / self.weights.sum())
+        """Weighted mean of the amounts, exact where they are all the same."""
+        first = self.amounts[0]
+        return float(first + self.weights @ (self.amounts - first) / self.weights.sum())
 
 
-def _aligned(what: str, other, values):
-    """Return ``other`` as an array in the order of ``values``: by index where both have one, else by position."""
-    if isinstance(other, pd.Series) and isinstance(values, pd.Series) and not other.index.equals(values.index):
-        if other.index.has_duplicates or values.index.has_duplicates:
-            raise InvalidInputError(f"{what}: its index differs from that of the values and has entries twice")
-        missing = values.index.difference(other.index)
+def _first(values: pd.Series, bad: np.ndarray) -> str:
+    return f"{int(bad.sum())} of {len(bad)}, the first at {place_of(values.index[int(np.argmax(bad))])}"
+
+
+def _series(what: str, given: Any) -> tuple[pd.Series, bool]:
+    """Return entries as a Series, and whether they have labels of their own."""
+    if isinstance(given, pd.DataFrame) and given.shape[1] == 1:
+        given = given.iloc[:, 0]
+    if isinstance(given, pd.Series):
+        return given, True
+    if isinstance(given, Mapping):
+        return pd.Series(dict(given)), True
+    one_each = isinstance(given, (list, tuple, range, np.ndarray, pd.Index, pd.api.extensions.ExtensionArray))
+    if not one_each or getattr(given, "ndim", 1) != 1:
+        got = f"shape {given.shape}" if isinstance(given, (np.ndarray, pd.DataFrame)) else f"a {type(given).__name__}"
+        raise InvalidInputError(f"{what}: expected one entry an observation, got {got}")
+    return pd.Series(given), False
+
+
+def _numbers(what: str, entries: pd.Series) -> pd.Series:
+    entries = entries.infer_objects()
+    check_columns(entries.to_frame(what), [what])
+    return as_float_series(entries).rename(what)
+
+
+def _beside(what: str, given: Any, values: pd.Series, labelled: bool) -> pd.Series:
+    """Return entries in the order of the values: by index where both have one, else by position."""
+    entries, own = _series(what, given)
+    if isinstance(given, Mapping) and not labelled:
+        raise InvalidInputError(f"{what}: a mapping is aligned by labels, and the values have none: use a Series")
+    if own and labelled and not entries.index.equals(values.index):
+        for index in (entries.index, values.index):
+            if index.has_duplicates or index.to_frame().isna().any(axis=None):
+                raise InvalidInputError(
+                    f"{what}: its index differs from that of the values, and has missing entries or entries twice"
+                )
+        missing = values.index.difference(entries.index, sort=False)
         if len(missing):
-            raise InvalidInputError(f"{what}: none for {len(missing)} value(s), the first is {missing[0]}")
-        other = other.reindex(values.index)
-    array = np.asarray(other)
-    if array.shape != (len(values),):
-        raise InvalidInputError(f"{what}: expected {len(values)} entries, one a value, got shape {array.shape}")
-    return array
+            raise InvalidInputError(f"{what}: none for {len(missing)} value(s), the first is {place_of(missing[0])}")
+        entries = entries.reindex(values.index)
+    if len(entries) != len(values):
+        raise InvalidInputError(f"{what}: expected {len(values)} entries, one a value, got {len(entries)}")
+    return entries.set_axis(values.index)
 
 
-def _first_bad(values, bad: np.ndarray) -> str:
-    place = int(np.flatnonzero(bad)[0])
-    at = values.index[place] if isinstance(values, pd.Series) else f"position {place}"
-    return f"{int(bad.sum())} of {len(bad)}, the first at {at}"
+def check_amounts(amounts: pd.Series, weights: pd.Series | None = None) -> None:
+    """Raise InvalidInputError naming the first value or weight of which no inequality can be measured.
 
-
-def _numbers(what: str, array) -> np.ndarray:
-    try:
-        return np.asarray(array, dtype=float)
-    except (TypeError, ValueError):
-        raise InvalidInputError(f"{what}: expected numbers") from None
-
-
-def check_values(values) -> np.ndarray:
-    """Return values of which inequality can be measured: finite, not negative, not all zero.
-
-    Raises
-    ------
-    InvalidInputError
-        Naming the first value that is none.
+    Parameters
+    ----------
+    amounts : Series
+        Must be finite and not negative.
+    weights : Series, optional
+        Must be finite and positive.
     """
-    array = _numbers("values", values)
-    if array.ndim != 1 or len(array) == 0:
-        raise InvalidInputError(f"values: expected one number an observation, got shape {array.shape}")
-    bad = ~np.isfinite(array)
-    if bad.any():
-        raise InvalidInputError(f"values missing or infinite: {_first_bad(values, bad)}; leave them out")
-    if (array < 0).any():
+    check_finite(amounts.to_frame(), "leave it out")
+    negative = amounts.to_numpy() < 0
+    if negative.any():
         raise InvalidInputError(
-            f"negative values: {_first_bad(values, array < 0)}; an index relative to the mean has no meaning for them"
+            f"negative values: {_first(amounts, negative)}; an index relative to the mean has no meaning for them"
         )
-    if not array.any():
-        raise InvalidInputError("every value is zero: inequality relative to a mean of zero is not defined")
-    return array
+    if weights is not None:
+        bad = ~(np.isfinite(weights.to_numpy()) & (weights.to_numpy() > 0))
+        if bad.any():
+            raise InvalidInputError(f"weights must be positive: {_first(weights, bad)} is not; leave it out")
 
 
-def check_weights(values, weights) -> np.ndarray:
-    """Return weights as floats, ones if ``weights`` is None.
-
-    Raises
-    ------
-    InvalidInputError
-        For a weight that is missing, infinite, zero or negative.
-    """
-    if weights is None:
-        return np.ones(len(values))
-    array = _numbers("weights", _aligned("weights", weights, values))
-    bad = ~(np.isfinite(array) & (array > 0))
-    if bad.any():
-        raise InvalidInputError(f"weights must be positive: {_first_bad(values, bad)} is not; leave it out")
-    return array
-
-
-def check_sample(values, groups=None, weights=None) -> Sample:
+def check_sample(values: Entries, groups: Entries | None = None, weights: Entries | None = None) -> Sample:
     """Check values, weights and groups, and align them; without groups all are in one.
 
     Raises
@@ -111,17 +154,18 @@ def check_sample(values, groups=None, weights=None) -> Sample:
     InvalidInputError
         For values or weights that cannot be used, or a missing group.
     """
-    array = check_values(values)
-    shares = check_weights(values, weights)
-    labels = np.zeros(len(array), dtype=int) if groups is None else _aligned("groups", groups, values)
-    codes, names = pd.factorize(pd.Series(labels))
-    if (codes < 0).any():
-        raise InvalidInputError(f"no group: {_first_bad(values, codes < 0)}; name one or leave it out")
-    return Sample(array, shares, codes, pd.Index(names, name="group"), weights is not None)
+    entries, labelled = _series("values", values)
+    if len(entries) == 0:
+        raise InvalidInputError("values: expected one entry an observation, got none")
+    amounts = _numbers("values", entries)
+    shares = None if weights is None else _numbers("weights", _beside("weights", weights, amounts, labelled))
+    check_amounts(amounts, shares)
+    labels = None if groups is None else _beside("groups", groups, amounts, labelled)
+    return Sample.of(amounts.to_numpy(), None if shares is None else shares.to_numpy(), labels)
 
 
-def check_balanced_panel(data: pd.DataFrame, names, *, positive: bool = False) -> pd.DataFrame:
-    """Return columns of a panel in which every unit has every period, sorted; all positive where logs are taken.
+def check_balanced_panel(data: pd.DataFrame, names: Iterable[str], *, positive: bool = False) -> pd.DataFrame:
+    """Return columns of a panel in which every unit has every period, sorted; the first positive where logs are taken.
 
     Raises
     ------
@@ -131,19 +175,21 @@ def check_balanced_panel(data: pd.DataFrame, names, *, positive: bool = False) -
         If a name is not a column.
     """
     frame = check_panel(data, names)
+    if frame.empty:
+        raise InvalidInputError("the panel has no rows")
     check_balanced(frame)
     if positive:
         first = frame.iloc[:, 0]
         if (first <= 0).any():
-            place = first.index[(first <= 0).to_numpy()][0]
+            unit, period = first.index[(first <= 0).to_numpy()][0]
             raise InvalidInputError(
-                f"{first.name!r} is {first[place]:g} for {place[0]} in {place[1]}: logarithms need positive values; "
-                "leave the unit out"
+                f"{first.name!r} is {first[unit, period]:g} for {place_of(unit)} in {place_of(period)}: logarithms "
+                "need positive values; leave the unit out"
             )
     return frame
 
 
-def check_numeric_periods(frame: pd.DataFrame) -> np.ndarray:
+def check_numeric_periods(data: pd.DataFrame) -> np.ndarray:
     """Return the periods of a panel as numbers, such as years.
 
     Raises
@@ -151,36 +197,7 @@ def check_numeric_periods(frame: pd.DataFrame) -> np.ndarray:
     InvalidInputError
         If they are none.
     """
-    if frame.index.nlevels != 2:
-        raise InvalidInputError(f"expected an index of two levels, unit and time, got {frame.index.nlevels}")
-    periods = frame.index.unique(1)
+    periods = check_index(data).unique(1)
     if not pd.api.types.is_numeric_dtype(periods):
         raise InvalidInputError(f"periods such as {periods[0]!r}: expected numbers, such as years")
     return np.sort(periods.to_numpy(float))
-
-
-def unit_groups(frame: pd.DataFrame, groups, data: pd.DataFrame) -> pd.Series:
-    """Return the group of each unit of a panel, from a column of ``data`` or a mapping by unit.
-
-    Raises
-    ------
-    UnknownNameError
-        If ``groups`` names no column.
-    InvalidInputError
-        For a unit without a group, or in two of them.
-    """
-    units = frame.index.unique(0)
-    if isinstance(groups, str):
-        if groups not in data.columns:
-            raise UnknownNameError("column of groups", groups, data.columns)
-        labels = data[groups].groupby(level=0)
-        several = labels.nunique()
-        if (several > 1).any():
-            raise InvalidInputError(f"{several.idxmax()} is in more than one group over time: a unit keeps its group")
-        labels = labels.first()
-    else:
-        labels = pd.Series(groups)
-    labels = labels.reindex(units)
-    if labels.isna().any():
-        raise InvalidInputError(f"no group for unit {labels.index[labels.isna()][0]}: name one or leave the unit out")
-    return labels
