@@ -15,7 +15,7 @@ from scipy.stats import norm
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.inequality import _clubs as clubs
 from clusterlib.inequality import club_convergence, log_t_test
-from clusterlib.inequality._log_t import CRITICAL_VALUE, first_kept, long_run_variance, statistic_of
+from clusterlib.inequality._clubs import CRITICAL_VALUE, _first_kept as first_kept, _long_run_variance as long_run_variance, _statistic as statistic_of
 
 REFERENCE = Path(__file__).parent / "reference"
 ANSWERS = json.loads((REFERENCE / "expected" / "clubs_produc.json").read_text(encoding="utf-8"))

@@ -14,8 +14,8 @@ from scipy.stats import t
 
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.inequality import beta_convergence, sigma_convergence
-from clusterlib.inequality._dispersion import pitman_morgan
-from clusterlib.inequality._growth import implied_convergence
+from clusterlib.inequality._dispersion import _pitman_morgan as pitman_morgan
+from clusterlib.inequality._growth import _implied_convergence as implied_convergence
 from clusterlib.spatial_panel import spatial_panel
 
 REFERENCE = Path(__file__).parent / "reference"

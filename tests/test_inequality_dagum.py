@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.inequality import _dagum_parts as dagum_parts
+from clusterlib.inequality import _dagum as dagum_parts
 from clusterlib.inequality import dagum_gini, dagum_gini_by, gini
 from clusterlib.paths import get_project
 

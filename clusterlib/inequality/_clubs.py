@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import ROUNDING, check_choice, check_number, check_whole, is_constant, place_of, snap
+from clusterlib.core.checks import ROUNDING, check_number, check_whole, is_constant, place_of, snap
 from clusterlib.core.results import Result, Test, test_lines
-from clusterlib.errors import InvalidInputError
-from clusterlib.inequality._samples import check_balanced_panel
+from clusterlib.errors import ClusterlibWarning, InvalidInputError
+from clusterlib.inequality._samples import check_balanced_panel, check_flag
 
 # One-sided, 5 per cent, of the standard normal distribution, to the two decimals that the authors use.
 CRITICAL_VALUE = -1.65
@@ -79,7 +80,8 @@ def log_t_test(
     Parameters
     ----------
     data : DataFrame
-        Indexed by (unit, period), balanced in ``value``; at least six periods.
+        Indexed by (unit, period), balanced in ``value``; at least six periods, counted as evenly spaced, with a warning
+        where they are numbers that are not.
     value : str
         Column, positive, also in logarithms where they are taken: in yuan, say, not in shares.
     log : bool
@@ -170,7 +172,7 @@ class ClubConvergence(Result):
     @property
     def footer(self) -> Mapping[str, object]:
         """The test of all units together, and what made the clubs."""
-        return test_lines([self.overall]) | super().footer
+        return {**test_lines([self.overall]), **super().footer}
 
     def paths(self) -> pd.DataFrame:
         """Return the mean relative transition of each club, one row a period."""
@@ -237,7 +239,7 @@ def club_convergence(
     >>> club_convergence(data, "level", log=False).membership.tolist()
     [1, 1, 1, 1, 2, 2, 2, 2]
     """
-    check_choice("merge", merge, (True, False))
+    merge = check_flag("merge", merge)
     check_number("sieve", sieve)
     paths = _transition_matrix(data, value, log=log, smoothing=smoothing)
     _check_trim(paths.shape[1], trim)
@@ -268,7 +270,7 @@ def club_convergence(
 
 def _transition_matrix(data: pd.DataFrame, value: str, *, log: bool, smoothing: float | None) -> pd.DataFrame:
     """Return logarithms or levels, smoothed where asked for, one row a unit and one column a period."""
-    check_choice("log", log, (True, False))
+    log = check_flag("log", log)
     frame = check_balanced_panel(data, [value], positive=log)
     wide = frame[value].unstack(1)
     if wide.shape[0] < 2 or wide.shape[1] < 6:
@@ -276,17 +278,22 @@ def _transition_matrix(data: pd.DataFrame, value: str, *, log: bool, smoothing: 
             f"{wide.shape[0]} unit(s) and {wide.shape[1]} period(s): the log t test needs at least two units and six "
             "periods"
         )
-    wide = np.log(wide) if log else wide
-    if smoothing is not None:
-        wide = _smooth(wide, check_number("smoothing", smoothing, least=0, open_ends=True))
-    if (wide <= 0).any(axis=None):
-        unit, period = wide.stack().idxmin()
-        raise InvalidInputError(
-            f"{value!r}{' in logarithms' if log else ''} is not positive for {place_of(unit)} in {place_of(period)}: "
-            "transitions relative to a mean have no meaning; use a smaller unit of measurement, or log=False for an "
-            "index"
+    if pd.api.types.is_numeric_dtype(wide.columns) and not is_constant(np.diff(wide.columns.to_numpy(float))):
+        warnings.warn(
+            "periods are not evenly spaced: the log t test counts them as if they were", ClusterlibWarning, stacklevel=3
         )
-    return wide
+    paths = wide.apply(np.log) if log else wide
+    if smoothing is not None:
+        paths = _smooth(paths, check_number("smoothing", smoothing, least=0, open_ends=True))
+    flat = paths.to_numpy()
+    if (flat <= 0).any():
+        row, column = divmod(int(flat.argmin()), flat.shape[1])
+        raise InvalidInputError(
+            f"{value!r}{' in logarithms' if log else ''} is not positive for {place_of(paths.index[row])} in "
+            f"{place_of(paths.columns[column])}: transitions relative to a mean have no meaning; use a smaller unit of "
+            "measurement, or log=False for an index"
+        )
+    return paths
 
 
 def _smooth(wide: pd.DataFrame, penalty: float) -> pd.DataFrame:

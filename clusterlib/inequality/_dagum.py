@@ -24,7 +24,7 @@ from clusterlib.core.resampling import coarse_note, exceedance_p, shuffled, stre
 from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
 from clusterlib.inequality._indices import gini_of
-from clusterlib.inequality._samples import Sample, check_amounts, check_balanced_panel, check_sample
+from clusterlib.inequality._samples import Sample, check_amounts, check_balanced_panel, check_sample, group_codes
 
 if TYPE_CHECKING:
     from clusterlib.inequality._samples import Entries
@@ -274,8 +274,8 @@ def dagum_gini_by(
     frame = check_balanced_panel(data, [value] if weights is None else [value, weights])
     check_amounts(frame[value], None if weights is None else frame[weights])
     labels = _unit_groups(groups, panel_index(frame), data)
-    resamples = _draw(pd.factorize(labels)[0], draws, seed) if draws else None
-    period_name = frame.index.names[1] or "period"
+    resamples = _draw(group_codes(labels)[0], draws, seed) if draws else None
+    period_name = str(frame.index.names[1] or "period")
     found = {}
     for period, part in frame.groupby(level=1):
         shares = None if weights is None else part[weights].to_numpy()

@@ -160,8 +160,9 @@ def _samples(data: pd.DataFrame, value: str, by: str) -> dict[Hashable, np.ndarr
         raise InvalidInputError(
             f"no {by} in {len(missing)} row(s), the first is {place_of(data.index[missing[0]])}: leave the rows out"
         )
-    found = values[value].groupby(np.asarray(periods))
-    samples = {period: part.to_numpy() for period, part in found}
+    samples: dict[Hashable, np.ndarray] = {
+        period: part.to_numpy() for period, part in values[value].groupby(pd.Index(periods))
+    }
     for period, x in samples.items():
         if len(x) < 2 or is_constant(x):
             raise InvalidInputError(

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import ROUNDING, check_choice, check_level, check_whole, is_constant, place_of
+from clusterlib.core.checks import ROUNDING, check_level, check_whole, is_constant, place_of
 from clusterlib.core.covariance import make_covariance
 from clusterlib.core.results import Result, Test, coefficient_table, test_lines
 from clusterlib.core.within import least_squares, make_layout
 from clusterlib.errors import InvalidInputError
-from clusterlib.inequality._samples import check_balanced_panel, check_numeric_periods
+from clusterlib.inequality._samples import check_balanced_panel, check_flag, check_numeric_periods
 
 MEASURES = ("coefficient_of_variation", "sd_log", "sd")
 
@@ -155,7 +155,7 @@ def sigma_convergence(
     >>> sigma_convergence(data, "income").by_period["sd_log"].round(3).tolist()
     [0.693, 0.38, 0.137]
     """
-    check_choice("log", log, (True, False))
+    log = check_flag("log", log)
     check_level(level)
     frame = check_balanced_panel(data, [value], positive=True)
     periods = check_numeric_periods(frame)
@@ -171,7 +171,7 @@ def sigma_convergence(
         raise InvalidInputError(
             f"every unit has the same {value!r} in {place_of(wide.columns[flat][0])}: no dispersion to follow"
         )
-    logs = np.log(wide)
+    logs = wide.apply(np.log)
     by_period = pd.DataFrame({"n": len(wide), "mean": wide.mean(), "sd": wide.std(ddof=ddof)})
     by_period["coefficient_of_variation"] = by_period["sd"] / by_period["mean"]
     by_period["sd_log"] = logs.std(ddof=ddof)
@@ -183,8 +183,8 @@ def sigma_convergence(
         "sd": float(wide.to_numpy().max()),
     }
     trend, lags = _trend(by_period, sizes, periods, lags, level)
-    compared, size = (logs, size) if log else (wide, sizes["sd"])
-    ratio, lower, upper, test = _pitman_morgan(*compared.iloc[:, [0, -1]].to_numpy().T, size, level)
+    compared, size = (logs.to_numpy(), size) if log else (wide.to_numpy(), sizes["sd"])
+    ratio, lower, upper, test = _pitman_morgan(compared[:, 0], compared[:, -1], size, level)
     return SigmaConvergence(
         by_period,
         trend,

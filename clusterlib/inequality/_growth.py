@@ -70,7 +70,7 @@ class BetaConvergence(Estimates):
         ``estimate``, ``std_error`` by the delta method, ``lower``, ``upper`` as beta's interval carries over. Not
         numbers where beta implies none.
         """
-        return _implied_convergence(self.table.loc[f"log_{self.value}"], self.interval)
+        return _implied_convergence(self.table.T[f"log_{self.value}"], self.interval)
 
     @property
     def beta(self) -> float:
@@ -216,23 +216,30 @@ def beta_convergence(
     check_choice("method", method, METHODS)
     check_level(level)
     panel = method == "panel"
-    if not panel and effects not in (None, "none"):
+    default = "twoway" if panel else "none"
+    chosen: str = default if effects is None else check_choice("effects", effects, EFFECTS)
+    if not panel and chosen != "none":
         raise InvalidInputError(f"effects={effects!r}: a cross-section has one growth rate a unit; use method='panel'")
-    effects = check_choice("effects", effects or "twoway", EFFECTS) if panel else "none"
+    if not isinstance(model, str) or not (bias_correction is None or isinstance(bias_correction, str)):
+        raise InvalidInputError(
+            "model, bias_correction: expected words, as clusterlib.spatial_panel.spatial_panel has them"
+        )
     if w is None and (model != "sar" or bias_correction is not None):
         raise InvalidInputError(
             f"model={model!r}, bias_correction={bias_correction!r}: options of a spatial model, which needs w="
         )
     if w is not None and cov is not None:
         raise InvalidInputError(f"cov={cov!r}: a spatial model has the errors of maximum likelihood")
-    frame, span, periods = _growth_frame(data, value, controls, interval if panel else None, effects)
+    frame, span, periods = _growth_frame(data, value, controls, interval if panel else None, chosen)
     units, rates = (len(frame.index.unique(level)) for level in (0, 1))
     regressors = [f"log_{value}", *controls]
     if w is None:
         from clusterlib.panel import fixed_effects
 
-        model, cov = "ols", cov or ("cluster" if panel else "robust")
-        fit = fixed_effects(frame, GROWTH, regressors, effects=effects, cov=cov)
+        model = "ols"
+        if cov is None:
+            cov = "cluster" if panel else "robust"
+        fit = fixed_effects(frame, GROWTH, regressors, effects=chosen, cov=cov)
         own = {"df_inference": fit.df_inference, "r_squared": fit.r2_within, "spatial": None}
     else:
         from clusterlib.spatial_panel import spatial_panel
@@ -240,10 +247,10 @@ def beta_convergence(
         cov = "ml"
         weights = align_weights(w, frame.index.unique(0), given=first_seen(data.index))
         fit = spatial_panel(
-            frame, GROWTH, regressors, weights, model=model, effects=effects, bias_correction=bias_correction
+            frame, GROWTH, regressors, weights, model=model, effects=chosen, bias_correction=bias_correction
         )
         own = {"loglik": fit.loglik, "n_parameters": fit.n_parameters, "r_squared": np.nan, "spatial": fit}
-    absorbed = {"none": 0, "entity": units, "time": rates, "twoway": units + rates - 1}[effects]
+    absorbed = {"none": 0, "entity": units, "time": rates, "twoway": units + rates - 1}[chosen]
     return BetaConvergence(
         params=fit.params,
         covariance=fit.covariance,
@@ -266,7 +273,7 @@ def beta_convergence(
         value=value,
         controls=controls,
         method=method,
-        effects=effects,
+        effects=chosen,
         cov=cov,
         model=model,
         **own,
@@ -289,7 +296,7 @@ def _growth_frame(
             f"periods are not evenly spaced: {spans.min():g} to {spans.max():g} apart; growth rates would not compare"
         )
     at = data.index.get_level_values(1)
-    logs = np.log(check_balanced_panel(data[at.isin(kept)], [value], positive=True)[value])
+    logs = check_balanced_panel(data[at.isin(kept)], [value], positive=True)[value].apply(np.log)
     before = logs.groupby(level=0).shift()
     table = pd.DataFrame({GROWTH: (logs - before) / spans[0], f"log_{value}": before}).dropna()
     growth = demean(table[GROWTH].to_numpy().reshape(-1, len(kept) - 1), effects)

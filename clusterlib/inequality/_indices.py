@@ -13,7 +13,7 @@ import pandas as pd
 from clusterlib.core.checks import as_names, check_choice
 from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
-from clusterlib.inequality._samples import Sample, check_sample
+from clusterlib.inequality._samples import Sample, check_flag, check_sample
 
 if TYPE_CHECKING:
     from clusterlib.inequality._samples import Entries
@@ -61,7 +61,7 @@ def gini(values: Entries, weights: Entries | None = None, *, correction: bool = 
     >>> round(gini([1, 2], weights=[3, 1]), 12)
     0.15
     """
-    check_choice("correction", correction, (False, True))
+    correction = check_flag("correction", correction)
     sample = check_sample(values, weights=weights)
     n = len(sample.amounts)
     if correction and sample.weighted:

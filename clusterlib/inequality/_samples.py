@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,6 @@ from clusterlib.core.checks import (
     as_float_series,
     check_balanced,
     check_columns,
-    check_finite,
     check_index,
     check_panel,
     is_constant,
@@ -50,11 +50,7 @@ class Sample:
         InvalidInputError
             For a missing group, and amounts that are all zero or too large or small to be added up.
         """
-        codes, names = np.zeros(len(amounts), int), pd.Index([0])
-        if groups is not None:
-            codes, names = pd.factorize(pd.Series(np.asarray(groups)))
-            if (codes < 0).any():
-                raise InvalidInputError(f"no group: {_first(groups, codes < 0)}; name one or leave it out")
+        codes, names = (np.zeros(len(amounts), int), pd.Index([0])) if groups is None else group_codes(groups)
         if not amounts.any():
             raise InvalidInputError(f"every value is zero{where}: inequality relative to a mean of zero is not defined")
         if is_constant(amounts):
@@ -72,15 +68,35 @@ class Sample:
         """Observations in each group."""
         return np.bincount(self.codes, minlength=len(self.names))
 
-    @property
+    @cached_property
     def mean(self) -> float:
         """Weighted mean of the amounts, exact where they are all the same."""
         first = self.amounts[0]
         return float(first + self.weights @ (self.amounts - first) / self.weights.sum())
 
 
+def group_codes(groups: pd.Series) -> tuple[np.ndarray, pd.Index]:
+    """Return the number of each label in the order in which they first stand, and the labels.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming the first that is missing.
+    """
+    try:
+        codes, names = pd.factorize(np.asarray(groups))
+    except TypeError:
+        raise InvalidInputError("groups: expected one label an observation, got lists or the like") from None
+    if (codes < 0).any():
+        raise InvalidInputError(f"no group: {_first(groups, codes < 0)}; name one or leave it out")
+    return codes, pd.Index(names)
+
+
 def _first(values: pd.Series, bad: np.ndarray) -> str:
-    return f"{int(bad.sum())} of {len(bad)}, the first at {place_of(values.index[int(np.argmax(bad))])}"
+    row = int(np.argmax(bad))
+    default = isinstance(values.index, pd.RangeIndex) and values.index.name is None
+    place = f"position {row}" if default else place_of(values.index[row])
+    return f"{int(bad.sum())} of {len(bad)}, the first at {place}"
 
 
 def _series(what: str, given: Any) -> tuple[pd.Series, bool]:
@@ -91,17 +107,18 @@ def _series(what: str, given: Any) -> tuple[pd.Series, bool]:
         return given, True
     if isinstance(given, Mapping):
         return pd.Series(dict(given)), True
-    one_each = isinstance(given, (list, tuple, range, np.ndarray, pd.Index, pd.api.extensions.ExtensionArray))
-    if not one_each or getattr(given, "ndim", 1) != 1:
-        got = f"shape {given.shape}" if isinstance(given, (np.ndarray, pd.DataFrame)) else f"a {type(given).__name__}"
+    one = isinstance(given, (list, tuple, range, np.ndarray, pd.Index, pd.api.extensions.ExtensionArray))
+    if not one or isinstance(given, pd.MultiIndex) or getattr(given, "ndim", 1) != 1:
+        got = f"shape {np.shape(given)}" if hasattr(given, "shape") else f"a {type(given).__name__}"
         raise InvalidInputError(f"{what}: expected one entry an observation, got {got}")
     return pd.Series(given), False
 
 
 def _numbers(what: str, entries: pd.Series) -> pd.Series:
-    entries = entries.infer_objects()
-    check_columns(entries.to_frame(what), [what])
-    return as_float_series(entries).rename(what)
+    if not (isinstance(entries.dtype, np.dtype) and entries.dtype.kind in "fiub"):
+        entries = entries.infer_objects()
+        check_columns(entries.to_frame(what), [what])
+    return as_float_series(entries)
 
 
 def _beside(what: str, given: Any, values: pd.Series, labelled: bool) -> pd.Series:
@@ -111,9 +128,10 @@ def _beside(what: str, given: Any, values: pd.Series, labelled: bool) -> pd.Seri
         raise InvalidInputError(f"{what}: a mapping is aligned by labels, and the values have none: use a Series")
     if own and labelled and not entries.index.equals(values.index):
         for index in (entries.index, values.index):
-            if index.has_duplicates or index.to_frame().isna().any(axis=None):
+            missing = any(index.get_level_values(level).hasnans for level in range(index.nlevels))
+            if missing or index.has_duplicates:
                 raise InvalidInputError(
-                    f"{what}: its index differs from that of the values, and has missing entries or entries twice"
+                    f"{what}: its index differs from that of the values and has entries twice, or missing ones"
                 )
         missing = values.index.difference(entries.index, sort=False)
         if len(missing):
@@ -121,7 +139,7 @@ def _beside(what: str, given: Any, values: pd.Series, labelled: bool) -> pd.Seri
         entries = entries.reindex(values.index)
     if len(entries) != len(values):
         raise InvalidInputError(f"{what}: expected {len(values)} entries, one a value, got {len(entries)}")
-    return entries.set_axis(values.index)
+    return entries if own or not labelled else entries.set_axis(values.index)
 
 
 def check_amounts(amounts: pd.Series, weights: pd.Series | None = None) -> None:
@@ -134,11 +152,13 @@ def check_amounts(amounts: pd.Series, weights: pd.Series | None = None) -> None:
     weights : Series, optional
         Must be finite and positive.
     """
-    check_finite(amounts.to_frame(), "leave it out")
-    negative = amounts.to_numpy() < 0
-    if negative.any():
+    values = amounts.to_numpy()
+    bad = ~np.isfinite(values)
+    if bad.any():
+        raise InvalidInputError(f"values missing or infinite: {_first(amounts, bad)}; leave them out")
+    if (values < 0).any():
         raise InvalidInputError(
-            f"negative values: {_first(amounts, negative)}; an index relative to the mean has no meaning for them"
+            f"negative values: {_first(amounts, values < 0)}; an index relative to the mean has no meaning for them"
         )
     if weights is not None:
         bad = ~(np.isfinite(weights.to_numpy()) & (weights.to_numpy() > 0))
@@ -187,6 +207,13 @@ def check_balanced_panel(data: pd.DataFrame, names: Iterable[str], *, positive: 
                 "need positive values; leave the unit out"
             )
     return frame
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return a truth value."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidInputError(f"{name}: expected True or False, got a {type(value).__name__}")
+    return bool(value)
 
 
 def check_numeric_periods(data: pd.DataFrame) -> np.ndarray:
