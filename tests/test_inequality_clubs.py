@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.inequality import _clubs as clubs
+from clusterlib.errors import ClusterlibWarning, InvalidInputError, UnknownNameError
 from clusterlib.inequality import club_convergence, log_t_test
-from clusterlib.inequality._clubs import CRITICAL_VALUE, _first_kept as first_kept, _long_run_variance as long_run_variance, _statistic as statistic_of
+from clusterlib.inequality._clubs import _long_run_variance
 
+CRITICAL_VALUE = -1.65
 REFERENCE = Path(__file__).parent / "reference"
 ANSWERS = json.loads((REFERENCE / "expected" / "clubs_produc.json").read_text(encoding="utf-8"))
 CASES = [name for name, answer in ANSWERS.items() if isinstance(answer, dict)]
@@ -68,6 +68,7 @@ def test_regression_is_that_of_the_definition(produc):
     slope, _ = np.polyfit(np.log(t), y, 1)
     test = log_t_test(produc, "prod", trim=0.3)
     assert test.slope == pytest.approx(slope, rel=1e-9)
+    assert test.nobs == 12 and test.n_periods == 17 and test.n_units == 48
     assert test.observations == 12 and test.periods == 17 and test.units == 48
     np.testing.assert_allclose(test.variation, variation, rtol=1e-12)
     assert test.p_value == pytest.approx(norm.cdf(test.slope / test.std_error))
@@ -82,17 +83,15 @@ def test_long_run_variance_is_the_quadratic_spectral_sum_of_autocovariances():
         x = 6 * np.pi * lag / bandwidth / 5
         weight = 3 / x**2 * (np.sin(x) / x - np.cos(x))
         total += 2 * weight * sum(residuals[i] * residuals[i + lag] for i in range(5 - lag))
-    assert long_run_variance(residuals) == pytest.approx(total / 5, rel=1e-12)
+    assert _long_run_variance(residuals) == pytest.approx(total / 5, rel=1e-12)
 
 
-def test_first_period_of_the_regression_follows_the_share_left_out():
-    assert [first_kept(n, r) for n, r in ((34, 1 / 3), (10, 0.3), (17, 0.3), (9, 0.3), (100, 0.29))] == [
-        12,
-        4,
-        6,
-        3,
-        30,
-    ]
+@pytest.mark.parametrize(
+    ("periods", "trim", "first"), [(34, 1 / 3, 12), (10, 0.3, 4), (17, 0.3, 6), (9, 0.3, 3), (100, 0.29, 30)]
+)
+def test_first_period_of_the_regression_follows_the_share_left_out(periods, trim, first):
+    test = log_t_test(factor_model(np.ones(3), periods, 0.4, seed=0), "level", log=False, trim=trim)
+    assert test.nobs == periods - first + 1
 
 
 def test_clubs_put_in_are_found():
@@ -185,7 +184,7 @@ def test_units_alike_in_a_period_leave_it_out_and_always_alike_have_converged():
     t = np.arange(1, 13)
     gap = 1 / t
     gap[6] = 0
-    assert log_t_test(frame(np.array([5 + gap, 5 - gap])), "level", log=False).observations == 8
+    assert log_t_test(frame(np.array([5 + gap, 5 - gap])), "level", log=False).nobs == 8
     same = log_t_test(frame(np.array([5 + 0 * t, 5 + 0 * t])), "level", log=False)
     assert same.converges and np.isnan(same.slope)
     parting = frame(np.array([5 + 0.1 * (t - 1), 5 - 0.1 * (t - 1)]))
@@ -215,19 +214,74 @@ def test_units_are_ordered_by_their_last_value_or_by_the_mean_of_several():
 def test_the_bound_of_the_sieve_is_raised_until_the_club_converges(seed):
     data = walks(seed, 25)
     logs = np.log(data["level"].unstack()).to_numpy()
-    order = np.argsort(-logs[:, -1])
-    core = clubs._core(logs, order, 0.3)
+    order = [int(unit) for unit in np.argsort(-logs[:, -1])]
+
+    def statistic(units):
+        return log_t_test(data.loc[sorted(units)], "level").statistic
+
+    start = next(i for i in range(24) if statistic(order[i : i + 2]) > CRITICAL_VALUE)
+    sizes = {}
+    for size in range(2, 26 - start):
+        sizes[size] = statistic(order[start : start + size])
+        if sizes[size] <= CRITICAL_VALUE:
+            del sizes[size]
+            break
+    core = order[start : start + max(sizes, key=sizes.get)]
     others = [unit for unit in order if unit not in core]
-    alone = {unit: statistic_of(logs[[*core, unit]], 0.3) for unit in others}
+    alone = {unit: statistic([*core, unit]) for unit in others}
 
     def club(bound):
         return sorted([*core, *(unit for unit in others if alone[unit] > bound)])
 
     bounds = [0.0, *sorted(value for value in alone.values() if value > 0)]
-    expected = next(club(bound) for bound in bounds if statistic_of(logs[club(bound)], 0.3) > CRITICAL_VALUE)
+    expected = next(club(bound) for bound in bounds if statistic(club(bound)) > CRITICAL_VALUE)
     assert len(core) < len(expected) < len(club(0.0))
     first = club_convergence(data, "level", merge=False).membership
     assert first.index[first == 1].tolist() == expected
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-16, 1e-14])
+def test_units_alike_but_for_rounding_in_a_period_leave_it_out_as_units_alike_do(noise):
+    t = np.arange(1, 13)
+    gap = 1 / t
+    gap[6] = 0
+    paths = np.array([5 + gap, 5 - gap, 5 + gap / 2])
+    paths[:, 6] += 5 * noise * np.array([1, -1, 0])
+    test = log_t_test(frame(paths), "level", log=False)
+    assert test.nobs == 8 and test.variation[7] == 0
+    # What is left is the regression of the other periods alone.
+    left = np.array([4, 5, 6, 8, 9, 10, 11, 12])
+    y = np.log(test.variation[1] / test.variation[left]) - 2 * np.log(np.log(left))
+    assert test.slope == pytest.approx(np.polyfit(np.log(left), y, 1)[0], rel=1e-9)
+
+
+def test_units_alike_but_for_rounding_throughout_have_converged():
+    random = np.random.default_rng(0)
+    alike = frame(0.3 * (1 + 1e-15 * random.integers(-1, 2, (4, 12))) + np.zeros((4, 12)))
+    result = club_convergence(alike, "level", log=False)
+    assert result.converges and np.isnan(result.overall.slope) and (result.membership == 1).all()
+
+
+def test_a_gap_that_closes_just_as_the_regression_expects_has_a_slope_of_nil():
+    t = np.arange(1, 21)
+    # H_1 / H_t is then the square of log t but for a factor.
+    gap = np.where(t == 1, 1.0, 0.5 / np.log(np.maximum(t, 2)))
+    test = log_t_test(frame(np.array([5 + gap, 5 - gap])), "level", log=False)
+    assert (test.slope, test.statistic) == (0, 0) and test.converges
+
+
+def test_periods_with_a_gap_are_counted_with_a_warning(produc):
+    with pytest.warns(ClusterlibWarning, match="not evenly spaced"):
+        test = log_t_test(produc[produc.index.get_level_values("year") != 1975], "prod")
+    assert test.n_periods == 16
+
+
+def test_results_say_what_they_found(produc):
+    result = club_convergence(produc, "prod")
+    pd.testing.assert_frame_equal(result.table, result.clubs)
+    assert "俱乐部收敛" in result.summary() and "Log t test" in result.summary()
+    assert result.overall.table.loc["log t", "units"] == 48
+    assert "log t" in result.overall._repr_html_()
 
 
 @pytest.mark.parametrize("method", [log_t_test, club_convergence])
@@ -249,7 +303,7 @@ def test_panels_without_an_answer_are_refused_with_the_place(method):
         method(data, "level", trim=0.8)
     with pytest.raises(InvalidInputError, match=r"trim=0.01"):
         method(data, "level", trim=0.01)
-    with pytest.raises(InvalidInputError, match=r"smoothing=-1"):
+    with pytest.raises(InvalidInputError, match=r"smoothing=-1: expected a positive number"):
         method(data, "level", smoothing=-1)
     with pytest.raises(UnknownNameError, match="'levels'"):
         method(data, "levels")

@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from libpysal.graph import Graph
+from scipy.sparse import csr_array
 from scipy.stats import t
 
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.errors import ClusterlibWarning, InvalidInputError, UnknownNameError
 from clusterlib.inequality import beta_convergence, sigma_convergence
-from clusterlib.inequality._dispersion import _pitman_morgan as pitman_morgan
-from clusterlib.inequality._growth import _implied_convergence as implied_convergence
 from clusterlib.spatial_panel import spatial_panel
+from clusterlib.tables import regression_table
 
 REFERENCE = Path(__file__).parent / "reference"
 CLOSED_FORM = 1e-10
@@ -43,6 +44,12 @@ def simulated(speed: float, units: int = 60, years: int = 10, noise: float = 0.0
         logs.append(5 + (logs[-1] - 5) * np.exp(-speed) + noise * random.normal(size=units))
     index = pd.MultiIndex.from_product([range(units), range(2010, 2011 + years)], names=["unit", "year"])
     return pd.DataFrame({"income": np.exp(np.column_stack(logs).ravel())}, index=index)
+
+
+def logs_of(*periods: np.ndarray) -> pd.DataFrame:
+    """A panel of which these are the logarithms, period by period."""
+    index = pd.MultiIndex.from_product([range(len(periods[0])), range(len(periods))], names=["unit", "year"])
+    return pd.DataFrame({"income": np.exp(np.column_stack(periods).ravel())}, index=index)
 
 
 def test_dispersion_of_the_states_equals_r(produc):
@@ -78,16 +85,17 @@ def test_interval_of_the_ratio_leaves_out_one_just_when_the_test_rejects(seed, l
     random = np.random.default_rng(seed)
     first = random.normal(size=9)
     last = random.uniform(0.3, 3) * first + random.normal(size=9)
-    ratio, lower, upper, statistic, p_value = pitman_morgan(first, last, level)
-    assert lower < ratio < upper
-    assert (p_value < 1 - level) == (not lower < 1 < upper)
-    assert (statistic > 0) == (ratio > 1)
+    result = sigma_convergence(logs_of(first, random.normal(size=9), last), "income", level=level)
+    assert result.lower < result.variance_ratio < result.upper
+    assert (result.p_value < 1 - level) == (not result.lower < 1 < result.upper)
+    assert (result.statistic > 0) == (result.variance_ratio > 1)
+    assert result.variance_ratio == pytest.approx(last.var() / first.var(), rel=1e-9)
 
 
 def test_the_test_of_a_dispersion_that_stays_keeps_its_level():
     random = np.random.default_rng(2)
     draws = random.multivariate_normal([0, 0], [[1, 0.9], [0.9, 1]], size=(1000, 12))
-    rejected = sum(pitman_morgan(x[:, 0], x[:, 1], 0.95)[4] < 0.05 for x in draws)
+    rejected = sum(sigma_convergence(logs_of(x[:, 0], x[:, 0], x[:, 1]), "income").p_value < 0.05 for x in draws)
     assert 30 <= rejected <= 72
 
 
@@ -122,7 +130,7 @@ def test_dispersion_does_not_depend_on_the_unit_and_takes_the_divisor_asked_for(
     for name in ("coefficient_of_variation", "sd_log"):
         np.testing.assert_allclose(scaled.by_period[name], first.by_period[name], rtol=1e-10)
         np.testing.assert_allclose(whole.by_period[name] * (60 / 59) ** 0.5, first.by_period[name], rtol=1e-12)
-    assert first.summary().loc["sd_log", "change"] == pytest.approx(100 * np.expm1(-0.5), abs=3)
+    assert first.table.loc["sd_log", "change"] == pytest.approx(100 * np.expm1(-0.5), abs=3)
 
 
 @pytest.mark.parametrize(("cov", "name"), [("classical", "se_ols"), ("robust", "se_HC1")])
@@ -135,7 +143,8 @@ def test_absolute_convergence_of_the_states_equals_r(produc, cov, name):
     assert result.r_squared == pytest.approx(SHARED["r2"], rel=CLOSED_FORM)
     assert result.convergence.loc["speed", "estimate"] == pytest.approx(SHARED["speed"], rel=CLOSED_FORM)
     assert result.convergence.loc["half_life", "estimate"] == pytest.approx(SHARED["half_life"], rel=CLOSED_FORM)
-    assert (result.nobs, result.units, result.first, result.last, result.interval) == (48, 48, 1970, 1986, 16)
+    assert (result.nobs, result.n_units, result.first, result.last, result.interval) == (48, 48, 1970, 1986, 16)
+    assert (result.units, result.n_periods, result.df_resid) == (48, 1, 46)
 
 
 def test_intervals_and_p_values_are_those_of_students_t_in_the_cross_section_and_the_panel(produc):
@@ -192,28 +201,34 @@ def test_the_cross_section_needs_its_ends_and_the_controls_of_its_beginning_alon
 
 
 def test_speed_and_half_life_have_the_errors_of_the_delta_method():
-    row = pd.Series({"estimate": -0.02, "std_error": 0.004, "lower": -0.028, "upper": -0.012})
-    table, step = implied_convergence(row, 10.0), 1e-6
+    result, step = beta_convergence(simulated(0.03, units=30, noise=0.05), "income"), 1e-6
+    row, table = result.table.loc["log_income"], result.convergence
 
     def speed(beta):
         return -np.log(1 + 10 * beta) / 10
 
-    slope = (speed(-0.02 + step) - speed(-0.02 - step)) / (2 * step)
-    assert table.loc["speed", "std_error"] == pytest.approx(abs(slope) * 0.004, rel=1e-6)
-    slope = (np.log(2) / speed(-0.02 + step) - np.log(2) / speed(-0.02 - step)) / (2 * step)
-    assert table.loc["half_life", "std_error"] == pytest.approx(abs(slope) * 0.004, rel=1e-6)
-    assert table.loc["speed", ["lower", "upper"]].tolist() == pytest.approx([speed(-0.012), speed(-0.028)])
-    ends = [np.log(2) / speed(-0.028), np.log(2) / speed(-0.012)]
+    beta, error = row["estimate"], row["std_error"]
+    slope = (speed(beta + step) - speed(beta - step)) / (2 * step)
+    assert table.loc["speed", "std_error"] == pytest.approx(abs(slope) * error, rel=1e-6)
+    slope = (np.log(2) / speed(beta + step) - np.log(2) / speed(beta - step)) / (2 * step)
+    assert table.loc["half_life", "std_error"] == pytest.approx(abs(slope) * error, rel=1e-6)
+    assert table.loc["speed", ["lower", "upper"]].tolist() == pytest.approx([speed(row["upper"]), speed(row["lower"])])
+    ends = [np.log(2) / speed(row["lower"]), np.log(2) / speed(row["upper"])]
     assert table.loc["half_life", ["lower", "upper"]].tolist() == pytest.approx(ends)
 
 
 def test_divergence_has_no_half_life_and_more_than_full_convergence_no_speed():
-    apart = implied_convergence(pd.Series({"estimate": 0.01, "std_error": 0.01, "lower": -0.01, "upper": 0.03}), 10.0)
+    random = np.random.default_rng(0)
+    start = random.normal(3, 0.5, 20)
+    result = beta_convergence(logs_of(start, 1.01 * start + 0.1 * random.normal(size=20)), "income")
+    apart, row = result.convergence, result.table.loc["log_income"]
+    assert row["lower"] < 0 < row["estimate"]
     assert apart.loc["speed", "estimate"] < 0
     assert np.isinf(apart.loc["half_life", "estimate"]) and np.isnan(apart.loc["half_life", "std_error"])
     assert apart.loc["half_life", "lower"] == pytest.approx(np.log(2) / apart.loc["speed", "upper"])
-    beyond = implied_convergence(pd.Series({"estimate": -0.2, "std_error": 0.1, "lower": -0.4, "upper": -0.0}), 10.0)
-    assert beyond.loc[["speed", "half_life"], ["estimate", "std_error"]].isna().all(axis=None)
+    beyond = beta_convergence(logs_of(start, 6 - start + 0.1 * random.normal(size=20)), "income")
+    assert beyond.beta == pytest.approx(-2, abs=0.2)
+    assert beyond.convergence.loc[["speed", "half_life"], ["estimate", "std_error"]].isna().all(axis=None)
 
 
 def test_the_speed_put_in_is_found_in_the_cross_section_and_with_effects():
@@ -333,7 +348,7 @@ def test_impossible_options_are_refused(produc):
         sigma_convergence(produc.loc[["OHIO", "IOWA"]], "prod")
     with pytest.raises(InvalidInputError, match=r"ddof=48"):
         sigma_convergence(produc, "prod", ddof=48)
-    with pytest.raises(InvalidInputError, match="lags=17 of 17 periods"):
+    with pytest.raises(InvalidInputError, match="lags=17: expected a whole number from 0 to 16"):
         sigma_convergence(produc, "prod", lags=17)
     with pytest.raises(UnknownNameError, match="method 'pannel'"):
         beta_convergence(produc, "prod", method="pannel")
@@ -344,3 +359,106 @@ def test_impossible_options_are_refused(produc):
     uneven = produc[produc.index.get_level_values("year") != 1971]
     with pytest.raises(InvalidInputError, match="not evenly spaced: 1 to 2"):
         beta_convergence(uneven, "prod", method="panel")
+
+
+def test_the_trend_of_a_measure_equals_least_squares_with_newey_wests_errors(produc):
+    from statsmodels.regression.linear_model import OLS
+
+    for lags in (None, 0, 3):
+        result = sigma_convergence(produc, "prod", lags=lags)
+        design = np.column_stack([np.ones(17), np.arange(17)])
+        for name, row in result.trend.iterrows():
+            fit = OLS(result.by_period[name].to_numpy(), design).fit(
+                cov_type="HAC", cov_kwds={"maxlags": 2 if lags is None else lags, "use_correction": True}
+            )
+            assert row["estimate"] == pytest.approx(fit.params[1], rel=1e-9)
+            assert row["std_error"] == pytest.approx(fit.bse[1], rel=1e-9)
+            assert row["p_value"] == pytest.approx(2 * t.sf(abs(fit.params[1] / fit.bse[1]), 15), rel=1e-8)
+
+
+def test_dispersion_that_stays_but_for_rounding_has_no_trend_and_no_change():
+    data = simulated(0.0, noise=0.0)
+    data["income"] *= 1.1 ** (data.index.get_level_values("year") - 2010)
+    result = sigma_convergence(data, "income")
+    # What rounding leaves had a trend with a p value of its own.
+    assert result.trend.loc[["coefficient_of_variation", "sd_log"], ["estimate", "std_error"]].eq(0).all(axis=None)
+    assert result.trend.loc[["coefficient_of_variation", "sd_log"], "p_value"].isna().all()
+    assert result.trend.loc["sd", "p_value"] < 0.01
+    assert (result.statistic, result.p_value) == (0, 1)
+
+
+def test_units_that_change_places_about_the_mean_leave_the_variance_as_it_was():
+    logs = 3 + 0.1 * np.arange(6)
+    result = sigma_convergence(logs_of(logs, logs, 6.5 - logs), "income")
+    assert result.variance_ratio == pytest.approx(1)
+    assert (result.statistic, result.p_value) == (0, 1)
+
+
+def test_a_period_without_dispersion_but_for_rounding_is_refused(produc):
+    flat = produc.copy()
+    years = flat.index.get_level_values("year") == 1975
+    flat.loc[years, "prod"] = np.where(np.arange(years.sum()) % 2, 0.1 + 0.2, 0.3)
+    with pytest.raises(InvalidInputError, match="the same 'prod' in 1975: no dispersion to follow"):
+        sigma_convergence(flat, "prod")
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "panel"}, {"method": "panel", "effects": "none"}, {"w": "ring"}])
+def test_growth_alike_but_for_rounding_is_refused(options, produc):
+    start = np.random.default_rng(1).normal(3, 0.7, 48)
+    data = logs_of(*(start + 0.1 * year for year in range(6)))
+    if "w" in options:
+        options = {"w": ring(48)}
+    with pytest.raises(InvalidInputError, match="'income' grows at the same rate everywhere"):
+        beta_convergence(data, "income", **options)
+
+
+def test_an_initial_level_alike_but_for_rounding_is_refused():
+    random = np.random.default_rng(0)
+    start = np.log(np.where(np.arange(12) % 2, 0.1 + 0.2, 0.3))
+    with pytest.raises(InvalidInputError, match="log_income is the same in every row"):
+        beta_convergence(logs_of(start, start + random.normal(size=12)), "income")
+
+
+def test_weights_are_aligned_by_label_and_a_matrix_follows_the_data(produc):
+    units = produc.index.unique(0)
+    random = np.random.default_rng(0)
+    dense = ring(48)
+    right = beta_convergence(produc, "prod", w=dense)
+    mixed = random.permutation(48)
+    labelled = pd.DataFrame(dense, index=units, columns=units)
+    graph = Graph.from_sparse(csr_array(dense), ids=units.tolist())
+    for w in (labelled, labelled.iloc[mixed, mixed], graph, graph.to_W(), csr_array(dense)):
+        assert beta_convergence(produc, "prod", w=w).rho == pytest.approx(right.rho, rel=1e-6)
+    shuffled = produc.loc[units[mixed]]
+    assert beta_convergence(shuffled, "prod", w=labelled).rho == pytest.approx(right.rho, rel=1e-6)
+    with pytest.warns(ClusterlibWarning, match="the order in which the units first stand in the data"):
+        result = beta_convergence(shuffled, "prod", w=dense[np.ix_(mixed, mixed)])
+    assert result.rho == pytest.approx(right.rho, rel=1e-6)
+    with pytest.raises(InvalidInputError, match="have values but no weights"):
+        beta_convergence(produc, "prod", w=labelled.iloc[1:, 1:])
+
+
+def test_growth_regressions_speak_the_protocol_of_estimates(produc):
+    result = beta_convergence(produc, "prod", method="panel")
+    pd.testing.assert_frame_equal(result.table, result.coefficients)
+    np.testing.assert_allclose(result.std_errors**2, np.diag(result.covariance))
+    pd.testing.assert_frame_equal(result.conf_int(0.95), result.table[["lower", "upper"]])
+    assert (result.nobs, result.n_units, result.n_periods) == (768, 48, 16)
+    assert result.df_resid == 768 - 1 - 48 - 16 + 1 and result.df_inference == 47
+    test = result.tests["Harris-Tzavalis"]
+    assert (test.statistic, test.p_value) == tuple(result.unit_root[["statistic", "p_value"]])
+    assert "Half-life 半衰期" in result.footer and "Harris-Tzavalis" in result.summary()
+    spatial = beta_convergence(produc, "prod", w=ring(48))
+    assert (spatial.loglik, spatial.n_parameters) == (spatial.spatial.loglik, spatial.spatial.n_parameters)
+    assert spatial.bic == pytest.approx(spatial.spatial.bic) and not spatial.tests
+    assert regression_table({"(1)": result, "(2)": spatial}, digits=4).shape[1] == 3
+
+
+def test_options_that_would_be_ignored_are_refused(produc):
+    for options in ({"model": "sdm"}, {"bias_correction": "lee-yu"}):
+        with pytest.raises(InvalidInputError, match="options of a spatial model, which needs w="):
+            beta_convergence(produc, "prod", **options)
+    with pytest.raises(InvalidInputError, match="cov='robust': a spatial model"):
+        beta_convergence(produc, "prod", w=ring(48), cov="robust")
+    with pytest.raises(InvalidInputError, match="'growth' is a name of the regression's own"):
+        beta_convergence(produc.assign(growth=1.0), "prod", "growth")

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.inequality import _dagum as dagum_parts
-from clusterlib.inequality import dagum_gini, dagum_gini_by, gini
+from clusterlib.inequality import _dagum, dagum_gini, dagum_gini_by, gini
 from clusterlib.paths import get_project
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -213,7 +212,7 @@ def test_intervals_stay_in_range_and_cover_the_population_parts():
 
 def test_resamples_keep_the_size_of_every_group_and_draw_all_alike():
     codes = np.repeat([1, 0, 2], [1, 5, 8])
-    counts = dagum_parts.bootstrap_counts(codes, 4000, np.random.default_rng(0))
+    counts = _dagum.bootstrap_counts(codes, 4000, np.random.default_rng(0))
     for group, size in ((0, 5), (1, 1), (2, 8)):
         members = counts[:, codes == group]
         assert (members.sum(axis=1) == size).all()
@@ -225,8 +224,8 @@ def test_the_net_between_part_alone_is_that_of_the_whole_decomposition():
     random = np.random.default_rng(5)
     values, weights = np.sort(random.lognormal(size=40)), random.uniform(0.5, 2, 40)
     labels = random.permuted(np.tile(np.arange(40) % 4, (20, 1)), axis=1)
-    whole = [dagum_parts.decompose(values, weights[None], codes, 4).between[0] for codes in labels]
-    np.testing.assert_allclose(dagum_parts.net_between(values, weights, labels, 4), whole, rtol=1e-12)
+    whole = [_dagum.decompose(values, weights[None], codes, 4).between[0] for codes in labels]
+    np.testing.assert_allclose(_dagum.net_between(values, weights, labels, 4), whole, rtol=1e-12)
 
 
 def test_permutation_p_equals_the_share_over_all_orders_of_the_labels():
@@ -241,7 +240,7 @@ def test_weights_stay_with_their_rows_in_both_kinds_of_draw():
     random = np.random.default_rng(8)
     values, weights, groups = random.lognormal(size=12), random.integers(1, 4, 12), np.repeat(["a", "b", "c"], 4)
     result = dagum_gini(values, groups, weights, draws=400, seed=2)
-    counts = dagum_parts.bootstrap_counts(
+    counts = _dagum.bootstrap_counts(
         pd.factorize(groups)[0], 400, np.random.default_rng(np.random.SeedSequence(2).spawn(2)[0])
     )
     totals = [gini(np.repeat(values, count * weights)) for count in counts]
@@ -253,7 +252,7 @@ def test_same_seed_gives_the_same_draws_however_they_are_cut_up(monkeypatch):
     random = np.random.default_rng(0)
     arguments = random.lognormal(size=40), random.integers(0, 3, 40)
     first = dagum_gini(*arguments, draws=99, seed=5)
-    monkeypatch.setattr(dagum_parts, "_CELLS", 40 * 7)
+    monkeypatch.setattr(_dagum, "_CELLS", 40 * 7)
     second, other = (dagum_gini(*arguments, draws=99, seed=seed) for seed in (5, 6))
     pd.testing.assert_frame_equal(first.intervals, second.intervals)
     assert first.p_between == second.p_between
@@ -304,16 +303,27 @@ def test_panels_without_an_answer_are_refused():
     data = panel()
     with pytest.raises(InvalidInputError, match=r"not balanced.*first is"):
         dagum_gini_by(data.iloc[1:], "income", "belt")
-    with pytest.raises(InvalidInputError, match="more than one group"):
+    with pytest.raises(InvalidInputError, match=r"0 is in more than one group over time, in another from 2021 on"):
         dagum_gini_by(data.assign(belt=range(36)), "income", "belt")
-    with pytest.raises(InvalidInputError, match="no group for unit 3"):
+    with pytest.raises(InvalidInputError, match="groups: 3 has no label"):
         dagum_gini_by(data, "income", dict.fromkeys([0, 1, 2], "east"))
     with pytest.raises(UnknownNameError, match="did you mean 'belt'"):
         dagum_gini_by(data, "income", "bel")
     with pytest.raises(UnknownNameError, match="'earnings'"):
         dagum_gini_by(data, "earnings", "belt")
-    with pytest.raises(InvalidInputError, match="negative"):
-        dagum_gini_by(data.assign(income=-1.0), "income", "belt")
+    below = data.copy()
+    below.loc[(3, 2021), "income"] = -1.0
+    with pytest.raises(InvalidInputError, match=r"negative values: 1 of 36, the first at \(3, 2021\)"):
+        dagum_gini_by(below, "income", "belt")
+    below.loc[(3, 2021), "income"] = np.inf
+    with pytest.raises(InvalidInputError, match=r"missing or infinite.*\(3, 2021\), 'income'"):
+        dagum_gini_by(below, "income", "belt")
+    light = data.assign(people=data["people"].where(data.index != (5, 2022), 0))
+    with pytest.raises(InvalidInputError, match=r"weights must be positive: 1 of 36, the first at \(5, 2022\)"):
+        dagum_gini_by(light, "income", "belt", "people")
+    nothing = data["income"].where(data.index.get_level_values("year") != 2021, 0.0)
+    with pytest.raises(InvalidInputError, match="every value is zero in 2021"):
+        dagum_gini_by(data.assign(income=nothing), "income", "belt")
 
 
 @pytest.mark.parametrize(
@@ -339,8 +349,83 @@ def test_values_and_groups_without_an_answer_are_refused():
         dagum_gini([1, 2], ["a"])
 
 
-def test_summary_shows_parts_contributions_and_intervals():
-    summary = dagum_gini([1, 2, 3, 4], ["a", "a", "b", "b"], draws=19).summary()
-    assert list(summary.columns) == ["value", "contribution", "lower", "upper"]
-    assert summary.loc["between"].tolist()[:2] == pytest.approx([0.2, 80])
-    assert summary.loc["total", "contribution"] == 100
+def test_table_shows_parts_contributions_and_intervals():
+    result = dagum_gini([1, 2, 3, 4], ["a", "a", "b", "b"], draws=19)
+    assert list(result.table.columns) == ["value", "contribution", "lower", "upper"]
+    assert result.table.loc["between"].tolist()[:2] == pytest.approx([0.2, 80])
+    assert result.table.loc["total", "contribution"] == 100
+    assert "Dagum 基尼系数分解" in result.summary() and "p between" in result.summary()
+    by_year = dagum_gini_by(panel(), "income", "belt")
+    assert by_year.n_units == by_year.units == 12 and "分年度" in by_year._repr_html_()
+
+
+def test_values_alike_but_for_rounding_have_no_inequality_to_share():
+    values, weights = [0.1 + 0.2, 0.3, 0.3, 0.1 + 0.2, 0.3, 0.3], [1, 3, 7, 2, 11, 5]
+    for w in (None, weights):
+        result = dagum_gini(values, list("aabbcc"), w, draws=99)
+        assert [result.total, *(getattr(result, part) for part in PARTS)] == [0, 0, 0, 0]
+        assert result.contributions.isna().all() and result.by_pair["contribution"].isna().all()
+        # No grouping differs from another.
+        assert result.p_between == 1
+
+
+@pytest.mark.parametrize("weight", [0.1, 1 / 3, 7.7])
+def test_no_grouping_of_weighted_values_that_are_all_one_is_more_unequal_than_another(weight):
+    weights = weight * np.random.default_rng(0).uniform(1, 9, 9)
+    assert dagum_gini([0.1] * 9, np.arange(9) % 3, weights, draws=199).p_between == 1
+
+
+def test_groups_of_one_value_each_that_is_the_same_but_for_rounding_have_no_affluence_over_each_other():
+    result = dagum_gini([0.1 + 0.2, 0.1 + 0.2, 0.3, 0.3, 5.0], list("aabbc"))
+    assert result.by_pair.loc[("a", "b"), ["D_jh", "between"]].tolist() == [0, 0]
+    assert result.by_group.loc[["a", "b"], "gini"].tolist() == [0, 0]
+    within = dagum_gini([0.1 + 0.2, 0.3, 1.0, 3.0], list("aabb"))
+    assert within.by_group.loc["a", ["gini", "within", "contribution"]].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_of_groups_with_one_mean_but_for_rounding_the_first_named_counts_as_richer(order):
+    values = np.array([0.1, 0.2, 0.3])
+    result = dagum_gini([*values, *values[list(order)]], list("aaabbb"))
+    assert result.by_pair.index.tolist() == [("a", "b")]
+    assert result.by_pair["D_jh"].tolist() == [0]
+    assert result.between == pytest.approx(0, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("groups", "possible"), [("aabb", 3), ("aaabbb", 10), ("aabbcc", 15), ("abc", 1), ("aaa", 1), ("aaabb", 10)]
+)
+def test_p_of_between_says_how_many_groupings_there_are(groups, possible):
+    values = np.random.default_rng(0).lognormal(size=len(groups))
+    # Groups of one size can swap their labels, and the part between them stays.
+    seen = {
+        frozenset(frozenset(np.flatnonzero(np.array(order) == name)) for name in set(groups))
+        for order in permutations(groups)
+    }
+    assert len(seen) == possible
+    (note,) = dagum_gini(values, list(groups), draws=19).notes
+    assert f"allow {possible} different draws" in note
+    assert note in dagum_gini(values, list(groups), draws=19).summary()
+
+
+def test_many_groupings_need_no_word():
+    assert dagum_gini(range(1, 13), list("abc") * 4, draws=19).notes == ()
+    assert dagum_gini([1, 2, 3, 4], list("aabb")).notes == ()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_p_of_between_counts_every_tie(seed):
+    random = np.random.default_rng(seed)
+    values, groups = random.permutation([0.1, 0.2, 0.3, 0.4, 0.5, 0.7]), np.array(list("aabbcc"))
+    observed = dagum_gini(values, groups).between
+    exact = np.mean([dagum_gini(values, order).between >= observed - 1e-9 for order in set(permutations(groups))])
+    result = dagum_gini(values, groups, draws=4000, seed=seed)
+    assert result.p_between == pytest.approx(exact, abs=4 * (exact * (1 - exact) / 4000) ** 0.5 + 1e-3)
+
+
+def test_labels_of_a_column_a_mapping_units_or_rows_are_the_same_groups():
+    data = panel()
+    by_unit = data["belt"].groupby("unit").first()
+    first = dagum_gini_by(data, "income", "belt", draws=19)
+    for groups in (by_unit, by_unit.to_dict(), data["belt"], data["belt"].astype("category"), by_unit[::-1]):
+        pd.testing.assert_frame_equal(dagum_gini_by(data, "income", groups, draws=19).table, first.table)

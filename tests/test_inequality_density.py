@@ -77,6 +77,9 @@ def test_input_without_an_answer_is_refused(produc):
         kernel_density(produc.assign(prod=1.0), "prod")
     with pytest.raises(InvalidInputError, match=r"no spread in 1970 \(n = 1\)"):
         kernel_density(produc.iloc[:5], "prod")
+    alike = np.where(np.arange(len(produc)) % 2, 0.1 + 0.2, 0.3)
+    with pytest.raises(InvalidInputError, match=r"no spread in 1970 \(n = 48\)"):
+        kernel_density(produc.assign(prod=alike), "prod")
     with pytest.raises(InvalidInputError, match="missing or infinite"):
         kernel_density(produc.assign(prod=np.nan), "prod")
     with pytest.raises(UnknownNameError, match=r"period 'years'.*did you mean 'year'"):
@@ -90,3 +93,27 @@ def test_input_without_an_answer_is_refused(produc):
         kernel_density(produc, "prod", grid=[2.0, 1.0])
     with pytest.raises(InvalidInputError, match=r"grid=1"):
         kernel_density(produc, "prod", grid=1)
+
+
+def test_rows_without_a_period_and_periods_that_stand_twice_are_refused(produc):
+    flat = produc.reset_index()
+    with pytest.raises(InvalidInputError, match="1 of 816 rows have no year"):
+        kernel_density(flat.assign(year=flat["year"].where(flat.index != 5)), "prod")
+    with pytest.raises(InvalidInputError, match="'year' stands in the data more than once"):
+        kernel_density(produc.assign(year=1), "prod")
+    with pytest.raises(InvalidInputError, match="more than one row"):
+        kernel_density(pd.concat([produc, produc.iloc[:1]]), "prod")
+
+
+def test_periods_are_found_in_any_level_and_any_column_in_their_own_order(produc):
+    first = kernel_density(produc, "prod", grid=20)
+    for data in (produc.swaplevel(), produc.reset_index(), produc.sample(frac=1, random_state=0)):
+        pd.testing.assert_frame_equal(kernel_density(data, "prod", grid=20).table, first.table)
+    half = pd.Categorical(np.where(produc["unemp"] > 6, "many", "few"), ["many", "few"], ordered=True)
+    assert kernel_density(produc.assign(jobless=half), "prod", "jobless").by_period.index.tolist() == ["many", "few"]
+
+
+def test_people_see_a_line_a_period_and_not_every_point(produc):
+    result = kernel_density(produc, "prod")
+    assert len(result.table) == 17 * 256
+    assert 17 < len(result.summary().splitlines()) < 30

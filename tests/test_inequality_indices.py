@@ -135,21 +135,47 @@ def test_theil_of_a_hand_worked_table():
     assert (result.T_within, result.T_between) == pytest.approx((3 / 4 * own, between))
     assert result.L_between == pytest.approx((math.log(2) + math.log(2 / 3)) / 2)
     assert result.by_group.loc["b", ["T", "T_within"]].tolist() == pytest.approx([own, 0.75 * own])
-    assert result.summary().loc["T", "within_contribution"] == pytest.approx(100 * 0.75 * own / result.T)
+    assert result.table.loc["T", "within_contribution"] == pytest.approx(100 * 0.75 * own / result.T)
 
 
 def test_largest_inequality_is_one_less_the_owners_share_and_one_when_corrected():
     assert gini([0, 0, 0, 8]) == 0.75
     assert gini([0, 0, 0, 8], correction=True) == 1
-    assert theil([0, 0, 0, 8], measures="T").summary().loc["T", "total"] == pytest.approx(math.log(4))
+    assert theil([0, 0, 0, 8], measures="T").table.loc["T", "total"] == pytest.approx(math.log(4))
 
 
 def test_equal_values_have_no_inequality_at_all():
     assert gini([0.1] * 7) == 0
     assert gini([0.1] * 3, weights=[0.3, 0.7, 11]) == 0
-    summary = theil([2.0, 2.0], ["a", "b"]).summary()
-    assert summary["total"].tolist() == [0, 0]
-    assert summary["within_contribution"].isna().all()
+    table = theil([2.0, 2.0], ["a", "b"]).table
+    assert table["total"].tolist() == [0, 0]
+    assert table["within_contribution"].isna().all()
+
+
+@pytest.mark.parametrize("weights", [None, [0.3, 0.7, 11, 2.9]])
+@pytest.mark.parametrize("values", [[0.1] * 4, [0.1 + 0.2, 0.3, 0.3, 0.1 + 0.2], [1e9, 1e9 * (1 + 1e-15), 1e9, 1e9]])
+def test_values_alike_but_for_rounding_have_no_inequality_to_share(values, weights):
+    assert gini(values, weights) == 0
+    result = theil(values, list("aabb"), weights)
+    assert result.table[["total", "within", "between"]].eq(0).all(axis=None)
+    assert result.table[["within_contribution", "between_contribution"]].isna().all(axis=None)
+
+
+def test_theil_of_values_that_hardly_differ_is_that_of_exact_arithmetic():
+    # x_i = 1 + d_i: T and L are close to half the variance of d, of which a fifth is within groups.
+    d = np.array([1.0, 3.0, 5.0, 7.0]) * 1e-9
+    within, whole = 1e-18 / 2, 5e-18 / 2
+    result = theil(1 + d, list("aabb"))
+    for measure in ("T", "L"):
+        assert getattr(result, measure) == pytest.approx(whole, rel=1e-6)
+        assert getattr(result, f"{measure}_within") == pytest.approx(within, rel=1e-6)
+        assert getattr(result, f"{measure}_between") == pytest.approx(whole - within, rel=1e-6)
+        assert result.table.loc[measure, "within_contribution"] == pytest.approx(20, rel=1e-6)
+
+
+def test_a_group_of_zeros_has_no_inequality_of_its_own():
+    result = theil([0.0, 0.0, 1.0, 3.0], ["a", "a", "b", "b"], measures="T")
+    assert result.by_group.loc["a", ["T", "T_within", "T_between"]].tolist() == [0, 0, 0]
 
 
 def test_weights_and_groups_are_aligned_by_index_and_else_by_position():
@@ -163,7 +189,7 @@ def test_weights_and_groups_are_aligned_by_index_and_else_by_position():
 def test_theil_t_takes_zeros_and_l_refuses_them():
     result = theil([0.0, 0.0, 1.0, 3.0], ["a", "a", "b", "b"], measures="T")
     np.testing.assert_allclose([result.T, result.T_within + result.T_between], 3 * math.log(3) / 4)
-    assert math.isnan(result.L) and list(result.summary().index) == ["T"]
+    assert math.isnan(result.L) and list(result.table.index) == ["T"]
     with pytest.raises(InvalidInputError, match=r"L is infinite.*measures='T'"):
         theil([0.0, 1.0])
 
@@ -175,14 +201,23 @@ def test_theil_t_takes_zeros_and_l_refuses_them():
         (pd.Series({"x": 1.0, "y": None}), {}, "missing or infinite: 1 of 2, the first at y"),
         ([1, math.inf], {}, "missing or infinite"),
         ([0, 0], {}, "every value is zero"),
-        ([], {}, "one number an observation"),
-        ([[1, 2]], {}, "one number an observation"),
-        (["a"], {}, "expected numbers"),
+        ([], {}, "one entry an observation"),
+        ([[1, 2]], {}, "not numbers"),
+        (np.ones((2, 2)), {}, "one entry an observation"),
+        (["a"], {}, "not numbers"),
+        (["1", "2"], {}, "not numbers"),
+        (np.array(["2020", "2021"], "M8[Y]"), {}, "not numbers"),
+        ([1 + 1j, 2], {}, "not numbers"),
+        ([1e308, 1e308], {}, "too large or too small"),
+        ([1, 2], {"weights": [1e308, 1e308]}, "too large or too small"),
+        ([1, 2], {"weights": [1, math.inf]}, "weights must be positive"),
+        ([1, 2], {"weights": [1, math.nan]}, "weights must be positive"),
         ([1, 2], {"weights": [1, 0]}, "weights must be positive: 1 of 2, the first at position 1"),
         ([1, 2], {"weights": [1, -1]}, "weights must be positive"),
         ([1, 2], {"weights": [1]}, "weights: expected 2 entries"),
         (pd.Series({"x": 1.0}), {"weights": pd.Series({"z": 1.0})}, "weights: none for 1 value.*first is x"),
         (pd.Series([1.0, 2], index=["x", "x"]), {"weights": pd.Series({"x": 1.0})}, "has entries twice"),
+        (pd.Series([1.0, 2], index=["x", None]), {"weights": pd.Series({"x": 1.0, "y": 2.0})}, "or missing ones"),
     ],
 )
 def test_input_without_an_answer_is_refused_with_its_place(values, options, words):

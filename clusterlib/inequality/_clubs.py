@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import ROUNDING, check_number, check_whole, is_constant, place_of, snap
+from clusterlib.core.checks import ROUNDING, check_choice, check_number, check_whole, is_constant, place_of, snap
 from clusterlib.core.results import Result, Test, test_lines
 from clusterlib.errors import ClusterlibWarning, InvalidInputError
-from clusterlib.inequality._samples import check_balanced_panel, check_flag
+from clusterlib.inequality._samples import check_balanced_panel
 
 # One-sided, 5 per cent, of the standard normal distribution, to the two decimals that the authors use.
 CRITICAL_VALUE = -1.65
@@ -53,11 +53,6 @@ class LogT(Test):
         row = {name: getattr(self, name) for name in ("slope", "std_error", "statistic", "p_value")}
         row |= {"units": self.n_units, "observations": self.nobs}
         return pd.DataFrame([row], index=pd.Index(["log t"], name="regressor"))
-
-    @property
-    def footer(self) -> Mapping[str, object]:
-        """The hypothesis, whether it is kept, and the periods."""
-        return {"null": self.null, "not rejected": self.converges, "periods": self.n_periods, "trim": self.trim}
 
 
 def log_t_test(
@@ -239,7 +234,7 @@ def club_convergence(
     >>> club_convergence(data, "level", log=False).membership.tolist()
     [1, 1, 1, 1, 2, 2, 2, 2]
     """
-    merge = check_flag("merge", merge)
+    check_choice("merge", merge, (False, True))
     check_number("sieve", sieve)
     paths = _transition_matrix(data, value, log=log, smoothing=smoothing)
     _check_trim(paths.shape[1], trim)
@@ -270,7 +265,7 @@ def club_convergence(
 
 def _transition_matrix(data: pd.DataFrame, value: str, *, log: bool, smoothing: float | None) -> pd.DataFrame:
     """Return logarithms or levels, smoothed where asked for, one row a unit and one column a period."""
-    log = check_flag("log", log)
+    check_choice("log", log, (False, True))
     frame = check_balanced_panel(data, [value], positive=log)
     wide = frame[value].unstack(1)
     if wide.shape[0] < 2 or wide.shape[1] < 6:

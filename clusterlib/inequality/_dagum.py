@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from clusterlib.core.checks import ROUNDING, check_labels, check_level, check_whole, panel_index, place_of
-from clusterlib.core.resampling import coarse_note, exceedance_p, shuffled, streams
+from clusterlib.core.resampling import coarse_note, exceedance_p, shuffled, standard_error, streams
 from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
 from clusterlib.inequality._indices import gini_of
@@ -65,10 +65,10 @@ class DagumGini(Result):
         How coarse ``p_between`` is, where few groupings can be told apart.
     """
 
-    total: float
-    within: float
-    between: float
-    transvariation: float
+    total: float = field(repr=False)
+    within: float = field(repr=False)
+    between: float = field(repr=False)
+    transvariation: float = field(repr=False)
     contributions: pd.Series
     by_group: pd.DataFrame
     by_pair: pd.DataFrame
@@ -90,16 +90,6 @@ class DagumGini(Result):
         if self.intervals is not None:
             table = table.join(self.intervals[["lower", "upper"]])
         return table
-
-    @property
-    def footer(self) -> Mapping[str, object]:
-        """How many observations in how many groups, and what the draws gave."""
-        return {
-            "n": self.n,
-            "groups": len(self.by_group),
-            "weighted": self.weighted,
-            "p of between": self.p_between,
-        } | (_draws_line(self.draws, self.seed, self.level))
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,15 +123,6 @@ class DagumByPeriod(Result):
     level: float
     weighted: bool
     notes: tuple[str, ...] = ()
-
-    @property
-    def footer(self) -> Mapping[str, object]:
-        """How many units, and what the draws were."""
-        return {"units": self.n_units, "weighted": self.weighted} | _draws_line(self.draws, self.seed, self.level)
-
-
-def _draws_line(draws: int, seed: int, level: float) -> dict[str, object]:
-    return {"draws": draws, "seed": seed, "level": level} if draws else {}
 
 
 def dagum_gini(
@@ -213,7 +194,7 @@ def dagum_gini(
     >>> [round(part, 12) for part in (result.total, result.within, result.between, result.transvariation)]
     [0.25, 0.05, 0.2, 0.0]
     """
-    draws, level = _check_draws(draws), check_level(level)
+    draws, level = check_whole("draws", draws), check_level(level)
     if groups is None:
         raise InvalidInputError("groups: expected the label of each value's group, got None")
     sample = check_sample(values, groups, weights)
@@ -270,39 +251,31 @@ def dagum_gini_by(
     >>> result.table["total"].round(3).tolist()
     [0.25, 0.1]
     """
-    draws, level = _check_draws(draws), check_level(level)
+    draws, level = check_whole("draws", draws), check_level(level)
     frame = check_balanced_panel(data, [value] if weights is None else [value, weights])
     check_amounts(frame[value], None if weights is None else frame[weights])
     labels = _unit_groups(groups, panel_index(frame), data)
     resamples = _draw(group_codes(labels)[0], draws, seed) if draws else None
     period_name = str(frame.index.names[1] or "period")
-    found = {}
+    results, drawn = {}, {}
     for period, part in frame.groupby(level=1):
         shares = None if weights is None else part[weights].to_numpy()
         sample = Sample.of(part[value].to_numpy(), shares, labels, f" in {place_of(period)}")
-        found[period] = _decomposed(sample, resamples, seed, level)
-    results = {period: result for period, (result, _) in found.items()}
-    rows = {period: _row(result) for period, result in results.items()}
-    first, last = found[min(found)], found[max(found)]
+        results[period], drawn[period] = _decomposed(sample, resamples, seed, level)
+    first, last = min(results), max(results)
+    table = pd.DataFrame({period: _row(result) for period, result in results.items()}).T.rename_axis(period_name)
     return DagumByPeriod(
-        pd.DataFrame(rows).T.rename_axis(period_name),
+        table,
         pd.concat({period: result.by_group for period, result in results.items()}, names=[period_name]),
         pd.concat({period: result.by_pair for period, result in results.items()}, names=[period_name]),
-        _change(rows, first[1], last[1], level),
+        _change(table.loc[first], table.loc[last], drawn[first], drawn[last], level),
         n_units=len(labels),
         draws=draws,
         seed=seed,
         level=level,
         weighted=weights is not None,
-        notes=last[0].notes,
+        notes=results[last].notes,
     )
-
-
-def _check_draws(draws: int) -> int:
-    draws = check_whole("draws", draws)
-    if draws == 1:
-        raise InvalidInputError("draws=1: a spread takes two draws or more; 0 for no intervals")
-    return draws
 
 
 def _unit_groups(groups: Any, index: pd.MultiIndex, data: pd.DataFrame) -> pd.Series:
@@ -343,15 +316,14 @@ def _decomposed(
     parts = decompose(ordered[0], ordered[1][None, :], ordered[2], k)
     total = gini_of(sample)
     values = {name: float(getattr(parts, name)[0]) for name in PARTS}
-    by_group, by_pair = _group_table(sample, parts, total), _pair_table(sample, parts, total)
-    draws, drawn, intervals, p_between, notes = 0, None, None, None, ()
+    found: dict[str, Any] = dict.fromkeys(["intervals", "p_between"])
+    by_group, by_pair, drawn = _group_table(sample, parts, total), _pair_table(sample, parts, total), None
     if resamples is not None:
         counts, labels = resamples
-        draws = len(counts)
         drawn = _resampled(*ordered, k, counts[:, order])
-        intervals = _interval_table(parts, drawn, level)
-        p_between = _permutation_p(*ordered, k, labels[:, order])
-        notes = tuple(filter(None, [_coarse(sample.counts)]))
+        found["intervals"] = _interval_table(parts, drawn, level)
+        found["p_between"] = _permutation_p(*ordered, k, labels[:, order])
+        found["notes"] = _coarse(sample.counts)
         by_group = by_group.assign(**_bounds(by_group["gini"], drawn.group_gini, level))
         richer, poorer = _pair_positions(parts)
         by_pair = by_pair.assign(**_bounds(by_pair["G_jh"], drawn.pair_gini[:, richer, poorer], level))
@@ -361,14 +333,12 @@ def _decomposed(
         contributions=pd.Series({name: _percent(value, total) for name, value in values.items()}, name="contribution"),
         by_group=by_group,
         by_pair=by_pair,
-        intervals=intervals,
-        p_between=p_between,
         n=len(sample.amounts),
-        draws=draws,
+        draws=0 if drawn is None else len(drawn.total),
         seed=seed,
         level=level,
         weighted=sample.weighted,
-        notes=notes,
+        **found,
     )
     return result, drawn
 
@@ -389,13 +359,14 @@ def _row(result: DagumGini) -> dict[str, float]:
     return row
 
 
-def _change(rows: dict, first: Parts | None, last: Parts | None, level: float) -> pd.DataFrame:
-    table = pd.DataFrame({"first": rows[min(rows)], "last": rows[max(rows)]}).rename_axis("part")
+def _change(
+    first: pd.Series, last: pd.Series, drawn_first: Parts | None, drawn_last: Parts | None, level: float
+) -> pd.DataFrame:
     names = ["total", *PARTS, *(f"{part}_contribution" for part in PARTS)]
-    table = table.loc[names].assign(change=lambda t: t["last"] - t["first"])
-    if first is None or last is None:
+    table = pd.DataFrame({"first": first, "last": last, "change": last - first}).loc[names].rename_axis("part")
+    if drawn_first is None or drawn_last is None:
         return table
-    lower, upper = _basic_interval(table["change"], (_part_values(last) - _part_values(first))[names], level)
+    lower, upper = _basic_interval(table["change"], _part_values(drawn_last) - _part_values(drawn_first), level)
     return table.assign(lower=lower, upper=upper)
 
 
@@ -462,12 +433,13 @@ def _permutation_p(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, k
     return exceedance_p(float(net_between(values, weights, codes[None, :], k)[0]), np.concatenate(blocks))
 
 
-def _coarse(counts: np.ndarray) -> str:
+def _coarse(counts: np.ndarray) -> tuple[str, ...]:
     """Say how coarse the permutation's p value is; groups of one size can swap their labels and nothing changes."""
     sizes = sorted(map(int, counts), reverse=True)
     swaps = np.bincount(sizes)
     log = math.lgamma(sum(sizes) + 1) - sum(math.lgamma(size + 1) for size in [*sizes, *swaps])
-    return coarse_note(round(math.exp(min(log, 50.0))), f"{sum(sizes)} units in groups of {', '.join(map(str, sizes))}")
+    what = f"{sum(sizes)} units in groups of {', '.join(map(str, sizes))}"
+    return tuple(filter(None, [coarse_note(round(math.exp(min(log, 50.0))), what)]))
 
 
 def _basic_interval(estimate: Any, drawn: Any, level: float, lowest: float = -np.inf, highest: Any = np.inf) -> tuple:
@@ -495,7 +467,7 @@ def _interval_table(parts: Parts, drawn: Parts, level: float) -> pd.DataFrame:
     estimate, values = _part_values(parts).iloc[0], _part_values(drawn)
     highest = np.where(estimate.index.str.endswith("_contribution"), 100.0, 1.0)
     lower, upper = _basic_interval(estimate, values, level, 0.0, highest)
-    columns = {"estimate": estimate, "std_error": values.std(), "lower": lower, "upper": upper}
+    columns = {"estimate": estimate, "std_error": standard_error(values.to_numpy()), "lower": lower, "upper": upper}
     return pd.DataFrame(columns, index=estimate.index).rename_axis("part")
 
 
@@ -558,7 +530,16 @@ def decompose(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, k: int
         below = np.cumsum(weights * member[:, h], axis=1)[:, :-1] / size[:, [h]]
         np.cumsum(below * gaps, axis=1, out=reach[:, 1:])
         excess[:, :, h] = (weights * reach) @ member / size
-    return _assemble(shares, means, excess)
+    overall = (shares * means).sum(axis=1)[:, None, None]
+    amount = shares[:, :, None] * shares[:, None, :] * excess / overall
+    within = np.einsum("djj->d", amount)
+    diagonal = np.arange(amount.shape[1])
+    amount[:, diagonal, diagonal] = 0.0
+    mirrored = amount.transpose(0, 2, 1)
+    # Each pair stands twice in the matrix.
+    between = np.abs(amount - mirrored).sum(axis=(1, 2)) / 2
+    transvariation = np.minimum(amount, mirrored).sum(axis=(1, 2))
+    return Parts(within + between + transvariation, within, between, transvariation, shares, means, excess)
 
 
 def net_between(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, k: int) -> np.ndarray:
@@ -586,19 +567,6 @@ def net_between(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, k: i
     crossed = apart[:, :, None] * population[:, None, :]
     # Each pair stands twice in the matrix.
     return np.abs(crossed - crossed.transpose(0, 2, 1)).sum(axis=(1, 2)) / 2
-
-
-def _assemble(shares: np.ndarray, means: np.ndarray, excess: np.ndarray) -> Parts:
-    overall = (shares * means).sum(axis=1)[:, None, None]
-    amount = shares[:, :, None] * shares[:, None, :] * excess / overall
-    within = np.einsum("djj->d", amount)
-    diagonal = np.arange(amount.shape[1])
-    amount[:, diagonal, diagonal] = 0.0
-    mirrored = amount.transpose(0, 2, 1)
-    # Each pair stands twice in the matrix.
-    between = np.abs(amount - mirrored).sum(axis=(1, 2)) / 2
-    transvariation = np.minimum(amount, mirrored).sum(axis=(1, 2))
-    return Parts(within + between + transvariation, within, between, transvariation, shares, means, excess)
 
 
 def _in_chunks(n: int, draws: int) -> Iterator[slice]:

@@ -142,27 +142,20 @@ def kernel_density(
 
 def _samples(data: pd.DataFrame, value: str, by: str) -> dict[Hashable, np.ndarray]:
     check_columns(data, [value])
-    as_names([by], "period")
-    if data.empty:
-        raise InvalidInputError("the data have no rows")
     values = as_floats(data, [value])
     check_finite(values)
-    column, level = by in data.columns, by in data.index.names
-    if not column and not level:
-        raise UnknownNameError("period", by, [*data.columns, *(n for n in data.index.names if n is not None)])
-    if column + level > 1 or (data.columns == by).sum() > 1:
+    as_names([by], "period")
+    places = [*data.columns, *data.index.names]
+    if by not in places:
+        raise UnknownNameError("period", by, [name for name in places if name is not None])
+    if places.count(by) > 1:
         raise InvalidInputError(f"{by!r} stands in the data more than once, as columns or index levels: rename one")
-    if level and data.index.nlevels == 2:
+    if by in data.index.names and data.index.nlevels == 2:
         check_index(data if data.index.names[1] == by else data.swaplevel())
-    periods = data[by] if column else data.index.get_level_values(by)
-    missing = np.flatnonzero(periods.isna())
-    if len(missing):
-        raise InvalidInputError(
-            f"no {by} in {len(missing)} row(s), the first is {place_of(data.index[missing[0]])}: leave the rows out"
-        )
-    samples: dict[Hashable, np.ndarray] = {
-        period: part.to_numpy() for period, part in values[value].groupby(pd.Index(periods))
-    }
+    periods = data.index.get_level_values(by) if by in data.index.names else pd.Index(data[by])
+    if periods.hasnans or data.empty:
+        raise InvalidInputError(f"{np.count_nonzero(periods.isna())} of {len(data)} rows have no {by}: leave them out")
+    samples: dict[Hashable, np.ndarray] = {period: part.to_numpy() for period, part in values[value].groupby(periods)}
     for period, x in samples.items():
         if len(x) < 2 or is_constant(x):
             raise InvalidInputError(

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import ROUNDING, check_level, check_whole, is_constant, place_of
+from clusterlib.core.checks import ROUNDING, check_choice, check_level, check_whole, is_constant, place_of
 from clusterlib.core.covariance import make_covariance
 from clusterlib.core.results import Result, Test, coefficient_table, test_lines
 from clusterlib.core.within import least_squares, make_layout
 from clusterlib.errors import InvalidInputError
-from clusterlib.inequality._samples import check_balanced_panel, check_flag, check_numeric_periods
+from clusterlib.inequality._samples import check_balanced_panel, check_numeric_periods
 
 MEASURES = ("coefficient_of_variation", "sd_log", "sd")
 
@@ -79,15 +79,8 @@ class SigmaConvergence(Result):
 
     @property
     def footer(self) -> Mapping[str, object]:
-        """The ratio of variances with its interval and test, and what was compared."""
-        what = "variance ratio" + (" of logarithms" if self.log else "")
-        return {
-            what: f"{self.variance_ratio:.3f} [{self.lower:.3f}, {self.upper:.3f}]",
-            **test_lines([self.test]),
-            "units": self.n_units,
-            "periods": f"{self.first:g} to {self.last:g}",
-            "lags of the trend": self.lags,
-        }
+        """What was compared, and the test of the change."""
+        return {**super().footer, **test_lines([self.test])}
 
 
 def sigma_convergence(
@@ -155,7 +148,7 @@ def sigma_convergence(
     >>> sigma_convergence(data, "income").by_period["sd_log"].round(3).tolist()
     [0.693, 0.38, 0.137]
     """
-    log = check_flag("log", log)
+    check_choice("log", log, (False, True))
     check_level(level)
     frame = check_balanced_panel(data, [value], positive=True)
     periods = check_numeric_periods(frame)

@@ -220,14 +220,8 @@ def beta_convergence(
     chosen: str = default if effects is None else check_choice("effects", effects, EFFECTS)
     if not panel and chosen != "none":
         raise InvalidInputError(f"effects={effects!r}: a cross-section has one growth rate a unit; use method='panel'")
-    if not isinstance(model, str) or not (bias_correction is None or isinstance(bias_correction, str)):
-        raise InvalidInputError(
-            "model, bias_correction: expected words, as clusterlib.spatial_panel.spatial_panel has them"
-        )
-    if w is None and (model != "sar" or bias_correction is not None):
-        raise InvalidInputError(
-            f"model={model!r}, bias_correction={bias_correction!r}: options of a spatial model, which needs w="
-        )
+    if w is None and not (isinstance(model, str) and model == "sar" and bias_correction is None):
+        raise InvalidInputError("model and bias_correction are options of a spatial model, which needs w=")
     if w is not None and cov is not None:
         raise InvalidInputError(f"cov={cov!r}: a spatial model has the errors of maximum likelihood")
     frame, span, periods = _growth_frame(data, value, controls, interval if panel else None, chosen)
@@ -250,6 +244,7 @@ def beta_convergence(
             frame, GROWTH, regressors, weights, model=model, effects=chosen, bias_correction=bias_correction
         )
         own = {"loglik": fit.loglik, "n_parameters": fit.n_parameters, "r_squared": np.nan, "spatial": fit}
+    how = {"method": method, "effects": chosen, "cov": cov, "model": model}
     absorbed = {"none": 0, "entity": units, "time": rates, "twoway": units + rates - 1}[chosen]
     return BetaConvergence(
         params=fit.params,
@@ -259,23 +254,13 @@ def beta_convergence(
         n_periods=rates,
         df_resid=len(frame) - len(fit.params) - absorbed,
         level=level,
-        settings={
-            "method": method,
-            "y": GROWTH,
-            "x": tuple(regressors),
-            "effects": effects,
-            "cov": cov,
-            "model": model,
-        },
+        settings={"y": GROWTH, "x": tuple(regressors), **how},
         first=periods[0],
         last=periods[-1],
         interval=span,
         value=value,
         controls=controls,
-        method=method,
-        effects=chosen,
-        cov=cov,
-        model=model,
+        **how,
         **own,
     )
 
@@ -285,6 +270,9 @@ def _growth_frame(
 ) -> tuple[pd.DataFrame, float, np.ndarray]:
     """Return growth, initial level and controls by unit and end of the growth rate, the time it spans, all periods."""
     check_columns(data, [value, *controls])
+    own = {GROWTH, f"log_{value}"} & set(controls)
+    if own:
+        raise InvalidInputError(f"controls: {own.pop()!r} is a name of the regression's own: rename the column")
     periods = check_numeric_periods(data)
     most = len(periods) - 1
     if most < 1:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ import pandas as pd
 from clusterlib.core.checks import as_names, check_choice
 from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
-from clusterlib.inequality._samples import Sample, check_flag, check_sample
+from clusterlib.inequality._samples import Sample, check_sample
 
 if TYPE_CHECKING:
     from clusterlib.inequality._samples import Entries
@@ -61,7 +61,7 @@ def gini(values: Entries, weights: Entries | None = None, *, correction: bool = 
     >>> round(gini([1, 2], weights=[3, 1]), 12)
     0.15
     """
-    correction = check_flag("correction", correction)
+    check_choice("correction", correction, (False, True))
     sample = check_sample(values, weights=weights)
     n = len(sample.amounts)
     if correction and sample.weighted:
@@ -99,12 +99,12 @@ class Theil(Result):
     weighted : bool
     """
 
-    T: float
-    T_within: float
-    T_between: float
-    L: float
-    L_within: float
-    L_between: float
+    T: float = field(repr=False)
+    T_within: float = field(repr=False)
+    T_between: float = field(repr=False)
+    L: float = field(repr=False)
+    L_within: float = field(repr=False)
+    L_between: float = field(repr=False)
     by_group: pd.DataFrame
     measures: tuple[str, ...]
     n: int
@@ -122,11 +122,6 @@ class Theil(Result):
         return table.assign(
             within_contribution=100 * table["within"] / whole, between_contribution=100 * table["between"] / whole
         )
-
-    @property
-    def footer(self) -> Mapping[str, object]:
-        """How many observations in how many groups, and whether they are weighted."""
-        return {"n": self.n, "groups": len(self.by_group), "weighted": self.weighted}
 
 
 def theil(

@@ -87,31 +87,25 @@ def group_codes(groups: pd.Series) -> tuple[np.ndarray, pd.Index]:
         codes, names = pd.factorize(np.asarray(groups))
     except TypeError:
         raise InvalidInputError("groups: expected one label an observation, got lists or the like") from None
-    if (codes < 0).any():
-        raise InvalidInputError(f"no group: {_first(groups, codes < 0)}; name one or leave it out")
+    _refuse("no group", groups, codes < 0)
     return codes, pd.Index(names)
 
 
-def _first(values: pd.Series, bad: np.ndarray) -> str:
-    row = int(np.argmax(bad))
-    default = isinstance(values.index, pd.RangeIndex) and values.index.name is None
-    place = f"position {row}" if default else place_of(values.index[row])
-    return f"{int(bad.sum())} of {len(bad)}, the first at {place}"
+def _refuse(fault: str, entries: pd.Series, bad: np.ndarray) -> None:
+    if bad.any():
+        row = int(np.argmax(bad))
+        default = isinstance(entries.index, pd.RangeIndex) and entries.index.name is None
+        place = f"position {row}" if default else place_of(entries.index[row])
+        raise InvalidInputError(f"{fault}: {int(bad.sum())} of {len(bad)}, the first at {place}; leave it out")
 
 
-def _series(what: str, given: Any) -> tuple[pd.Series, bool]:
-    """Return entries as a Series, and whether they have labels of their own."""
-    if isinstance(given, pd.DataFrame) and given.shape[1] == 1:
-        given = given.iloc[:, 0]
-    if isinstance(given, pd.Series):
-        return given, True
-    if isinstance(given, Mapping):
-        return pd.Series(dict(given)), True
-    one = isinstance(given, (list, tuple, range, np.ndarray, pd.Index, pd.api.extensions.ExtensionArray))
-    if not one or isinstance(given, pd.MultiIndex) or getattr(given, "ndim", 1) != 1:
-        got = f"shape {np.shape(given)}" if hasattr(given, "shape") else f"a {type(given).__name__}"
-        raise InvalidInputError(f"{what}: expected one entry an observation, got {got}")
-    return pd.Series(given), False
+def _series(what: str, given: Any) -> pd.Series:
+    try:
+        if pd.api.types.is_list_like(given):
+            return given if isinstance(given, pd.Series) else pd.Series(given)
+    except (TypeError, ValueError, NotImplementedError):
+        pass
+    raise InvalidInputError(f"{what}: expected one entry an observation, got a {type(given).__name__}")
 
 
 def _numbers(what: str, entries: pd.Series) -> pd.Series:
@@ -123,23 +117,21 @@ def _numbers(what: str, entries: pd.Series) -> pd.Series:
 
 def _beside(what: str, given: Any, values: pd.Series, labelled: bool) -> pd.Series:
     """Return entries in the order of the values: by index where both have one, else by position."""
-    entries, own = _series(what, given)
-    if isinstance(given, Mapping) and not labelled:
-        raise InvalidInputError(f"{what}: a mapping is aligned by labels, and the values have none: use a Series")
-    if own and labelled and not entries.index.equals(values.index):
+    entries = _series(what, given)
+    if labelled and isinstance(given, (pd.Series, Mapping)) and not entries.index.equals(values.index):
         for index in (entries.index, values.index):
             missing = any(index.get_level_values(level).hasnans for level in range(index.nlevels))
             if missing or index.has_duplicates:
                 raise InvalidInputError(
                     f"{what}: its index differs from that of the values and has entries twice, or missing ones"
                 )
-        missing = values.index.difference(entries.index, sort=False)
-        if len(missing):
-            raise InvalidInputError(f"{what}: none for {len(missing)} value(s), the first is {place_of(missing[0])}")
+        absent = values.index.difference(entries.index, sort=False)
+        if len(absent):
+            raise InvalidInputError(f"{what}: none for {len(absent)} value(s), the first is {place_of(absent[0])}")
         entries = entries.reindex(values.index)
     if len(entries) != len(values):
         raise InvalidInputError(f"{what}: expected {len(values)} entries, one a value, got {len(entries)}")
-    return entries if own or not labelled else entries.set_axis(values.index)
+    return entries.set_axis(values.index)
 
 
 def check_amounts(amounts: pd.Series, weights: pd.Series | None = None) -> None:
@@ -153,17 +145,11 @@ def check_amounts(amounts: pd.Series, weights: pd.Series | None = None) -> None:
         Must be finite and positive.
     """
     values = amounts.to_numpy()
-    bad = ~np.isfinite(values)
-    if bad.any():
-        raise InvalidInputError(f"values missing or infinite: {_first(amounts, bad)}; leave them out")
-    if (values < 0).any():
-        raise InvalidInputError(
-            f"negative values: {_first(amounts, values < 0)}; an index relative to the mean has no meaning for them"
-        )
+    _refuse("values missing or infinite", amounts, ~np.isfinite(values))
+    _refuse("negative values", amounts, values < 0)
     if weights is not None:
-        bad = ~(np.isfinite(weights.to_numpy()) & (weights.to_numpy() > 0))
-        if bad.any():
-            raise InvalidInputError(f"weights must be positive: {_first(weights, bad)} is not; leave it out")
+        shares = weights.to_numpy()
+        _refuse("weights must be positive", weights, ~(np.isfinite(shares) & (shares > 0)))
 
 
 def check_sample(values: Entries, groups: Entries | None = None, weights: Entries | None = None) -> Sample:
@@ -174,10 +160,11 @@ def check_sample(values: Entries, groups: Entries | None = None, weights: Entrie
     InvalidInputError
         For values or weights that cannot be used, or a missing group.
     """
-    entries, labelled = _series("values", values)
-    if len(entries) == 0:
+    entries = _series("values", values)
+    if entries.empty:
         raise InvalidInputError("values: expected one entry an observation, got none")
     amounts = _numbers("values", entries)
+    labelled = isinstance(values, (pd.Series, Mapping))
     shares = None if weights is None else _numbers("weights", _beside("weights", weights, amounts, labelled))
     check_amounts(amounts, shares)
     labels = None if groups is None else _beside("groups", groups, amounts, labelled)
@@ -207,13 +194,6 @@ def check_balanced_panel(data: pd.DataFrame, names: Iterable[str], *, positive: 
                 "need positive values; leave the unit out"
             )
     return frame
-
-
-def check_flag(name: str, value: Any) -> bool:
-    """Return a truth value."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise InvalidInputError(f"{name}: expected True or False, got a {type(value).__name__}")
-    return bool(value)
 
 
 def check_numeric_periods(data: pd.DataFrame) -> np.ndarray:
