@@ -12,7 +12,7 @@ import pandas as pd
 from clusterlib.core.checks import ROUNDING, check_choice, check_number, check_whole, is_constant, place_of, snap
 from clusterlib.core.results import Result, Test, test_lines
 from clusterlib.errors import ClusterlibWarning, InvalidInputError
-from clusterlib.inequality._samples import check_balanced_panel
+from clusterlib.inequality._samples import check_balanced_panel, evenly_spaced
 
 # One-sided, 5 per cent, of the standard normal distribution, to the two decimals that the authors use.
 CRITICAL_VALUE = -1.65
@@ -273,11 +273,11 @@ def _transition_matrix(data: pd.DataFrame, value: str, *, log: bool, smoothing: 
             f"{wide.shape[0]} unit(s) and {wide.shape[1]} period(s): the log t test needs at least two units and six "
             "periods"
         )
-    if pd.api.types.is_numeric_dtype(wide.columns) and not is_constant(np.diff(wide.columns.to_numpy(float))):
+    if pd.api.types.is_numeric_dtype(wide.columns) and not evenly_spaced(wide.columns.to_numpy(float)):
         warnings.warn(
             "periods are not evenly spaced: the log t test counts them as if they were", ClusterlibWarning, stacklevel=3
         )
-    paths = wide.apply(np.log) if log else wide
+    paths = pd.DataFrame(np.log(wide.to_numpy()), wide.index, wide.columns) if log else wide
     if smoothing is not None:
         paths = _smooth(paths, check_number("smoothing", smoothing, least=0, open_ends=True))
     flat = paths.to_numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -47,8 +47,8 @@ class SigmaConvergence(Result):
     lower: float
     upper: float
     test: Test
-    first: float
-    last: float
+    first: float = field(repr=False)
+    last: float = field(repr=False)
     n_units: int
     log: bool
     ddof: int
@@ -80,7 +80,7 @@ class SigmaConvergence(Result):
     @property
     def footer(self) -> Mapping[str, object]:
         """What was compared, and the test of the change."""
-        return {**super().footer, **test_lines([self.test])}
+        return {"periods": f"{self.first:g} to {self.last:g}", **super().footer, **test_lines([self.test])}
 
 
 def sigma_convergence(
@@ -164,7 +164,7 @@ def sigma_convergence(
         raise InvalidInputError(
             f"every unit has the same {value!r} in {place_of(wide.columns[flat][0])}: no dispersion to follow"
         )
-    logs = wide.apply(np.log)
+    logs = pd.DataFrame(np.log(wide.to_numpy()), wide.index, wide.columns)
     by_period = pd.DataFrame({"n": len(wide), "mean": wide.mean(), "sd": wide.std(ddof=ddof)})
     by_period["coefficient_of_variation"] = by_period["sd"] / by_period["mean"]
     by_period["sd_log"] = logs.std(ddof=ddof)

@@ -15,7 +15,7 @@ from clusterlib.core.checks import ROUNDING, as_names, check_choice, check_colum
 from clusterlib.core.results import Estimates, Test
 from clusterlib.core.within import EFFECTS, demean
 from clusterlib.errors import InvalidInputError
-from clusterlib.inequality._samples import check_balanced_panel, check_numeric_periods
+from clusterlib.inequality._samples import check_balanced_panel, check_numeric_periods, evenly_spaced
 
 if TYPE_CHECKING:
     from clusterlib.core.alignment import WeightsLike
@@ -279,7 +279,7 @@ def _growth_frame(
         raise InvalidInputError(f"{len(periods)} period(s): growth needs a first and a last one")
     kept = periods[:: most if interval is None else check_whole("interval", interval, 1, most, "periods")]
     spans = np.diff(kept)
-    if np.ptp(spans) > 1e-9 * spans[0]:
+    if not evenly_spaced(kept):
         raise InvalidInputError(
             f"periods are not evenly spaced: {spans.min():g} to {spans.max():g} apart; growth rates would not compare"
         )

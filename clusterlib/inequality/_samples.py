@@ -208,3 +208,9 @@ def check_numeric_periods(data: pd.DataFrame) -> np.ndarray:
     if not pd.api.types.is_numeric_dtype(periods):
         raise InvalidInputError(f"periods such as {periods[0]!r}: expected numbers, such as years")
     return np.sort(periods.to_numpy(float))
+
+
+def evenly_spaced(periods: np.ndarray) -> bool:
+    """Whether sorted periods are the same time apart, but for rounding."""
+    spans = np.diff(periods)
+    return bool(np.ptp(spans) <= 1e-9 * spans[0])
