@@ -131,7 +131,7 @@ def _beside(what: str, given: Any, values: pd.Series, labelled: bool) -> pd.Seri
         entries = entries.reindex(values.index)
     if len(entries) != len(values):
         raise InvalidInputError(f"{what}: expected {len(values)} entries, one a value, got {len(entries)}")
-    return entries.set_axis(values.index)
+    return entries.set_axis(values.index) if labelled else entries
 
 
 def check_amounts(amounts: pd.Series, weights: pd.Series | None = None) -> None:
