@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from clusterlib.core.checks import (
     as_names,
     check_balanced,
+    check_bounds,
     check_choice,
     check_columns,
     check_degrees,
@@ -19,10 +20,12 @@ from clusterlib.core.checks import (
     check_level,
     check_number,
     check_panel,
+    check_rows,
     check_values,
     check_whole,
     is_constant,
     listed,
+    parse_years,
     snap,
 )
 from clusterlib.errors import InvalidInputError, UnknownNameError
@@ -218,3 +221,46 @@ def test_a_unit_without_one_label_is_named(groups, words):
 
 def test_a_message_lists_the_first_few():
     assert listed(range(7)) == "0, 1, 2, 3, 4 and 2 more"
+
+
+def test_rows_need_labels_and_those_of_a_panel_unit_before_time():
+    flat = pd.DataFrame({"x": [1.0, 2.0]}, index=["a", None])
+    with pytest.raises(InvalidInputError, match="missing unit in row 1"):
+        check_rows(flat)
+    check_rows(flat.set_axis(["a", "a"]))
+    panel = pd.MultiIndex.from_product([[110000, 120000], [2020, 2021]], names=["adcode", "year"])
+    frame = pd.DataFrame({"x": range(4)}, index=panel)
+    check_rows(frame)
+    with pytest.raises(InvalidInputError, match="swaplevel"):
+        check_rows(frame.swaplevel())
+    deep = pd.DataFrame({"x": [1.0, 2.0]}, index=pd.MultiIndex.from_tuples([("a", "b", 1), ("a", None, 2)]))
+    with pytest.raises(InvalidInputError, match="row 1"):
+        check_rows(deep)
+
+
+def test_a_value_out_of_bounds_is_named_with_its_place():
+    frame = pd.DataFrame({"x": [0.5, 0.0], "y": [1.0, 1.5]}, index=["a", "b"])
+    check_bounds(frame, "output is not negative")
+    with pytest.raises(InvalidInputError, match=r"1 value\(s\) out of bounds, the first is 1.5 at b, 'y': a share"):
+        check_bounds(frame, "a share", 0, 1)
+    with pytest.raises(InvalidInputError, match=r"2 value\(s\) out of bounds, the first is 1 at a, 'y'"):
+        check_bounds(frame[["y"]], "a share", 0, 1, open_ends=True)
+
+
+@pytest.mark.parametrize(
+    ("years", "read"),
+    [
+        (2020, (2020, 2020)),
+        ("2018:2020", (2018, 2020)),
+        (range(2018, 2020), [2018, 2019]),
+        (slice(2018, 2020), (2018, 2020)),
+    ],
+)
+def test_years_are_read_as_one_a_span_or_a_list(years, read):
+    assert parse_years(years) == read
+
+
+@pytest.mark.parametrize("years", ["x", 2020.5, float("inf"), "2020:2018", slice(1, 2, 3), True])
+def test_what_is_no_year_is_refused(years):
+    with pytest.raises(InvalidInputError, match="years="):
+        parse_years(years)

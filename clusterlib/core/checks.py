@@ -122,6 +122,36 @@ def check_level(level: Any, name: str = "level") -> float:
     return check_number(name, level, least=0, most=1, open_ends=True)
 
 
+def parse_years(years: Any) -> tuple[int, int] | list[int] | None:
+    """Read years given as one year, ``"2018:2023"``, a slice, a range or a list (ends included).
+
+    Raises
+    ------
+    InvalidInputError
+        If they are none of these, or the first year is after the last.
+    """
+    if years is None:
+        return None
+    expected = "expected 2020, '2018:2023', slice(2018, 2023), range(2018, 2024) or a list of years"
+    try:
+        if isinstance(years, str):
+            first, colon, last = years.partition(":")
+            span = (int(first), int(last if colon else first))
+        elif isinstance(years, slice):
+            if years.step is not None:
+                raise ValueError
+            span = (int(years.start or 0), int(years.stop or 9999))
+        elif isinstance(years, Iterable):
+            return sorted({int(year) for year in years})
+        else:
+            span = (check_whole("years", years),) * 2
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidInputError(f"years={years!r} cannot be read; {expected}") from None
+    if span[0] > span[1]:
+        raise InvalidInputError(f"years={years!r}: the first year is after the last")
+    return span
+
+
 def check_frame(data: Any, expected: str = "a DataFrame") -> pd.DataFrame:
     """Return ``data`` if it is a DataFrame."""
     if not isinstance(data, pd.DataFrame):
@@ -198,6 +228,26 @@ def check_finite(frame: pd.DataFrame, advice: str = "leave out the observation o
         row, column = np.argwhere(~finite)[0]
         place = f"{place_of(frame.index[row])}, {frame.columns[column]!r}"
         raise InvalidInputError(f"{(~finite).sum()} missing or infinite value(s), the first at {place}: {advice}")
+
+
+def check_bounds(
+    frame: pd.DataFrame, why: str, least: float = 0.0, most: float = math.inf, open_ends: bool = False
+) -> None:
+    """Raise InvalidInputError naming the first value of ``frame`` out of bounds, which ``open_ends`` leave out.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of numbers without missing values.
+    why : str
+        What is within bounds, for the message, such as ``"output is not negative"``.
+    """
+    values = frame.to_numpy(float)
+    bad = ~((values > least) & (values < most)) if open_ends else ~((values >= least) & (values <= most))
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        place = f"{values[row, column]:g} at {place_of(frame.index[row])}, {frame.columns[column]!r}"
+        raise InvalidInputError(f"{bad.sum()} value(s) out of bounds, the first is {place}: {why}")
 
 
 def _level_call(index: pd.Index, level: int) -> str:
@@ -308,6 +358,21 @@ def check_panel(data: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     return frame
 
 
+def check_rows(data: pd.DataFrame | pd.Series) -> None:
+    """Raise InvalidInputError for rows without a label, or those of a panel as :func:`check_index` does.
+
+    Unlike there, rows may be of units alone.
+    """
+    index = data.index
+    if index.nlevels == 2:
+        check_index(data)
+        return
+    missing = index.isna() if index.nlevels == 1 else index.to_frame(index=False).isna().any(axis=1).to_numpy()
+    if missing.any():
+        row = int(np.argmax(missing))
+        raise InvalidInputError(f"the index has a missing unit in row {row}: give it its label, or leave the row out")
+
+
 def panel_index(frame: pd.DataFrame | pd.Series) -> pd.MultiIndex:
     """Return the index of a checked panel, for type checkers."""
     index = frame.index
@@ -339,7 +404,12 @@ def check_balanced(frame: pd.DataFrame) -> tuple[int, int]:
     )
 
 
-def check_values(y: Any, least: int = 4, varying: str | None = "there is no pattern to test") -> pd.Series:
+def check_values(
+    y: Any,
+    least: int = 4,
+    varying: str | None = "there is no pattern to test",
+    advice: str = "leave out the unit, and make the weights without it",
+) -> pd.Series:
     """Return ``y`` as floats if it is a numeric Series with one finite value a unit.
 
     Parameters
@@ -350,6 +420,8 @@ def check_values(y: Any, least: int = 4, varying: str | None = "there is no patt
         Units needed.
     varying : str, optional
         What a variable that is the same in every unit would mean; None lets it pass.
+    advice : str
+        What to do about a unit without a value.
 
     Raises
     ------
@@ -366,13 +438,11 @@ def check_values(y: Any, least: int = 4, varying: str | None = "there is no patt
         raise InvalidInputError(
             "expected one value a unit: choose a year first, as in data['gdp'].xs(2020, level='year')"
         )
-    if y.index.hasnans:
-        row = int(np.flatnonzero(y.index.isna())[0])
-        raise InvalidInputError(f"the index has a missing unit in row {row}: give it its label, or leave the row out")
+    check_rows(y)
     if y.index.has_duplicates:
         raise InvalidInputError(f"{y.index[y.index.duplicated()][0]} has more than one value")
     values = as_float_series(y)
-    check_finite(values.to_frame(str(y.name)), "leave out the unit, and make the weights without it")
+    check_finite(values.to_frame(str(y.name)), advice)
     if len(values) < least:
         raise InvalidInputError(f"{len(values)} unit(s): at least {least} are needed")
     if varying is not None and is_constant(values.to_numpy()):
@@ -396,7 +466,8 @@ def is_constant(values: np.ndarray, axis: int | None = None) -> Any:
     (True, False)
     """
     values = np.asarray(values, dtype=float)
-    flat = np.ptp(values, axis=axis) <= ROUNDING * np.abs(values).max(axis=axis)
+    low, high = values.min(axis=axis), values.max(axis=axis)
+    flat = high - low <= ROUNDING * np.maximum(np.abs(low), np.abs(high))
     return bool(flat) if axis is None else flat
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from clusterlib.core.checks import parse_years
 from clusterlib.data._assemble import formula_inputs
 from clusterlib.data._catalogue import LEVELS
 from clusterlib.data._processed import read_manifest
 from clusterlib.data._raw import KEYS
-from clusterlib.errors import DataNotBuiltError, InvalidInputError, UnknownNameError
+from clusterlib.errors import DataNotBuiltError, UnknownNameError
 from clusterlib.paths import get_project
 from clusterlib.regions import Region, get_region
 
@@ -54,36 +54,6 @@ def _load(name: str, spatial: bool = False) -> pd.DataFrame:
 
 def _region(region: str | Region | None) -> Region | None:
     return get_region(region) if isinstance(region, str) else region
-
-
-def parse_years(years) -> tuple[int, int] | list[int] | None:
-    """Read years given as one year, ``"2018:2023"``, a slice, a range or a list (ends included).
-
-    Raises
-    ------
-    InvalidInputError
-        If they are none of these, or the first year is after the last.
-    """
-    if years is None:
-        return None
-    expected = "expected 2020, '2018:2023', slice(2018, 2023), range(2018, 2024) or a list of years"
-    try:
-        if isinstance(years, str):
-            first, colon, last = years.partition(":")
-            span = (int(first), int(last if colon else first))
-        elif isinstance(years, slice):
-            if years.step is not None:
-                raise ValueError
-            span = (int(years.start or 0), int(years.stop or 9999))
-        elif isinstance(years, Iterable):
-            return sorted({int(year) for year in years})
-        else:
-            span = (int(years), int(years))
-    except (TypeError, ValueError):
-        raise InvalidInputError(f"years={years!r} cannot be read; {expected}") from None
-    if span[0] > span[1]:
-        raise InvalidInputError(f"years={years!r}: the first year is after the last")
-    return span
 
 
 def _select_years(panel: pd.DataFrame, years) -> pd.DataFrame:
