@@ -146,7 +146,7 @@ def test_principal_components_equal_those_of_scikit_learn():
     loadings = fitted.components_.T * np.sqrt(fitted.explained_variance_)
     np.testing.assert_allclose(result.loadings.abs(), np.abs(loadings), rtol=1e-9)
     assert (result.loadings.sum() >= 0).all()
-    np.testing.assert_allclose(result.summary()["communality"], (loadings**2).sum(axis=1), rtol=1e-9)
+    np.testing.assert_allclose(result.table["communality"], (loadings**2).sum(axis=1), rtol=1e-9)
 
 
 def test_squared_loadings_do_not_depend_on_direction_and_coefficients_below_zero_are_refused():
@@ -162,7 +162,7 @@ def test_components_are_kept_by_eigenvalue_or_by_share_and_never_none():
     unrelated = pd.DataFrame({"a": [1.0, 1, -1, -1], "b": [1.0, -1, 1, -1]})
     assert principal_components(unrelated).eigenvalues["kept"].tolist() == [True, False]
     for share in (0, 1.5):
-        with pytest.raises(InvalidInputError, match="share of variance"):
+        with pytest.raises(InvalidInputError, match=f"cumulative={share}"):
             principal_components(PRODUC, cumulative=share)
     with pytest.raises(UnknownNameError, match="rule"):
         pca_weights(PRODUC, rule="loadings")
@@ -270,7 +270,7 @@ def test_less_is_better_turns_an_indicator_round_in_score_and_weights():
     mirrored = HAND.assign(even=-HAND["even"])
     np.testing.assert_allclose(normalise(HAND, negative=["even"])["even"], normalise(mirrored)["even"])
     np.testing.assert_allclose(entropy_weights(HAND, "even"), entropy_weights(mirrored), rtol=1e-12)
-    assert composite_index(HAND, negative="even").summary().loc["even", "direction"] == -1
+    assert composite_index(HAND, negative="even").table.loc["even", "direction"] == -1
 
 
 def test_equal_weights_are_equal_over_dimensions_then_within_them():

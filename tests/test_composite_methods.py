@@ -68,7 +68,7 @@ def test_closeness_equals_the_published_example():
     # Hwang and Yoon (1981), ch. 3: fighter aircraft; the book rounds, and misprints the normalised costs.
     result = topsis(AIRCRAFT, negative="cost", weights=AIRCRAFT_WEIGHTS)
     np.testing.assert_allclose(result.closeness, [0.643, 0.268, 0.613, 0.312], atol=1.5e-3)
-    assert result.summary().index.tolist() == ["A1", "A3", "A4", "A2"]
+    assert result.ranking.index.tolist() == ["A1", "A3", "A4", "A2"]
     np.testing.assert_allclose(result.table.loc["A1", ["to_ideal", "to_anti_ideal"]], [0.0545, 0.0983], atol=3e-4)
     ideal = result.ideal["ideal"]
     assert (ideal["cost"], ideal["speed"]) == pytest.approx((0.0414, 0.1168), abs=5e-4)
@@ -188,9 +188,9 @@ def test_a_degree_on_a_border_has_the_higher_grade():
     # Six times a sixth of 0.04 is a little less than 0.04 in floating point.
     assert coupling_coordination(pd.DataFrame([[0.04] * 6])).table["grade"].tolist() == [3]
     assert len(COORDINATION_GRADES) == len({zh for _, zh in COORDINATION_GRADES}) == 10
-    summary = coupling_coordination(U).summary()
-    assert summary["observations"].tolist() == [2, 1, 0, 1, 1, 1, 1, 1, 0, 2]
-    assert summary.loc[1, "grade_zh"] == "极度失调" and summary.loc[10, "grade_zh"] == "优质协调"
+    grades = coupling_coordination(U).grades
+    assert grades["observations"].tolist() == [2, 1, 0, 1, 1, 1, 1, 1, 0, 2]
+    assert grades.loc[1, "grade_zh"] == "极度失调" and grades.loc[10, "grade_zh"] == "优质协调"
 
 
 def test_weights_enter_development_and_not_coupling():

@@ -241,10 +241,14 @@ def test_rows_need_labels_and_those_of_a_panel_unit_before_time():
 def test_a_value_out_of_bounds_is_named_with_its_place():
     frame = pd.DataFrame({"x": [0.5, 0.0], "y": [1.0, 1.5]}, index=["a", "b"])
     check_bounds(frame, "output is not negative")
-    with pytest.raises(InvalidInputError, match=r"1 value\(s\) out of bounds, the first is 1.5 at b, 'y': a share"):
+    with pytest.raises(InvalidInputError, match=r"1 value\(s\) outside \[0, 1\], the first at b, 'y' \(1.5\): a share"):
         check_bounds(frame, "a share", 0, 1)
-    with pytest.raises(InvalidInputError, match=r"2 value\(s\) out of bounds, the first is 1 at a, 'y'"):
+    with pytest.raises(InvalidInputError, match=r"2 value\(s\) outside \(0, 1\), the first at a, 'y' \(1\)"):
         check_bounds(frame[["y"]], "a share", 0, 1, open_ends=True)
+    with pytest.raises(InvalidInputError, match=r"1 value\(s\) not positive, the first at b, 'x' \(0\)"):
+        check_bounds(frame, "sizes", open_ends=True)
+    with pytest.raises(InvalidInputError, match=r"1 negative value\(s\), the first at b, 'x' \(-1\): output"):
+        check_bounds(frame.replace(0, -1), "output")
 
 
 @pytest.mark.parametrize(

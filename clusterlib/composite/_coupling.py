@@ -8,8 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_columns, check_finite
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.composite._weighting import check_weights
+from clusterlib.core.checks import (
+    as_floats,
+    check_bounds,
+    check_choice,
+    check_columns,
+    check_finite,
+    check_rows,
+    is_constant,
+)
+from clusterlib.core.results import Result
+from clusterlib.errors import InvalidInputError
 
 # Ten grades of equal width; a degree on a border belongs to the higher grade, 1 to the highest.
 COORDINATION_GRADES = (
@@ -27,9 +37,9 @@ COORDINATION_GRADES = (
 FORMS = ("means", "dispersion")
 
 
-@dataclass(frozen=True)
-class Coordination:
-    """Coupling coordination of subsystems.
+@dataclass(frozen=True, eq=False)
+class Coordination(Result):
+    """Coupling coordination of subsystems (耦合协调度).
 
     Attributes
     ----------
@@ -51,8 +61,9 @@ class Coordination:
         """The degree of coordination D."""
         return self.table["coordination"]
 
-    def summary(self) -> pd.DataFrame:
-        """Return how many observations have each grade."""
+    @property
+    def grades(self) -> pd.DataFrame:
+        """How many observations have each grade."""
         counts = self.table["grade"].value_counts().reindex(range(1, 11), fill_value=0)
         names = pd.DataFrame(COORDINATION_GRADES, columns=["grade_en", "grade_zh"], index=counts.index)
         return names.assign(observations=counts).rename_axis("grade")
@@ -72,33 +83,15 @@ def _coupling(values: np.ndarray, form: str) -> np.ndarray:
         return np.sqrt(evenness * np.prod(values / largest[:, None], axis=1) ** (1 / (n - 1)))
 
 
-def _subsystem_weights(names: pd.Index, weights: Mapping | pd.Series | None) -> pd.Series:
-    if weights is None:
-        return pd.Series(1 / len(names), index=names, name="weight")
-    given = pd.Series(weights, dtype=float)
-    for name in given.index:
-        if name not in names:
-            raise UnknownNameError("subsystem", name, names)
-    given = given.reindex(names)
-    if given.isna().any() or (given < 0).any() or given.sum() <= 0:
-        raise InvalidInputError("weights: expected one number of at least zero for each subsystem, not all zero")
-    return (given / given.sum()).rename("weight")
-
-
-def _check_subsystems(subsystems: pd.DataFrame) -> np.ndarray:
+def _check_subsystems(subsystems: pd.DataFrame) -> pd.DataFrame:
     if not isinstance(subsystems, pd.DataFrame) or subsystems.shape[1] < 2:
         raise InvalidInputError("expected a DataFrame with one column a subsystem, two or more")
     check_columns(subsystems, subsystems.columns, "subsystem")
-    check_finite(subsystems, "leave out the observation, or choose years in which every index is complete")
-    values = subsystems.to_numpy(float)
-    bad = np.argwhere((values < -1e-12) | (values > 1 + 1e-12))
-    if len(bad):
-        row, column = bad[0]
-        raise InvalidInputError(
-            f"{len(bad)} value(s) outside [0, 1], the first at {subsystems.index[row]}, "
-            f"{subsystems.columns[column]!r}: coupling needs indices in [0, 1], such as the score of composite_index "
-            "without reference_years"
-        )
+    check_rows(subsystems)
+    values = as_floats(subsystems, list(subsystems.columns))
+    check_finite(values, "leave out the observation, or choose years in which every index is complete")
+    why = "coupling needs indices in [0, 1], such as the score of composite_index without reference_years"
+    check_bounds(values, why, 0, 1)
     return values.clip(0, 1)
 
 
@@ -155,16 +148,16 @@ def coupling_coordination(
     >>> coupling_coordination(U).table[["coupling", "development", "coordination"]].round(3).values.tolist()
     [[1.0, 0.4, 0.632], [0.6, 0.5, 0.548]]
     """
-    if form not in FORMS:
-        raise UnknownNameError("form", form, FORMS)
-    values = _check_subsystems(subsystems)
-    weight = _subsystem_weights(subsystems.columns, weights)
+    check_choice("form", form, FORMS)
+    values, names = _check_subsystems(subsystems).to_numpy(), subsystems.columns
+    weight = check_weights(dict.fromkeys(names, 1.0) if weights is None else weights, names, "subsystem", others=False)
     coupling = np.minimum(_coupling(values, form), 1.0)
     development = values @ weight.to_numpy()
     degree = np.where(values.max(axis=1) > 0, np.sqrt(coupling * development), 0.0)
     # Rounded: 0.3 from a product may come out as 0.29999999999999999.
     grade = np.minimum(np.floor(np.round(10 * degree, 9)).astype(int), 9)
-    even = np.ptp(values, axis=1) <= 1e-12
+    lagging = np.array(names, dtype=object)[values.argmin(axis=1)]
+    lagging[is_constant(values, axis=1)] = None
     table = pd.DataFrame(
         {
             "coupling": coupling,
@@ -173,7 +166,7 @@ def coupling_coordination(
             "grade": grade + 1,
             "grade_en": [COORDINATION_GRADES[g][0] for g in grade],
             "grade_zh": [COORDINATION_GRADES[g][1] for g in grade],
-            "lagging": np.where(even, None, subsystems.columns.to_numpy()[values.argmin(axis=1)]),
+            "lagging": lagging,
         },
         index=subsystems.index,
     )

@@ -1,4 +1,4 @@
-"""Weights of indicators (赋权): entropy, CRITIC, principal components."""
+"""Indicators on a common scale (标准化) and their weights (赋权): entropy, CRITIC, principal components."""
 
 from __future__ import annotations
 
@@ -8,13 +8,144 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from clusterlib.composite._normalisation import check_indicators, normalise
+from clusterlib.core.checks import (
+    as_float_series,
+    as_floats,
+    as_names,
+    check_choice,
+    check_columns,
+    check_finite,
+    check_number,
+    check_rows,
+    is_constant,
+    parse_years,
+)
+from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
+SCALINGS = ("min-max", "z-score")
 WEIGHTING = ("entropy", "critic", "pca", "equal")
 PCA_RULES = ("squared loadings", "coefficients")
-# Relative to the number of indicators: what is left of perfect correlation and of exact evenness in floating point.
+# Relative to the number of indicators: what is left of perfect correlation in floating point.
 _TINY = 1e-12
+
+Years = int | str | slice | Iterable[int] | None
+
+
+def check_table(X: pd.DataFrame) -> None:
+    """Raise InvalidInputError unless ``X`` is a frame with columns, each there once, and rows that have labels."""
+    if not isinstance(X, pd.DataFrame) or X.shape[1] == 0:
+        raise InvalidInputError("expected a DataFrame with one row an observation and one column an indicator")
+    as_names(X.columns, "indicator")
+    if X.columns.has_duplicates:
+        raise InvalidInputError(f"indicator given twice: {', '.join(map(str, X.columns[X.columns.duplicated()]))}")
+    check_rows(X)
+
+
+def check_indicators(X: pd.DataFrame, negative: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Return the indicators as floats, and the negative ones, if they are complete and differ from row to row."""
+    check_table(X)
+    check_columns(X, X.columns, "indicator")
+    if len(X) < 2:
+        raise InvalidInputError(f"{len(X)} observation(s): an index compares at least two")
+    values = as_floats(X, list(X.columns))
+    check_finite(values, "leave out the observation or the indicator, or choose years in which it is complete")
+    _check_varying(values, "everywhere")
+    negative = as_names(negative, "negative")
+    for name in negative:
+        check_choice("negative indicator", name, X.columns)
+    return values, negative
+
+
+def _check_varying(X: pd.DataFrame, where: str) -> None:
+    flat = is_constant(X.to_numpy(), axis=0)
+    if flat.any():
+        names = ", ".join(map(str, X.columns[flat]))
+        raise InvalidInputError(f"the same value {where}, so nothing to compare: {names}")
+
+
+def reference_rows(X: pd.DataFrame, reference_years: Years) -> np.ndarray:
+    """Return which rows are of the reference years; all without any.
+
+    Raises
+    ------
+    InvalidInputError
+        If ``X`` has no index level ``year`` that holds years.
+    UnknownNameError
+        If no row is of these years.
+    """
+    wanted = parse_years(reference_years)
+    if wanted is None:
+        return np.ones(len(X), bool)
+    if "year" not in X.index.names or not pd.api.types.is_numeric_dtype(X.index.get_level_values("year")):
+        raise InvalidInputError("reference_years= needs an index with a level named 'year' that holds numbers")
+    years = X.index.get_level_values("year")
+    rows = (years >= wanted[0]) & (years <= wanted[1]) if isinstance(wanted, tuple) else years.isin(wanted)
+    if not rows.any() or (isinstance(wanted, list) and not set(wanted) <= set(years)):
+        raise UnknownNameError("reference years", reference_years, sorted(years.unique()))
+    return np.asarray(rows)
+
+
+def normalise(
+    X: pd.DataFrame, negative: Iterable[str] = (), *, method: str = "min-max", reference_years: Years = None
+) -> pd.DataFrame:
+    r"""Rescale indicators to a common scale (标准化), by default to [0, 1] by their range (极差标准化).
+
+    Minimum and maximum, or mean and standard deviation, are those of all rows: over a panel of all units and years
+    together, so that the values of different years compare.
+
+    .. math:: z_{ij} = \frac{x_{ij} - \min_i x_{ij}}{\max_i x_{ij} - \min_i x_{ij}}
+              \;(1 - z_{ij} \text{ if more is worse}), \quad\text{or}\quad
+              z_{ij} = \frac{x_{ij} - \bar x_j}{s_j} \;(-z_{ij} \text{ if more is worse})
+
+    Parameters
+    ----------
+    X : DataFrame, shape (observations, indicators)
+        Any units; observations are units, or units and years.
+    negative : iterable of str
+        Indicators of which less is better (负向指标).
+    method : {"min-max", "z-score"}
+        ``s`` is the standard deviation with n - 1.
+    reference_years : int, str, slice or list, optional
+        Take minimum, maximum, mean and deviation from these years alone (基期), written as in
+        :func:`clusterlib.data.load_panel`; needs an index level ``year``. Values of other years may then lie outside
+        [0, 1], and do not change when later years are added.
+
+    Returns
+    -------
+    DataFrame
+        Of the shape of ``X``.
+
+    Raises
+    ------
+    InvalidInputError
+        For fewer than two rows, text, a missing or infinite value, or an indicator that is the same everywhere or in
+        all reference years.
+    UnknownNameError
+        If a negative indicator is not a column, or for an unknown method or years that are not there.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> normalise(pd.DataFrame({"speed": [10.0, 15.0, 20.0]}))["speed"].tolist()
+    [0.0, 0.5, 1.0]
+    """
+    values, negative = check_indicators(X, negative)
+    check_choice("normalisation", method, SCALINGS)
+    base = values
+    if reference_years is not None:
+        base = values[reference_rows(X, reference_years)]
+        _check_varying(base, f"in the reference years {reference_years}")
+    all_rows, base = values.to_numpy(), base.to_numpy()
+    less = X.columns.isin(negative)
+    if method == "min-max":
+        low = base.min(axis=0)
+        scaled = (all_rows - low) / (base.max(axis=0) - low)
+        scaled[:, less] = 1 - scaled[:, less]
+    else:
+        scaled = (all_rows - base.mean(axis=0)) / base.std(axis=0, ddof=1)
+        scaled[:, less] *= -1
+    return pd.DataFrame(scaled, index=X.index, columns=X.columns)
 
 
 def _entropy_weights(normalised: pd.DataFrame) -> pd.Series:
@@ -24,10 +155,7 @@ def _entropy_weights(normalised: pd.DataFrame) -> pd.Series:
     share = values / values.sum(axis=0)
     entropy = -xlogy(share, share).sum(axis=0) / np.log(len(values))
     divergence = 1 - entropy
-    total = divergence.sum()
-    if total <= 0:
-        raise InvalidInputError("every indicator is spread evenly: entropy cannot tell them apart; use equal weights")
-    return pd.Series(divergence / total, index=normalised.columns, name="weight")
+    return pd.Series(divergence / divergence.sum(), index=normalised.columns, name="weight")
 
 
 def entropy_weights(X: pd.DataFrame, negative: Iterable[str] = (), by: str | None = None) -> pd.Series | pd.DataFrame:
@@ -76,8 +204,7 @@ def entropy_weights(X: pd.DataFrame, negative: Iterable[str] = (), by: str | Non
     if by is None:
         return _entropy_weights(normalise(X, negative))
     check_indicators(X, negative)
-    if by not in X.index.names:
-        raise UnknownNameError("index level", by, X.index.names)
+    check_choice("index level", by, [name for name in X.index.names if name is not None])
     weights = {}
     for key, part in X.groupby(level=by):
         try:
@@ -139,9 +266,9 @@ def critic_weights(X: pd.DataFrame, negative: Iterable[str] = ()) -> pd.Series:
     return _critic_weights(normalise(X, negative))
 
 
-@dataclass(frozen=True)
-class PrincipalComponents:
-    """Principal components of indicators and the weights made from them.
+@dataclass(frozen=True, eq=False)
+class PrincipalComponents(Result):
+    """Weights of indicators by principal components (主成分分析法).
 
     Attributes
     ----------
@@ -163,8 +290,9 @@ class PrincipalComponents:
     rule: str
     cumulative: float | None
 
-    def summary(self) -> pd.DataFrame:
-        """Return loadings, communality and weight of each indicator."""
+    @property
+    def table(self) -> pd.DataFrame:
+        """Loadings, communality and weight of each indicator."""
         return self.loadings.assign(communality=(self.loadings**2).sum(axis=1), weight=self.weights)
 
 
@@ -178,8 +306,8 @@ def _eigen(correlation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _components_kept(values: np.ndarray, cumulative: float | None) -> int:
     if cumulative is None:
         return max(1, int((values > 1 + _TINY * len(values)).sum()))
-    if not 0 < cumulative <= 1:
-        raise InvalidInputError(f"cumulative={cumulative}: expected a share of variance above 0 and at most 1")
+    if check_number("cumulative", cumulative, least=0, most=1) == 0:
+        raise InvalidInputError("cumulative=0: expected a share of variance above 0 and at most 1")
     reached = np.cumsum(values) / values.sum()
     return int(np.searchsorted(reached, cumulative - _TINY)) + 1
 
@@ -251,8 +379,7 @@ def principal_components(
 
 
 def _principal_components(normalised: pd.DataFrame, cumulative: float | None, rule: str) -> PrincipalComponents:
-    if rule not in PCA_RULES:
-        raise UnknownNameError("rule", rule, PCA_RULES)
+    check_choice("rule", rule, PCA_RULES)
     names = normalised.columns
     values, vectors = _eigen(np.atleast_2d(np.corrcoef(normalised.to_numpy(), rowvar=False)))
     kept = _components_kept(values, cumulative)
@@ -307,30 +434,51 @@ def pca_weights(
     return principal_components(X, negative, cumulative=cumulative, rule=rule).weights
 
 
+def check_weights(weights: object, names: pd.Index, what: str, others: bool = True) -> pd.Series:
+    """Return weights that were given, in the order of ``names`` and scaled to sum to one.
+
+    Raises
+    ------
+    InvalidInputError
+        For weights that are negative, missing, doubled or all zero.
+    UnknownNameError
+        For the weight of something else, unless ``others`` may have one.
+    """
+    if not isinstance(weights, (Mapping, pd.Series)):
+        raise InvalidInputError(f"weights: expected a mapping or Series by {what}, got a {type(weights).__name__}")
+    given = pd.Series(weights)
+    if not others:
+        for name in given.index:
+            check_choice(what, name, names)
+    expected = f"weights: expected one number of at least zero for each {what}, not all zero"
+    if given.index.has_duplicates or not pd.api.types.is_numeric_dtype(given):
+        raise InvalidInputError(expected)
+    chosen = as_float_series(given).reindex(names)
+    if not np.isfinite(chosen).all() or (chosen < 0).any() or chosen.sum() <= 0:
+        raise InvalidInputError(expected)
+    return (chosen / chosen.sum()).rename("weight")
+
+
 def weigh(
-    normalised: pd.DataFrame, dimensions: Mapping[str, tuple[str, ...]], weights: str | pd.Series
+    normalised: pd.DataFrame, dimensions: Mapping[str, tuple[str, ...]], weights: str | Mapping | pd.Series
 ) -> tuple[str, pd.Series]:
     """Return how the indicators are weighed and their weights, from a name or from weights given.
 
     Raises
     ------
     InvalidInputError
-        For weights that are negative, missing or all zero.
+        As :func:`check_weights`.
     UnknownNameError
         For an unknown name.
     """
-    if isinstance(weights, pd.Series):
-        chosen = weights.reindex(normalised.columns)
-        if chosen.isna().any() or (chosen < 0).any() or chosen.sum() <= 0:
-            raise InvalidInputError("weights: expected one number of at least zero for each indicator, not all zero")
-        return "given", (chosen / chosen.sum()).rename("weight")
+    if isinstance(weights, (Mapping, pd.Series)):
+        return "given", check_weights(weights, normalised.columns, "indicator")
+    check_choice("weighting", weights, WEIGHTING)
     if weights == "entropy":
         return weights, _entropy_weights(normalised)
     if weights == "critic":
         return weights, _critic_weights(normalised)
     if weights == "pca":
         return weights, _principal_components(normalised, None, "squared loadings").weights
-    if weights == "equal":
-        each = {name: 1 / len(dimensions) / len(group) for group in dimensions.values() for name in group}
-        return weights, pd.Series(each, name="weight")
-    raise UnknownNameError("weighting", weights, WEIGHTING)
+    each = {name: 1 / len(dimensions) / len(group) for group in dimensions.values() for name in group}
+    return weights, pd.Series(each, name="weight")

@@ -243,11 +243,20 @@ def check_bounds(
         What is within bounds, for the message, such as ``"output is not negative"``.
     """
     values = frame.to_numpy(float)
-    bad = ~((values > least) & (values < most)) if open_ends else ~((values >= least) & (values <= most))
+    if open_ends:
+        bad, kind = ~((values > least) & (values < most)), f"value(s) outside ({least:g}, {most:g})"
+    else:
+        # What a share of exactly one comes out as may be a little more.
+        slack = ROUNDING * max(abs(least), abs(most)) if math.isfinite(most) else 0.0
+        bad, kind = ~((values >= least - slack) & (values <= most + slack)), f"value(s) outside [{least:g}, {most:g}]"
+    if least == 0 and math.isinf(most):
+        kind = "value(s) not positive" if open_ends else "negative value(s)"
     if bad.any():
         row, column = np.argwhere(bad)[0]
-        place = f"{values[row, column]:g} at {place_of(frame.index[row])}, {frame.columns[column]!r}"
-        raise InvalidInputError(f"{bad.sum()} value(s) out of bounds, the first is {place}: {why}")
+        raise InvalidInputError(
+            f"{bad.sum()} {kind}, the first at {place_of(frame.index[row])}, {str(frame.columns[column])!r} "
+            f"({values[row, column]:g}): {why}"
+        )
 
 
 def _level_call(index: pd.Index, level: int) -> str:
