@@ -7,11 +7,11 @@ from ._complexity import economic_complexity as economic_complexity
 from ._complexity import relatedness as relatedness
 from ._concentration import ConcentrationTest as ConcentrationTest
 from ._concentration import EllisonGlaeser as EllisonGlaeser
+from ._concentration import QuotientIntervals as QuotientIntervals
 from ._concentration import concentration_test as concentration_test
 from ._concentration import ellison_glaeser as ellison_glaeser
-from ._quotients import QuotientIntervals as QuotientIntervals
-from ._quotients import location_quotient as location_quotient
-from ._quotients import location_quotient_interval as location_quotient_interval
+from ._concentration import location_quotient as location_quotient
+from ._concentration import location_quotient_interval as location_quotient_interval
 from ._specialisation import herfindahl as herfindahl
 from ._specialisation import krugman_specialisation as krugman_specialisation
 from ._specialisation import variety as variety

@@ -7,18 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from clusterlib.core.checks import check_bounds, check_level, check_values, check_whole, is_constant
+from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
 
 
 def _sorted_sizes(sizes: pd.Series, least: int) -> pd.Series:
-    if not isinstance(sizes, pd.Series) or not pd.api.types.is_numeric_dtype(sizes):
-        raise InvalidInputError("expected a Series of numbers, one a city")
-    bad = sizes.index[~(np.isfinite(sizes) & (sizes > 0))]
-    if len(bad):
-        raise InvalidInputError(f"{len(bad)} size(s) missing or not positive, the first of {bad[0]}: leave it out")
-    if len(sizes) < least:
-        raise InvalidInputError(f"{len(sizes)} cities: expected at least {least}")
-    return sizes.astype(float).sort_values(ascending=False, kind="stable")
+    checked = check_values(sizes.rename("size") if isinstance(sizes, pd.Series) else sizes, least, None, "leave it out")
+    check_bounds(checked.to_frame(), "a city without a size is left out", open_ends=True)
+    return checked.sort_values(ascending=False, kind="stable")
 
 
 def primacy(sizes: pd.Series) -> pd.Series:
@@ -61,9 +58,9 @@ def primacy(sizes: pd.Series) -> pd.Series:
     )
 
 
-@dataclass(frozen=True)
-class RankSize:
-    """The rank-size regression of cities.
+@dataclass(frozen=True, eq=False)
+class RankSize(Result):
+    """Rank-size rule of cities (位序-规模法则).
 
     Attributes
     ----------
@@ -90,13 +87,6 @@ class RankSize:
     n: int
     level: float
     table: pd.DataFrame
-
-    def summary(self) -> pd.DataFrame:
-        """Return the coefficient table, with the test of a zero exponent."""
-        from clusterlib.core.results import coefficient_table
-
-        estimate, error = (pd.Series({"exponent": v}) for v in (self.exponent, self.std_error))
-        return coefficient_table(estimate, error, level=self.level)
 
 
 def rank_size(sizes: pd.Series, *, largest: int | None = None, level: float = 0.95) -> RankSize:
@@ -140,31 +130,27 @@ def rank_size(sizes: pd.Series, *, largest: int | None = None, level: float = 0.
     """
     from scipy.stats import norm
 
-    if not 0 < level < 1:
-        raise InvalidInputError(f"level={level}: expected between 0 and 1, such as 0.95")
+    check_level(level)
     ordered = _sorted_sizes(sizes, 3)
     if largest is not None:
-        if not 3 <= largest <= len(ordered):
-            raise InvalidInputError(f"largest={largest}: expected between 3 and the number of cities, {len(ordered)}")
-        ordered = ordered.iloc[:largest]
-    n, x = len(ordered), np.log(ordered.to_numpy())
-    if np.ptp(x) == 0:
+        ordered = ordered.iloc[: check_whole("largest", largest, least=3, most=len(ordered), unit="cities")]
+    if is_constant(ordered.to_numpy()):
         raise InvalidInputError("all cities are of one size: ranks have no slope")
+    n, x = len(ordered), np.log(ordered.to_numpy())
     rank = np.arange(1, n + 1)
     y = np.log(rank - 0.5)
     slope, intercept = np.polyfit(x, y, 1)
     residual = y - intercept - slope * x
     exponent, error = -slope, -slope * np.sqrt(2 / n)
     half = norm.ppf((1 + level) / 2) * error
-    table = pd.DataFrame({"size": ordered, "rank": rank, "fitted": np.exp((y - intercept) / slope)})
     return RankSize(
-        float(exponent),
-        float(error),
-        float(exponent - half),
-        float(exponent + half),
-        float(intercept),
-        float(1 - (residual**2).sum() / ((y - y.mean()) ** 2).sum()),
-        n,
-        level,
-        table,
+        exponent=float(exponent),
+        std_error=float(error),
+        lower=float(exponent - half),
+        upper=float(exponent + half),
+        intercept=float(intercept),
+        r_squared=float(1 - (residual**2).sum() / ((y - y.mean()) ** 2).sum()),
+        n=n,
+        level=level,
+        table=pd.DataFrame({"size": ordered, "rank": rank, "fitted": np.exp((y - intercept) / slope)}),
     )

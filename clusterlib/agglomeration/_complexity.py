@@ -7,30 +7,32 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_columns, check_finite
+from clusterlib.agglomeration._concentration import check_amounts
+from clusterlib.core.checks import ROUNDING, check_number, listed
+from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
 
 
 def _advantages(quotients: pd.DataFrame, threshold: float) -> pd.DataFrame:
     """Which regions have an advantage in which activity, as zeros and ones."""
-    if not isinstance(quotients, pd.DataFrame):
-        raise InvalidInputError(f"expected a DataFrame with one column an activity, got a {type(quotients).__name__}")
-    check_columns(quotients, quotients.columns, "activity")
-    check_finite(quotients, "leave out the region or the activity")
-    if quotients.index.has_duplicates:
-        raise InvalidInputError(f"region given twice: {quotients.index[quotients.index.duplicated()][0]}")
-    held = (quotients >= threshold).astype(int)
-    for kind, axis in (("region without any advantage", 1), ("activity in which no region has an advantage", 0)):
-        empty = held.sum(axis=axis)
-        empty = empty.index[empty == 0]
-        if len(empty):
-            raise InvalidInputError(f"{kind}: {', '.join(map(str, empty))}; leave it out")
+    check_number("threshold", threshold, least=0, open_ends=True)
+    values = check_amounts(quotients, "activity")
+    if values.index.has_duplicates:
+        raise InvalidInputError(f"region given twice: {values.index[values.index.duplicated()][0]}")
+    # A quotient of exactly the threshold may come out a little below it.
+    held = (values >= threshold * (1 - ROUNDING)).astype(int)
+    for kind, counts in (
+        ("region without any advantage", held.sum(axis=1)),
+        ("activity in which no region has an advantage", held.sum()),
+    ):
+        if (counts == 0).any():
+            raise InvalidInputError(f"{kind}: {listed(counts.index[counts == 0])}; leave it out")
     return held
 
 
-@dataclass(frozen=True)
-class Relatedness:
-    """Relatedness of activities and how close each region is to each activity.
+@dataclass(frozen=True, eq=False)
+class Relatedness(Result):
+    """Relatedness of activities, and how close each region is to each (产业关联性).
 
     Attributes
     ----------
@@ -48,8 +50,9 @@ class Relatedness:
     density: pd.DataFrame
     threshold: float
 
-    def summary(self) -> pd.DataFrame:
-        """Return a row for each region and activity: advantage and density."""
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each region and activity: advantage and density."""
         table = pd.DataFrame({"advantage": self.advantage.stack(), "density": self.density.stack()})
         return table.rename_axis(["region", "activity"])
 
@@ -110,9 +113,9 @@ def relatedness(quotients: pd.DataFrame, *, threshold: float = 1.0) -> Relatedne
     )
 
 
-@dataclass(frozen=True)
-class EconomicComplexity:
-    """Economic complexity of regions and activities.
+@dataclass(frozen=True, eq=False)
+class EconomicComplexity(Result):
+    """Economic complexity of regions and activities (经济复杂度).
 
     Attributes
     ----------
@@ -130,8 +133,9 @@ class EconomicComplexity:
     eigenvalues: np.ndarray
     threshold: float
 
-    def summary(self) -> pd.DataFrame:
-        """Return the regions, the most complex first."""
+    @property
+    def table(self) -> pd.DataFrame:
+        """The regions, the most complex first."""
         return self.regions.sort_values("complexity", ascending=False, kind="stable")
 
 
@@ -186,7 +190,7 @@ def economic_complexity(quotients: pd.DataFrame, *, threshold: float = 1.0) -> E
     --------
     >>> import pandas as pd
     >>> q = pd.DataFrame({"a": [2.0, 2.0, 2.0], "b": [2.0, 2.0, 0.0], "c": [2.0, 0.0, 0.0]}, index=["x", "y", "z"])
-    >>> economic_complexity(q).summary().index.tolist()
+    >>> economic_complexity(q).table.index.tolist()
     ['x', 'y', 'z']
     """
     held = _advantages(quotients, threshold)

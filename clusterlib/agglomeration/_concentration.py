@@ -1,29 +1,365 @@
-"""Concentration of industries over regions (集聚度): an exact test for counts, and the Ellison-Glaeser index."""
+"""Concentration of industries over regions (集聚度): location quotients, an exact test for counts, Ellison-Glaeser."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.agglomeration._quotients import location_quotient
-from clusterlib.errors import InvalidInputError
+from clusterlib.core.checks import (
+    as_floats,
+    as_names,
+    check_balanced,
+    check_bounds,
+    check_choice,
+    check_columns,
+    check_finite,
+    check_level,
+    check_panel,
+    check_rows,
+    check_values,
+    check_whole,
+    listed,
+)
+from clusterlib.core.resampling import exceedance_p, generator
+from clusterlib.core.results import Result
+from clusterlib.errors import InvalidInputError, UnknownNameError
+
+RESAMPLING = ("multinomial", "periods")
+MEASURES = ("quotient", "share")
 
 
-@dataclass(frozen=True)
-class ConcentrationTest:
-    """Whether counts are spread over regions as a reference is.
+def check_amounts(values: pd.DataFrame, kind: str = "industry") -> pd.DataFrame:
+    """Return amounts as floats if they are complete and not negative, a row a region and a column an industry."""
+    if not isinstance(values, pd.DataFrame):
+        raise InvalidInputError(f"expected a DataFrame with one column an {kind}, got a {type(values).__name__}")
+    check_columns(values, values.columns, kind)
+    check_rows(values)
+    if values.empty:
+        raise InvalidInputError(f"expected at least one region and at least one {kind}")
+    amounts = as_floats(values, list(values.columns))
+    check_finite(amounts, f"leave out the region or the {kind}")
+    check_bounds(amounts, "amounts must not be negative")
+    return amounts
+
+
+def check_regions(values: pd.DataFrame, kind: str = "industry") -> pd.DataFrame:
+    """Return amounts as :func:`check_amounts` does, if each region has one row."""
+    amounts = check_amounts(values, kind)
+    if amounts.index.nlevels > 1:
+        raise InvalidInputError(
+            "expected one row a region, since the rows make up the whole economy: choose a year first, as in "
+            "values.xs(2020, level='year')"
+        )
+    if amounts.index.has_duplicates:
+        raise InvalidInputError(f"region given twice: {amounts.index[amounts.index.duplicated()][0]}")
+    return amounts
+
+
+def _aligned(values: pd.Series, index: pd.Index, what: str) -> pd.Series:
+    """Return a complete Series in the order of ``index``; it may hold more."""
+    if isinstance(values, pd.Series) and values.index.is_unique and values.index.nlevels == index.nlevels:
+        missing = index.difference(values.index)
+        if len(missing):
+            raise InvalidInputError(f"no {what} for {listed(missing)}")
+        values = values.reindex(index).rename(what)
+    return check_values(values, 1, None, "give it its value, or leave it out")
+
+
+def _sizes(reference: pd.Series | None, amounts: pd.DataFrame) -> pd.Series:
+    """Return the size of each region, which is positive; without a reference the sum over industries."""
+    sizes = amounts.sum(axis=1) if reference is None else _aligned(reference, amounts.index, "reference")
+    check_bounds(sizes.to_frame("reference"), "the size of a region must be positive", open_ends=True)
+    return sizes
+
+
+def location_quotient(values: pd.DataFrame | pd.Series, reference: pd.Series | None = None) -> pd.DataFrame | pd.Series:
+    r"""Location quotient (区位熵): a region's share of an industry over its share of the reference.
+
+    .. math:: LQ_{ij} = \frac{x_{ij} / \sum_i x_{ij}}{r_i / \sum_i r_i}
+
+    With ``reference=None``, :math:`r_i = \sum_j x_{ij}` gives Florence's quotient. The mean over regions weighted by
+    their share of the reference is one for every industry.
+
+    Parameters
+    ----------
+    values : DataFrame, shape (regions, industries), or Series
+        Output, employment or counts, not negative; the rows make up the whole economy.
+    reference : Series, optional
+        Size of each region (GDP, population), positive, by the same index. Required with a Series.
+
+    Returns
+    -------
+    DataFrame or Series
+        Of the shape of ``values``; above one where the region is specialised.
+
+    Raises
+    ------
+    InvalidInputError
+        For negative or missing values, an industry without output, a region given twice, or regions that are not in
+        ``reference``.
+
+    References
+    ----------
+    Florence, P. S. (1939). Report of the Location of Industry. Political and Economic Planning.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"software": [30.0, 10.0], "textiles": [10.0, 30.0]}, index=["coast", "inland"])
+    >>> location_quotient(table)["software"].tolist()
+    [1.5, 0.5]
+    """
+    if isinstance(values, pd.Series):
+        if reference is None:
+            raise InvalidInputError("one industry alone: give reference=, the size of each region")
+        quotients = location_quotient(values.to_frame("values"), reference)
+        return pd.Series(quotients["values"], name=values.name)
+    amounts = check_regions(values)
+    sizes, totals = _sizes(reference, amounts), amounts.sum()
+    if not (totals > 0).all():
+        raise InvalidInputError(f"no output in any region: {listed(totals.index[totals == 0])}; leave it out")
+    return (amounts / totals).div(sizes / sizes.sum(), axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class QuotientIntervals(Result):
+    """Location quotients with bootstrap intervals (区位熵的置信区间).
+
+    Attributes
+    ----------
+    table : DataFrame
+        By region and industry: ``quotient`` with ``lower`` and ``upper``, ``share`` of the industry in percent with
+        ``share_lower`` and ``share_upper``.
+    simulated : dict of str to ndarray, shape (draws, regions, industries)
+        Drawn ``"quotient"`` and ``"share"``.
+    resample : str
+        What was resampled.
+    draws, seed : int
+    level : float
+    block : int or None
+        Periods in a block.
+    """
+
+    table: pd.DataFrame
+    simulated: dict[str, np.ndarray] = field(repr=False)
+    resample: str
+    draws: int
+    seed: int
+    level: float
+    block: int | None = None
+
+    def lead(self, region: str | int, rivals: Iterable | None = None, measure: str = "quotient") -> pd.DataFrame:
+        """Compare a region with the best of its rivals, industry by industry.
+
+        In every draw the rival is the best of that draw, so that choosing it is part of the interval.
+
+        Parameters
+        ----------
+        region : str or int
+            A region of the table.
+        rivals : list, optional
+            By default all other regions.
+        measure : {"quotient", "share"}
+
+        Returns
+        -------
+        DataFrame
+            By industry: ``value``, ``rival``, ``rival_value``, ``difference`` and its interval ``lower``, ``upper``.
+
+        Raises
+        ------
+        UnknownNameError
+            For an unknown region or measure.
+        """
+        check_choice("measure", measure, MEASURES)
+        # In the order of the draws: unstacking sorts.
+        regions, industries = (self.table.index.unique(level) for level in ("region", "industry"))
+        observed = self.table[measure].unstack().reindex(index=regions, columns=industries)
+        chosen = [name for name in regions if name != region] if rivals is None else as_names(rivals, "rivals")
+        for name in [region, *chosen]:
+            if not pd.api.types.is_hashable(name) or name not in regions:
+                raise UnknownNameError("region", name, regions)
+        if not chosen:
+            raise InvalidInputError("rivals: expected one region or more to compare with")
+        drawn, places = self.simulated[measure], regions.get_indexer(pd.Index(chosen))
+        difference = drawn[:, regions.get_loc(region)] - drawn[:, places].max(axis=1)
+        lower, upper = _percentiles(difference, self.level)
+        others = observed.loc[chosen]
+        table = pd.DataFrame({"value": observed.loc[region], "rival": others.idxmax(), "rival_value": others.max()})
+        return table.assign(difference=table["value"] - table["rival_value"], lower=lower, upper=upper)
+
+
+def _percentiles(drawn: np.ndarray, level: float) -> np.ndarray:
+    tail = (1 - level) / 2
+    return np.nanquantile(drawn, [tail, 1 - tail], axis=0)
+
+
+def _quotients(values: np.ndarray, reference: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Shares and quotients of arrays (..., regions, industries) and (..., regions)."""
+    sizes = values.sum(axis=-1) if reference is None else reference
+    share = values / values.sum(axis=-2, keepdims=True)
+    weight = sizes / sizes.sum(axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        return {"quotient": share / weight[..., None], "share": 100 * share}
+
+
+def _draw_counts(values: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    if (values != np.floor(values)).any():
+        raise InvalidInputError(
+            "resample='multinomial' is for counts and values are not whole numbers: amounts have no number of "
+            "independent units; give periods and take resample='periods'"
+        )
+    columns = [rng.multinomial(int(column.sum()), column / column.sum(), draws) for column in values.T]
+    return np.stack(columns, axis=-1).astype(float)
+
+
+def _draw_periods(periods: int, block: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """How often each period is in each draw of a circular block bootstrap."""
+    starts = rng.integers(periods, size=(draws, -(-periods // block)))
+    chosen = ((starts[..., None] + np.arange(block)) % periods).reshape(draws, -1)[:, :periods]
+    return (chosen[..., None] == np.arange(periods)).sum(axis=1).astype(float)
+
+
+def _by_period(values: pd.DataFrame, reference: pd.Series | None) -> tuple[pd.DataFrame, pd.Series | None]:
+    """Return values and reference by region and period, after the checks that a resampling of periods needs."""
+    frame = check_panel(values, values.columns)
+    check_bounds(frame, "amounts must not be negative")
+    _, periods = check_balanced(frame)
+    if periods < 3:
+        raise InvalidInputError(f"{periods} period(s): resampling periods needs at least three")
+    if reference is None:
+        return frame, None
+    if not isinstance(reference, pd.Series) or reference.index.has_duplicates:
+        raise InvalidInputError("reference: expected a Series with one value a region and period")
+    missing = frame.index.difference(reference.index)
+    if len(missing):
+        raise InvalidInputError(f"no reference for {listed(missing)}")
+    sizes = check_panel(reference.reindex(frame.index).to_frame("reference"), ["reference"])
+    check_bounds(sizes, "the size of a region must not be negative")
+    return frame, sizes["reference"]
+
+
+def location_quotient_interval(
+    values: pd.DataFrame,
+    reference: pd.Series | None = None,
+    *,
+    resample: str = "multinomial",
+    draws: int = 1999,
+    seed: int = 0,
+    level: float = 0.95,
+    block: int | None = None,
+) -> QuotientIntervals:
+    r"""Location quotients with percentile bootstrap intervals (区位熵的自助法置信区间).
+
+    What varies must be stated, since a table of the whole economy is no sample:
+
+    - ``"multinomial"``, for counts of firms, clusters or persons: the :math:`n_j` things of industry :math:`j` fall in
+      region :math:`i` independently with probability :math:`x_{ij} / n_j`. Without ``reference`` the sizes of the
+      regions are those of the same draw. A cell of zero stays zero: for few counts take
+      :func:`concentration_test`, whose intervals are exact.
+    - ``"periods"``, for amounts over several years: whole years are drawn, in circular blocks because years resemble
+      their neighbours, the same for all regions, industries and the reference. The quotient is that of the totals
+      over the years drawn, and the interval says how much it depends on which years are looked at: not a sampling
+      error, which official totals do not have.
+
+    Parameters
+    ----------
+    values : DataFrame
+        ``"multinomial"``: shape (regions, industries), whole numbers. ``"periods"``: indexed by (region, period),
+        balanced, one column an industry. The regions make up the whole economy.
+    reference : Series, optional
+        Size of each region, by the same index; by default the sum over industries.
+    resample : {"multinomial", "periods"}
+    draws, seed : int
+    level : float
+        Of the intervals, and of those of :meth:`QuotientIntervals.lead`.
+    block : int, optional
+        Periods in a block; by default the cube root of their number, rounded.
+
+    Returns
+    -------
+    QuotientIntervals
+
+    Raises
+    ------
+    InvalidInputError
+        As :func:`location_quotient`; for counts that are not whole, a panel that is not balanced or shorter than three
+        periods, or a block longer than the panel.
+    UnknownNameError
+        For an unknown resampling.
+
+    References
+    ----------
+    Moineddin, R., Beyene, J. and Boyle, E. (2003). On the location quotient confidence interval. Geographical
+    Analysis 35, 249-256. Politis, D. N. and Romano, J. P. (1992). A circular block-resampling procedure for
+    stationary data. In Exploring the Limits of Bootstrap, Wiley.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"software": [300, 100], "textiles": [100, 300]}, index=["coast", "inland"])
+    >>> bool(location_quotient_interval(table).table.loc[("coast", "software"), "lower"] > 1.3)
+    True
+    """
+    check_choice("resampling", resample, RESAMPLING)
+    if not isinstance(values, pd.DataFrame):
+        raise InvalidInputError(f"expected a DataFrame with one column an industry, got a {type(values).__name__}")
+    check_level(level)
+    draws, random = check_whole("draws", draws, least=1), generator(seed)
+    if resample == "multinomial":
+        totals, block = check_regions(values), None
+        sizes = None if reference is None else _sizes(reference, totals)
+        observed = location_quotient(totals, sizes)
+        simulated = _quotients(
+            _draw_counts(totals.to_numpy(), draws, random), None if sizes is None else sizes.to_numpy()
+        )
+    else:
+        frame, sizes = _by_period(values, reference)
+        totals = frame.groupby(level=0).sum()
+        observed = location_quotient(totals, None if sizes is None else sizes.groupby(level=0).sum())
+        simulated, block = _simulate_periods(frame, sizes, draws, block, random)
+    share = totals / totals.sum()
+    parts = {"quotient": observed, "share": 100 * share}
+    names = {"quotient": ("lower", "upper"), "share": ("share_lower", "share_upper")}
+    columns = {}
+    for measure, estimate in parts.items():
+        columns[measure] = estimate.to_numpy().ravel()
+        for name, bound in zip(names[measure], _percentiles(simulated[measure], level), strict=True):
+            columns[name] = bound.ravel()
+    index = pd.MultiIndex.from_product([observed.index, observed.columns], names=["region", "industry"])
+    return QuotientIntervals(pd.DataFrame(columns, index=index), simulated, resample, draws, seed, level, block)
+
+
+def _simulate_periods(
+    frame: pd.DataFrame, reference: pd.Series | None, draws: int, block: int | None, rng: np.random.Generator
+) -> tuple[dict[str, np.ndarray], int]:
+    regions, periods = (frame.index.unique(level).size for level in (0, 1))
+    block = max(1, round(periods ** (1 / 3))) if block is None else block
+    block = check_whole("block", block, least=1, most=periods, unit="periods")
+    times = _draw_periods(periods, block, draws, rng)
+    cube = frame.to_numpy().reshape(regions, periods, -1)
+    sizes = None if reference is None else times @ reference.to_numpy(float).reshape(regions, periods).T
+    return _quotients(np.einsum("dt,rtj->drj", times, cube), sizes), block
+
+
+@dataclass(frozen=True, eq=False)
+class ConcentrationTest(Result):
+    """Test of concentration: are counts spread over regions as a reference is (集聚检验).
 
     Attributes
     ----------
     table : DataFrame
         By region: ``count``, ``expected``, ``share`` and ``reference_share`` (percent), ``quotient`` (their ratio) with
-        the exact 95 % interval ``lower`` to ``upper``, ``p`` (exact binomial, two-sided) and ``p_holm``.
+        the exact interval ``lower`` to ``upper``, ``p`` (exact binomial, two-sided) and ``p_holm``.
     statistic, p_value : float
         Likelihood-ratio statistic over all regions and its Monte Carlo p value.
     count, draws, seed : int
         Number counted, of draws, and the seed.
+    level : float
+        Of the intervals.
     """
 
     table: pd.DataFrame
@@ -32,10 +368,7 @@ class ConcentrationTest:
     count: int
     draws: int
     seed: int
-
-    def summary(self) -> pd.DataFrame:
-        """Return the table by region."""
-        return self.table
+    level: float
 
 
 def _likelihood_ratio(counts: np.ndarray, probability: np.ndarray) -> np.ndarray:
@@ -57,6 +390,7 @@ def _clopper_pearson(counts: np.ndarray, n: int, level: float) -> tuple[np.ndarr
 
 def _holm(p: np.ndarray) -> np.ndarray:
     """Adjust p values by Holm's procedure: the smallest times their number, the next times one less, and so on."""
+    # As multipletests(p, method="holm") of statsmodels, which collects garbage in each call: a quarter of a second.
     order = np.argsort(p)
     adjusted = np.empty(len(p))
     adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1.0)
@@ -110,12 +444,14 @@ def concentration_test(
     """
     from scipy.stats import binomtest
 
-    values = counts.to_numpy(float)
+    check_level(level)
+    draws, random = check_whole("draws", draws, least=1), generator(seed)
+    number = check_values(counts, 1, None, "a region without any has a count of zero")
+    values = number.to_numpy()
     if (values < 0).any() or (values != np.floor(values)).any() or values.sum() == 0:
         raise InvalidInputError("counts must be whole numbers of at least zero, not all zero")
-    quotient = location_quotient(counts.astype(float), reference)
-    size = reference.reindex(counts.index).astype(float)
-    probability = (size / size.sum()).to_numpy()
+    sizes = _sizes(reference, number.to_frame("count"))
+    probability = (sizes / sizes.sum()).to_numpy()
     n = int(values.sum())
     p = np.array([binomtest(int(k), n, share).pvalue for k, share in zip(values, probability, strict=True)])
     lower, upper = _clopper_pearson(values, n, level)
@@ -125,24 +461,22 @@ def concentration_test(
             "expected": n * probability,
             "share": 100 * values / n,
             "reference_share": 100 * probability,
-            "quotient": quotient.to_numpy(),
+            "quotient": values / n / probability,
             "lower": lower / probability,
             "upper": upper / probability,
             "p": p,
             "p_holm": _holm(p),
         },
-        index=counts.index,
+        index=number.index,
     )
     statistic = float(_likelihood_ratio(values, probability))
-    simulated = _likelihood_ratio(np.random.default_rng(seed).multinomial(n, probability, draws), probability)
-    # Draws that tie with the data can differ from it in the last bit.
-    exceeding = int((simulated >= statistic - 1e-9).sum())
-    return ConcentrationTest(table, statistic, (1 + exceeding) / (1 + draws), n, draws, seed)
+    simulated = _likelihood_ratio(random.multinomial(n, probability, draws), probability)
+    return ConcentrationTest(table, statistic, exceedance_p(statistic, simulated), n, draws, seed, level)
 
 
-@dataclass(frozen=True)
-class EllisonGlaeser:
-    """Geographic concentration of industries beyond that of their plants.
+@dataclass(frozen=True, eq=False)
+class EllisonGlaeser(Result):
+    """Geographic concentration of industries beyond that of their plants (EG 指数).
 
     Attributes
     ----------
@@ -155,14 +489,14 @@ class EllisonGlaeser:
     table: pd.DataFrame
     reference: pd.Series
 
-    def summary(self) -> pd.DataFrame:
-        """Return the table with Ellison and Glaeser's reading: below 0.02 not very, above 0.05 very localised."""
-        bands = pd.cut(
-            self.table["gamma"],
-            [-np.inf, 0.02, 0.05, np.inf],
-            labels=["not very localised", "between", "very localised"],
-        )
-        return self.table.assign(reading=bands.astype(str))
+    @property
+    def reading(self) -> pd.Series:
+        """Ellison and Glaeser's reading by industry: below 0.02 not very, above 0.05 very localised."""
+        words = ["not very localised", "between", "very localised"]
+        return pd.cut(self.table["gamma"], [-np.inf, 0.02, 0.05, np.inf], labels=words).astype(str).rename("reading")
+
+    def _shown(self) -> pd.DataFrame:
+        return self.table.assign(reading=self.reading)
 
 
 def ellison_glaeser(
@@ -210,18 +544,16 @@ def ellison_glaeser(
     >>> ellison_glaeser(table, pd.Series({"software": 0.1, "textiles": 0.1})).table["gamma"].round(3).tolist()
     [0.6, 0.6]
     """
-    size = employment.sum(axis=1) if reference is None else reference
     # Refuses what has no quotient either, with its place.
-    location_quotient(employment, size)
-    size = size.reindex(employment.index).astype(float)
-    weight = size / size.sum()
-    plants = plant_herfindahl.reindex(employment.columns)
-    bad = plants.index[~((plants > 0) & (plants < 1))]
-    if len(bad):
-        raise InvalidInputError(
-            f"plant_herfindahl of {bad[0]!r} is {plants[bad[0]]}: expected above 0 and below 1, from two plants or more"
-        )
-    raw = (employment / employment.sum()).sub(weight, axis=0).pow(2).sum()
+    location_quotient(employment, reference)
+    amounts = check_regions(employment)
+    if len(amounts) < 2:
+        raise InvalidInputError("one region: nothing is concentrated in it rather than elsewhere")
+    sizes = _sizes(reference, amounts)
+    weight = sizes / sizes.sum()
+    plants = _aligned(plant_herfindahl, amounts.columns, "plant_herfindahl")
+    check_bounds(plants.to_frame("plant_herfindahl"), "expected that of two plants or more", 0, 1, open_ends=True)
+    raw = (amounts / amounts.sum()).sub(weight, axis=0).pow(2).sum()
     spread = 1 - (weight**2).sum()
     table = pd.DataFrame(
         {

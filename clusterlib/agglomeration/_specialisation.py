@@ -7,25 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_columns, check_finite
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.agglomeration._concentration import check_amounts, check_regions
+from clusterlib.core.checks import check_choice, check_number, listed
+from clusterlib.errors import InvalidInputError
 
 KRUGMAN_REFERENCES = ("nation", "rest")
 
 
-def _check_amounts(values: pd.DataFrame) -> pd.DataFrame:
-    if not isinstance(values, pd.DataFrame):
-        raise InvalidInputError(f"expected a DataFrame with one column an industry, got a {type(values).__name__}")
-    check_columns(values, values.columns, "industry")
-    if values.empty:
-        raise InvalidInputError("expected at least one region and one industry")
-    check_finite(values, "leave out the region or the industry")
-    if (values.to_numpy() < 0).any():
-        raise InvalidInputError("values must not be negative")
+def _refuse_empty(values: pd.DataFrame) -> pd.DataFrame:
     empty = values.index[values.sum(axis=1) == 0]
     if len(empty):
-        raise InvalidInputError(f"nothing in any industry: {', '.join(map(str, empty))}; leave it out")
-    return values.astype(float)
+        raise InvalidInputError(f"nothing in any industry: {listed(empty)}; leave it out")
+    return values
 
 
 def _shares(values: pd.DataFrame) -> pd.DataFrame:
@@ -68,8 +61,13 @@ def herfindahl(values: pd.DataFrame | pd.Series) -> pd.DataFrame | pd.Series:
     """
     if isinstance(values, pd.Series):
         # By position: plants may share a label.
-        return herfindahl(pd.DataFrame([values.to_numpy()], index=[values.name])).iloc[0]
-    values = _check_amounts(values)
+        whole = _herfindahl(values.reset_index(drop=True).to_frame().T.set_axis(["values"]))
+        return pd.Series(whole.to_dict("records")[0], name=values.name)
+    return _herfindahl(values)
+
+
+def _herfindahl(values: pd.DataFrame) -> pd.DataFrame:
+    values = _refuse_empty(check_amounts(values))
     n = values.shape[1]
     index = (_shares(values) ** 2).sum(axis=1)
     normalised = (index - 1 / n) / (1 - 1 / n) if n > 1 else np.nan
@@ -118,9 +116,8 @@ def krugman_specialisation(values: pd.DataFrame, *, reference: str = "nation", h
     >>> krugman_specialisation(table).tolist(), krugman_specialisation(table, reference="rest").tolist()
     ([0.5, 0.5], [1.0, 1.0])
     """
-    if reference not in KRUGMAN_REFERENCES:
-        raise UnknownNameError("reference", reference, KRUGMAN_REFERENCES)
-    values = _check_amounts(values)
+    check_choice("reference", reference, KRUGMAN_REFERENCES)
+    values = _refuse_empty(check_regions(values))
     if len(values) < 2:
         raise InvalidInputError("one region: its structure has nothing to be compared with")
     compared = values.sum().to_frame().T.to_numpy() - (values.to_numpy() if reference == "rest" else 0)
@@ -173,10 +170,13 @@ def variety(values: pd.DataFrame, groups: Mapping[str, str] | pd.Series, *, base
     """
     from scipy.special import entr
 
-    values = _check_amounts(values)
+    check_number("base", base, least=1, open_ends=True)
+    values = _refuse_empty(check_amounts(values))
+    if not isinstance(groups, (Mapping, pd.Series)) or pd.Series(groups).index.has_duplicates:
+        raise InvalidInputError("groups: expected a mapping or Series with the group of each industry, each once")
     group = pd.Series(groups).reindex(values.columns)
     if group.isna().any():
-        raise InvalidInputError(f"no group for {', '.join(map(str, group.index[group.isna()]))}")
+        raise InvalidInputError(f"no group for {listed(group.index[group.isna()])}")
     shares = _shares(values)
     by_group = shares.T.groupby(group).sum().T
     total, unrelated = (entr(part).sum(axis=1) / np.log(base) for part in (shares, by_group))
