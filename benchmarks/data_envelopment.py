@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linprog
 
-from clusterlib.efficiency._envelopment import data_envelopment
-from clusterlib.efficiency._envelopment_bootstrap import corrected_efficiency, smoothed_draw
+from clusterlib.efficiency import data_envelopment
+from clusterlib.efficiency._envelopment import corrected_efficiency, smoothed_draw
 
 
 def simulate(units: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:

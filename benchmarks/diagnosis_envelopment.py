@@ -21,8 +21,9 @@ def main() -> None:
     for name, default in {"units": 30, "draws": 100, "repeats": 3}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
-    from clusterlib.efficiency import _envelopment_bootstrap as envelopment_bootstrap
     from clusterlib.efficiency._envelopment_programs import RadialPrograms, Technology
+
+    from clusterlib.efficiency import _envelopment_bootstrap as envelopment_bootstrap
 
     random = np.random.default_rng(0)
     inputs, outputs = (np.exp(random.normal(size=(options.units, count))) for count in (2, 3))

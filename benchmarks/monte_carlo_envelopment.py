@@ -14,7 +14,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from clusterlib.efficiency._envelopment import data_envelopment
+from clusterlib.efficiency import data_envelopment
 
 
 def experiment(units: int, smoothing: str, samples: int, draws: int) -> dict:

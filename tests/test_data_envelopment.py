@@ -11,10 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from clusterlib.efficiency._envelopment import data_envelopment
-from clusterlib.efficiency._envelopment_bootstrap import normal_reference_bandwidth, smoothed_draw
-from clusterlib.efficiency._envelopment_programs import RadialPrograms, Technology
-from clusterlib.efficiency._envelopment_simplex import largest_expansions
+from clusterlib.efficiency import data_envelopment
+from clusterlib.efficiency._envelopment import (
+    RadialPrograms,
+    Technology,
+    largest_expansions,
+    normal_reference_bandwidth,
+    smoothed_draw,
+)
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 
 RETURNS = ("constant", "variable", "non-increasing", "non-decreasing")
@@ -300,15 +304,15 @@ INPUTS, OUTPUTS = random_units(1, n=6)
         (INPUTS, OUTPUTS, {"orientation": "cost"}, "unknown orientation 'cost'"),
         (INPUTS, OUTPUTS, {"smoothing": "none"}, "unknown smoothing 'none'"),
         (INPUTS, OUTPUTS, {"groups": "year"}, "unknown level of the index 'year'"),
-        (INPUTS, OUTPUTS, {"groups": pd.Series({"u0": 1})}, "no group for u1"),
-        (INPUTS, OUTPUTS, {"bootstrap": -1}, "draws of at least 0"),
-        (INPUTS, OUTPUTS, {"level": 95}, "level between 0 and 1"),
+        (INPUTS, OUTPUTS, {"groups": pd.Series({"u0": 1})}, "groups: u1 has no label"),
+        (INPUTS, OUTPUTS, {"bootstrap": -1}, "whole number of draws of at least 0"),
+        (INPUTS, OUTPUTS, {"level": 95}, "level=95"),
         (INPUTS["a"], OUTPUTS, {}, "expected a DataFrame"),
         (INPUTS[[]], OUTPUTS, {}, "no input"),
         (INPUTS.assign(a="x"), OUTPUTS, {}, "not numbers: a"),
         (INPUTS, OUTPUTS.iloc[::-1], {}, "same order"),
         (INPUTS, OUTPUTS.rename(columns={"y": "a"}), {}, "an input and an output: a"),
-        (INPUTS.assign(b=-INPUTS["b"]), OUTPUTS, {}, "negative input at u0, 'b'"),
+        (INPUTS.assign(b=-INPUTS["b"]), OUTPUTS, {}, "6 negative.*first at u0, 'b'.*input of at least zero"),
         (INPUTS, OUTPUTS.mask(OUTPUTS > 3), {}, "missing or infinite"),
         (INPUTS.mul([1, 1, 1, 1, 0, 1], axis=0), OUTPUTS, {}, "u4 has no input above zero"),
         (INPUTS, OUTPUTS.assign(z=0.0), {}, "output 'z' is zero for every unit"),

@@ -517,14 +517,14 @@ def check_degrees(lon: np.ndarray, lat: np.ndarray, units: Sequence | pd.Index) 
         )
 
 
-def check_labels(groups: Any, index: pd.MultiIndex, what: str, data: pd.DataFrame | None = None) -> pd.Series:
-    """Return the group of each row of a panel: from a column, or labels by unit or by row.
+def check_labels(groups: Any, index: pd.Index, what: str, data: pd.DataFrame | None = None) -> pd.Series:
+    """Return the group of each row of a panel or of units: from a column, or labels by unit or by row.
 
     Parameters
     ----------
     groups : str or Series
         A column of ``data``, or labels such as each unit's province.
-    index : MultiIndex
+    index : Index
         Of the rows.
     what : str
         What messages call the groups.
@@ -547,7 +547,9 @@ def check_labels(groups: Any, index: pd.MultiIndex, what: str, data: pd.DataFram
         raise InvalidInputError(
             f"{what}: expected a Series of labels by unit, such as each unit's province, got a {type(groups).__name__}"
         )
-    keys = index if groups.index.nlevels == 2 else index.get_level_values(0)
+    keys = index if groups.index.nlevels == index.nlevels else index.get_level_values(0)
+    if groups.index.nlevels not in (1, index.nlevels):
+        raise InvalidInputError(f"{what}: its index has {groups.index.nlevels} levels; give a label a unit or a row")
     if groups.index.has_duplicates:
         place = groups.index[groups.index.duplicated()][0]
         raise InvalidInputError(f"{what}: {place_of(place)} has no label or more than one; give one a unit or a row")
