@@ -15,30 +15,25 @@ legendre <- local({
   e <- eigen(J, symmetric = TRUE); list(x = e$values, w = 2 * e$vectors[1, ]^2)
 })
 
-frontier <- function(d, y, x, unit, time, s, distribution, decay) {
-  Y <- d[[y]]; X <- cbind(1, as.matrix(d[x])); k <- ncol(X); rows <- split(seq_along(Y), unit); last <- max(time)
-  log_prior <- function(u, su, mu) switch(distribution,
-    "half-normal" = log(2) + dnorm(u, 0, su, log = TRUE),
-    "exponential" = -u / su - log(su),
-    "truncated-normal" = dnorm(u, mu, su, log = TRUE) - pnorm(mu / su, log.p = TRUE))
+frontier <- function(d, y, x, unit) {
+  Y <- d[[y]]; X <- cbind(1, as.matrix(d[x])); k <- ncol(X); rows <- split(seq_along(Y), unit)
+  log_prior <- function(u, su) log(2) + dnorm(u, 0, su, log = TRUE)
   # Log of the integral over u of prior times likelihood times exp(-a u) or u; nodes lie where the product is not nil.
   integrals <- function(theta, extra) {
     b <- theta[1:k]; sv <- exp(theta[k + 1]); su <- exp(theta[k + 2])
-    mu <- if (distribution == "truncated-normal") theta[k + 3] else 0
-    eta <- if (decay) theta[length(theta)] else 0
-    e <- as.vector(Y - X %*% b); h <- exp(-eta * (time - last))
+    e <- as.vector(Y - X %*% b)
     lapply(rows, function(r) {
-      f <- function(u) { l <- log_prior(u, su, mu); for (j in r) l <- l + dnorm(e[j] + s * h[j] * u, 0, sv, log = TRUE); l }
-      top <- optimize(f, c(0, 12 * su + 6 * max(abs(e[r]) / h[r]) + abs(mu)), maximum = TRUE, tol = 1e-10)$maximum
-      peak <- f(top); width <- 1 / sqrt(sum(h[r]^2) / sv^2); lo <- max(0, top - 12 * width); hi <- top + 12 * width
+      f <- function(u) { l <- log_prior(u, su); for (j in r) l <- l + dnorm(e[j] + u, 0, sv, log = TRUE); l }
+      top <- optimize(f, c(0, 12 * su + 6 * max(abs(e[r]))), maximum = TRUE, tol = 1e-10)$maximum
+      peak <- f(top); width <- sv / sqrt(length(r)); lo <- max(0, top - 12 * width); hi <- top + 12 * width
       cut <- if (top > lo) c(lo, (lo + top) / 2, top, (top + hi) / 2, hi) else c(lo, lo + (hi - lo) * c(0.05, 0.2, 0.5, 1))
       u <- unlist(lapply(2:length(cut), function(i) (cut[i] + cut[i - 1]) / 2 + (cut[i] - cut[i - 1]) / 2 * legendre$x))
       w <- unlist(lapply(2:length(cut), function(i) (cut[i] - cut[i - 1]) / 2 * legendre$w))
       p <- w * exp(f(u) - peak)
       out <- list(log = log(sum(p)) + peak)
       if (extra) {
-        out$mean_u <- vapply(r, function(j) sum(p * u) / sum(p) * h[j], 0)
-        out$mean_exp <- vapply(r, function(j) sum(p * exp(-h[j] * u)) / sum(p), 0)
+        out$mean_u <- rep(sum(p * u) / sum(p), length(r))
+        out$mean_exp <- rep(sum(p * exp(-u)) / sum(p), length(r))
       }
       out
     })
@@ -46,12 +41,9 @@ frontier <- function(d, y, x, unit, time, s, distribution, decay) {
   # Where a step of the search leads too far out to integrate, the likelihood is taken as nil.
   value <- function(theta) { v <- tryCatch(suppressWarnings(sum(vapply(integrals(theta, FALSE), function(z) z$log, 0))), error = function(e) NA); if (is.finite(v)) v else -1e10 }
   ols <- lm.fit(X, Y); m <- sqrt(mean(ols$residuals^2))
-  start <- c(ols$coefficients, log(m * 0.8), log(m * 0.8)); start[1] <- start[1] + s * m * 0.6
-  if (distribution == "truncated-normal") start <- c(start, m * 0.2)
-  if (decay) start <- c(start, 0)
-  scale <- c(rep(1, k), 1, 1, if (distribution == "truncated-normal") 0.5, if (decay) 0.1)
+  start <- c(ols$coefficients, log(m * 0.8), log(m * 0.8)); start[1] <- start[1] + m * 0.6
   o <- list(par = start)
-  for (i in 1:4) o <- optim(o$par, value, method = "BFGS", control = list(fnscale = -1, reltol = 1e-14, maxit = 400, parscale = scale, ndeps = rep(1e-5, length(start))))
+  for (i in 1:4) o <- optim(o$par, value, method = "BFGS", control = list(fnscale = -1, reltol = 1e-14, maxit = 400, ndeps = rep(1e-5, length(start))))
   # Differences with steps of a share of each parameter's own curvature, extrapolated from two step lengths.
   p <- o$par; n <- length(p); top <- value(p)
   unit <- vapply(seq_len(n), function(j) { h <- replace(numeric(n), j, 1e-4); sqrt(-1e-8 / (value(p + h) - 2 * top + value(p - h))) }, 0)
@@ -71,14 +63,9 @@ frontier <- function(d, y, x, unit, time, s, distribution, decay) {
 
 d <- read.csv("data/produc.csv"); d <- d[order(d$state, d$year), ]
 d$ly <- log(d$gsp); d$lk <- log(d$pc); d$ll <- log(d$emp); d$lu <- log(d$unemp); x <- c("lk", "ll", "lu")
-cross <- function(year, s, distribution) { f <- d[d$year == year, ]; frontier(f, "ly", x, seq_len(nrow(f)), rep(0, nrow(f)), s, distribution, FALSE) }
-panel <- function(s, distribution, decay) frontier(d, "ly", x, d$state, d$year, s, distribution, decay)
+year <- d[d$year == 1986, ]
 cases <- list(source = "R, likelihood by quadrature over the inefficiency, optim",
   data = "produc: log gsp on a constant, log pc, log emp, log unemp; rows by state, then year",
-  theta = "coefficients, log sigma_v, log sigma_u, then mu, then eta; u_it = exp(-eta (t - 1986)) u_i",
-  production_1986_half_normal = cross(1986, 1, "half-normal"), production_1986_exponential = cross(1986, 1, "exponential"),
-  cost_1970_half_normal = cross(1970, -1, "half-normal"), cost_1970_exponential = cross(1970, -1, "exponential"),
-  production_invariant_half_normal = panel(1, "half-normal", FALSE), production_invariant_truncated_normal = panel(1, "truncated-normal", FALSE),
-  production_invariant_exponential = panel(1, "exponential", FALSE), production_decay_half_normal = panel(1, "half-normal", TRUE),
-  cost_decay_half_normal = panel(-1, "half-normal", TRUE), production_decay_truncated_normal = panel(1, "truncated-normal", TRUE))
+  theta = "coefficients, log sigma_v, log sigma_u",
+  production_1986_half_normal = frontier(year, "ly", x, seq_len(nrow(year))), production_invariant_half_normal = frontier(d, "ly", x, d$state))
 writeLines(paste0("{\n", paste0('  "', names(cases), '": ', vapply(cases, json, ""), collapse = ",\n"), "\n}"), "expected/stochastic_frontier_produc.json")
