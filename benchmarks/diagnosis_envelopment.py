@@ -21,26 +21,25 @@ def main() -> None:
     for name, default in {"units": 30, "draws": 100, "repeats": 3}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
-    from clusterlib.efficiency._envelopment_programs import RadialPrograms, Technology
-
-    from clusterlib.efficiency import _envelopment_bootstrap as envelopment_bootstrap
+    from clusterlib.efficiency._envelopment import RadialPrograms, Technology, pseudo_distances, smoothed_draw
+    from clusterlib.efficiency._envelopment import normal_reference_bandwidth as bandwidth_of
 
     random = np.random.default_rng(0)
     inputs, outputs = (np.exp(random.normal(size=(options.units, count))) for count in (2, 3))
     technology = Technology(inputs, outputs, "non-increasing")
     distances = np.maximum(RadialPrograms(inputs, outputs, technology.returns, "output").measure(technology), 1.0)
-    smoothing = envelopment_bootstrap.SMOOTHING[0]
+
+    def draw() -> np.ndarray:
+        generator, bandwidth = np.random.default_rng(1), bandwidth_of(distances)
+        return np.array([smoothed_draw(distances, bandwidth, "reflected", generator) for _ in range(options.draws)])
 
     def together() -> np.ndarray:
-        return envelopment_bootstrap.bootstrap_output_distances(
-            technology, distances, options.draws, np.random.default_rng(1)
-        )
+        return pseudo_distances(technology, distances, draw(), "output")
 
     def one_by_one() -> np.ndarray:
-        generator = np.random.default_rng(1)
-        return envelopment_bootstrap.bootstrap_distances(
-            technology, distances, "output", smoothing, options.draws, generator
-        ).distances
+        programs = RadialPrograms(inputs, outputs, technology.returns, "output")
+        made = (outputs * (distances / drawn)[:, None] for drawn in draw())
+        return np.array([programs.measure(Technology(inputs, part, technology.returns)) for part in made])
 
     ours, found = best(options.repeats, together)
     theirs, expected = best(options.repeats, one_by_one)

@@ -64,41 +64,31 @@ def data_dormancy(
 
     inputs, outputs = as_names(inputs), as_names(outputs)
     data = check_panel(panel, [*inputs, *outputs])
+    # By label, since the level may have no name.
+    years = pd.Series(data.index.get_level_values(1), data.index)
     result = data_envelopment(
-        data[inputs], data[outputs], returns=returns, orientation="output", groups=data.index.names[1]
+        data[inputs],
+        data[outputs],
+        returns=returns,
+        orientation="output",
+        groups=years,
+        bootstrap=draws,
+        seed=seed,
+        level=level,
     )
     efficiency, simulated = result.table["efficiency"], None
     scores = pd.DataFrame({"severity": efficiency}).assign(lower=np.nan, upper=np.nan)
-    if draws:
-        scores, simulated = _corrected(data, inputs, outputs, returns, efficiency, draws, seed, level)
+    if result.simulated is not None:
+        # The bounds of efficiency change places: the less efficient, the more dormant.
+        columns = {"corrected": "severity", "upper": "lower", "lower": "upper"}
+        scores = result.table[list(columns)].rename(columns=columns)
+        drawn = 1 / (2 / efficiency.to_numpy() - result.simulated.to_numpy())
+        simulated = 100 * (1 - drawn).clip(0, 1).T
     table = 100 * (1 - scores)
     targets = result.targets[outputs]
     gap = ((targets - data[outputs]) / targets.where(targets > 0, 1.0)).clip(lower=0)
     settings = {"inputs": inputs, "outputs": outputs, "returns": returns, "draws": draws, "seed": seed, "level": level}
     return Severity("data_dormancy", table.clip(0, 100), shares(gap), settings, simulated)
-
-
-def _corrected(data, inputs, outputs, returns, efficiency, draws, seed, level) -> tuple[pd.DataFrame, np.ndarray]:
-    """Efficiencies with their intervals, as data_envelopment gives them, and severities by row and draw."""
-    from clusterlib.efficiency._envelopment_bootstrap import bootstrap_output_distances, corrected_efficiency
-    from clusterlib.efficiency._envelopment_programs import Technology
-
-    years = data.index.get_level_values(1)
-    streams = np.random.SeedSequence(seed).spawn(years.nunique())
-    scores = pd.DataFrame(np.nan, data.index, ["severity", "lower", "upper"])
-    simulated = np.empty((len(data), draws))
-    for stream, year in zip(streams, sorted(years.unique()), strict=True):
-        rows = np.flatnonzero(years == year)
-        amounts = [part.iloc[rows].to_numpy() / part.iloc[rows].to_numpy().mean(axis=0) for part in
-                   (data[inputs], data[outputs])]  # fmt: skip
-        distance = 1 / efficiency.iloc[rows].to_numpy()
-        random = np.random.default_rng(stream)
-        drawn = bootstrap_output_distances(Technology(*amounts, returns), distance, draws, random)
-        found = corrected_efficiency(distance, drawn, level)
-        # The bounds of efficiency change places: the less efficient, the more dormant.
-        scores.iloc[rows] = np.column_stack([found["corrected"], found["upper"], found["lower"]])
-        simulated[rows] = 100 * (1 - 1 / (2 * distance - drawn)).clip(0, 1).T
-    return scores, simulated
 
 
 def shares(gap: pd.DataFrame) -> pd.DataFrame:
@@ -123,7 +113,7 @@ def output_frontier(
     panel : DataFrame
         Indexed by (unit, year); positive values.
     inputs, outputs : str or iterable of str
-    inefficiency : {"invariant", "independent", "decay"}
+    inefficiency : {"invariant", "independent"}
         As in :func:`clusterlib.efficiency.stochastic_frontier`. What stays with a unit over all years tells
         inefficiency from noise but not from anything else that stays with it; what is drawn anew each year is told from
         noise by its skewness alone.
