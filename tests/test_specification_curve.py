@@ -70,11 +70,11 @@ def test_every_combination_is_estimated_once_and_stands_beside_its_choices():
         assert (row.std_error, row.lower, row.upper) == (1, row.estimate - 2, row.estimate + 2)
     assert (curve.choices, curve.skipped, curve.null) == ({k: tuple(v) for k, v in CHOICES.items()}, 0, None)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        curve.level = 0.1
+        curve.alpha = 0.1
 
 
 def test_shares_of_sign_and_significance_are_those_counted_by_hand():
-    summary = specification_curve(by_hand, CHOICES).summary()
+    summary = specification_curve(by_hand, CHOICES).shares()
     assert summary.index.tolist() == [
         ("estimate", "all", "all"),
         *(("estimate", choice, option) for choice, options in CHOICES.items() for option in options),
@@ -91,12 +91,12 @@ def test_shares_of_sign_and_significance_are_those_counted_by_hand():
 
 
 def test_significance_follows_the_level_and_the_p_values_asked_for():
-    strict = specification_curve(by_hand, CHOICES, null=hand_null, level=0.02)
-    assert strict.summary().loc[("estimate", "all", "all"), "share_positive_significant"] == pytest.approx(1 / 6)
+    strict = specification_curve(by_hand, CHOICES, null=hand_null, alpha=0.02)
+    assert strict.shares().loc[("estimate", "all", "all"), "share_positive_significant"] == pytest.approx(1 / 6)
     found = strict.table["p_null"].to_numpy()
     plain = [(1 + sum(abs(d) >= abs(e) for d in hand_null(*place))) / 40 for place, (e, _) in HAND.items()]
     np.testing.assert_allclose(found, plain, rtol=1e-12)
-    loose = dataclasses.replace(strict, level=0.2).summary("p_null").loc[("estimate", "all", "all")]
+    loose = dataclasses.replace(strict, alpha=0.2).shares("p_null").loc[("estimate", "all", "all")]
     signs = np.sign([e for e, _ in HAND.values()])
     assert loose["share_positive_significant"] == pytest.approx(((signs > 0) & (found <= 0.2)).mean())
     assert loose["share_negative_significant"] == pytest.approx(((signs < 0) & (found <= 0.2)).mean())
@@ -116,7 +116,7 @@ def test_an_estimator_may_give_several_effects_and_none_where_there_is_none():
     curve = specification_curve(estimate, CHOICES, null=null)
     assert curve.effects == ["total", "direct"]
     assert curve.skipped == 1
-    summary = curve.summary()
+    summary = curve.shares()
     assert summary.loc[("total", "all", "all"), "count"] == 3
     assert summary.loc[("direct", "all", "all"), "count"] == 5
     assert ("total", "index", "b") not in summary.index
@@ -181,7 +181,7 @@ def test_shares_do_not_depend_on_the_unit_and_turn_with_the_sign(numbers, scale)
         )
 
     one, other = curve(1.0), curve(-float(scale))
-    first, second = one.summary(), other.summary()
+    first, second = one.shares(), other.shares()
     np.testing.assert_allclose(first["share_positive"], second["share_negative"])
     np.testing.assert_allclose(first["share_positive_significant"], second["share_negative_significant"])
     np.testing.assert_allclose(first["median"], second["median"] / -scale, atol=1e-12)
@@ -230,7 +230,11 @@ def test_the_joint_test_keeps_its_level_and_finds_an_effect_in_simulated_panels(
         (by_hand, {"index": ["a"], "period": []}, "choice 'period': expected options"),
         (by_hand, {"index": ["a", "a"], "period": ["long"]}, "each named once"),
         (by_hand, {"estimate": ["a"]}, "rename it"),
-        (lambda index, period: {"estimate": 1.0}, CHOICES, "gives no std_error, p_value, lower, upper for .*'a'"),
+        (
+            lambda index, period: {"estimate": 1.0},
+            CHOICES,
+            "index=a, period=long: .* gives no std_error, p_value, lower",
+        ),
         (lambda index, period: fields(float("nan")), CHOICES, "not a finite number"),
         (lambda index, period: pd.DataFrame(columns=list(FIELDS)), CHOICES, "gives no effect"),
         (lambda index, period: None, CHOICES, "nothing was estimated"),
@@ -267,10 +271,10 @@ def test_draws_that_do_not_fit_together_are_refused():
 
 def test_what_was_not_drawn_or_estimated_is_refused_by_name():
     curve = specification_curve(by_hand, CHOICES)
-    for call in (curve.joint_test, lambda: curve.null_band("estimate"), lambda: curve.summary("p_null")):
+    for call in (curve.joint_test, lambda: curve.null_band("estimate"), lambda: curve.shares("p_null")):
         with pytest.raises(InvalidInputError, match="no draws under the null"):
             call()
     with pytest.raises(UnknownNameError, match="unknown effect 'direct'"):
         curve.of("direct")
     with pytest.raises(UnknownNameError, match="unknown p value"):
-        curve.summary("p")
+        curve.shares("p")
