@@ -88,6 +88,8 @@ def _check_subsystems(subsystems: pd.DataFrame) -> pd.DataFrame:
         raise InvalidInputError("expected a DataFrame with one column a subsystem, two or more")
     check_columns(subsystems, subsystems.columns, "subsystem")
     check_rows(subsystems)
+    if subsystems.empty:
+        raise InvalidInputError("no observation: expected a row with the index of each subsystem")
     values = as_floats(subsystems, list(subsystems.columns))
     check_finite(values, "leave out the observation, or choose years in which every index is complete")
     why = "coupling needs indices in [0, 1], such as the score of composite_index without reference_years"
