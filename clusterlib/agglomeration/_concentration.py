@@ -68,9 +68,9 @@ def _aligned(values: pd.Series, index: pd.Index, what: str) -> pd.Series:
     return check_values(values, 1, None, "give it its value, or leave it out")
 
 
-def _sizes(reference: pd.Series | None, amounts: pd.DataFrame) -> pd.Series:
-    """Return the size of each region, which is positive; without a reference the sum over industries."""
-    sizes = amounts.sum(axis=1) if reference is None else _aligned(reference, amounts.index, "reference")
+def _sizes(reference: pd.Series, regions: pd.Index) -> pd.Series:
+    """Return the size of each region, which is positive."""
+    sizes = _aligned(reference, regions, "reference")
     check_bounds(sizes.to_frame("reference"), "the size of a region must be positive", open_ends=True)
     return sizes
 
@@ -118,7 +118,8 @@ def location_quotient(values: pd.DataFrame | pd.Series, reference: pd.Series | N
         quotients = location_quotient(values.to_frame("values"), reference)
         return pd.Series(quotients["values"], name=values.name)
     amounts = check_regions(values)
-    sizes, totals = _sizes(reference, amounts), amounts.sum()
+    sizes = _sizes(amounts.sum(axis=1) if reference is None else reference, amounts.index)
+    totals = amounts.sum()
     if not (totals > 0).all():
         raise InvalidInputError(f"no output in any region: {listed(totals.index[totals == 0])}; leave it out")
     return (amounts / totals).div(sizes / sizes.sum(), axis=0)
@@ -311,7 +312,7 @@ def location_quotient_interval(
     draws, random = check_whole("draws", draws, least=1), generator(seed)
     if resample == "multinomial":
         totals, block = check_regions(values), None
-        sizes = None if reference is None else _sizes(reference, totals)
+        sizes = None if reference is None else _sizes(reference, totals.index)
         observed = location_quotient(totals, sizes)
         simulated = _quotients(
             _draw_counts(totals.to_numpy(), draws, random), None if sizes is None else sizes.to_numpy()
@@ -450,7 +451,7 @@ def concentration_test(
     values = number.to_numpy()
     if (values < 0).any() or (values != np.floor(values)).any() or values.sum() == 0:
         raise InvalidInputError("counts must be whole numbers of at least zero, not all zero")
-    sizes = _sizes(reference, number.to_frame("count"))
+    sizes = _sizes(reference, number.index)
     probability = (sizes / sizes.sum()).to_numpy()
     n = int(values.sum())
     p = np.array([binomtest(int(k), n, share).pvalue for k, share in zip(values, probability, strict=True)])
@@ -549,7 +550,7 @@ def ellison_glaeser(
     amounts = check_regions(employment)
     if len(amounts) < 2:
         raise InvalidInputError("one region: nothing is concentrated in it rather than elsewhere")
-    sizes = _sizes(reference, amounts)
+    sizes = _sizes(amounts.sum(axis=1) if reference is None else reference, amounts.index)
     weight = sizes / sizes.sum()
     plants = _aligned(plant_herfindahl, amounts.columns, "plant_herfindahl")
     check_bounds(plants.to_frame("plant_herfindahl"), "expected that of two plants or more", 0, 1, open_ends=True)
