@@ -21,6 +21,7 @@ from clusterlib.core.checks import (
     check_number,
     check_panel,
     check_rows,
+    check_table,
     check_values,
     check_whole,
     is_constant,
@@ -268,3 +269,18 @@ def test_years_are_read_as_one_a_span_or_a_list(years, read):
 def test_what_is_no_year_is_refused(years):
     with pytest.raises(InvalidInputError, match="years="):
         parse_years(years)
+
+
+def test_a_table_comes_back_whole_as_floats():
+    frame = pd.DataFrame({"x": pd.array([1, 2], "Int64"), "y": [True, False]}, index=["a", "b"])
+    expected = pd.DataFrame({"x": [1.0, 2.0], "y": [1.0, 0.0]}, index=["a", "b"])
+    pd.testing.assert_frame_equal(check_table(frame, "indicator", "leave it out"), expected)
+    for bad, words in (
+        (None, "expected a DataFrame with one column an indicator, got a NoneType"),
+        (frame[[]], "no indicator"),
+        (frame.iloc[:0], "no indicator"),
+        (frame.set_axis(["a", None]), "missing unit in row 1"),
+        (frame.assign(z=[1.0, np.nan]), "first at b, 'z': leave it out"),
+    ):
+        with pytest.raises(InvalidInputError, match=words):
+            check_table(bad, "indicator", "leave it out")

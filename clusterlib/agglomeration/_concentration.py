@@ -9,16 +9,14 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.checks import (
-    as_floats,
     as_names,
     check_balanced,
     check_bounds,
     check_choice,
-    check_columns,
-    check_finite,
+    check_frame,
     check_level,
     check_panel,
-    check_rows,
+    check_table,
     check_values,
     check_whole,
     listed,
@@ -33,14 +31,7 @@ MEASURES = ("quotient", "share")
 
 def check_amounts(values: pd.DataFrame, kind: str = "industry") -> pd.DataFrame:
     """Return amounts as floats if they are complete and not negative, a row a region and a column an industry."""
-    if not isinstance(values, pd.DataFrame):
-        raise InvalidInputError(f"expected a DataFrame with one column an {kind}, got a {type(values).__name__}")
-    check_columns(values, values.columns, kind)
-    check_rows(values)
-    if values.empty:
-        raise InvalidInputError(f"expected at least one region and at least one {kind}")
-    amounts = as_floats(values, list(values.columns))
-    check_finite(amounts, f"leave out the region or the {kind}")
+    amounts = check_table(values, kind, f"leave out the region or the {kind}")
     check_bounds(amounts, "amounts must not be negative")
     return amounts
 
@@ -306,8 +297,7 @@ def location_quotient_interval(
     True
     """
     check_choice("resampling", resample, RESAMPLING)
-    if not isinstance(values, pd.DataFrame):
-        raise InvalidInputError(f"expected a DataFrame with one column an industry, got a {type(values).__name__}")
+    check_frame(values, "a DataFrame with one column an industry")
     check_level(level)
     draws, random = check_whole("draws", draws, least=1), generator(seed)
     if resample == "multinomial":

@@ -9,15 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.composite._weighting import check_weights
-from clusterlib.core.checks import (
-    as_floats,
-    check_bounds,
-    check_choice,
-    check_columns,
-    check_finite,
-    check_rows,
-    is_constant,
-)
+from clusterlib.core.checks import check_bounds, check_choice, check_table, is_constant
 from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
 
@@ -84,14 +76,9 @@ def _coupling(values: np.ndarray, form: str) -> np.ndarray:
 
 
 def _check_subsystems(subsystems: pd.DataFrame) -> pd.DataFrame:
-    if not isinstance(subsystems, pd.DataFrame) or subsystems.shape[1] < 2:
-        raise InvalidInputError("expected a DataFrame with one column a subsystem, two or more")
-    check_columns(subsystems, subsystems.columns, "subsystem")
-    check_rows(subsystems)
-    if subsystems.empty:
-        raise InvalidInputError("no observation: expected a row with the index of each subsystem")
-    values = as_floats(subsystems, list(subsystems.columns))
-    check_finite(values, "leave out the observation, or choose years in which every index is complete")
+    values = check_table(subsystems, "index", "leave out the observation, or choose years in which all are complete")
+    if values.shape[1] < 2:
+        raise InvalidInputError("one subsystem: expected two or more, one a column")
     why = "coupling needs indices in [0, 1], such as the score of composite_index without reference_years"
     check_bounds(values, why, 0, 1)
     return values.clip(0, 1)

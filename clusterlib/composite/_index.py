@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from clusterlib.composite._weighting import WEIGHTING, Years, check_table, normalise, reference_rows, weigh
-from clusterlib.core.checks import as_floats, as_names, check_choice, snap
+from clusterlib.composite._weighting import WEIGHTING, Years, normalise, reference_rows, weigh
+from clusterlib.core.checks import as_floats, as_names, check_choice, check_frame, snap
 from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
@@ -84,7 +84,7 @@ def _sum_by_dimension(parts: pd.DataFrame, dimensions: Mapping[str, tuple[str, .
 
 def check_dimensions(X: pd.DataFrame, dimensions: Mapping | None) -> dict[str, tuple[str, ...]]:
     """Return the indicators of each dimension; without dimensions each indicator is its own."""
-    check_table(X)
+    check_frame(X, "a DataFrame with one row an observation and one column an indicator")
     if dimensions is None:
         return {str(name): (name,) for name in X.columns}
     if not isinstance(dimensions, Mapping):

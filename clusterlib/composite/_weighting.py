@@ -10,13 +10,10 @@ import pandas as pd
 
 from clusterlib.core.checks import (
     as_float_series,
-    as_floats,
     as_names,
     check_choice,
-    check_columns,
-    check_finite,
     check_number,
-    check_rows,
+    check_table,
     is_constant,
     parse_years,
 )
@@ -32,24 +29,12 @@ _TINY = 1e-12
 Years = int | str | slice | Iterable[int] | None
 
 
-def check_table(X: pd.DataFrame) -> None:
-    """Raise InvalidInputError unless ``X`` is a frame with columns, each there once, and rows that have labels."""
-    if not isinstance(X, pd.DataFrame) or X.shape[1] == 0:
-        raise InvalidInputError("expected a DataFrame with one row an observation and one column an indicator")
-    as_names(X.columns, "indicator")
-    if X.columns.has_duplicates:
-        raise InvalidInputError(f"indicator given twice: {', '.join(map(str, X.columns[X.columns.duplicated()]))}")
-    check_rows(X)
-
-
 def check_indicators(X: pd.DataFrame, negative: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
     """Return the indicators as floats, and the negative ones, if they are complete and differ from row to row."""
-    check_table(X)
-    check_columns(X, X.columns, "indicator")
+    advice = "leave out the observation or the indicator, or choose years in which it is complete"
+    values = check_table(X, "indicator", advice)
     if len(X) < 2:
         raise InvalidInputError(f"{len(X)} observation(s): an index compares at least two")
-    values = as_floats(X, list(X.columns))
-    check_finite(values, "leave out the observation or the indicator, or choose years in which it is complete")
     _check_varying(values, "everywhere")
     negative = as_names(negative, "negative")
     for name in negative:

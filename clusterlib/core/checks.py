@@ -382,6 +382,27 @@ def check_rows(data: pd.DataFrame | pd.Series) -> None:
         raise InvalidInputError(f"the index has a missing unit in row {row}: give it its label, or leave the row out")
 
 
+def check_table(data: Any, kind: str, advice: str) -> pd.DataFrame:
+    """Return all columns of a frame as floats, if they are complete numbers and the rows have labels.
+
+    Parameters
+    ----------
+    data : DataFrame
+        A row a unit, or a unit and period as for :func:`check_index`.
+    kind : str
+        What a column is, for messages.
+    advice : str
+        What to do about a missing value.
+    """
+    names = check_columns(check_frame(data, f"a DataFrame with one column an {kind}"), data.columns, kind)
+    check_rows(data)
+    if data.empty:
+        raise InvalidInputError(f"no {kind}: expected a DataFrame with a row or more and a column or more")
+    frame = as_floats(data, names)
+    check_finite(frame, advice)
+    return frame
+
+
 def panel_index(frame: pd.DataFrame | pd.Series) -> pd.MultiIndex:
     """Return the index of a checked panel, for type checkers."""
     index = frame.index

@@ -13,14 +13,11 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.checks import (
-    as_floats,
     check_bounds,
     check_choice,
-    check_columns,
-    check_finite,
     check_labels,
     check_level,
-    check_rows,
+    check_table,
     check_whole,
     listed,
 )
@@ -209,14 +206,9 @@ def data_envelopment(
 
 def _amounts(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Return inputs or outputs as floats if each unit has some of them and each is found somewhere."""
-    check_columns(frame, getattr(frame, "columns", ()), kind)
-    if frame.empty:
-        raise InvalidInputError(f"no {kind}: expected a row for each unit and at least one column")
-    check_rows(frame)
-    if frame.index.has_duplicates:
-        raise InvalidInputError(f"unit given twice: {frame.index[frame.index.duplicated()][0]}")
-    amounts = as_floats(frame, list(frame.columns))
-    check_finite(amounts)
+    amounts = check_table(frame, kind, "leave out the unit or the variable")
+    if amounts.index.has_duplicates:
+        raise InvalidInputError(f"unit given twice: {amounts.index[amounts.index.duplicated()][0]}")
     check_bounds(amounts, f"envelopment takes an {kind} of at least zero")
     empty = amounts.index[(amounts == 0).all(axis=1)]
     if len(empty):

@@ -9,14 +9,12 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.checks import (
-    as_floats,
     as_names,
     check_choice,
     check_columns,
-    check_finite,
     check_level,
     check_panel,
-    check_rows,
+    check_table,
     is_constant,
     listed,
 )
@@ -194,9 +192,7 @@ def _checked_frame(data: pd.DataFrame, names: list[str], inefficiency: str) -> p
     if inefficiency == "invariant" or data.index.nlevels == 2:
         frame = check_panel(data, names)
     else:
-        check_rows(data)
-        frame = as_floats(data, names)
-        check_finite(frame, "drop these rows first, as in data.dropna(), and look at what is lost")
+        frame = check_table(data[names], "variable", "drop these rows first, as in data.dropna()")
     if len(frame) < len(names) + 4:
         raise InvalidInputError(f"{len(frame)} observations for {len(names)} coefficients: too few for a frontier")
     values = frame.to_numpy()
