@@ -144,7 +144,8 @@ def parse_years(years: Any) -> tuple[int, int] | list[int] | None:
         elif isinstance(years, Iterable):
             return sorted({int(year) for year in years})
         else:
-            span = (check_whole("years", years),) * 2
+            year = check_whole("years", years)
+            span = (year, year)
     except (TypeError, ValueError, OverflowError):
         raise InvalidInputError(f"years={years!r} cannot be read; {expected}") from None
     if span[0] > span[1]:
@@ -397,7 +398,7 @@ def check_table(data: Any, kind: str, advice: str) -> pd.DataFrame:
     names = check_columns(check_frame(data, f"a DataFrame with one column an {kind}"), data.columns, kind)
     check_rows(data)
     if data.empty:
-        raise InvalidInputError(f"no {kind}: expected a DataFrame with a row or more and a column or more")
+        raise InvalidInputError(f"no {kind}: expected a DataFrame with at least one row and one column")
     frame = as_floats(data, names)
     check_finite(frame, advice)
     return frame
