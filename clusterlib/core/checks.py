@@ -481,6 +481,36 @@ def check_values(
     return values
 
 
+def check_by_unit(values: Any, least: int = 1, varying: str | None = None) -> pd.DataFrame:
+    """Return values by unit, or by unit and time with the same units in every period, as floats.
+
+    Parameters
+    ----------
+    values : Series or DataFrame of one column
+    least, varying
+        As :func:`check_values`, of values by unit.
+
+    Returns
+    -------
+    DataFrame
+        A row a unit, as they first stand; a column a period, or one column ``"all"``.
+
+    Raises
+    ------
+    InvalidInputError
+        As :func:`check_values`, :func:`check_panel` and :func:`check_balanced`.
+    """
+    if not isinstance(values, (pd.Series, pd.DataFrame)) or values.index.nlevels != 2:
+        return check_values(values, least, varying).to_frame("all")
+    if isinstance(values, pd.DataFrame):
+        if values.shape[1] != 1:
+            raise InvalidInputError(f"expected one Series or column, got {values.shape[1]} columns")
+        values = values.iloc[:, 0]
+    frame = check_panel(values.to_frame(str(values.name)), [str(values.name)])
+    check_balanced(frame)
+    return frame.iloc[:, 0].unstack().loc[values.index.get_level_values(0).unique()]
+
+
 def is_constant(values: np.ndarray, axis: int | None = None) -> Any:
     """Whether figures are the same but for rounding, judged by the largest of them.
 

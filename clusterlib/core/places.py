@@ -27,6 +27,8 @@ def check_boundaries(boundaries: GeoDataFrame, least: int = 2) -> None:
         )
     if len(boundaries) < least:
         raise InvalidInputError(f"{len(boundaries)} unit(s): weights join at least two")
+    if boundaries.index.hasnans:
+        raise InvalidInputError(f"row {int(np.argmax(boundaries.index.isna()))} has no unit: give it its label")
     if boundaries.index.has_duplicates:
         raise InvalidInputError(f"{boundaries.index[boundaries.index.duplicated()][0]} has more than one row")
     if boundaries.crs is None or not boundaries.crs.is_geographic:
