@@ -44,7 +44,7 @@ def local():
     y.iloc[20:60] += 4
     y.iloc[100:140] -= 4
     y.iloc[[40, 120]] *= -1
-    return local_moran(y, line(len(cities)), 999, fdr=False, level=0.1)
+    return local_moran(y, line(len(cities)), 999, fdr=False, alpha=0.1)
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,8 @@ def check_boundaries(boundaries: GeoDataFrame, least: int = 2) -> None:
         )
     if len(boundaries) < least:
         raise InvalidInputError(f"{len(boundaries)} unit(s): weights join at least two")
+    if boundaries.index.nlevels > 1 or pd.api.types.infer_dtype(boundaries.index) in ("mixed", "mixed-integer"):
+        raise InvalidInputError("expected one row a unit, labels all of one kind: choose a year first")
     if boundaries.index.hasnans:
         raise InvalidInputError(f"row {int(np.argmax(boundaries.index.isna()))} has no unit: give it its label")
     if boundaries.index.has_duplicates:

@@ -62,7 +62,7 @@ def lisa_map(local: LocalMoran, title: str, *, source: str, level: str = "city",
         If there is no such region or level.
     """
     clusters = local.table["cluster"]
-    rule = f"{'FDR' if local.fdr else 'p'} ≤ {local.level:g}, {local.permutations:,} permutations 置换"
+    rule = f"{'FDR' if local.fdr else 'p'} ≤ {local.alpha:g}, {local.permutations:,} permutations 置换"
 
     def shade(units: pd.Index):
         return shade_kinds(clusters, units, CLUSTER_LOOKS)

@@ -3,71 +3,75 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_balanced, check_finite
-from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.spatial._alignment import listed
+from clusterlib.core.checks import ROUNDING, check_by_unit, check_choice, check_whole, is_constant, listed, place_of
+from clusterlib.core.results import Result
+from clusterlib.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame, GeoSeries
 
 CONVENTIONS = ("arcgis", "yuill", "crimestat")
 DIRECTIONS = ("N 北", "NE 东北", "E 东", "SE 东南", "S 南", "SW 西南", "W 西", "NW 西北")
-_WHOLE = "all"
+# Metres: a centre moves by less where only the rounding of its sums differs.
+_STILL = 1e-3
 
 
-def _coordinates(places: GeoDataFrame | GeoSeries) -> tuple[pd.DataFrame, object]:
+def _coordinates(places: GeoDataFrame | GeoSeries) -> tuple[pd.DataFrame, Any]:
     """Return the units' points, polygons standing for their centroids, and their projection."""
     if not hasattr(places, "crs"):
         raise InvalidInputError(f"expected a GeoDataFrame or GeoSeries, got a {type(places).__name__}")
     if places.crs is None or places.crs.is_geographic:
         raise InvalidInputError(
             "coordinates in degrees are no plane to average in: project the places first, as in "
-            "places.to_crs(clusterlib.data.boundaries.ALBERS)"
+            "places.to_crs(clusterlib.core.places.ALBERS)"
         )
-    if places.index.has_duplicates:
-        raise InvalidInputError(f"{places.index[places.index.duplicated()][0]} has more than one place")
+    if places.index.has_duplicates or places.index.hasnans:
+        unit = places.index[places.index.duplicated() | places.index.isna()][0]
+        raise InvalidInputError(f"{place_of(unit)} has more than one place, or is no unit")
     centroid = places.geometry.centroid
-    return pd.DataFrame({"x": centroid.x, "y": centroid.y}, index=places.index), places.crs
+    points = pd.DataFrame({"x": centroid.x, "y": centroid.y}, index=places.index)
+    # What has no place on earth has none in the projection, or comes back from it as none.
+    longitude, latitude = _degrees(points, places.crs)
+    lost = ~(np.isfinite(points.to_numpy()).all(axis=1) & np.isfinite(longitude) & (np.abs(latitude) <= 90))
+    if lost.any():
+        raise InvalidInputError(
+            f"no place in the projection for {listed(points.index[lost])}: the geometry is missing, or is not in the "
+            "projection that it says, or longitude and latitude were swapped before it was projected"
+        )
+    return points, places.crs
+
+
+def _degrees(points: pd.DataFrame, crs: Any) -> tuple[np.ndarray, np.ndarray]:
+    from pyproj import Transformer
+
+    return Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(
+        points["x"].to_numpy(float), points["y"].to_numpy(float)
+    )
 
 
 def _weights(weights: pd.Series | None, points: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return weights, one column a period, and the points of the units that have weights."""
-    if weights is None:
-        weights = pd.Series(1.0, points.index)
-    if not isinstance(weights, pd.Series) or not pd.api.types.is_numeric_dtype(weights):
-        raise InvalidInputError("weights: expected a Series of numbers by unit, or by unit and time")
-    if weights.index.has_duplicates:
-        raise InvalidInputError(f"{weights.index[weights.index.duplicated()][0]} has more than one weight")
-    check_finite(weights.to_frame(str(weights.name)), "leave out the unit or the period")
-    if (weights < 0).any():
-        raise InvalidInputError(f"negative weight at {weights.index[weights < 0][0]}")
-    if weights.index.nlevels == 2:
-        # A unit that comes or goes would move the centre without anything having moved.
-        check_balanced(weights.to_frame().sort_index())
-        table = weights.unstack().sort_index(axis=1)
-    else:
-        table = weights.to_frame(_WHOLE)
+    table = check_by_unit(pd.Series(1.0, points.index) if weights is None else weights)
+    if (negative := (table < 0).any(axis=1)).any():
+        raise InvalidInputError(f"negative weight of {table.index[negative][0]}")
     lacking = table.index.difference(points.index)
     if len(lacking):
         raise InvalidInputError(f"weights of {len(lacking)} unit(s) without a place: {listed(lacking)}")
     empty = table.columns[table.sum() == 0]
     if len(empty):
         raise InvalidInputError(f"no weight is above zero in {listed(empty)}")
-    return table.astype(float), points.loc[table.index]
+    return table, points.loc[table.index]
 
 
-def _centres(weights: pd.DataFrame, points: pd.DataFrame, crs) -> pd.DataFrame:
-    from pyproj import Transformer
-
+def _centres(weights: pd.DataFrame, points: pd.DataFrame, crs: Any) -> pd.DataFrame:
     centre = (weights / weights.sum()).T @ points
-    degrees = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
-    centre["longitude"], centre["latitude"] = degrees.transform(centre["x"].to_numpy(), centre["y"].to_numpy())
-    return centre.rename_axis(weights.columns.name or "period")
+    centre["longitude"], centre["latitude"] = _degrees(centre, crs)
+    return centre.set_axis(weights.columns.rename(weights.columns.name or "period"))
 
 
 def _migration(centre: pd.DataFrame) -> pd.DataFrame:
@@ -77,22 +81,23 @@ def _migration(centre: pd.DataFrame) -> pd.DataFrame:
     bearing, _, metres = Geod(ellps="WGS84").inv(
         *(frame[name].to_numpy() for frame in (start, end) for name in ("longitude", "latitude"))
     )
-    bearing = pd.Series(bearing % 360, end.index, dtype=float)
+    still = metres < _STILL
+    bearing, metres = np.where(still, np.nan, bearing % 360), np.where(still, 0.0, metres)
     moved = pd.DataFrame({"distance": metres / 1000, "bearing": bearing}, index=end.index).reindex(centre.index)
     moved["direction"] = [DIRECTIONS[round(b / 45) % 8] if b == b else "" for b in moved["bearing"]]
     return moved
 
 
-@dataclass(frozen=True)
-class MeanCentre:
-    """Weighted mean centre of each period and its migration.
+@dataclass(frozen=True, eq=False)
+class MeanCentre(Result):
+    """Weighted mean centre of each period and its migration (加权平均中心, 重心迁移).
 
     Attributes
     ----------
     table : DataFrame
         By period (one row, ``"all"``, if the weights have none): ``x``, ``y`` in the units of ``crs``, ``longitude``,
         ``latitude``; from the period before, the ``distance`` (km, on the ellipsoid), ``bearing`` (degrees clockwise
-        from true north) and ``direction`` (of eight).
+        from true north) and ``direction`` (of eight), which a centre that stays where it is has not.
     total : dict
         ``distance``, ``bearing`` and ``direction`` from the first period to the last, and ``path``, the sum of the
         steps (km); empty with a single period.
@@ -102,12 +107,8 @@ class MeanCentre:
 
     table: pd.DataFrame
     total: dict
-    crs: object
+    crs: Any
     n: int
-
-    def summary(self) -> pd.DataFrame:
-        """Return the table by period."""
-        return self.table
 
 
 def mean_centre(places: GeoDataFrame | GeoSeries, weights: pd.Series | None = None) -> MeanCentre:
@@ -122,7 +123,7 @@ def mean_centre(places: GeoDataFrame | GeoSeries, weights: pd.Series | None = No
     ----------
     places : GeoDataFrame or GeoSeries
         Points, or polygons that stand for their centroids, by unit; in a projection, such as the Albers equal-area
-        conic of the maps (``clusterlib.data.boundaries.ALBERS``). Units without a weight are left aside.
+        conic of the maps (``clusterlib.core.places.ALBERS``). Units without a weight are left aside.
     weights : Series, optional
         Not negative, by unit or by (unit, time) with the same units in every period; by default one for each place.
 
@@ -144,7 +145,7 @@ def mean_centre(places: GeoDataFrame | GeoSeries, weights: pd.Series | None = No
     Examples
     --------
     >>> import geopandas as gpd, pandas as pd
-    >>> from clusterlib.data.boundaries import ALBERS
+    >>> from clusterlib.core.places import ALBERS
     >>> places = gpd.GeoSeries.from_xy([0.0, 100_000.0], [4e6, 4e6], index=["a", "b"], crs=ALBERS)
     >>> float(mean_centre(places, pd.Series({"a": 3.0, "b": 1.0})).table.loc["all", "x"])
     25000.0
@@ -160,16 +161,16 @@ def mean_centre(places: GeoDataFrame | GeoSeries, weights: pd.Series | None = No
     return MeanCentre(centre.join(moved), total, crs, len(points))
 
 
-@dataclass(frozen=True)
-class DeviationalEllipse:
-    """Standard deviational ellipse of each period.
+@dataclass(frozen=True, eq=False)
+class DeviationalEllipse(Result):
+    """Standard deviational ellipse of each period (标准差椭圆).
 
     Attributes
     ----------
     table : DataFrame
         By period: the centre as in :class:`MeanCentre`; semi-axes ``major`` and ``minor`` (km), ``rotation`` of the
-        major axis (degrees clockwise from the projection's north, below 180), ``area`` (km2) and ``flattening``, one
-        less minor over major.
+        major axis (degrees clockwise from the projection's north, below 180; nil for a circle, which has none),
+        ``area`` (km2) and ``flattening``, one less minor over major.
     convention : str
     crs : CRS
     n : int
@@ -177,7 +178,7 @@ class DeviationalEllipse:
 
     table: pd.DataFrame
     convention: str
-    crs: object
+    crs: Any
     n: int
 
     def outlines(self, vertices: int = 180) -> GeoSeries:
@@ -185,19 +186,21 @@ class DeviationalEllipse:
         import geopandas as gpd
         import shapely
 
-        angle = np.linspace(0, 2 * np.pi, vertices, endpoint=False)
+        vertices = check_whole("vertices", vertices, least=3)
+        angle, per_km = np.linspace(0, 2 * np.pi, vertices, endpoint=False), 1000 / _metres(self.crs)
         shapes = []
-        for row in self.table.itertuples():
-            turn = np.radians(row.rotation)
-            along, across = row.major * np.cos(angle) * 1000, row.minor * np.sin(angle) * 1000
-            x = row.x + along * np.sin(turn) + across * np.cos(turn)
-            y = row.y + along * np.cos(turn) - across * np.sin(turn)
-            shapes.append(shapely.Polygon(np.column_stack([x, y])))
+        for x, y, major, minor, rotation in self.table[["x", "y", "major", "minor", "rotation"]].to_numpy():
+            turn = np.radians(rotation)
+            along, across = major * np.cos(angle) * per_km, minor * np.sin(angle) * per_km
+            east = x + along * np.sin(turn) + across * np.cos(turn)
+            north = y + along * np.cos(turn) - across * np.sin(turn)
+            shapes.append(shapely.Polygon(np.column_stack([east, north])))
         return gpd.GeoSeries(shapes, index=self.table.index, crs=self.crs)
 
-    def summary(self) -> pd.DataFrame:
-        """Return the table by period."""
-        return self.table
+
+def _metres(crs: Any) -> float:
+    """Return how many metres the unit of a projection is."""
+    return float(crs.axis_info[0].unit_conversion_factor)
 
 
 def _axes(weight: np.ndarray, offset: np.ndarray) -> tuple[float, float, float]:
@@ -206,7 +209,7 @@ def _axes(weight: np.ndarray, offset: np.ndarray) -> tuple[float, float, float]:
     variance, direction = np.linalg.eigh(covariance)
     minor, major = np.sqrt(np.maximum(variance, 0))
     east, north = direction[:, 1]
-    return major, minor, np.degrees(np.arctan2(east, north)) % 180
+    return major, minor, 0.0 if is_constant(variance) else np.degrees(np.arctan2(east, north)) % 180
 
 
 def deviational_ellipse(
@@ -252,25 +255,24 @@ def deviational_ellipse(
     Examples
     --------
     >>> import geopandas as gpd
-    >>> from clusterlib.data.boundaries import ALBERS
+    >>> from clusterlib.core.places import ALBERS
     >>> cross = gpd.GeoSeries.from_xy([-2e5, 2e5, 0, 0], [4e6, 4e6, 3.9e6, 4.1e6], crs=ALBERS)
     >>> deviational_ellipse(cross).table[["major", "minor", "rotation"]].round(6).values.tolist()
     [[200.0, 100.0, 90.0]]
     """
-    if convention not in CONVENTIONS:
-        raise UnknownNameError("convention", convention, CONVENTIONS)
+    check_choice("convention", convention, CONVENTIONS)
     points, crs = _coordinates(places)
     table, points = _weights(weights, points)
     centre = _centres(table, points, crs)
     rows = []
-    for period, weight in table.items():
+    for (period, weight), middle in zip(table.items(), centre[["x", "y"]].to_numpy(), strict=True):
         n = int((weight > 0).sum())
         if n < 3:
             raise InvalidInputError(f"{n} unit(s) of positive weight in {period}: an ellipse needs three")
-        factor = {"yuill": 1.0, "arcgis": np.sqrt(2), "crimestat": np.sqrt(2 * n / (n - 2))}[convention] / 1000
-        offset = points.to_numpy() - centre.loc[period, ["x", "y"]].to_numpy(float)
-        major, minor, rotation = _axes(weight.to_numpy(), offset)
-        if major == 0:
+        factor = {"yuill": 1.0, "arcgis": np.sqrt(2), "crimestat": np.sqrt(2 * n / (n - 2))}[convention]
+        factor *= _metres(crs) / 1000
+        major, minor, rotation = _axes(weight.to_numpy(), points.to_numpy() - middle)
+        if major <= ROUNDING * np.abs(points.to_numpy()).max():
             raise InvalidInputError(f"all weight is at one point in {period}: there is no spread")
         rows.append((factor * major, factor * minor, rotation, np.pi * factor**2 * major * minor, 1 - minor / major))
     shape = pd.DataFrame(rows, columns=["major", "minor", "rotation", "area", "flattening"], index=centre.index)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_balanced, check_panel
-from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.spatial._alignment import as_w, quiet_imports, weight_matrix
+from clusterlib.core.alignment import align_weights, first_seen, require_neighbours
+from clusterlib.core.checks import ROUNDING, check_balanced, check_choice, check_panel, check_whole
+from clusterlib.core.results import Result, Test, test_lines
+from clusterlib.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from clusterlib.core.alignment import WeightsLike
 
 ALL = "all"
 
 
-@dataclass(frozen=True)
-class SpatialMarkov:
-    """Transition probabilities of all units, and of units by the class of their neighbours.
+@dataclass(frozen=True, eq=False)
+class SpatialMarkov(Result):
+    """Spatial Markov chain: moves between classes by the class of the neighbours (空间马尔可夫链).
 
     Attributes
     ----------
@@ -27,29 +32,57 @@ class SpatialMarkov:
         count from 1, the lowest. The probability is missing where no transition starts.
     steady_state : DataFrame
         By class of neighbours, the long-run share of each class; missing where the chain has no unique one.
-    homogeneity : DataFrame
-        Rows ``Q`` and ``LR``: ``statistic``, ``df`` and ``p_value`` of the test that transitions do not depend on the
-        neighbours.
+    tests : dict of str to Test
+        ``Q`` and ``LR``: that transitions do not depend on the neighbours.
     cutoffs, lag_cutoffs : tuple of float
         Upper bounds of all classes but the last, of values and of lags; empty if not ``fixed``.
     value : str
     k : int
         Number of classes.
     fixed : bool
-    n, periods : int
+    n, n_periods : int
         Units and periods.
+    table, homogeneity : DataFrame
+        Moves by class, and the tests.
     """
+
+    notes: ClassVar[tuple[str, ...]] = (
+        "the tests take transitions as independent, which those of one unit, or of neighbours, are not",
+    )
 
     transitions: pd.DataFrame
     steady_state: pd.DataFrame
-    homogeneity: pd.DataFrame
+    tests: dict[str, Test]
     cutoffs: tuple[float, ...]
     lag_cutoffs: tuple[float, ...]
     value: str
     k: int
     fixed: bool
     n: int
-    periods: int
+    n_periods: int
+
+    @property
+    def homogeneity(self) -> pd.DataFrame:
+        """Rows ``Q`` and ``LR``: ``statistic``, ``df`` and ``p_value``."""
+        rows = {name: [test.statistic, test.df, test.p_value] for name, test in self.tests.items()}
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=["statistic", "df", "p_value"])
+        return table.astype({"df": int})
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Probability of moving up, staying and moving down from each class, by class of neighbours."""
+        step = self.transitions["destination"].sub(self.transitions["origin"]).clip(-1, 1)
+        move = step.map({-1: "down", 0: "stay", 1: "up"}).rename("move")
+        keys = [self.transitions["neighbours"], self.transitions["origin"], move]
+        table = self.transitions["probability"].groupby(keys, sort=False).sum().unstack("move", fill_value=0)
+        count = self.transitions.groupby(["neighbours", "origin"], sort=False)["count"].sum()
+        # With no transition there is no probability, not one of nil.
+        return table[["down", "stay", "up"]].where(count > 0).assign(transitions=count)
+
+    @property
+    def footer(self) -> Mapping[str, object]:
+        """What was classed, and whether moves depend on the neighbours."""
+        return dict(super().footer) | test_lines(self.tests.values())
 
     def matrix(self, neighbours: int | str = ALL, what: str = "probability") -> pd.DataFrame:
         """Return a transition matrix, of ``"probability"`` or of ``"count"``, for a class of neighbours or ``"all"``.
@@ -59,23 +92,11 @@ class SpatialMarkov:
         UnknownNameError
             If there is no such class or matrix.
         """
-        classes = [ALL, *range(1, self.k + 1)]
-        if neighbours not in classes:
-            raise UnknownNameError("class of neighbours", neighbours, classes)
-        if what not in ("probability", "count"):
-            raise UnknownNameError("matrix", what, ["probability", "count"])
+        neighbours = int(neighbours) if isinstance(neighbours, np.integer) else neighbours
+        check_choice("class of neighbours", neighbours, [ALL, *range(1, self.k + 1)])
+        check_choice("matrix", what, ("probability", "count"))
         rows = self.transitions[self.transitions["neighbours"] == neighbours]
         return rows.pivot(index="origin", columns="destination", values=what)
-
-    def summary(self) -> pd.DataFrame:
-        """Return the probability of moving up, staying and moving down from each class, by class of neighbours."""
-        step = np.sign(self.transitions["destination"] - self.transitions["origin"])
-        move = step.map({-1: "down", 0: "stay", 1: "up"}).rename("move")
-        keys = [self.transitions["neighbours"], self.transitions["origin"], move]
-        table = self.transitions["probability"].groupby(keys, sort=False).sum().unstack("move", fill_value=0.0)
-        count = self.transitions.groupby(["neighbours", "origin"], sort=False)["count"].sum()
-        # With no transition there is no probability, not one of nil.
-        return table[["down", "stay", "up"]].where(count > 0).assign(transitions=count)
 
 
 def _tidy(counts: np.ndarray, neighbours: int | str) -> pd.DataFrame:
@@ -108,12 +129,13 @@ def _long_run(counts: np.ndarray) -> np.ndarray:
     return np.linalg.solve(change, np.eye(k)[-1]).clip(min=0.0)
 
 
-def _checked_panel(data: pd.DataFrame, value: str) -> pd.DataFrame:
+def _values(data: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Return values by unit and period, of a balanced panel whose periods are as far apart."""
     frame = check_panel(data, [value])
     _, periods = check_balanced(frame)
-    table = frame[value].unstack()
     if periods < 2:
         raise InvalidInputError("one period: a transition takes two")
+    table = frame[value].unstack()
     steps = np.diff(table.columns) if pd.api.types.is_numeric_dtype(table.columns) else np.ones(1)
     if (steps != steps[0]).any():
         first = int(np.flatnonzero(steps != steps[0])[0])
@@ -124,14 +146,38 @@ def _checked_panel(data: pd.DataFrame, value: str) -> pd.DataFrame:
     return table
 
 
-def spatial_markov(data: pd.DataFrame, value: str, w, k: int = 4, fixed: bool = True) -> SpatialMarkov:
+def _classes(values: np.ndarray, k: int, fixed: bool) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Return the quantile class of each value, from zero, and the bounds between the classes if they are fixed.
+
+    A value that a bound exceeds by rounding only is at the bound, and so below it: equal lags are summed in different
+    orders.
+    """
+    cutoffs = np.quantile(values, np.arange(1, k) / k, axis=None if fixed else 0)
+    above = values > cutoffs.reshape(k - 1, 1, -1) + ROUNDING * np.abs(values).max()
+    return above.sum(axis=0), tuple(map(float, cutoffs)) if fixed else ()
+
+
+def _test(counts: np.ndarray, name: str, power: str) -> Test:
+    """Test by Bickenbach and Bode (2003): a table of neighbours' classes and destinations for each origin."""
+    from scipy.stats import chi2_contingency
+
+    statistic, df = 0.0, 0
+    for origin in range(counts.shape[1]):
+        moves = counts[:, origin]
+        moves = moves[moves.any(axis=1)][:, moves.any(axis=0)]
+        found: Any = chi2_contingency(moves, correction=False, lambda_=power)
+        statistic, df = statistic + found.statistic, df + found.dof
+    return Test.of(name, "moves do not depend on the class of the neighbours", statistic, "chi2", df)
+
+
+def spatial_markov(data: pd.DataFrame, value: str, w: WeightsLike, k: int = 4, fixed: bool = True) -> SpatialMarkov:
     r"""Spatial Markov chain: transition probabilities conditional on the neighbours' class (空间马尔可夫链).
 
     .. math:: p_{ij|m} = \frac{n_{ij|m}}{\sum_j n_{ij|m}}
 
     with :math:`n_{ij|m}` the transitions from class :math:`i` to :math:`j` of units whose lag (mean of the neighbours,
     weights row-standardised) was in class :math:`m` before. Classes are quantiles, of values and of lags each for
-    themselves. Computed by giddy; the tests of homogeneity are Bickenbach and Bode's, asymptotic chi-squared with
+    themselves. The tests of homogeneity are Bickenbach and Bode's, asymptotic chi-squared with
     :math:`\sum_i (a_i - 1)(b_i - 1)` degrees of freedom, :math:`a_i` classes reached from :math:`i` and :math:`b_i`
     classes of neighbours that it starts in. They take transitions as independent, which those of one unit, or of
     neighbours, are not.
@@ -142,8 +188,8 @@ def spatial_markov(data: pd.DataFrame, value: str, w, k: int = 4, fixed: bool = 
         Balanced, indexed by (unit, time) with equal steps of time.
     value : str
         Column. What grows everywhere, such as GDP at current prices, should be relative to each period's mean.
-    w : Graph, array or sparse matrix, shape (units, units)
-        A Graph is matched by its keys, a matrix by the sorted units.
+    w : Graph, W or DataFrame, shape (units, units)
+        Matched by its labels; a matrix that has none by the units as they first stand in ``data``.
     k : int
         Number of classes.
     fixed : bool
@@ -174,34 +220,25 @@ def spatial_markov(data: pd.DataFrame, value: str, w, k: int = 4, fixed: bool = 
     >>> spatial_markov(data, "x", line, k=2).matrix("all", "count").to_numpy().tolist()
     [[4, 0], [0, 4]]
     """
-    with quiet_imports():
-        from giddy.markov import Spatial_Markov
-    from scipy.stats import chi2
-
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 2:
-        raise InvalidInputError(f"k={k!r}: expected a whole number of classes, at least two")
-    table = _checked_panel(data, value)
-    matrix = weight_matrix(w, table.index)
-    with warnings.catch_warnings():
-        # Too few distinct values for the classes: refused below by name.
-        warnings.simplefilter("ignore")
-        markov = Spatial_Markov(table.to_numpy(), as_w(matrix), k=k, m=k, fixed=fixed)
-    counts = np.asarray(markov.T)
-    if counts.shape != (k, k, k) or not (counts.sum(axis=(1, 2)).all() and counts.sum(axis=(0, 2)).all()):
+    k = check_whole("k", k, least=2, unit="classes")
+    table = _values(data, value)
+    weights = require_neighbours(align_weights(w, table.index, given=first_seen(data.index))).standardised()
+    own, cutoffs = _classes(table.to_numpy(), k, fixed)
+    around, lag_cutoffs = _classes(weights.matrix @ table.to_numpy(), k, fixed)
+    counts = np.zeros((k, k, k), int)
+    np.add.at(counts, (around[:, :-1], own[:, :-1], own[:, 1:]), 1)
+    if not (counts.sum(axis=(1, 2)).all() and counts.sum(axis=(0, 2)).all()):
         raise InvalidInputError(f"{value!r} does not fall into {k} classes with transitions from each: use a smaller k")
     parts = {ALL: counts.sum(axis=0)} | {m + 1: counts[m] for m in range(k)}
-    test = markov.ht
-    homogeneity = pd.DataFrame({"statistic": [test.Q, test.LR], "df": test.dof}, index=["Q", "LR"])
-    homogeneity["p_value"] = chi2.sf(homogeneity["statistic"], homogeneity["df"])
     steady = pd.DataFrame({name: _long_run(part) for name, part in parts.items()}, index=range(1, k + 1)).T
     return SpatialMarkov(
         pd.concat([_tidy(part, name) for name, part in parts.items()], ignore_index=True),
         steady.rename_axis("neighbours").rename_axis(columns="class"),
-        homogeneity,
-        tuple(map(float, markov.cutoffs)) if fixed else (),
-        tuple(map(float, markov.lag_cutoffs)) if fixed else (),
+        {"Q": _test(counts, "Q", "pearson"), "LR": _test(counts, "LR", "log-likelihood")},
+        cutoffs,
+        lag_cutoffs,
         value,
-        int(k),
+        k,
         fixed,
         *table.shape,
     )
