@@ -242,6 +242,8 @@ def align_weights(w: WeightsLike, units: pd.Index, name: str = "w", *, given: pd
     if isinstance(w, Weights) and w.units.equals(units):
         return w
     matrix, ids = _labelled(w, name)
+    if np.iscomplexobj(w):
+        raise InvalidInputError(f"{name}: {_EXPECTED}, got complex numbers")
     if not issparse(matrix):
         if ids is None and not isinstance(matrix, (np.ndarray, list)):
             raise InvalidInputError(f"{name}: {_EXPECTED}, got a {type(w).__name__}")

@@ -70,6 +70,12 @@ def check_choice(kind: str, value: Any, valid: Iterable[Any], hint: str = "") ->
     return value
 
 
+def check_flags(**flags: Any) -> None:
+    """Raise UnknownNameError for a switch, by its name, that is neither True nor False."""
+    for name, value in flags.items():
+        check_choice(name, value, (True, False))
+
+
 def check_whole(name: str, value: Any, least: int = 0, most: int | None = None, unit: str = "") -> int:
     """Return a whole number within bounds.
 

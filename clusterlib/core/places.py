@@ -21,7 +21,7 @@ POINTS = ("centroid", "representative")
 
 def check_boundaries(boundaries: GeoDataFrame, least: int = 2) -> None:
     """Raise InvalidInputError unless these are units with a geometry each, in degrees that places can have."""
-    if not hasattr(boundaries, "geometry"):
+    if not hasattr(boundaries, "crs"):
         raise InvalidInputError(
             f"expected a GeoDataFrame, as of clusterlib.data.load_boundaries, got a {type(boundaries).__name__}"
         )
@@ -72,7 +72,7 @@ def coordinates(places: GeoDataFrame | pd.DataFrame, points: str = "centroid") -
         For another kind of point.
     """
     check_choice("point of a unit", points, POINTS)
-    if not hasattr(places, "geometry"):
+    if not hasattr(places, "crs"):
         if not isinstance(places, pd.DataFrame) or not {"lon", "lat"} <= set(places.columns):
             raise InvalidInputError("places: expected boundaries, or columns 'lon' and 'lat' in degrees")
         found = as_floats(places, check_columns(places, ["lon", "lat"]))

@@ -16,10 +16,10 @@ from clusterlib.core.checks import (
     as_floats,
     check_choice,
     check_columns,
+    check_flags,
     check_index,
     check_number,
     listed,
-    snap,
 )
 from clusterlib.core.resampling import check_permutations, permutation_p, tolerance
 from clusterlib.core.results import Result
@@ -27,13 +27,13 @@ from clusterlib.errors import InvalidInputError
 from clusterlib.spatial._randomisation import (
     as_w,
     conditional_counts,
-    deviations,
     false_discovery,
     local_notes,
     map_notes,
     normal_p,
     permuted_products,
     quiet_imports,
+    shares_of_largest,
     standardise,
     standardised,
     with_neighbours,
@@ -109,15 +109,17 @@ def _moments(z: np.ndarray, matrix: csr_array) -> tuple[float, dict[str, float]]
 
     .. math:: S_1 = \frac{1}{2} \sum_i \sum_j (w_{ij} + w_{ji})^2, \quad
               S_2 = \sum_i \Bigl(\sum_j w_{ij} + \sum_j w_{ji}\Bigr)^2
+
+    with weights that sum to one.
     """
-    n, total, mean = len(z), matrix.sum(), -1 / (len(z) - 1)
-    both = matrix + matrix.T
-    first, second = np.square(both.data).sum() / 2, np.square(both.sum(axis=1)).sum()
+    n, mean, weights = len(z), -1 / (len(z) - 1), matrix / matrix.sum()
+    both = weights + weights.T
+    first, second = both.power(2).sum() / 2, np.square(both.sum(axis=1)).sum()
     kurtosis = n * (z**4).sum() / np.square(z).sum() ** 2
-    normal = (n**2 * first - n * second + 3 * total**2) / ((n**2 - 1) * total**2)
-    placed = n * ((n**2 - 3 * n + 3) * first - n * second + 3 * total**2)
-    placed -= kurtosis * ((n**2 - n) * first - 2 * n * second + 6 * total**2)
-    placed /= (n - 1) * (n - 2) * (n - 3) * total**2
+    normal = (n**2 * first - n * second + 3) / (n**2 - 1)
+    placed = n * ((n**2 - 3 * n + 3) * first - n * second + 3)
+    placed -= kurtosis * ((n**2 - n) * first - 2 * n * second + 6)
+    placed /= (n - 1) * (n - 2) * (n - 3)
     return mean, {"normality": float(normal - mean**2), "randomisation": float(placed - mean**2)}
 
 
@@ -179,10 +181,11 @@ def global_moran(
     >>> round(moran.I, 4), moran.expected
     (0.7143, -0.2)
     """
-    check_permutations(permutations, alternative)
+    permutations = check_permutations(permutations, alternative)
     check_choice("assumption", assumption, ASSUMPTIONS)
+    check_flags(row_standardise=row_standardise)
     y, weights = with_neighbours(y, w, row_standardise)
-    matrix, z = weights.matrix, deviations(y)
+    matrix, z = weights.matrix, standardised(y)
     expected, variances = _moments(z, matrix)
     # The variance under normality is that of the weights alone.
     if variances["normality"] < 1e-12:
@@ -284,6 +287,7 @@ def moran_over_time(
     >>> moran_over_time(data, "x", line).table["I"].round(3).tolist()
     [0.714, -0.443]
     """
+    permutations = check_permutations(permutations, alternative)
     check_columns(data, [value])
     check_index(data)
     values = as_floats(data, [value])[value].dropna()
@@ -521,8 +525,9 @@ def local_moran(
     >>> local.table["cluster"].tolist()[:6]
     ['ns', 'HH', 'HH', 'HH', 'ns', 'ns']
     """
-    check_permutations(permutations, alternative)
+    permutations = check_permutations(permutations, alternative)
     check_choice("null", null, NULLS)
+    check_flags(fdr=fdr, row_standardise=row_standardise)
     alpha = check_number("alpha", alpha, least=0, most=1, open_ends=True)
     y, weights = with_neighbours(y, w, row_standardise)
     z = standardised(y)
@@ -720,12 +725,13 @@ def getis_ord(
     >>> getis_ord(pd.Series([9.0] * 5 + [1.0, 2.0, 1.5] * 10), line, fdr=False).counts["count"].to_dict()
     {'hot': 3, 'cold': 0, 'ns': 32}
     """
-    check_permutations(permutations, alternative)
+    permutations = check_permutations(permutations, alternative)
     alpha = check_number("alpha", alpha, least=0, most=1, open_ends=True)
+    check_flags(star=star, binary=binary, fdr=fdr)
     y, weights = with_neighbours(y, w, row_standardise=False)
     if (y < 0).any():
         raise InvalidInputError(f"negative value at {y.index[y < 0][0]}: G compares sums of values with a natural zero")
-    values, ones = snap(y.to_numpy()), weights.binary()
+    values, ones = shares_of_largest(y), weights.binary()
     weights = ones if binary else weights
     local, z = _local(values, weights.matrix, star)
     counts = conditional_counts(values, weights, weights.matrix @ values, permutations, seed)

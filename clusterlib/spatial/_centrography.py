@@ -30,6 +30,8 @@ def _coordinates(places: GeoDataFrame | GeoSeries) -> tuple[pd.DataFrame, Any]:
             "coordinates in degrees are no plane to average in: project the places first, as in "
             "places.to_crs(clusterlib.core.places.ALBERS)"
         )
+    if places.index.nlevels > 1:
+        raise InvalidInputError("expected one place a unit: choose a year first")
     if places.index.has_duplicates or places.index.hasnans:
         unit = places.index[places.index.duplicated() | places.index.isna()][0]
         raise InvalidInputError(f"{place_of(unit)} has more than one place, or is no unit")

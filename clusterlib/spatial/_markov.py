@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.alignment import align_weights, first_seen, require_neighbours
-from clusterlib.core.checks import ROUNDING, check_balanced, check_choice, check_panel, check_whole
+from clusterlib.core.checks import ROUNDING, check_balanced, check_choice, check_flags, check_panel, check_whole
 from clusterlib.core.results import Result, Test, test_lines
 from clusterlib.errors import InvalidInputError
 
@@ -220,6 +220,7 @@ def spatial_markov(data: pd.DataFrame, value: str, w: WeightsLike, k: int = 4, f
     >>> spatial_markov(data, "x", line, k=2).matrix("all", "count").to_numpy().tolist()
     [[4, 0], [0, 4]]
     """
+    check_flags(fixed=fixed)
     k = check_whole("k", k, least=2, unit="classes")
     table = _values(data, value)
     weights = require_neighbours(align_weights(w, table.index, given=first_seen(data.index))).standardised()

@@ -40,6 +40,8 @@ def _square(frame: Any, units: pd.Index | None, name: str) -> np.ndarray:
         raise InvalidInputError(f"{name}: expected a DataFrame by unit and unit, got a {type(frame).__name__}")
     units = frame.index if units is None else units
     for axis in (frame.index, frame.columns):
+        if axis.nlevels > 1:
+            raise InvalidInputError(f"{name}: expected a row and a column a unit: choose a year first")
         if axis.has_duplicates or axis.hasnans:
             twice = axis[axis.duplicated() | axis.isna()][0]
             raise InvalidInputError(f"{name}: {twice} stands there twice, or is no unit")
@@ -278,6 +280,10 @@ def gravity_network(
     wealth = None if economic is None else snap(frame[economic].to_numpy())
     gap = 1.0 if wealth is None else np.abs(np.subtract.outer(wealth, wealth))
     strength = share * np.outer(size, size) * (gap / away) ** exponent
+    if not np.isfinite(strength).all() or ((strength == 0) & (gap > 0) & np.isfinite(away)).any():
+        raise InvalidInputError(
+            f"exponent={exponent:g}: strengths are too large or too small to be numbers; use a smaller one"
+        )
     links = _linked(strength, threshold, top_share)
     count = int(links.sum())
     return GravityNetwork(
@@ -334,7 +340,7 @@ def _network(frame: pd.DataFrame, units: pd.Index | None, name: str) -> np.ndarr
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         raise InvalidInputError(f"{name}: no value from {units[bad[0][0]]} to {units[bad[0][1]]}")
-    if is_constant(values[~np.eye(len(units), dtype=bool)]):
+    if len(units) > 1 and is_constant(values[~np.eye(len(units), dtype=bool)]):
         raise InvalidInputError(f"{name}: the same value for every pair")
     return values
 
@@ -446,7 +452,7 @@ def qap_regression(
     True
     """
     check_choice("method", method, PERMUTED)
-    check_permutations(permutations)
+    permutations = check_permutations(permutations)
     if not isinstance(x_matrices, Mapping) or not x_matrices:
         raise InvalidInputError("x_matrices: expected at least one network by name, as in {'near': near}")
     y = _network(y_matrix, None, "outcome")
@@ -457,7 +463,8 @@ def qap_regression(
         raise InvalidInputError(f"{n} units are too few for {len(networks)} network(s)")
     # On the diagonal all columns are nil, the constant too: sums over all cells are sums over pairs.
     X = np.column_stack([(1.0 - np.eye(n)).ravel(), *(network.ravel() for network in networks)])
-    y = y.ravel()
+    y_size, X_size = np.abs(y).max(), np.abs(X).max(axis=0)
+    y, X = y.ravel() / y_size, X / X_size
     fit = least_squares(y, X, ["constant", *map(str, x_matrices)])
     spread = np.array([np.square(column).sum() - column.sum() ** 2 / pairs for column in (y, *X.T[1:])])
     error = float(fit.residuals @ fit.residuals)
@@ -468,12 +475,12 @@ def qap_regression(
     drawn = (_outcome_permuted if method == "y-permutation" else _semi_partial)(y, X, orders, df)
     standardised = fit.params[1:] * np.sqrt(spread[1:] / spread[0])
     table = pd.DataFrame(
-        {"estimate": fit.params[1:], "standardised": standardised, "t": t} | _p_values(drawn, t, permutations),
+        {"estimate": (fit.params * y_size / X_size)[1:], "standardised": standardised, "t": t} | _p_values(drawn, t, permutations),
         index=pd.Index(list(x_matrices), name="network"),
     )
     return QapRegression(
         table,
-        float(fit.params[0]),
+        float(fit.params[0] * y_size),
         float(1 - error / spread[0]),
         n,
         pairs,

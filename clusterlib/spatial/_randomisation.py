@@ -47,18 +47,21 @@ def with_neighbours(y: Any, w: WeightsLike, row_standardise: bool = True) -> tup
     return y, weights.standardised() if row_standardise else weights
 
 
-def deviations(y: pd.Series) -> np.ndarray:
-    """Return values less their mean; what differs by rounding only is equal, and at the mean nil."""
-    values = snap(y.to_numpy())
-    z = values - values.mean()
-    z[np.abs(z) <= ROUNDING * np.abs(values).max()] = 0.0
-    return z
-
-
 def standardised(y: pd.Series) -> np.ndarray:
-    """Return :func:`deviations` over their standard deviation, of divisor n."""
-    z = deviations(y)
+    """Return values less their mean over their standard deviation, of divisor n.
+
+    What differs by rounding only is equal, and at the mean nil.
+    """
+    values = shares_of_largest(y)
+    z = values - values.mean()
+    z[np.abs(z) <= ROUNDING] = 0.0
+    z /= np.abs(z).max()
     return z / np.sqrt(np.square(z).mean())
+
+
+def shares_of_largest(y: pd.Series) -> np.ndarray:
+    """Return values over the largest, so that no product of theirs leaves the numbers; ties are made ties."""
+    return snap(y.to_numpy() / y.abs().max())
 
 
 def standardise(difference: Any, variance: Any, scale: Any) -> np.ndarray:

@@ -65,6 +65,9 @@ def _inverse(gap: np.ndarray, power: float, ids: pd.Index, transformation: str) 
 def _touching(boundaries: GeoDataFrame, criterion: str) -> Graph:
     from libpysal.graph import Graph
 
+    area = boundaries.geometry.geom_type.isin(["Polygon", "MultiPolygon"])
+    if not area.all():
+        raise InvalidInputError(f"no border: {listed_places(boundaries, boundaries.index[~area])} is no polygon")
     return Graph.build_contiguity(boundaries, rook=criterion == "rook", strict=True)
 
 
