@@ -18,7 +18,7 @@ from libpysal.graph import Graph
 from scipy import sparse
 
 from clusterlib.core.resampling import permutation_p
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.errors import ClusterlibWarning, InvalidInputError, UnknownNameError
 from clusterlib.spatial import getis_ord, global_moran, local_moran, moran_over_time, moran_scatter
 from clusterlib.spatial._randomisation import distinct_places, quiet_imports
 
@@ -376,7 +376,13 @@ def test_dense_sparse_and_graph_weights_give_the_same():
     y = COLUMBUS["INC"]
     results = [
         global_moran(y, w, 49).table
-        for w in (BINARY, BINARY.tolist(), sparse.csr_array(BINARY), sparse.coo_matrix(BINARY), graph_of(BINARY, y.index))
+        for w in (
+            BINARY,
+            BINARY.tolist(),
+            sparse.csr_array(BINARY),
+            sparse.coo_matrix(BINARY),
+            graph_of(BINARY, y.index),
+        )
     ]
     for other in results[1:]:
         pd.testing.assert_frame_equal(results[0], other)
@@ -463,3 +469,152 @@ def test_unknown_settings_name_the_valid_ones():
         moran_over_time(Y.to_frame("x"), "x", chain(5))
     with pytest.raises(InvalidInputError, match="no value in any period"):
         moran_over_time(panel * np.nan, "x", chain(5))
+
+
+# Constant and tied but for rounding
+
+LINE = chain(12) / chain(12).sum(axis=1, keepdims=True)
+RING = (np.roll(np.eye(12), 1, axis=1) + np.roll(np.eye(12), -1, axis=1)) / 2
+ALMOST = pd.Series(np.full(12, 0.1))
+ALMOST[3] = np.nextafter(0.1, 1)
+
+
+def test_a_variable_that_is_constant_but_for_rounding_is_refused_like_a_constant():
+    for method in (global_moran, local_moran, getis_ord, moran_scatter):
+        with pytest.raises(InvalidInputError, match="the same value in every unit"):
+            method(ALMOST, LINE)
+    varied = pd.Series(np.arange(12.0))
+    panel = pd.concat({2020: varied, 2021: ALMOST}, names=["year", "unit"]).swaplevel().to_frame("x")
+    with pytest.raises(InvalidInputError, match=r"^2021: the same value in every unit"):
+        moran_over_time(panel, "x", LINE)
+
+
+@pytest.mark.parametrize("by", [1.0, 1e-9, 1e9])
+@pytest.mark.parametrize("weights", [LINE, RING])
+def test_one_unit_that_stands_out_has_morans_i_by_its_column_of_weights(weights, by):
+    y = pd.Series(np.full(12, 0.1))
+    y[3] += by
+    found = global_moran(y, weights, 9).I
+    assert found == pytest.approx(-weights[:, 3].sum() / 11, rel=1e-6)
+
+
+def test_where_every_placement_gives_the_same_i_there_is_no_z_and_the_reason_is_told():
+    moran = global_moran(pd.Series(np.eye(12)[3]), RING, 99)
+    assert np.isnan([moran.z, moran.p_analytic]).all() and moran.p_sim == 1
+    assert "every placement of these values gives the same I" in moran.summary()
+    assert global_moran(pd.Series(np.eye(12)[3]), RING, 99, assumption="normality").z == pytest.approx(0)
+    above = np.triu(np.ones((5, 5)), 1)
+    for fixed in (np.ones((5, 5)) - np.eye(5), np.where(above > 0, 2.0, 0.0) + np.tril(np.full((5, 5), 1e-15), -1)):
+        with pytest.raises(InvalidInputError, match="both ways together, are the same"):
+            global_moran(Y.reset_index(drop=True), fixed, row_standardise=False)
+
+
+def test_a_unit_at_the_mean_but_for_rounding_is_at_the_mean():
+    y = pd.Series([0.4, 0.1, 0.7, 0.2, 0.6, 0.3, 0.5])
+    assert y.mean() != 0.4
+    first = local_moran(y, chain(7), 99).table.loc[0]
+    assert (first["I"], first["p_sim"], first["quadrant"][0]) == (0, 1, "L")
+    assert np.isnan(first["z_I"])
+
+
+def test_ties_do_not_depend_on_the_unit_of_measurement():
+    y, random = pd.Series(np.random.default_rng(3).integers(0, 4, 30).astype(float)), np.random.default_rng(1)
+    w = np.where(random.random((30, 30)) < 0.15, 1.0, 0.0) * (1 - np.eye(30)) + chain(30)
+    for method in (local_moran, lambda *a: getis_ord(*a, star=False)):
+        one, other = (method(y * unit, w, 199).table for unit in (1.0, 0.1))
+        assert one["p_sim"].tolist() == other["p_sim"].tolist()
+    assert global_moran(y, w, 199).p_sim == global_moran(0.1 * y, w, 199).p_sim
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e9])
+def test_unstandardised_weights_of_any_size_give_the_same_tests(size):
+    y = COLUMBUS["INC"]
+    for null in ("conditional", "total"):
+        one, other = (local_moran(y, BINARY * k, 199, null=null, row_standardise=False).table for k in (1.0, size))
+        assert one["p_sim"].tolist() == other["p_sim"].tolist()
+        np.testing.assert_allclose(other[["z_I", "p_analytic"]], one[["z_I", "p_analytic"]], rtol=1e-9)
+    one, other = (getis_ord(y, BINARY * k, 199, star=False, binary=False).table for k in (1.0, size))
+    np.testing.assert_allclose(other[["z", "p_sim", "G"]], one[["z", "p_sim", "G"]] * [1, 1, size], rtol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e300])
+def test_values_and_weights_of_extreme_size_give_the_same_tests(size):
+    y = COLUMBUS["INC"]
+    one, other = (global_moran(y * k, BINARY * k, 99, row_standardise=False) for k in (1.0, size))
+    close([other.I, other.z, other.p_sim], [one.I, one.z, one.p_sim])
+    close(local_moran(y * size, BINARY, 99).table["z_I"], local_moran(y, BINARY, 99).table["z_I"])
+    one, other = getis_ord(y, BINARY, 99), getis_ord(y * size, BINARY, 99)
+    close([other.G, other.z, *other.table["z"]], [one.G, one.z, *one.table["z"]])
+
+
+def test_a_unit_that_reaches_the_significance_level_exactly_is_significant():
+    table = local_moran(COLUMBUS["CRIME"], BINARY, 999).table
+    p = sorted(table["p_sim"])
+    # p n / rank, in whole numbers of five-hundredths.
+    for unit in table.index[table["p_adjusted"] < 0.2]:
+        rank = max(i for i, value in enumerate(p, start=1) if value * 49 / i <= table.loc[unit, "p_adjusted"] + 1e-12)
+        alpha = round(p[rank - 1] * 500) * 49 / (500 * rank)
+        assert local_moran(COLUMBUS["CRIME"], BINARY, 999, alpha=alpha).table.loc[unit, "cluster"] != "ns"
+
+
+def test_with_one_value_above_zero_there_is_no_general_g():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        spots = getis_ord(pd.Series(np.eye(12)[3]), LINE, 99, star=False)
+    assert np.isnan([spots.G, spots.z, spots.p_sim]).all()
+    assert np.isnan(spots.table.loc[3, "G"]) and spots.table.loc[2, "G"] == 1
+
+
+# Weights of every kind
+
+
+def test_weights_of_every_kind_are_aligned_by_their_labels():
+    y, other = pd.Series([1.0, 3.0, 2.0, 5.0, 4.0, 9.0], list("cabfed")), list("fedcba")
+    frame = pd.DataFrame(np.triu(np.arange(36.0).reshape(6, 6), 1) + chain(6), list("abcdef"), list("abcdef"))
+    graph = graph_of(frame.to_numpy(), frame.index)
+    right = global_moran(y, frame.loc[y.index, y.index], 49)
+    panel = pd.concat({1: y, 2: y * y}, names=["t", "u"]).swaplevel().to_frame("x")
+    for w in (frame, frame.loc[other, other], frame.loc[other], graph, graph.to_W()):
+        assert global_moran(y, w, 49).simulated.tolist() == right.simulated.tolist()
+        assert moran_over_time(panel, "x", w, 49).table.loc[1, "p_sim"] == right.p_sim
+    # Without labels: as the units first stand in the data, in each period alike.
+    matrix = frame.loc[y.index, y.index].to_numpy()
+    mixed = pd.concat([panel.xs(1, level="t", drop_level=False), panel.xs(2, level="t", drop_level=False).iloc[::-1]])
+    for call in (
+        lambda: global_moran(y, matrix, 49).I,
+        lambda: moran_over_time(panel, "x", matrix, 49).table.loc[1, "I"],
+        lambda: moran_over_time(mixed, "x", matrix, 49).table.loc[1, "I"],
+    ):
+        with pytest.warns(ClusterlibWarning, match="not their sorted order"):
+            assert call() == pytest.approx(right.I, rel=1e-12)
+    with pytest.warns(ClusterlibWarning):
+        table = moran_over_time(mixed, "x", matrix, 49).table
+    assert table.loc[2, "I"] == pytest.approx(global_moran(y * y, frame, 49).I, rel=1e-12)
+
+
+# What is said of coarse p values
+
+
+def test_notes_tell_what_keeps_p_values_coarse():
+    assert global_moran(COLUMBUS["INC"], BINARY, 99).notes == ()
+    assert global_moran(COLUMBUS["INC"], BINARY, 19).notes == (
+        "19 permutations: no two-sided p value can be below 0.1",
+    )
+    assert "allow 24 different draws" in global_moran(pd.Series([1.0, 2.0, 3.0, 5.0]), chain(4)).summary()
+    assert "allow 12 different draws" in global_moran(pd.Series(np.eye(12)[3]), LINE).notes[-1]
+    few = local_moran(COLUMBUS["INC"], BINARY, 999)
+    assert "fewer than 2 of 49 units cannot pass a false discovery rate of 0.05" in few.notes[0]
+    assert local_moran(COLUMBUS["INC"], BINARY, 999, fdr=False).notes == ()
+    assert local_moran(COLUMBUS["INC"], BINARY, 9999).notes == ()
+    assert "no p value of a, b, c, d, e can be below 0.05" in getis_ord(Y, chain(5), 9999).summary()
+    panel = pd.concat({1: pd.Series(np.eye(12)[3]), 2: pd.Series(np.arange(12.0))}).swaplevel().to_frame("x")
+    notes = moran_over_time(panel, "x", RING, 99).notes
+    assert [note[:3] for note in notes] == ["1: ", "1: "]
+
+
+def test_results_show_their_table_and_how_many_units_are_in_each_kind():
+    local = local_moran(COLUMBUS["CRIME"], BINARY, 999)
+    shown = local.summary()
+    assert shown.startswith("Local Moran's I of each unit") and "HH " in shown and "alpha: 0.05" in shown
+    assert local._repr_html_().count("<tr>") == 50
+    assert "Moran's I" in repr(global_moran(COLUMBUS["CRIME"], BINARY, 99))

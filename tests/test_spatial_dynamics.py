@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shapely import Point, box
 
 from clusterlib.data.boundaries import ALBERS
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.errors import ClusterlibWarning, InvalidInputError, UnknownNameError
 from clusterlib.spatial import deviational_ellipse, mean_centre, spatial_markov
 
 
@@ -428,3 +428,83 @@ def test_an_ellipse_of_two_places_or_of_one_point_is_refused():
         deviational_ellipse(places([(0, 0)] * 3))
     with pytest.raises(UnknownNameError, match="valid: arcgis, yuill, crimestat"):
         deviational_ellipse(CROSS, ONES, "esri")
+
+
+# What differs by rounding only
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_equal_lags_are_in_one_class_whatever_order_they_are_summed_in(fixed):
+    values = np.random.default_rng(5).integers(1, 6, (30, 8)).astype(float)
+    near = sum(np.roll(np.eye(30), step, axis=1) for step in (-2, -1, 1, 2, 3))
+    one, other = (spatial_markov(panel_of(values * unit), "x", near, 3, fixed) for unit in (1.0, 0.1))
+    pd.testing.assert_frame_equal(other.transitions, one.transitions)
+    counts = plain_counts(values.astype(int).tolist(), near.astype(int).tolist(), 3, fixed)
+    assert [one.matrix(m + 1, "count").to_numpy().tolist() for m in range(3)] == counts
+
+
+def test_a_variable_that_is_constant_but_for_rounding_has_no_classes():
+    values = np.full((8, 4), 0.3)
+    values[::2] = 0.1 + 0.2
+    with pytest.raises(InvalidInputError, match="does not fall into 2 classes"):
+        spatial_markov(panel_of(values), "x", ring(8), 2)
+
+
+def test_weights_without_labels_are_in_the_order_of_the_data():
+    data, weights = panel_of(walks(12, 6, 1)), ring(12)
+    right = spatial_markov(data, "x", weights, 2)
+    order = np.random.default_rng(0).permutation(12)
+    mixed = data.loc[order]
+    labelled = pd.DataFrame(weights, range(12), range(12))
+    with pytest.warns(ClusterlibWarning, match="not their sorted order"):
+        found = spatial_markov(mixed, "x", weights[np.ix_(order, order)], 2)
+    for same in (found, spatial_markov(mixed, "x", labelled, 2), spatial_markov(data, "x", labelled.loc[order], 2)):
+        pd.testing.assert_frame_equal(same.transitions, right.transitions)
+
+
+def test_markov_tests_and_moves_are_shown_with_what_they_assume():
+    markov = spatial_markov(panel_of(walks(40, 9, 1)), "x", ring(40), 3)
+    shown = markov.summary()
+    assert "LR: " in shown and "transitions as independent" in shown and markov.periods == markov.n_periods == 9
+    assert (markov.tests["Q"].df, markov.tests["Q"].p_value) == tuple(markov.homogeneity.loc["Q", ["df", "p_value"]])
+
+
+def test_a_centre_that_stays_but_for_rounding_has_no_direction():
+    index = pd.MultiIndex.from_product([list("abc"), [1, 2]], names=["unit", "t"])
+    corners = degrees([(105, 30), (110.1, 30.3), (110.7, 35.9)], list("abc"))
+    centre = mean_centre(corners, pd.Series([0.1, 0.3, 0.2, 0.6, 0.7, 2.1], index))
+    assert centre.table["direction"].tolist() == ["", ""] and centre.total["direction"] == ""
+    assert centre.table.loc[2, "distance"] == centre.total["path"] == 0
+    assert np.isnan(centre.table.loc[2, "bearing"])
+
+
+def test_a_circle_has_no_major_axis_and_a_point_no_spread():
+    around = np.array([[0.1, 0], [-0.1, 0], [0, 0.1], [0, -0.1]]) * 3e6 + [0.3e6, 4e6]
+    assert deviational_ellipse(places(around)).table.loc["all", "rotation"] == 0
+    point = np.array([[123456.7, 3.3e6], [123456.7, 3.3e6 * (1 + 2e-16)], [123456.7, 3.3e6]])
+    with pytest.raises(InvalidInputError, match="at one point"):
+        deviational_ellipse(places(point), pd.Series([0.1, 0.7, 0.3]))
+
+
+# Where places cannot be
+
+
+@pytest.mark.parametrize("unit", ["km", "us-ft"])
+def test_axes_are_in_kilometres_whatever_the_unit_of_the_projection(unit):
+    at = degrees([(105, 30), (110.1, 30.3), (110.7, 35.9), (104, 28)], list("abcd"))
+    metres = deviational_ellipse(at)
+    other = deviational_ellipse(at.to_crs(ALBERS.replace("+units=m", f"+units={unit}")))
+    sizes = ["major", "minor", "area", "rotation", "longitude", "latitude"]
+    np.testing.assert_allclose(other.table[sizes], metres.table[sizes], rtol=1e-9)
+    outline = other.outlines(720).to_crs(ALBERS)
+    assert outline.area.iloc[0] == pytest.approx(metres.outlines(720).area.iloc[0], rel=1e-9)
+
+
+def test_places_that_are_nowhere_are_refused():
+    swapped = gpd.GeoSeries.from_xy([39.9, 31.2, 23.1], [116.4, 121.5, 113.3], index=list("bsg"), crs=4326)
+    missing = gpd.GeoSeries([Point(1e5, 4e6), None, Point(), Point(2e5, 4e6)], index=list("abcd"), crs=ALBERS)
+    for method in (mean_centre, deviational_ellipse):
+        with pytest.raises(InvalidInputError, match=r"no place in the projection for b, s, g.*swapped"):
+            method(swapped.to_crs(ALBERS))
+        with pytest.raises(InvalidInputError, match="no place in the projection for b, c"):
+            method(missing)

@@ -385,3 +385,66 @@ def test_unknown_method_and_no_permutations_are_refused():
         qap_regression(YQ, XQ, 9, method="y-permutations")
     with pytest.raises(InvalidInputError, match="whole number"):
         qap_regression(YQ, XQ, 0)
+
+
+# What differs by rounding only
+
+
+def test_equal_strengths_are_not_above_their_own_mean():
+    units = list("abcd")
+    data = pd.DataFrame({"gdp": [0.1 + 0.2, 0.3, 0.3, 0.3]}, units)
+    network = gravity_network(data, square(0.7 * (1 - np.eye(4)), units), "gdp")
+    assert not network.links.any(axis=None)
+    assert (network.density, network.reciprocity) == (0, 0)
+
+
+def test_ties_at_the_bound_of_the_strongest_are_all_in():
+    units = list("abcd")
+    distance = square([[0, 0.3, 2, 2], [0.1 + 0.2, 0, 2, 2], [2, 2, 0, 2], [2, 2, 2, 0]], units)
+    network = gravity_network(
+        pd.DataFrame({"gdp": [1.0] * 4}, units), distance, "gdp", method="basic", threshold="top-share", top_share=0.05
+    )
+    assert network.edges()[["origin", "destination"]].to_numpy().tolist() in (
+        [["a", "b"], ["b", "a"]],
+        [["b", "a"], ["a", "b"]],
+    )
+
+
+def test_incomes_that_are_equal_but_for_rounding_leave_no_economic_tie():
+    data, distance = world(5, 4)
+    data.loc[["u0", "u1"], "income"] = [0.3, 0.1 + 0.2]
+    network = gravity_network(data, distance, "gdp", economic="income", threshold="none")
+    assert network.strength.loc["u0", "u1"] == 0 and not network.links.loc["u0", "u1"]
+
+
+def test_strengths_that_leave_the_numbers_are_refused():
+    with pytest.raises(InvalidInputError, match="exponent=1000: strengths are too large or too small"):
+        gravity_network(DATA, DISTANCE, "gdp", exponent=1000)
+
+
+def test_networks_that_make_up_the_outcome_or_are_constant_but_for_rounding_are_refused():
+    with pytest.raises(InvalidInputError, match="make up the outcome exactly"):
+        qap_regression(2 * XQ["near"] + 1, {"near": XQ["near"], "same": XQ["same"]}, 9)
+    with pytest.raises(InvalidInputError, match="flat: the same value for every pair"):
+        qap_regression(YQ, {"flat": (XQ["same"] > 0) * np.spacing(0.3) + 0.3}, 9)
+
+
+def test_a_permutation_that_the_other_networks_make_up_counts_as_exceeding():
+    # Places doubled, the ring of single steps becomes that of double steps, which is a regressor already.
+    units, y = list("abcde"), networks(5, 3)[0]
+    x = {"one": square(np.roll(np.eye(5), 1, axis=1), units), "other": square(np.roll(np.eye(5), 2, axis=1), units)}
+    table = qap_regression(square(y, units), x, 499, 0).table
+    assert table.notna().all(axis=None) and (table["p_value"] >= 1 / 12).all()
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_networks_of_extreme_size_have_the_same_tests(size):
+    one, other = qap_regression(YQ, XQ, 99), qap_regression(YQ * size, {k: v * size for k, v in XQ.items()}, 99)
+    np.testing.assert_allclose(other.table, one.table, rtol=1e-9)
+
+
+def test_notes_tell_how_few_orders_of_the_units_there_are():
+    y, x = networks(4, 0)
+    assert "4 units allow 24 different draws" in qap_regression(y, {"near": x["near"]}, 99).summary()
+    assert qap_regression(YQ, XQ, 99).notes == ()
+    assert "9 permutations: no p value can be below 0.1" in qap_regression(YQ, XQ, 9).summary()

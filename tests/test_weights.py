@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shapely.geometry import Point, box
 
 from clusterlib.data import load_boundaries, load_panel
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.errors import ClusterlibWarning, InvalidInputError, UnknownNameError
 from clusterlib.weights import (
     contiguity,
     economic_distance,
@@ -301,3 +301,73 @@ def test_input_that_makes_no_weights_is_refused(call, words):
 def test_unknown_names_are_refused(call, words):
     with pytest.raises(UnknownNameError, match=words):
         call()
+
+
+# What differs by rounding only
+
+
+def test_neighbours_that_tie_are_taken_by_label_whatever_the_order_of_the_rows():
+    lon, lat = np.meshgrid(np.arange(100.1, 100.6, 0.1), [0.0])
+    line = gpd.GeoDataFrame(index=list("abcde"), geometry=gpd.points_from_xy(lon.ravel(), lat.ravel()), crs=4326)
+    with pytest.warns(ClusterlibWarning, match=r"\(b\), \(c\), \(d\): others are as near as the last of 1"):
+        graph = k_nearest(line.rename_axis(None).assign(name_zh=""), 1)
+    assert {unit: graph[unit].index[0] for unit in line.index} == {"a": "b", "b": "a", "c": "b", "d": "c", "e": "d"}
+    for seed in range(4):
+        with pytest.warns(ClusterlibWarning):
+            other = k_nearest(line.sample(frac=1, random_state=seed), 1)
+        pd.testing.assert_frame_equal(dense(other).loc[line.index, line.index], dense(graph))
+
+
+def test_a_unit_at_the_threshold_is_within_it_but_for_rounding():
+    near = haversine(POINTS.geometry["beijing"], POINTS.geometry["shanghai"])
+    for bound in (near, np.nextafter(near, 0), np.nextafter(near, 9999)):
+        assert neighbours(inverse_distance(POINTS.drop("shenzhen"), threshold=bound), "beijing") == {"shanghai"}
+
+
+def test_values_that_are_equal_but_for_rounding_take_the_smallest_gap_of_those_that_differ():
+    raw = dense(economic_distance(pd.Series({"a": 0.3, "b": 0.1 + 0.2, "c": 0.8, "d": 3.3}), transformation="o"))
+    assert raw.loc["a"].tolist() == pytest.approx([0, 2, 2, 1 / 3])
+    with pytest.raises(InvalidInputError, match="the same value in every unit"):
+        economic_distance(pd.Series({"a": 0.3, "b": 0.1 + 0.2}))
+
+
+def test_powers_that_leave_the_numbers_are_refused():
+    for call in (
+        lambda: inverse_distance(POINTS, 200),
+        lambda: economic_distance(pd.Series([1.0, 1e6, 1e9]), 60),
+        lambda: economic_distance(pd.Series([1.0, 1 + 1e-9]), 60),
+    ):
+        with pytest.raises(InvalidInputError, match="too large or too small to be numbers"):
+            call()
+
+
+# Weights and places of every kind
+
+
+def test_weights_of_every_kind_are_nested_and_split_alike():
+    graph, groups = contiguity(GRID, transformation="b"), {"a": 1, "b": 1, "c": 1, "d": 2}
+    frame, economy = dense(graph), economic_distance(pd.Series({"d": 1.0, "b": 2.0, "a": 4.0, "c": 8.0}))
+    wanted, parts = dense(nested(graph, economy)), within_and_across(graph, pd.Series(groups))
+    for w in (frame, frame.loc[list("dcba")], graph.to_W()):
+        found = dense(nested(w, economy)).loc[wanted.index, wanted.columns]
+        pd.testing.assert_frame_equal(found, wanted)
+        pd.testing.assert_frame_equal(dense(nested(economy, w)).loc[wanted.index, wanted.columns], wanted)
+        for part, other in zip(parts, within_and_across(w, groups), strict=True):
+            pd.testing.assert_frame_equal(dense(other).loc[wanted.index, wanted.columns], dense(part))
+    for call in (lambda m: nested(m, economy), lambda m: nested(graph, m), lambda m: within_and_across(m, groups)):
+        with pytest.raises(InvalidInputError, match=r"label a matrix, as with pd.DataFrame\("):
+            call(frame.to_numpy())
+
+
+def test_longitude_and_latitude_that_are_swapped_are_refused_everywhere():
+    swapped = POINTS.set_geometry([Point(p.y, p.x) for p in POINTS.geometry], crs=4326)
+    areas = swapped.set_geometry([box(p.x, p.y, p.x + 1, p.y + 1) for p in swapped.geometry], crs=4326)
+    for call in (contiguity, island_links, great_circle_distances, lambda b: k_nearest(b, 1), inverse_distance):
+        for places in (swapped, areas):
+            with pytest.raises(InvalidInputError, match=r"beijing is at .*look swapped"):
+                call(places)
+
+
+def test_points_have_no_borders():
+    with pytest.raises(InvalidInputError, match=r"no border: .*beijing.*is no polygon"):
+        contiguity(POINTS)

@@ -48,6 +48,8 @@ def _square(frame: Any, units: pd.Index | None, name: str) -> np.ndarray:
         lacking = units.difference(axis, sort=False)
         if len(lacking):
             raise InvalidInputError(f"{name}: no row or no column for {len(lacking)} unit(s): {listed(lacking)}")
+    if np.iscomplexobj(frame):
+        raise InvalidInputError(f"{name}: holds complex numbers")
     try:
         return np.array(frame.loc[units, units].to_numpy(dtype=float, na_value=np.nan))
     except (TypeError, ValueError):
@@ -475,7 +477,8 @@ def qap_regression(
     drawn = (_outcome_permuted if method == "y-permutation" else _semi_partial)(y, X, orders, df)
     standardised = fit.params[1:] * np.sqrt(spread[1:] / spread[0])
     table = pd.DataFrame(
-        {"estimate": (fit.params * y_size / X_size)[1:], "standardised": standardised, "t": t} | _p_values(drawn, t, permutations),
+        {"estimate": (fit.params * y_size / X_size)[1:], "standardised": standardised, "t": t}
+        | _p_values(drawn, t, permutations),
         index=pd.Index(list(x_matrices), name="network"),
     )
     return QapRegression(

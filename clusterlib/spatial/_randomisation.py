@@ -66,7 +66,7 @@ def shares_of_largest(y: pd.Series) -> np.ndarray:
 
 def standardise(difference: Any, variance: Any, scale: Any) -> np.ndarray:
     """Divide by the standard deviation; missing where the variance is nil but for rounding, compared with ``scale``."""
-    varies = variance > ROUNDING * scale
+    varies = (scale > 0) & (variance > ROUNDING * scale)
     return np.where(varies, difference / np.sqrt(np.where(varies, variance, 1.0)), np.nan)
 
 
