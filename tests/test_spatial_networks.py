@@ -368,7 +368,7 @@ YQ, XQ = networks(6, 0)
         (YQ, {}, "at least one network"),
         (YQ, {"near": XQ["near"].drop("u1")}, "near: no row or no column for 1 unit.*u1"),
         (YQ, {"near": XQ["near"].rename(columns={"u1": "z"})}, "near: no row or no column for 1 unit.*u1"),
-        (YQ, {"near": XQ["near"].rename(index={"u1": "u2"})}, "near: u2 stands there twice"),
+        (YQ, {"near": XQ["near"].rename(index={"u1": "u2"})}, "u2 has more than one row or column in near"),
         (YQ, {"near": XQ["near"].replace(XQ["near"].iloc[0, 1], np.nan)}, "near: no value from u0 to u1"),
         (YQ, {"near": XQ["near"] * 0}, "near: the same value for every pair"),
         (YQ, {"near": XQ["near"], "again": 2 * XQ["near"] + 1}, "collinear with the other variables: again"),

@@ -441,6 +441,19 @@ def check_balanced(frame: pd.DataFrame) -> tuple[int, int]:
     )
 
 
+def check_units(index: pd.Index, what: str) -> None:
+    """Raise InvalidInputError unless there is one ``what`` a unit, each with a label."""
+    if index.nlevels > 1:
+        raise InvalidInputError(
+            f"expected one {what} a unit: choose a year first, as in data['gdp'].xs(2020, level='year')"
+        )
+    if index.hasnans:
+        row = int(np.flatnonzero(index.isna())[0])
+        raise InvalidInputError(f"the index has a missing unit in row {row}: give it its label, or leave the row out")
+    if index.has_duplicates:
+        raise InvalidInputError(f"{place_of(index[index.duplicated()][0])} has more than one {what}")
+
+
 def check_values(
     y: Any,
     least: int = 4,
@@ -471,13 +484,7 @@ def check_values(
         raise InvalidInputError(f"expected a Series indexed by unit, got a {type(y).__name__}")
     if not _is_number(y.dtype):
         raise InvalidInputError(f"{y.name!r} holds no numbers")
-    if y.index.nlevels > 1:
-        raise InvalidInputError(
-            "expected one value a unit: choose a year first, as in data['gdp'].xs(2020, level='year')"
-        )
-    check_rows(y)
-    if y.index.has_duplicates:
-        raise InvalidInputError(f"{y.index[y.index.duplicated()][0]} has more than one value")
+    check_units(y.index, "value")
     values = as_float_series(y)
     check_finite(values.to_frame(str(y.name)), advice)
     if len(values) < least:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_floats, check_choice, check_columns, check_degrees, listed
+from clusterlib.core.checks import as_floats, check_choice, check_columns, check_degrees, check_units, listed
 from clusterlib.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -27,12 +27,7 @@ def check_boundaries(boundaries: GeoDataFrame, least: int = 2) -> None:
         )
     if len(boundaries) < least:
         raise InvalidInputError(f"{len(boundaries)} unit(s): weights join at least two")
-    if boundaries.index.nlevels > 1 or pd.api.types.infer_dtype(boundaries.index) in ("mixed", "mixed-integer"):
-        raise InvalidInputError("expected one row a unit, labels all of one kind: choose a year first")
-    if boundaries.index.hasnans:
-        raise InvalidInputError(f"row {int(np.argmax(boundaries.index.isna()))} has no unit: give it its label")
-    if boundaries.index.has_duplicates:
-        raise InvalidInputError(f"{boundaries.index[boundaries.index.duplicated()][0]} has more than one row")
+    check_units(boundaries.index, "row")
     if boundaries.crs is None or not boundaries.crs.is_geographic:
         raise InvalidInputError("expected boundaries in degrees: use boundaries.to_crs('EPSG:4326')")
     empty = boundaries.index[boundaries.geometry.isna() | boundaries.geometry.is_empty]

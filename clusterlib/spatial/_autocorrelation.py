@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -112,8 +112,10 @@ def _moments(z: np.ndarray, matrix: csr_array) -> tuple[float, dict[str, float]]
 
     with weights that sum to one.
     """
+    from scipy.sparse import csr_array
+
     n, mean, weights = len(z), -1 / (len(z) - 1), matrix / matrix.sum()
-    both = weights + weights.T
+    both = csr_array(weights + weights.T)
     first, second = both.power(2).sum() / 2, np.square(both.sum(axis=1)).sum()
     kurtosis = n * (z**4).sum() / np.square(z).sum() ** 2
     normal = (n**2 * first - n * second + 3) / (n**2 - 1)
@@ -319,8 +321,29 @@ def moran_over_time(
     return MoranOverTime(table, value, **settings, notes=said)
 
 
+class _ByUnit(Result):
+    """Base of results that sort units into kinds: the column of their table, and the kinds with their names."""
+
+    _kinds: ClassVar[tuple[str, Mapping[str, str]]]
+
+    @property
+    def counts(self) -> pd.DataFrame:
+        """Number and share (percent) of units of each kind."""
+        column, names = self._kinds
+        count = self.table[column].value_counts().reindex(list(names), fill_value=0)
+        table = pd.DataFrame({"count": count, "share": 100 * count / len(self.table)})
+        table.insert(0, f"{column}_zh", pd.Series(names))
+        return table
+
+    @property
+    def footer(self) -> Mapping[str, object]:
+        """How many units are of each kind, and what made the result."""
+        counted = ", ".join(f"{kind} {count}" for kind, count in self.counts["count"].items())
+        return {"Units 个体数": counted, **super().footer}
+
+
 @dataclass(frozen=True, eq=False)
-class MoranScatter(Result):
+class MoranScatter(_ByUnit):
     """Standardised values against their spatial lags (莫兰散点图).
 
     Attributes
@@ -338,24 +361,7 @@ class MoranScatter(Result):
     slope: float
     n: int
 
-    @property
-    def counts(self) -> pd.DataFrame:
-        """Number and share (percent) of units in each quadrant."""
-        return _counts(self.table["quadrant"], QUADRANTS)
-
-
-def _counts(kinds: pd.Series, known: Mapping[str, str], name: str | None = None) -> pd.DataFrame:
-    """Count units by kind, none left out; with the kinds' names in Chinese in the column ``name``."""
-    count = kinds.value_counts().reindex(list(known), fill_value=0)
-    table = pd.DataFrame({"count": count, "share": 100 * count / len(kinds)})
-    if name is not None:
-        table.insert(0, name, pd.Series(known))
-    return table
-
-
-def _counted(counts: pd.DataFrame) -> dict[str, object]:
-    """Return the counts as a line below a table."""
-    return {"Units 个体数": ", ".join(f"{kind} {count}" for kind, count in counts["count"].items())}
+    _kinds = ("quadrant", QUADRANTS)
 
 
 def _quadrants(z: np.ndarray, lag: np.ndarray) -> np.ndarray:
@@ -403,7 +409,7 @@ def moran_scatter(y: pd.Series, w: WeightsLike) -> MoranScatter:
 
 
 @dataclass(frozen=True, eq=False)
-class LocalMoran(Result):
+class LocalMoran(_ByUnit):
     """Local Moran's I of each unit, with its tests and its cluster (局部莫兰指数).
 
     Attributes
@@ -437,15 +443,7 @@ class LocalMoran(Result):
     row_standardised: bool
     notes: tuple[str, ...] = field(default=(), repr=False)
 
-    @property
-    def counts(self) -> pd.DataFrame:
-        """Number and share (percent) of units in each cluster."""
-        return _counts(self.table["cluster"], CLUSTERS, "cluster_zh")
-
-    @property
-    def footer(self) -> dict[str, object]:
-        """How many units are in each cluster, and what the tests were."""
-        return _counted(self.counts) | dict(super().footer)
+    _kinds = ("cluster", CLUSTERS)
 
 
 def _local_moments(z: np.ndarray, weights: Weights, null: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -577,7 +575,7 @@ def _local_p(z: np.ndarray, counts: tuple[np.ndarray, np.ndarray], permutations:
 
 
 @dataclass(frozen=True, eq=False)
-class GetisOrd(Result):
+class GetisOrd(_ByUnit):
     """Getis and Ord's general G of the map and local G of each unit (热点分析).
 
     Attributes
@@ -617,15 +615,7 @@ class GetisOrd(Result):
     seed: int
     notes: tuple[str, ...] = field(default=(), repr=False)
 
-    @property
-    def counts(self) -> pd.DataFrame:
-        """Number and share (percent) of hot and cold spots."""
-        return _counts(self.table["spot"], SPOTS, "spot_zh")
-
-    @property
-    def footer(self) -> dict[str, object]:
-        """How many hot and cold spots there are, the general G and what the tests were."""
-        return _counted(self.counts) | dict(super().footer)
+    _kinds = ("spot", SPOTS)
 
 
 def _general(y: np.ndarray, weights: Weights, permutations: int, seed: int, alternative: str) -> dict[str, float]:

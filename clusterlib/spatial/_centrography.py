@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import ROUNDING, check_by_unit, check_choice, check_whole, is_constant, listed, place_of
+from clusterlib.core.checks import ROUNDING, check_by_unit, check_choice, check_units, check_whole, is_constant, listed
 from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
 
@@ -30,11 +30,7 @@ def _coordinates(places: GeoDataFrame | GeoSeries) -> tuple[pd.DataFrame, Any]:
             "coordinates in degrees are no plane to average in: project the places first, as in "
             "places.to_crs(clusterlib.core.places.ALBERS)"
         )
-    if places.index.nlevels > 1:
-        raise InvalidInputError("expected one place a unit: choose a year first")
-    if places.index.has_duplicates or places.index.hasnans:
-        unit = places.index[places.index.duplicated() | places.index.isna()][0]
-        raise InvalidInputError(f"{place_of(unit)} has more than one place, or is no unit")
+    check_units(places.index, "place")
     centroid = places.geometry.centroid
     points = pd.DataFrame({"x": centroid.x, "y": centroid.y}, index=places.index)
     # What has no place on earth has none in the projection, or comes back from it as none.

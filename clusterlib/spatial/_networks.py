@@ -16,6 +16,7 @@ from clusterlib.core.checks import (
     check_choice,
     check_columns,
     check_number,
+    check_units,
     check_values,
     is_constant,
     listed,
@@ -25,7 +26,7 @@ from clusterlib.core.resampling import check_permutations, coarse_note, generato
 from clusterlib.core.results import Result
 from clusterlib.core.within import NOTHING_LEFT, least_squares
 from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.spatial._randomisation import smallest_p
+from clusterlib.spatial._randomisation import resolution_notes
 
 MODELS = ("modified", "basic")
 THRESHOLDS = ("row-mean", "top-share", "none")
@@ -40,11 +41,7 @@ def _square(frame: Any, units: pd.Index | None, name: str) -> np.ndarray:
         raise InvalidInputError(f"{name}: expected a DataFrame by unit and unit, got a {type(frame).__name__}")
     units = frame.index if units is None else units
     for axis in (frame.index, frame.columns):
-        if axis.nlevels > 1:
-            raise InvalidInputError(f"{name}: expected a row and a column a unit: choose a year first")
-        if axis.has_duplicates or axis.hasnans:
-            twice = axis[axis.duplicated() | axis.isna()][0]
-            raise InvalidInputError(f"{name}: {twice} stands there twice, or is no unit")
+        check_units(axis, f"row or column in {name}")
         lacking = units.difference(axis, sort=False)
         if len(lacking):
             raise InvalidInputError(f"{name}: no row or no column for {len(lacking)} unit(s): {listed(lacking)}")
@@ -481,6 +478,7 @@ def qap_regression(
         | _p_values(drawn, t, permutations),
         index=pd.Index(list(x_matrices), name="network"),
     )
+    few = coarse_note(float(math.factorial(min(n, 20))), f"{n} units")
     return QapRegression(
         table,
         float(fit.params[0] * y_size),
@@ -490,14 +488,8 @@ def qap_regression(
         method,
         permutations,
         seed,
-        _notes(n, permutations),
+        (*resolution_notes(1 / (1 + permutations), permutations), *([few] if few else [])),
     )
-
-
-def _notes(n: int, permutations: int) -> tuple[str, ...]:
-    least = smallest_p(permutations, "greater")
-    few = f"{permutations} permutations: no p value can be below {least:.3g}" if least > 0.05 else ""
-    return tuple(filter(None, [few, coarse_note(float(math.factorial(min(n, 20))), f"{n} units")]))
 
 
 def _p_values(drawn: np.ndarray, t: np.ndarray, permutations: int) -> dict[str, np.ndarray]:

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from clusterlib.core.alignment import WeightsLike
 
-# P values above this are no evidence for anyone: what keeps them above it is said.
-_USUAL = 0.05
-
 
 @contextmanager
 def quiet_imports() -> Iterator[None]:
@@ -86,6 +83,12 @@ def false_discovery(p: np.ndarray) -> np.ndarray:
     return np.asarray(multipletests(p, method="fdr_bh")[1])
 
 
+def resolution_notes(least: float, permutations: int, alpha: float = 0.05) -> tuple[str, ...]:
+    """Say so if ``least``, the smallest p value that the permutations can give, is no evidence."""
+    coarse = least > alpha * (1 + ROUNDING)
+    return (f"{permutations} permutations: no p value can be below {least:.3g}",) if coarse else ()
+
+
 def smallest_p(permutations: int, alternative: str) -> float:
     """Return the least p value that so many permutations can give."""
     return (2 if alternative == "two-sided" else 1) / (1 + permutations)
@@ -95,33 +98,28 @@ def map_notes(y: pd.Series, permutations: int, alternative: str) -> tuple[str, .
     """Say what keeps the p value of a whole map coarse: few permutations, or few maps that differ."""
     from scipy.special import gammaln
 
-    notes, least = [], smallest_p(permutations, alternative)
-    if least > _USUAL:
-        notes.append(f"{permutations} permutations: no {alternative} p value can be below {least:.3g}")
     _, ties = np.unique(snap(y.to_numpy()), return_counts=True)
-    maps = np.exp(min(gammaln(len(y) + 1) - gammaln(ties + 1).sum(), 50.0))
-    notes.append(coarse_note(float(maps), f"these values of {len(y)} units"))
-    return tuple(filter(None, notes))
+    maps = float(np.exp(min(gammaln(len(y) + 1) - gammaln(ties + 1).sum(), 50.0)))
+    few = coarse_note(maps, f"these values of {len(y)} units")
+    return (*resolution_notes(smallest_p(permutations, alternative), permutations), *([few] if few else []))
 
 
 def local_notes(weights: Weights, permutations: int, alternative: str, alpha: float, fdr: bool) -> tuple[str, ...]:
     """Say what keeps units from being significant: few permutations, or few choices of neighbours."""
     from scipy.special import comb
 
-    n, least, notes = len(weights.units), smallest_p(permutations, alternative), []
-    needed = int(np.ceil(least * n / alpha * (1 - ROUNDING))) if fdr else 1
-    if least > alpha * (1 + ROUNDING):
-        notes.append(f"{permutations} permutations: no {alternative} p value can be below {least:.3g}")
-    elif needed > 1:
-        notes.append(
-            f"{permutations} permutations: the smallest {alternative} p value is {least:.3g}, with which fewer than "
-            f"{needed} of {n} units cannot pass a false discovery rate of {alpha:g}"
+    n, least = len(weights.units), smallest_p(permutations, alternative)
+    notes = resolution_notes(least, permutations, alpha)
+    needed = int(np.ceil(least * n / alpha * (1 - ROUNDING)))
+    if fdr and needed > 1 and not notes:
+        notes = (
+            f"{permutations} permutations: the smallest p value is {least:.3g}, with which fewer than {needed} of {n} "
+            f"units cannot pass a false discovery rate of {alpha:g}",
         )
-    choices = comb(n - 1, np.diff(weights.matrix.indptr))
-    few = weights.units[choices * alpha < 1]
+    few = weights.units[comb(n - 1, np.diff(weights.matrix.indptr)) * alpha < 1]
     if len(few):
-        notes.append(f"no p value of {listed(few)} can be below {alpha:g}: too few choices of other neighbours")
-    return tuple(notes)
+        notes += (f"no p value of {listed(few)} can be below {alpha:g}: too few choices of other neighbours",)
+    return notes
 
 
 def permuted_products(values: np.ndarray, matrix: csr_array, permutations: int, seed: int) -> np.ndarray:

@@ -285,7 +285,7 @@ def k_nearest(boundaries: GeoDataFrame, k: int, *, points: str = "centroid", tra
             ClusterlibWarning,
             stacklevel=2,
         )
-        rank = boundaries.index.argsort().argsort()
+        rank = boundaries.index.astype(str).argsort().argsort()
         for i in np.flatnonzero(tied):
             away, last = haversine_distances(radians[[i]], radians)[0], distance[i, k - 1]
             away[np.abs(away - last) < _ONE_POINT] = last
