@@ -153,22 +153,6 @@ def _labelled(w: Any, name: str) -> tuple[Any, pd.Index | None]:
     return w, None
 
 
-def units_of(w: WeightsLike, name: str = "w") -> pd.Index:
-    """Return the units that weights are labelled with.
-
-    Raises
-    ------
-    InvalidInputError
-        For something that has no labels.
-    """
-    ids = _labelled(w, name)[1]
-    if ids is None:
-        raise InvalidInputError(
-            f"{name}: {_EXPECTED}, got a {type(w).__name__}; label a matrix, as with {_label_call(name)}"
-        )
-    return ids
-
-
 def _check_ids(ids: pd.Index, units: pd.Index, name: str) -> None:
     absent, surplus = units.difference(ids, sort=False), ids.difference(units, sort=False)
     parts = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.alignment import align_weights, units_of
+from clusterlib.core.alignment import align_weights, weight_labels
 from clusterlib.core.checks import (
     ROUNDING,
     check_by_unit,
@@ -417,6 +417,16 @@ def economic_distance(values: pd.Series, power: float = 1, *, transformation: st
     return _inverse(np.maximum(gap, gap[gap > 0].min()), power, mean.index, transformation)
 
 
+def _units(w: WeightsLike, name: str) -> pd.Index:
+    ids = weight_labels(w, name)
+    if ids is None:
+        raise InvalidInputError(
+            f"{name}: expected weights as a Graph, a W or a labelled square DataFrame, got a {type(w).__name__}; label a "
+            f"matrix, as with pd.DataFrame({name}, index=units, columns=units)"
+        )
+    return ids
+
+
 def nested(geography: WeightsLike, economy: WeightsLike, *, transformation: str = "r") -> Graph:
     r"""Nested weights (经济地理嵌套权重矩阵): the product of two weights, element by element.
 
@@ -451,7 +461,7 @@ def nested(geography: WeightsLike, economy: WeightsLike, *, transformation: str 
     {'b': 0.9412, 'c': 0.0588}
     """
     check_choice("transformation", transformation, TRANSFORMATIONS)
-    ids, others = units_of(geography, "geography"), units_of(economy, "economy")
+    ids, others = _units(geography, "geography"), _units(economy, "economy")
     if len(differing := others.symmetric_difference(ids)):
         raise InvalidInputError(f"economy holds other units, such as {differing[0]}: choose the same units for both")
     near, alike = align_weights(geography, ids, "geography"), align_weights(economy, ids, "economy")
@@ -503,7 +513,7 @@ def within_and_across(
     ({'b': 0.8}, {'c': 0.2})
     """
     check_choice("standardisation", standardise, STANDARDISATIONS)
-    ids = units_of(graph, "graph")
+    ids = _units(graph, "graph")
     code = check_labels(groups, ids, "jurisdiction").factorize()[0]
     matrix = align_weights(graph, ids, "graph").standardised().matrix.tocoo()
     row, column = matrix.coords
