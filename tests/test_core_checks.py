@@ -13,9 +13,11 @@ from clusterlib.core.checks import (
     as_names,
     check_balanced,
     check_bounds,
+    check_by_unit,
     check_choice,
     check_columns,
     check_degrees,
+    check_flags,
     check_labels,
     check_level,
     check_number,
@@ -284,3 +286,21 @@ def test_a_table_comes_back_whole_as_floats():
     ):
         with pytest.raises(InvalidInputError, match=words):
             check_table(bad, "indicator", "leave it out")
+
+
+def test_values_by_unit_have_a_column_a_period_and_units_as_they_first_stand():
+    table = check_by_unit(PANEL["gdp"].iloc[::-1])
+    assert table.index.tolist() == [120000, 110000] and table.columns.tolist() == [2020, 2021]
+    assert table.to_numpy().tolist() == [[3, 4], [1, 2]]
+    assert check_by_unit(pd.Series({"b": 2, "a": 1}))["all"].to_dict() == {"b": 2.0, "a": 1.0}
+    pd.testing.assert_frame_equal(check_by_unit(PANEL[["gdp"]]), check_by_unit(PANEL["gdp"]))
+    for wrong, words in ((PANEL["gdp"].iloc[1:], "not balanced"), (PANEL, "got 2 columns"), ([1.0], "got a list")):
+        with pytest.raises(InvalidInputError, match=words):
+            check_by_unit(wrong)
+
+
+@pytest.mark.parametrize("value", [0, 1, "no", None, np.True_, pd.Series([True])])
+def test_a_switch_is_true_or_false_and_nothing_else(value):
+    check_flags(robust=True, strict=False)
+    with pytest.raises(UnknownNameError, match="strict"):
+        check_flags(robust=True, strict=value)

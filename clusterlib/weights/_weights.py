@@ -421,8 +421,8 @@ def _units(w: WeightsLike, name: str) -> pd.Index:
     ids = weight_labels(w, name)
     if ids is None:
         raise InvalidInputError(
-            f"{name}: expected weights as a Graph, a W or a labelled square DataFrame, got a {type(w).__name__}; label a "
-            f"matrix, as with pd.DataFrame({name}, index=units, columns=units)"
+            f"{name}: expected weights as a Graph, a W or a labelled square DataFrame, got a {type(w).__name__}; label "
+            f"a matrix, as with pd.DataFrame({name}, index=units, columns=units)"
         )
     return ids
 
