@@ -460,7 +460,7 @@ def test_unknown_settings_name_the_valid_ones():
     for method in (local_moran, getis_ord):
         with pytest.raises(InvalidInputError, match="between 0 and 1"):
             method(Y, chain(5), alpha=5)
-    with pytest.raises(InvalidInputError, match=r"negative value at a.*natural zero"):
+    with pytest.raises(InvalidInputError, match=r"negative value\(s\), the first at a.*natural zero"):
         getis_ord(Y - 2, chain(5))
     panel = pd.concat({2020: Y}, names=["year", "unit"]).swaplevel().to_frame("x")
     with pytest.raises(UnknownNameError, match=r"did you mean|valid: x"):

@@ -407,7 +407,7 @@ PANEL = pd.Series(1.0, pd.MultiIndex.from_product([list("abcd"), [1, 2]], names=
         (pd.concat([CROSS, CROSS]), ONES, "a has more than one place"),
         (CROSS, ONES.rename({"a": "z"}), r"1 unit.s. without a place: z"),
         (CROSS, ONES.where(ONES.index != "b"), "missing or infinite.*first at b"),
-        (CROSS, ONES - 2, "negative weight of a"),
+        (CROSS, ONES - 2, r"negative value\(s\), the first at a, .*: weights"),
         (CROSS, ONES * 0, "no weight is above zero"),
         (CROSS, PANEL.drop(("c", 2)), r"not balanced.*c'?, .*2"),
         (CROSS, pd.concat([ONES, ONES]), "a has more than one value"),

@@ -185,7 +185,10 @@ DATA, DISTANCE = world(5, 7)
     ("change", "words"),
     [
         ({"data": DATA.where(DATA["gdp"] != DATA["gdp"].iloc[1])}, "missing or infinite.*first at u1, 'gdp'"),
-        ({"data": DATA.assign(gdp=DATA["gdp"].where(DATA.index != "u2", 0.0))}, "'gdp' of u2 is not positive"),
+        (
+            {"data": DATA.assign(gdp=DATA["gdp"].where(DATA.index != "u2", 0.0))},
+            "not positive, the first at u2, 'gdp'",
+        ),
         ({"data": pd.concat([DATA, DATA])}, "u0 has more than one value"),
         ({"data": pd.concat({2020: DATA})}, "choose a year first"),
         ({"data": DATA.iloc[:2]}, "at least 3 are needed"),

@@ -494,14 +494,12 @@ def check_values(
     return values
 
 
-def check_by_unit(values: Any, least: int = 1, varying: str | None = None) -> pd.DataFrame:
+def check_by_unit(values: Any) -> pd.DataFrame:
     """Return values by unit, or by unit and time with the same units in every period, as floats.
 
     Parameters
     ----------
     values : Series or DataFrame of one column
-    least, varying
-        As :func:`check_values`, of values by unit.
 
     Returns
     -------
@@ -514,7 +512,7 @@ def check_by_unit(values: Any, least: int = 1, varying: str | None = None) -> pd
         As :func:`check_values`, :func:`check_panel` and :func:`check_balanced`.
     """
     if not isinstance(values, (pd.Series, pd.DataFrame)) or values.index.nlevels != 2:
-        return check_values(values, least, varying).to_frame("all")
+        return check_values(values, 1, None).to_frame("all")
     if isinstance(values, pd.DataFrame):
         if values.shape[1] != 1:
             raise InvalidInputError(f"expected one Series or column, got {values.shape[1]} columns")

@@ -14,6 +14,7 @@ from clusterlib.core.alignment import Weights, align_weights, first_seen, requir
 from clusterlib.core.checks import (
     ROUNDING,
     as_floats,
+    check_bounds,
     check_choice,
     check_columns,
     check_flags,
@@ -719,8 +720,7 @@ def getis_ord(
     alpha = check_number("alpha", alpha, least=0, most=1, open_ends=True)
     check_flags(star=star, binary=binary, fdr=fdr)
     y, weights = with_neighbours(y, w, row_standardise=False)
-    if (y < 0).any():
-        raise InvalidInputError(f"negative value at {y.index[y < 0][0]}: G compares sums of values with a natural zero")
+    check_bounds(y.to_frame(), "G compares sums of values with a natural zero")
     values, ones = shares_of_largest(y), weights.binary()
     weights = ones if binary else weights
     local, z = _local(values, weights.matrix, star)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import ROUNDING, check_by_unit, check_choice, check_units, check_whole, is_constant, listed
+from clusterlib.core.checks import (
+    ROUNDING,
+    check_bounds,
+    check_by_unit,
+    check_choice,
+    check_units,
+    check_whole,
+    is_constant,
+    listed,
+)
 from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
 
@@ -55,8 +64,7 @@ def _degrees(points: pd.DataFrame, crs: Any) -> tuple[np.ndarray, np.ndarray]:
 def _weights(weights: pd.Series | None, points: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return weights, one column a period, and the points of the units that have weights."""
     table = check_by_unit(pd.Series(1.0, points.index) if weights is None else weights)
-    if (negative := (table < 0).any(axis=1)).any():
-        raise InvalidInputError(f"negative weight of {table.index[negative][0]}")
+    check_bounds(table, "weights")
     lacking = table.index.difference(points.index)
     if len(lacking):
         raise InvalidInputError(f"weights of {len(lacking)} unit(s) without a place: {listed(lacking)}")

@@ -13,6 +13,7 @@ import pandas as pd
 from clusterlib.core.checks import (
     ROUNDING,
     as_names,
+    check_bounds,
     check_choice,
     check_columns,
     check_number,
@@ -269,9 +270,7 @@ def gravity_network(
     names = check_columns(data, [*mass, *(name for name in own if name not in mass)])
     frame = pd.DataFrame({name: check_values(data[name], least=3, varying=None) for name in names})
     units = frame.index
-    for name in names:
-        if (frame[name] <= 0).any():
-            raise InvalidInputError(f"{name!r} of {units[frame[name] <= 0][0]} is not positive")
+    check_bounds(frame, "a mass, or what makes an economic distance, is above zero", open_ends=True)
     away = _distances(distance, units)
     size = np.exp(np.log(frame[mass]).mean(axis=1)).to_numpy()
     first = frame[mass[0]].to_numpy()
