@@ -2,8 +2,8 @@
 
 .venv/bin/python benchmarks/monte_carlo_spatial_durbin.py [--units 60] [--periods 10] [--samples 500] [--seed 0]
 
-Weights are fixed, x and the errors are drawn anew, the effects of units and periods go with x. Three ways to estimate:
-maximum likelihood with dummy variables, Lee and Yu's transformation, and their correction of the direct estimates.
+Weights are fixed, x and the errors are drawn anew, the effects of units and periods go with x. Two ways to estimate:
+maximum likelihood of demeaned data, and Lee and Yu's transformation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from clusterlib.spatial_panel import spatial_panel
 RHO, BETA, THETA, SIGMA2 = 0.4, np.array([1.0, -0.5]), np.array([0.5, -0.4]), 1.0
 SPREAD_OF_X = 2.0
 X = ["x1", "x2"]
-WAYS = {"none": None, "lee-yu": "lee-yu", "lee-yu-direct": "lee-yu-direct"}
+WAYS = {"none": None, "lee-yu": "lee-yu"}
 NEIGHBOURS = 6
 
 
@@ -59,10 +59,10 @@ def simulate(w: np.ndarray, periods: int, random: np.random.Generator) -> pd.Dat
 def estimate(panel: pd.DataFrame, w: np.ndarray, correction: str | None, seed: int) -> pd.DataFrame:
     """Return estimate, error and 95 % interval of each parameter and impact."""
     result = spatial_panel(panel, "y", X, w, "sdm", "twoway", correction)
-    table = result.summary()[["estimate", "std_error", "lower", "upper"]]
+    table = result.table[["estimate", "std_error", "lower", "upper"]]
     error = result.covariance.loc["sigma2", "sigma2"] ** 0.5
     table.loc["sigma2"] = [result.sigma2, error, result.sigma2 - 1.96 * error, result.sigma2 + 1.96 * error]
-    impacts = result.impacts(draws=1000, seed=seed).summary()[["estimate", "std_error", "lower", "upper"]]
+    impacts = result.impacts(draws=1000, seed=seed).tidy[["estimate", "std_error", "lower", "upper"]]
     return pd.concat([table, impacts.set_axis([" ".join(key) for key in impacts.index])])
 
 

@@ -14,13 +14,12 @@ from clusterlib.composite import composite_index
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.scenario import (
     border_response,
-    cluster_covariance,
     durbin_response,
     propagate,
 )
 from clusterlib.scenario._changes import index_change, raise_indicators, waking_factors
 from clusterlib.scenario._outcome import region_totals, unit_table
-from clusterlib.spatial_panel import spatial_panel
+from clusterlib.spatial_panel import cluster_covariance, spatial_panel
 
 UNITS, YEARS = 12, 9
 RING = sum(np.roll(np.eye(UNITS), step, axis=1) for step in (-1, 1)) / 2

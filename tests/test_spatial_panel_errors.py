@@ -42,12 +42,12 @@ def island(w: np.ndarray) -> np.ndarray:
         ({"data": PANEL.assign(x1=PANEL["x1"].where(UNITS != 3))}, r"missing or infinite.*\(3, 2000\), 'x1'"),
         ({"data": PANEL.assign(x1="a")}, "not numbers: x1"),
         ({"data": PANEL.reset_index(drop=True)}, "index of two levels"),
-        ({"data": PANEL.assign(x1=UNITS * 1.5), "effects": "entity"}, "x1 does not vary once entity effects"),
-        ({"data": PANEL.assign(x1=YEARS * 0.1), "effects": "twoway"}, "x1 does not vary once twoway effects"),
-        ({"data": PANEL.assign(x1=7.0)}, "x1: a linear combination"),
+        ({"data": PANEL.assign(x1=UNITS * 1.5), "effects": "entity"}, "x1 does not vary within units"),
+        ({"data": PANEL.assign(x1=YEARS * 0.1), "effects": "twoway"}, "x1 is a sum of unit and period effects"),
+        ({"data": PANEL.assign(x1=7.0)}, "x1 is the same in every row"),
         ({"data": PANEL.assign(x2=2 * PANEL["x1"] + 1)}, "x2: a linear combination"),
         ({"data": PANEL.assign(x1=YEARS * 0.1), "effects": "entity", "model": "sdm"}, "W_x1: a linear combination"),
-        ({"data": PANEL.assign(y=1.0)}, "y does not vary"),
+        ({"data": PANEL.assign(y=1.0)}, "y is the same in every row"),
         ({"data": PANEL.assign(y=UNITS * 1.0), "effects": "entity"}, "y does not vary"),
         ({"data": PANEL.assign(y=PANEL["x1"] + 1)}, "no error is left"),
         ({"data": PANEL.xs(2000, level=1, drop_level=False), "effects": "entity"}, "two periods or more"),
@@ -68,7 +68,6 @@ def island(w: np.ndarray) -> np.ndarray:
         ({"bias_correction": "lee-yu"}, "effects='none' has none"),
         ({"w": island(W), "effects": "twoway", "bias_correction": "lee-yu"}, "3 have no neighbours"),
         ({"w": 2 * W, "effects": "time", "bias_correction": "lee-yu"}, "rows do not sum to one"),
-        ({"w": 2 * W, "effects": "twoway", "bias_correction": "lee-yu-direct"}, "row-standardise"),
         ({"w": 2 * W, "effects": "twoway", "model": "sem", "exact_effects": True}, "row-standardise"),
     ],
 )
@@ -84,6 +83,7 @@ def test_input_that_cannot_be_estimated_is_refused_with_its_reason(changes, word
         ({"model": "sdn"}, "model 'sdn'; did you mean 'sdm'"),
         ({"effects": "two-way"}, "effects 'two-way'; did you mean 'twoway'"),
         ({"bias_correction": "leeyu", "effects": "twoway"}, "did you mean 'lee-yu'"),
+        ({"bias_correction": "lee-yu-direct", "effects": "twoway"}, "did you mean 'lee-yu'"),
         ({"jacobian": "chebyshev"}, "unknown jacobian"),
         ({"x": ["x1", "x3"]}, "unknown column 'x3'"),
         ({"model": "sdm", "durbin": ["x3"]}, "unknown durbin variable 'x3'"),
@@ -128,7 +128,7 @@ def test_impacts_need_two_draws():
 
 def test_impacts_are_of_a_variable_of_the_model():
     impacts = spatial_panel(PANEL, "y", X, W, "sdm").impacts(draws=20)
-    pd.testing.assert_frame_equal(impacts.of("x1"), impacts.summary().loc["x1"])
+    pd.testing.assert_frame_equal(impacts.of("x1"), impacts.tidy.loc["x1"])
     with pytest.raises(UnknownNameError, match="did you mean 'x1'"):
         impacts.of("x11")
 

@@ -12,15 +12,9 @@ from spatial_panel_cases import nearest, row_standardised, simulated, states
 
 from clusterlib.core.alignment import align_weights, spectral_radius, symmetric_form
 from clusterlib.errors import InvalidInputError
-from clusterlib.spatial_panel import _information as information
-from clusterlib.spatial_panel import spatial_panel
-from clusterlib.spatial_panel._information import gram_traces
-from clusterlib.spatial_panel._jacobians import (
-    EigenJacobian,
-    InterpolatedJacobian,
-    System,
-    make_jacobian,
-)
+from clusterlib.spatial_panel import _likelihood, spatial_panel
+from clusterlib.spatial_panel._jacobians import EigenJacobian, InterpolatedJacobian, System, make_jacobian
+from clusterlib.spatial_panel._likelihood import cross_trace, gram_traces
 
 
 def lattice(side: int) -> np.ndarray:
@@ -62,8 +56,7 @@ def aligned(w: np.ndarray):
 def test_eigenvalues_factors_and_interpolation_agree_with_dense_determinants(name):
     w = WEIGHTS[name]
     weights, n = aligned(w), len(w)
-    system = System(weights)
-    eigen, interpolated = EigenJacobian(weights), InterpolatedJacobian(weights, system)
+    eigen, interpolated = EigenJacobian(weights), InterpolatedJacobian(weights)
     bound = 1 / np.abs(np.linalg.eigvals(w)).max()
     for share in (-0.998, -0.9, -0.5, 0.0, 0.3, 0.79, 0.94, 0.998):
         rho = share * bound
@@ -75,7 +68,7 @@ def test_eigenvalues_factors_and_interpolation_agree_with_dense_determinants(nam
             # Second derivatives of an interpolant lose digits at its very ends.
             loose = (1e4 if abs(share) > 0.99 else 100) * tolerance
             assert jacobian.trace(rho, 2) == pytest.approx(np.trace(g @ g), rel=loose, abs=loose)
-        assert system.factor(rho).log_determinant == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+        assert interpolated.system.factor(rho).log_determinant == pytest.approx(wanted, rel=1e-9, abs=1e-9)
 
 
 @given(st.integers(0, 10_000), st.floats(-0.99, 0.99))
@@ -93,14 +86,14 @@ def test_interval_is_that_of_the_eigenvalues_and_never_wider_than_where_the_dete
     values = np.linalg.eigvalsh(lattice(7))
     assert EigenJacobian(aligned(lattice(7))).interval == pytest.approx((1 / values.min(), 1 / values.max()), rel=1e-5)
     for w in WEIGHTS.values():
-        for jacobian in (EigenJacobian(aligned(w)), InterpolatedJacobian(aligned(w), System(aligned(w)))):
+        for jacobian in (EigenJacobian(aligned(w)), InterpolatedJacobian(aligned(w))):
             for rho in jacobian.interval:
                 assert np.linalg.slogdet(np.eye(len(w)) - rho * w)[0] == 1
 
 
 def test_method_depends_on_the_number_of_units_and_of_neighbours():
     def method(w) -> str:
-        return make_jacobian(aligned(w), System(aligned(w))).method
+        return make_jacobian(aligned(w)).method
 
     assert [method(nearest(100)), method(nearest(200)), method(distances(200))] == ["eigen", "lu", "eigen"]
 
@@ -127,23 +120,22 @@ def test_weights_without_any_circle_are_refused():
 
 def test_estimated_traces_beyond_2000_units_are_close_to_exact_ones(monkeypatch):
     weights = aligned(nearest(700, 6))
-    system = System(weights)
     jacobian = EigenJacobian(weights)
     values = (0.7, 0.3)
-    pairs = [[information._cross_trace(jacobian, a, b) for b in values] for a in values]
-    exact = gram_traces(weights, system, values, np.array(pairs))
+    pairs = [[cross_trace(jacobian, a, b) for b in values] for a in values]
+    exact = gram_traces(jacobian, values, np.array(pairs))
     g, h = (weights.matrix.toarray() @ np.linalg.inv(np.eye(700) - v * weights.matrix.toarray()) for v in values)
     np.testing.assert_allclose(exact, [[(g * g).sum(), (g * h).sum()], [(g * h).sum(), (h * h).sum()]], rtol=1e-10)
     np.testing.assert_allclose(pairs, [[(a * b.T).sum() for b in (g, h)] for a in (g, h)], rtol=1e-8)
-    monkeypatch.setattr(information, "EXACT_UNITS", 100)
-    np.testing.assert_allclose(gram_traces(weights, system, values, np.array(pairs)), exact, rtol=3e-3)
+    monkeypatch.setattr(_likelihood, "EXACT_UNITS", 100)
+    np.testing.assert_allclose(gram_traces(jacobian, values, np.array(pairs)), exact, rtol=3e-3)
 
 
 def test_a_cross_trace_of_equal_parameters_is_the_limit_of_near_ones():
     jacobian = EigenJacobian(aligned(nearest(30)))
-    at = information._cross_trace(jacobian, 0.4, 0.4)
-    assert information._cross_trace(jacobian, 0.4, 0.4 + 2e-4) == pytest.approx(at, rel=1e-3)
-    assert information._cross_trace(jacobian, 0.4 + 3e-5, 0.4 - 3e-5) == pytest.approx(at, rel=1e-7)
+    at = cross_trace(jacobian, 0.4, 0.4)
+    assert cross_trace(jacobian, 0.4, 0.4 + 2e-4) == pytest.approx(at, rel=1e-3)
+    assert cross_trace(jacobian, 0.4 + 3e-5, 0.4 - 3e-5) == pytest.approx(at, rel=1e-7)
 
 
 @pytest.mark.parametrize("rho", [-0.9, 0.0, 0.85, 0.97])

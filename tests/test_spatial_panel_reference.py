@@ -62,24 +62,6 @@ def test_every_model_gives_the_direct_likelihood_of_r(name, effects, jacobian):
             impacts_agree(result, wanted["impacts"], 1e-9)
 
 
-@pytest.mark.parametrize("effects", EFFECTS)
-@pytest.mark.parametrize("name", FILES)
-def test_the_direct_correction_of_lee_and_yu_is_that_of_r(name, effects):
-    data, y, x, w = uncarried(name)
-    for model in ("sar", "sdm"):
-        wanted = expected(FILES[name])[effects][model]
-        result = spatial_panel(data, y, x, w, model, EFFECTS[effects], "lee-yu-direct")
-        if effects != "twoways":
-            assert result.sigma2 == pytest.approx(wanted["sigma2_LeeYu"], rel=1e-12)
-            assert result.rho == pytest.approx(wanted["rho"], abs=1e-12)
-            continue
-        wanted = wanted["bias_corrected_LeeYu_direct"]
-        assert result.rho == pytest.approx(wanted["rho"], abs=1e-12)
-        assert result.sigma2 == pytest.approx(wanted["sigma2"], rel=1e-12)
-        close(result.params, wanted["beta"], 1e-12)
-        impacts_agree(result, wanted["impacts"], 1e-12)
-
-
 @pytest.mark.parametrize("name", FILES)
 def test_lm_tests_of_demeaned_panels_are_those_of_r(name):
     data, y, x, w = uncarried(name)

@@ -181,7 +181,7 @@ def test_equality_test_is_the_squared_gap_over_its_variance_and_finds_a_border()
     assert test.p_value < 0.001
     alike = two_weights_sar(drawn(pair, (0.4, 0.4), 12, seed=3), "y", X, *pair, "twoway")
     assert alike.equality_test().p_value > 0.05
-    assert list(result.summary().index) == [*X, *RHOS]
+    assert list(result.table.index) == [*X, *RHOS]
 
 
 def test_admissible_values_are_those_with_a_spectral_radius_below_one():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,7 @@ from clusterlib.core.results import coefficient_table
 from clusterlib.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from clusterlib.spatial_panel import HypothesisTest
+    from clusterlib.core.results import Test
 
 NAMES = ("rho_within", "rho_across")
 SHARE = "shock_share"
@@ -69,20 +69,20 @@ class SharedShocksResult:
         (within, shared), (_, across) = self.covariance.to_numpy()[:2, :2]
         return self.rho_within - self.rho_across, float(np.sqrt(within + across - 2 * shared))
 
-    def equality_test(self) -> HypothesisTest:
+    def equality_test(self) -> Test:
         """Wald test that the lag is as strong within as across borders, as of the model without shocks."""
-        from clusterlib.spatial_panel import HypothesisTest
+        from clusterlib.core.results import Test
 
         gap, error = self.difference()
-        return HypothesisTest.chi_squared("Wald", "rho_within = rho_across", (gap / error) ** 2, 1)
+        return Test.of("Wald", "rho_within = rho_across", (gap / error) ** 2, "chi2", 1)
 
-    def shocks_test(self) -> HypothesisTest:
+    def shocks_test(self) -> Test:
         r"""Likelihood-ratio test of no shared shocks; on the bound of the share p is half that of :math:`\chi^2_1`."""
-        from clusterlib.spatial_panel import HypothesisTest
+        from clusterlib.core.results import Test
 
         statistic = max(0.0, 2 * (self.loglik - self.loglik_plain))
-        test = HypothesisTest.chi_squared("likelihood ratio", "no shared shocks", statistic, 1)
-        return HypothesisTest(test.name, test.null, test.statistic, 1, 0.5 * test.p_value if statistic else 1.0)
+        test = Test.of("likelihood ratio", "no shared shocks", statistic, "chi2", 1)
+        return replace(test, p_value=0.5 * test.p_value if statistic else 1.0, distribution="half chi2")
 
 
 class SharedShocks:

@@ -23,4 +23,3 @@ from ._outcome import Scenario as Scenario
 from ._propagation import propagate as propagate
 from ._remedies import REMEDIES as REMEDIES
 from ._remedies import simulate as simulate
-from ._resampling import cluster_covariance as cluster_covariance

@@ -79,7 +79,7 @@ def border_response(result, within, across, impulse: pd.Series, *, draws: int = 
     [[1.43, 1.71, 1.0], [1.49, 1.75, 1.15], [2.0, 2.0, 2.0]]
     """
     from clusterlib.core.alignment import align_weights
-    from clusterlib.spatial_panel._effect_draws import draw_normal
+    from clusterlib.spatial_panel._estimation import draw_normal
 
     if impulse.isna().any():
         raise InvalidInputError(f"no impulse for {impulse.index[impulse.isna()][0]}: zero where there is none")

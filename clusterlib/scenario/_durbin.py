@@ -52,7 +52,7 @@ def durbin_response(
     changes : DataFrame
         By unit, one column a regressor of the model that changes; in its unit.
     covariance : DataFrame, optional
-        Of slopes and rho, such as of :func:`cluster_covariance`; by default that of the model.
+        Of slopes and rho, such as of :func:`clusterlib.spatial_panel.cluster_covariance`; by default that of the model.
     draws, seed : int
 
     Returns
@@ -87,7 +87,7 @@ def durbin_response(
     (True, True)
     """
     from clusterlib.core.alignment import align_weights
-    from clusterlib.spatial_panel._effect_draws import draw_normal
+    from clusterlib.spatial_panel._estimation import draw_normal
 
     for name in changes.columns:
         if name not in result.x:

@@ -244,8 +244,7 @@ def province_model(
     >>> model.result.n_units, model.result.n_periods
     (30, 8)
     """
-    from clusterlib.scenario._resampling import cluster_covariance
-    from clusterlib.spatial_panel import spatial_panel
+    from clusterlib.spatial_panel import cluster_covariance, spatial_panel
 
     check_choice("measure", measure, MEASURES)
     check_choice("variant", variant, VARIANTS)

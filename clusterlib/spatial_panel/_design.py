@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from clusterlib.core.alignment import Weights, align_weights, first_seen
-from clusterlib.core.checks import as_names, check_balanced, check_panel
-from clusterlib.core.within import CONSTANT, EFFECTS, demean
+from clusterlib.core.checks import ROUNDING, as_names, check_balanced, check_choice, check_panel, panel_index
+from clusterlib.core.within import CONSTANT, EFFECTS, NOTHING_LEFT, check_variation, collinear_columns, demean
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
-_FLAT = 1e-10
+if TYPE_CHECKING:
+    from clusterlib.core.alignment import WeightsLike
+
+PARAMETERS = ("rho", "lam")
 
 
 def spatial_lag(weights: Weights, values: np.ndarray) -> np.ndarray:
@@ -21,7 +26,7 @@ def spatial_lag(weights: Weights, values: np.ndarray) -> np.ndarray:
     return (weights.matrix @ values.reshape(len(values), -1)).reshape(values.shape)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Design:
     """A balanced panel, its regressors and what is left of them once the effects are taken out.
 
@@ -29,6 +34,8 @@ class Design:
     ----------
     index : MultiIndex
         Of the rows, sorted by unit and period.
+    absorbed : int
+        Number of independent effects.
     names : tuple of str
         Of the regressors: the constant if there is one, ``x``, then ``W_x``.
     y : ndarray, shape (units, periods)
@@ -41,6 +48,7 @@ class Design:
     index: pd.MultiIndex = field(repr=False)
     weights: Weights = field(repr=False)
     effects: str
+    absorbed: int
     response_name: str
     x: tuple[str, ...]
     durbin: tuple[str, ...]
@@ -53,7 +61,32 @@ class Design:
     @property
     def shape(self) -> tuple[int, int]:
         """Numbers of units and periods."""
-        return self.y.shape
+        n, periods = self.y.shape
+        return n, periods
+
+    @property
+    def timed(self) -> bool:
+        """Whether there are effects of periods."""
+        return self.effects in ("time", "twoway")
+
+    @cached_property
+    def _factors(self) -> tuple[np.ndarray, np.ndarray]:
+        basis, triangle = np.linalg.qr(self.flat(self.regressors))
+        return basis, triangle
+
+    @property
+    def basis(self) -> np.ndarray:
+        """An orthonormal basis of the regressors, a row an observation."""
+        return self._factors[0]
+
+    @property
+    def triangle(self) -> np.ndarray:
+        """What the basis is multiplied by to give the regressors."""
+        return self._factors[1]
+
+    def left(self, values: np.ndarray) -> np.ndarray:
+        """Return what the regressors leave of rows of observations."""
+        return values - self.basis @ (self.basis.T @ values)
 
     def flat(self, values: np.ndarray) -> np.ndarray:
         """Return an array (units, periods, ...) with units and periods as rows."""
@@ -65,10 +98,55 @@ class Design:
         return series if self.index.equals(like) else series.reindex(like)
 
 
-def _lagged_names(x: list[str], durbin: Iterable[str] | str | None) -> list[str]:
+def balanced_values(data: pd.DataFrame, names: list[str], effects: str) -> tuple[pd.MultiIndex, np.ndarray]:
+    """Return the index and the columns of a sorted, balanced panel, shape (units, periods, columns)."""
+    frame = check_panel(data, names)
+    n, periods = check_balanced(frame)
+    if effects in ("entity", "twoway") and periods < 2:
+        raise InvalidInputError(f"effects={effects!r} need two periods or more, got {periods}; use effects='none'")
+    if n < 3:
+        raise InvalidInputError(f"{n} unit(s): a spatial model needs three or more")
+    return panel_index(frame), frame.to_numpy().reshape(n, periods, -1)
+
+
+def without_effects(values: np.ndarray, names: list[str], effects: str) -> tuple[np.ndarray, int]:
+    """Take the effects out of y, which stands first, and its regressors, and count the independent effects.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming a column that does not vary within the effects, or that those before it make up.
+    """
+    n, periods, k = values.shape
+    within = demean(values, effects)
+    raw, left = values.reshape(-1, k), within.reshape(-1, k)
+    varying = [place for place, name in enumerate(names) if name != CONSTANT]
+    check_variation(raw[:, varying], left[:, varying], [names[place] for place in varying], effects)
+    absorbed = {"none": 0, "entity": n, "time": periods, "twoway": n + periods - 1}[effects]
+    if n * periods <= k - 1 + absorbed:
+        counted = f"{k - 1} coefficients" + (f" and {absorbed} effects" if absorbed else "")
+        raise InvalidInputError(f"{n * periods} observation(s) for {counted}: leave out variables")
+    collinear = [names[1 + place] for place in collinear_columns(left[:, 1:])]
+    if collinear:
+        among = "" if effects == "none" else f" within {effects} effects"
+        raise InvalidInputError(
+            f"{', '.join(collinear)}: a linear combination of the regressors before it{among} "
+            f"({', '.join(names[1:])}); leave it out, or its spatial lag by durbin="
+        )
+    return within, absorbed
+
+
+def check_error(left: np.ndarray, response: np.ndarray, y: np.ndarray, name: str) -> None:
+    """Refuse a response of which the regressors leave nothing but rounding."""
+    size = np.linalg.norm(left)
+    if size <= max(NOTHING_LEFT * np.linalg.norm(response), ROUNDING * np.linalg.norm(y)):
+        raise InvalidInputError(f"{name} is a linear combination of x: no error is left to model")
+
+
+def _lagged_names(x: list[str], durbin: str | Iterable[str] | None) -> list[str]:
     if durbin is None:
         return list(x)
-    durbin = as_names(durbin)
+    durbin = as_names(durbin, "durbin")
     for name in durbin:
         if name not in x:
             raise UnknownNameError("durbin variable", name, x, "spatial lags are taken of variables in x")
@@ -77,35 +155,8 @@ def _lagged_names(x: list[str], durbin: Iterable[str] | str | None) -> list[str]
     return [name for name in x if name in durbin]
 
 
-def _check_size(effects: str, n: int, periods: int) -> None:
-    if effects in ("entity", "twoway") and periods < 2:
-        raise InvalidInputError(f"effects={effects!r} need two periods or more, got {periods}; use effects='none'")
-    if n < 3:
-        raise InvalidInputError(f"{n} unit(s): a spatial model needs three or more")
-
-
-def _check_rank(columns: np.ndarray, given: np.ndarray, names: list[str], effects: str) -> None:
-    """Refuse columns that do not vary, or that those before them make up, by name."""
-    norms, spread = np.linalg.norm(columns, axis=0), np.linalg.norm(given, axis=0)
-    flat = [name for name, norm, whole in zip(names, norms, spread, strict=True) if norm <= _FLAT * whole]
-    if flat:
-        why = "is zero everywhere" if effects == "none" else f"does not vary once {effects} effects are taken out"
-        raise InvalidInputError(f"{', '.join(flat)} {why}: leave it out")
-    rows = len(columns)
-    if rows <= len(names):
-        raise InvalidInputError(f"{rows} observation(s) for {len(names)} coefficients: leave out variables")
-    remaining = np.abs(np.diagonal(np.linalg.qr(columns / norms, mode="r")))
-    collinear = [name for name, left in zip(names, remaining, strict=True) if left < 1e-9]
-    if collinear:
-        among = "" if effects == "none" else f" within {effects} effects"
-        raise InvalidInputError(
-            f"{', '.join(collinear)}: a linear combination of the regressors before it{among} "
-            f"({', '.join(names)}); leave it out, or its spatial lag by durbin="
-        )
-
-
 def _regressors(
-    values: np.ndarray, x: list[str], lagged: list[str], weights: Weights, effects: str
+    values: np.ndarray, x: list[str], lagged: list[str], weights: Weights, effects: str, reserved: tuple[str, ...]
 ) -> tuple[np.ndarray, list[str]]:
     """Set constant, x and spatial lags of x side by side, with their names."""
     names = [str(name) for name in x]
@@ -116,7 +167,7 @@ def _regressors(
     if lagged:
         parts.append(spatial_lag(weights, values[..., [x.index(name) for name in lagged]]))
         names += [f"W_{name}" for name in lagged]
-    clash = sorted({name for name in names if names.count(name) > 1 or name in ("rho", "lam", "sigma2")})
+    clash = sorted({name for name in names if names.count(name) > 1 or name in (*reserved, "sigma2")})
     if clash:
         raise InvalidInputError(f"{', '.join(clash)}: the name of a parameter or a spatial lag; rename the column")
     return np.concatenate(parts, axis=2), names
@@ -126,12 +177,13 @@ def make_design(
     data: pd.DataFrame,
     y: str,
     x: str | Iterable[str],
-    w,
+    w: WeightsLike,
     effects: str,
     *,
     lags: bool = False,
-    durbin: Iterable[str] | None = None,
+    durbin: str | Iterable[str] | None = None,
     weights_name: str = "w",
+    reserved: tuple[str, ...] = PARAMETERS,
 ) -> Design:
     """Check a panel and weights and set them out for estimation.
 
@@ -143,39 +195,38 @@ def make_design(
         Whether the regressors include spatial lags of x.
     weights_name : str
         What messages call the weights.
+    reserved : tuple of str
+        Names of parameters, which no column may have.
 
     Raises
     ------
     InvalidInputError, UnknownNameError
         As :func:`clusterlib.spatial_panel.spatial_panel`.
     """
-    if effects not in EFFECTS:
-        raise UnknownNameError("effects", effects, EFFECTS)
-    x = as_names(x)
+    check_choice("effects", effects, EFFECTS)
+    x = as_names(x, "x")
     if not x:
         raise InvalidInputError("x names no variable")
     lagged = _lagged_names(x, durbin) if lags else []
-    frame = check_panel(data, [y, *x])
-    n, periods = check_balanced(frame)
-    _check_size(effects, n, periods)
-    weights = align_weights(w, frame.index.unique(0), weights_name, given=first_seen(data.index))
-    values = frame.to_numpy().reshape(n, periods, -1)
+    index, values = balanced_values(data, [y, *x], effects)
+    weights = align_weights(w, index.unique(0), weights_name, given=first_seen(data.index))
     response = values[..., 0]
-    regressors, names = _regressors(values[..., 1:], x, lagged, weights, effects)
-    within = demean(regressors, effects)
-    _check_rank(within.reshape(n * periods, -1), regressors.reshape(n * periods, -1), names, effects)
-    if np.linalg.norm(demean(response - response.mean(), effects)) <= _FLAT * np.linalg.norm(response):
-        raise InvalidInputError(f"{y} does not vary once the effects are taken out")
-    return Design(
-        index=frame.index,
+    regressors, names = _regressors(values[..., 1:], x, lagged, weights, effects, reserved)
+    both = np.concatenate([values[..., :1], regressors], axis=2)
+    within, absorbed = without_effects(both, [str(y), *names], effects)
+    design = Design(
+        index=index,
         weights=weights,
         effects=effects,
+        absorbed=absorbed,
         response_name=str(y),
         x=tuple(map(str, x)),
         durbin=tuple(map(str, lagged)),
         names=tuple(names),
         y=response,
-        response=demean(response, effects),
+        response=np.ascontiguousarray(within[..., 0]),
         lagged_response=demean(spatial_lag(weights, response), effects),
-        regressors=within,
+        regressors=np.ascontiguousarray(within[..., 1:]),
     )
+    check_error(design.left(design.response.ravel()), design.response, response, str(y))
+    return design

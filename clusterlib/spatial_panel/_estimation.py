@@ -1,21 +1,32 @@
-"""Spatial panel models with fixed effects by maximum likelihood (空间面板模型极大似然估计)."""
+"""Spatial panel models with fixed effects by maximum likelihood, and their impacts (空间面板模型极大似然估计)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.within import demean
-from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.spatial_panel._design import Design, make_design, spatial_lag
-from clusterlib.spatial_panel._effect_draws import Multipliers
-from clusterlib.spatial_panel._information import Estimates, Information
-from clusterlib.spatial_panel._jacobians import System, make_jacobian
-from clusterlib.spatial_panel._likelihood import ConcentratedLikelihood, Counting, Moments
-from clusterlib.spatial_panel._results import SpatialPanelResult
+from clusterlib.core.alignment import Weights
+from clusterlib.core.checks import check_choice, check_flags, check_level, check_whole, listed
+from clusterlib.core.resampling import generator
+from clusterlib.core.results import Estimates, Result, Test
+from clusterlib.errors import InvalidInputError
+from clusterlib.spatial_panel._design import PARAMETERS, Design, make_design
+from clusterlib.spatial_panel._jacobians import Jacobian, interpolate, make_jacobian
+from clusterlib.spatial_panel._likelihood import (
+    ConcentratedLikelihood,
+    Counting,
+    Information,
+    Moments,
+    Point,
+    lags_within,
+)
+
+if TYPE_CHECKING:
+    from clusterlib.core.alignment import WeightsLike
 
 
 @dataclass(frozen=True)
@@ -34,20 +45,370 @@ MODELS = {
     "slx": Specification((), True),
     "sdem": Specification(("lam",), True),
 }
-BIAS_CORRECTIONS = ("lee-yu", "lee-yu-direct")
-_EXACT = 1e-20
+BIAS_CORRECTIONS = ("lee-yu",)
+KINDS = ("direct", "indirect", "total")
+PARTS = ("se", "z", "p", "lower", "upper")
+_COLUMNS = pd.Index([*KINDS, *(f"{kind}_{part}" for kind in KINDS for part in PARTS)])
+_IMPACTS = pd.Index(KINDS, name="impact")
+_HEADS = pd.Index(["estimate", "std_error", "statistic", "p_value", "lower", "upper"])
+_NODES = 32
+_ROUNDS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Impacts(Result):
+    """Direct, indirect and total impacts (直接效应、间接效应与总效应).
+
+    Attributes
+    ----------
+    table : DataFrame
+        By variable: ``direct``, ``indirect`` and ``total``, exact at the estimates, each followed over the draws by
+        ``<column>_se`` (standard deviation), ``_z`` (estimate over it), ``_p`` (two-sided, normal), ``_lower`` and
+        ``_upper`` (percentiles).
+    draws, seed : int
+    level : float
+        Of the intervals.
+    rejected : int
+        Draws that were made again because they fell outside the admissible values of rho.
+    """
+
+    table: pd.DataFrame
+    draws: int
+    seed: int
+    level: float
+    rejected: int = 0
+
+    def of(self, variable: str) -> pd.DataFrame:
+        """Return estimate, standard error, z, p value and interval of one variable by kind of impact.
+
+        Raises
+        ------
+        UnknownNameError
+            For another variable.
+        """
+        check_choice("variable", variable, self.table.index)
+        values = self.table.to_numpy()[self.table.index.get_loc(variable)]
+        exact, spread = values[: len(KINDS)], values[len(KINDS) :].reshape(len(KINDS), -1)
+        return pd.DataFrame(np.column_stack([exact, spread]), index=_IMPACTS, columns=_HEADS)
+
+    @property
+    def tidy(self) -> pd.DataFrame:
+        """Estimate, standard error, z, p value and interval by variable and kind of impact."""
+        return pd.concat({name: self.of(name) for name in self.table.index}, names=["variable"])
+
+    def _shown(self) -> pd.DataFrame:
+        return self.tidy
+
+
+def draw_normal(
+    mean: np.ndarray, covariance: np.ndarray, draws: int, seed: int, admissible: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, int]:
+    """Draw from a normal distribution until enough draws are admissible, and count those that were not.
+
+    Raises
+    ------
+    InvalidInputError
+        For fewer than two draws, a covariance that is not positive definite, or estimates so vague that hardly a draw
+        is admissible.
+    """
+    draws, random = check_whole("draws", draws, least=2), generator(seed)
+    scale = np.sqrt(np.diagonal(covariance))
+    try:
+        root = scale[:, None] * np.linalg.cholesky(covariance / np.outer(scale, scale))
+    except np.linalg.LinAlgError:
+        raise InvalidInputError("no draws: the covariance of the estimates is not positive definite") from None
+    kept, rejected, missing = [], 0, draws
+    for _ in range(_ROUNDS):
+        drawn = mean + random.standard_normal((missing, len(mean))) @ root.T
+        fits = admissible(drawn)
+        kept.append(drawn[fits])
+        rejected += int((~fits).sum())
+        missing -= int(fits.sum())
+        if not missing:
+            return np.concatenate(kept), rejected
+    raise InvalidInputError("hardly a draw of the spatial parameters is admissible: the estimates are too vague")
+
+
+def _impacts_table(names: Sequence[str], exact: np.ndarray, drawn: np.ndarray, level: float) -> pd.DataFrame:
+    """Set impacts and their draws as a table.
+
+    Parameters
+    ----------
+    names : sequence of str
+    exact : ndarray, shape (variables, 2)
+        Direct and total impacts at the estimates.
+    drawn : ndarray, shape (draws, variables, 2)
+    level : float
+    """
+    from scipy.special import ndtr
+
+    exact, drawn = (np.stack([a[..., 0], a[..., 1] - a[..., 0], a[..., 1]], axis=-1) for a in (exact, drawn))
+    error = drawn.std(axis=0, ddof=1)
+    lower, upper = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(error > 0, exact / error, np.nan)
+    spread = np.stack([error, z, 2 * ndtr(-np.abs(z)), lower, upper], axis=-1)
+    values = np.column_stack([exact, spread.reshape(len(exact), -1)])
+    return pd.DataFrame(values, index=pd.Index(names, name="variable"), columns=_COLUMNS)
+
+
+@dataclass(frozen=True)
+class Multipliers:
+    r"""Means over units of :math:`S = (I - \rho W)^{-1}` and of SW: of their diagonals and of their row sums."""
+
+    jacobian: Jacobian
+
+    def impacts(self, rho: np.ndarray, own: np.ndarray, lagged: np.ndarray) -> np.ndarray:
+        """Return direct and total impacts from coefficients of x and of Wx, each of shape (rhos, variables)."""
+        means = self.at(rho)
+        return own[..., None] * means[..., None, 0, :] + lagged[..., None] * means[..., None, 1, :]
+
+    def at(self, rho: np.ndarray) -> np.ndarray:
+        """Return the four means at each rho, shape (rhos, 2, 2): S and SW by diagonal and row sums."""
+        rho = np.asarray(rho, dtype=float)
+        lagged = self.jacobian.trace(rho) / len(self.jacobian.weights.units) if rho.any() else np.zeros(rho.shape)
+        sums = self._row_sums(rho)
+        own = np.stack([1 + rho * lagged, 1 + rho * sums], axis=-1)
+        return np.stack([own, np.stack([lagged, sums], axis=-1)], axis=-2)
+
+    def _row_sums(self, rho: np.ndarray) -> np.ndarray:
+        """Mean row sum of SW; with weights that are not row-standardised by Chebyshev interpolation over the draws."""
+        from numpy.polynomial import chebyshev
+
+        if self.jacobian.weights.row_standardised:
+            return 1 / (1 - rho)
+        if not rho.any():
+            return np.full(rho.shape, self.jacobian.weights.row_sums.mean())
+        low, high = rho.min(), rho.max()
+        if high - low < 1e-12:
+            return np.full(rho.shape, self._solved_mean(low))
+        # The pole at the upper bound of rho is divided out, so that few nodes suffice.
+        pole = self.jacobian.interval[1] * (1 + 1e-2)
+        middle, half = (low + high) / 2, (high - low) / 2
+
+        def without_pole(scaled: float) -> float:
+            value = middle + half * scaled
+            return (pole - value) * self._solved_mean(value)
+
+        series = interpolate(without_pole, _NODES + 1)
+        return chebyshev.chebval((rho - middle) / half, series) / (pole - rho)
+
+    def _solved_mean(self, rho: float) -> float:
+        return float(self.jacobian.system.factor(rho).solve(self.jacobian.weights.row_sums).mean())
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SpatialEstimates(Estimates):
+    """Estimates of a spatial model by maximum likelihood (空间模型极大似然估计).
+
+    Attributes
+    ----------
+    durbin : tuple of str
+        The x of which the model has spatial lags.
+    sigma2 : float
+        Variance of the error: squared residuals over ``nobs``.
+    loglik_linear : float
+        Log-likelihood of the same regressors without spatial parameters.
+    r2, r2_within : float
+        One less squared residuals over squared deviations of y from its mean, and over those of y without the effects.
+    fitted, residuals : Series
+        In the order of the data; residuals are the innovations :math:`e`, fitted values y less these.
+    """
+
+    SPATIAL: ClassVar[tuple[str, ...]] = ()
+
+    model: str
+    effects: str
+    bias_correction: str | None
+    y: str
+    x: tuple[str, ...]
+    durbin: tuple[str, ...]
+    sigma2: float
+    loglik: float = np.nan
+    n_parameters: int = 0
+    loglik_linear: float
+    r2: float
+    r2_within: float
+    fitted: pd.Series = field(repr=False)
+    residuals: pd.Series = field(repr=False)
+
+    @property
+    def spatial(self) -> list[str]:
+        """Spatial parameters that the model has."""
+        return [name for name in self.SPATIAL if name in self.params.index]
+
+    @property
+    def tests(self) -> Mapping[str, Test]:
+        """The likelihood-ratio test that all spatial parameters are zero, if there are any."""
+        if not self.spatial:
+            return {}
+        null = " = ".join([*self.spatial, "0"])
+        statistic = 2 * (self.loglik - self.loglik_linear)
+        return {"LR": Test.of(f"LR: {null} 似然比", null, statistic, "chi2", len(self.spatial))}
+
+    def _own_footer(self) -> dict[str, object]:
+        effects = self.effects
+        return {
+            "Model 模型": self.model.upper(),
+            **({"R²": self.r2} if effects == "none" else {"Within R² 组内 R²": self.r2_within}),
+            "Unit effects 个体效应": effects in ("entity", "twoway"),
+            "Period effects 时间效应": effects in ("time", "twoway"),
+        }
+
+    def impacts(self, draws: int = 1000, seed: int = 0, level: float = 0.95) -> Impacts:
+        r"""Direct, indirect and total impacts of each variable (直接效应、间接效应与总效应).
+
+        With :math:`S = (I - \rho W)^{-1}`, the change of :math:`y` at home, and of all units' :math:`y`, for one
+        unit's change of :math:`x_k`, on average over units:
+
+        .. math:: \text{direct}_k = \tfrac{1}{n} \operatorname{tr} S (\beta_k I + \theta_k W), \quad
+                  \text{total}_k = \tfrac{1}{n} 1' S (\beta_k I + \theta_k W) 1,
+                  \quad \text{indirect}_k = \text{total}_k - \text{direct}_k
+
+        Islands count as units of which nothing spills over. Errors and intervals come from draws of
+        :math:`(\beta, \theta, \rho)` from the normal distribution of the estimates; a draw with rho outside its
+        admissible interval is made again.
+
+        Parameters
+        ----------
+        draws, seed : int
+        level : float
+            Of the intervals, by percentiles.
+
+        Returns
+        -------
+        Impacts
+
+        References
+        ----------
+        LeSage, J. and Pace, R. K. (2009). Introduction to Spatial Econometrics, sections 2.7 and 5.6. CRC Press.
+        """
+        level = check_level(level)
+        # The covariance begins with the parameters, in their order.
+        places = self.params.index.get_indexer(pd.Index(self._drawn))
+        mean, covariance = self.params.to_numpy()[places], self.covariance.to_numpy()[np.ix_(places, places)]
+        drawn, rejected = draw_normal(mean, covariance, draws, seed, self._admissible)
+        exact, spread = (self._impacts_at(values) for values in (mean[None], drawn))
+        return Impacts(_impacts_table(self.x, exact[0], spread, level), len(drawn), seed, level, rejected)
+
+    @property
+    def _drawn(self) -> list[str]:
+        """Parameters that impacts are made of."""
+        raise NotImplementedError
+
+    def _admissible(self, drawn: np.ndarray) -> np.ndarray:
+        """Which rows of parameters are admissible."""
+        raise NotImplementedError
+
+    def _impacts_at(self, values: np.ndarray) -> np.ndarray:
+        """Direct and total impacts at rows of parameters, shape (rows, variables, 2)."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SpatialPanelResult(SpatialEstimates):
+    r"""Spatial panel model by maximum likelihood (空间面板模型).
+
+    Attributes
+    ----------
+    params : Series
+        By name: ``const`` (only with ``effects="none"``), the variables, ``W_x`` for the spatial lag of ``x``, then
+        ``rho`` and ``lam`` where the model has them. Errors are asymptotic, from the expected information.
+    covariance : DataFrame
+        Of the parameters and ``sigma2``.
+    rho, lam : float
+        Coefficients of the spatial lags of y and of the error; zero where the model has none.
+    loglik, loglik_linear : float
+        After ``bias_correction="lee-yu"`` those of the transformed data, which compare only with others of that kind.
+    nobs : int
+        Observations in the likelihood: units times periods, less those that the transformation takes.
+    n_parameters : int
+        Coefficients, rho, lam, sigma2 and the effects (n for units, T for periods, n + T - 1 for both), the latter not
+        after ``bias_correction="lee-yu"``, whose likelihood is free of them.
+    r2_corr : float
+        Squared correlation of y without the effects with its prediction by x alone,
+        :math:`(I - \rho W)^{-1} X \beta`.
+    jacobian : str
+        ``"eigen"`` or ``"lu"``; ``"none"`` for SLX.
+    islands : tuple
+        Units without neighbours.
+    """
+
+    SPATIAL: ClassVar[tuple[str, ...]] = PARAMETERS
+
+    exact_effects: bool
+    rho: float
+    lam: float
+    r2_corr: float
+    jacobian: str
+    row_standardised: bool
+    islands: tuple
+    _multipliers: Multipliers = field(repr=False)
+
+    @property
+    def _drawn(self) -> list[str]:
+        lags = [f"W_{name}" for name in self.durbin]
+        return [*self.x, *lags, *(["rho"] if "rho" in self.params.index else [])]
+
+    def _admissible(self, drawn: np.ndarray) -> np.ndarray:
+        if "rho" not in self.params.index:
+            return np.ones(len(drawn), bool)
+        lower, upper = self._multipliers.jacobian.interval
+        return (drawn[:, -1] > lower) & (drawn[:, -1] < upper)
+
+    def _impacts_at(self, values: np.ndarray) -> np.ndarray:
+        k = len(self.x)
+        own, lagged = values[:, :k], np.zeros((len(values), k))
+        lagged[:, [self.x.index(name) for name in self.durbin]] = values[:, k : k + len(self.durbin)]
+        rho = values[:, -1] if "rho" in self.params.index else np.zeros(len(values))
+        return self._multipliers.impacts(rho, own, lagged)
+
+
+def fitted_fields(
+    design: Design,
+    params: np.ndarray,
+    names: Sequence[str],
+    covariance: np.ndarray,
+    left: np.ndarray,
+    like: pd.Index,
+    made_by: dict,
+) -> dict:
+    """Return the fields that the results of all spatial models have, from the parameters and the innovations."""
+    made_by = {
+        "effects": design.effects,
+        "y": design.response_name,
+        "x": design.x,
+        "durbin": design.durbin,
+        "bias_correction": None,
+    } | made_by
+    whole = pd.Index([*design.names, *names, "sigma2"])
+    n, periods = design.shape
+    squares = float((left**2).sum())
+    return {
+        **made_by,
+        "settings": made_by,
+        "params": pd.Series(params, index=whole[:-1], name="estimate"),
+        "covariance": pd.DataFrame(covariance, index=whole, columns=whole),
+        "n_units": n,
+        "n_periods": periods,
+        "df_resid": n * periods - design.absorbed - len(params),
+        "r2": 1 - squares / float(((design.y - design.y.mean()) ** 2).sum()),
+        "r2_within": 1 - squares / float(((design.response - design.response.mean()) ** 2).sum()),
+        "residuals": design.series(left, like, "residual"),
+        "fitted": design.series(design.y - left, like, "fitted"),
+    }
 
 
 def spatial_panel(
     data: pd.DataFrame,
     y: str,
     x: str | Iterable[str],
-    w,
+    w: WeightsLike,
     model: str = "sar",
     effects: str = "none",
     bias_correction: str | None = None,
     *,
-    durbin: Iterable[str] | None = None,
+    durbin: str | Iterable[str] | None = None,
     exact_effects: bool = False,
     jacobian: str = "auto",
 ) -> SpatialPanelResult:
@@ -66,28 +427,28 @@ def spatial_panel(
     y : str
     x : str or iterable of str
         Regressors, without a constant: one is added with ``effects="none"``.
-    w : Graph, DataFrame, array or sparse matrix
-        Not negative, zero diagonal, used as given. A libpysal Graph is aligned by its ids; an array is in the order of
-        the sorted units. For many models of the same units give what
+    w : Graph, W, DataFrame, array or sparse matrix
+        Not negative, zero diagonal, used as given, aligned by its labels; a matrix without labels is in the order in
+        which the units first stand in the data. For many models of the same units give what
         :func:`clusterlib.spatial_panel.align_weights` returns: eigenvalues are then found once.
     model : {"sar", "sem", "sdm", "sac", "slx", "sdem"}
     effects : {"none", "entity", "time", "twoway"}
         Fixed effects (固定效应).
-    bias_correction : {None, "lee-yu", "lee-yu-direct"}
+    bias_correction : {None, "lee-yu"}
         None: maximum likelihood with :math:`T \ln|I - \rho W|`; sigma2, and with time effects rho too, are biased by
         orders 1/T and 1/n. "lee-yu": the transformation that removes the effects, with (T - 1) periods and, with
-        time effects, n - 1 units and :math:`\ln|I - \rho W| - \ln(1 - \rho)`. "lee-yu-direct": the estimates of None
-        corrected by their estimated bias, with the information of the transformed data; with effects of units or of
-        time alone this corrects sigma2 only.
+        time effects, n - 1 units and :math:`\ln|I - \rho W| - \ln(1 - \rho)`.
     durbin : iterable of str, optional
         The x of which SDM, SDEM and SLX take spatial lags, by default all. The constant is never lagged.
     exact_effects : bool
         Without ``"lee-yu"``, the error of SEM, SDEM and SAC is filtered from demeaned data, and the information is
         that of demeaned data, as in Elhorst (2014) and R's splm. If true, time effects are taken out of the filtered
-        data and of the information again, which is maximum likelihood with dummy variables. The two differ only with
-        time effects; the information of SAR and SDM is always the latter where weights are not row-standardised.
+        data and of the information again, which is maximum likelihood with dummy variables, as of R's spatialreg. The
+        two differ only with time effects; the information of SAR and SDM is always the latter where weights are not
+        row-standardised.
     jacobian : {"auto", "eigen", "lu"}
-        See :func:`clusterlib.spatial_panel._jacobians.make_jacobian`.
+        :math:`\ln|I - \rho W|` by eigenvalues, or by LU factors and interpolation in rho; by default eigenvalues up to
+        150 units, or 2,000 where more than a tenth of the weights are not zero.
 
     Returns
     -------
@@ -130,155 +491,70 @@ def spatial_panel(
     >>> result.impacts(draws=100).table.loc["x", ["direct", "total"]].round(2).tolist()
     [1.29, 2.75]
     """
-    if model not in MODELS:
-        raise UnknownNameError("model", model, MODELS)
-    if bias_correction is not None and bias_correction not in BIAS_CORRECTIONS:
-        raise UnknownNameError("bias correction", bias_correction, BIAS_CORRECTIONS)
+    check_choice("model", model, MODELS)
+    check_choice("bias correction", bias_correction, (None, *BIAS_CORRECTIONS))
+    check_flags(exact_effects=exact_effects)
     kind = MODELS[model]
     if durbin is not None and not kind.lags:
         raise InvalidInputError(f"model={model!r} has no spatial lags of x: leave out durbin=, or take 'sdm'")
     design = make_design(data, y, x, w, effects, lags=kind.lags, durbin=durbin)
-    _check_correction(design, kind, bias_correction, exact_effects)
-    return _Estimation(design, model, bias_correction, exact_effects, jacobian).result(data.index)
-
-
-def _check_correction(design: Design, kind: Specification, bias_correction: str | None, exact: bool) -> None:
-    if bias_correction and design.effects == "none":
+    if bias_correction and effects == "none":
         raise InvalidInputError(
             f"bias_correction={bias_correction!r} corrects for fixed effects, of which effects='none' has none"
         )
-    timed = design.effects in ("time", "twoway")
-    needed = (bias_correction and kind.free) or (exact and "lam" in kind.free)
-    if timed and needed and not design.weights.row_standardised:
-        islands = design.weights.islands
-        why = f"{', '.join(map(str, islands[:5]))} have no neighbours" if islands else "rows do not sum to one"
+    if design.timed and ((bias_correction and kind.free) or (exact_effects and "lam" in kind.free)):
+        _check_transformation(design.weights)
+    counting = Counting.of(design, bias_correction is not None)
+    again = design.timed and (exact_effects or counting.deducted)
+    moments = Moments.of(design, "lam" in kind.free, again)
+    likelihood = ConcentratedLikelihood(moments, make_jacobian(design.weights, jacobian), counting)
+    made_by = {
+        "model": model,
+        "bias_correction": bias_correction,
+        "exact_effects": exact_effects,
+        "jacobian": likelihood.jacobian.method if kind.free else "none",
+    }
+    return _result(design, likelihood, kind.free, made_by, data.index)
+
+
+def _check_transformation(weights: Weights) -> None:
+    if not weights.row_standardised:
+        why = f"{listed(weights.islands)} have no neighbours" if weights.islands else "rows do not sum to one"
         raise InvalidInputError(
             f"time effects cannot be removed from the model by transformation: {why}; row-standardise the weights "
             "(graph.transform('R')) and give islands a neighbour, or use bias_correction=None"
         )
 
 
-class _Estimation:
-    """Steps from a design to a result."""
+def _squared_correlation(design: Design, at: Point, mean: np.ndarray, jacobian: Jacobian) -> float:
+    predicted = jacobian.system.factor(at.rho).solve(mean) if at.rho else mean
+    if predicted.std() <= 1e-12 * design.response.std():
+        return 0.0
+    return float(np.corrcoef(predicted.ravel(), design.response.ravel())[0, 1] ** 2)
 
-    def __init__(self, design: Design, model: str, correction: str | None, exact: bool, jacobian: str) -> None:
-        self.design, self.model, self.correction, self.exact = design, model, correction, exact
-        self.free = MODELS[model].free
-        self.timed = design.effects in ("time", "twoway")
-        self.again = self.timed and (exact or correction == "lee-yu")
-        self.system = System(design.weights) if self.free else None
-        moments = Moments.of(design, "lam" in self.free, self.again)
-        if moments.plain[0, 0] <= _EXACT * float((design.response**2).sum()):
-            raise InvalidInputError(f"{design.response_name} is a linear combination of x: no error is left to model")
-        self.likelihood = ConcentratedLikelihood(
-            moments,
-            make_jacobian(design.weights, self.system, jacobian) if self.free else None,
-            Counting.of(design, transformed=correction == "lee-yu"),
-        )
 
-    def _coefficients(self, rho: float, lam: float) -> np.ndarray:
-        moments = self.likelihood.moments
-        head = np.array([1.0, -rho])
-        return moments.offsets @ head - self.likelihood.combination(rho, lam)[2:]
-
-    def _fit(self) -> Estimates:
-        point = self.likelihood.maximise(self.free)
-        weights = self.likelihood.combination(**point)
-        squares = weights @ self.likelihood.moments.at(point["lam"]) @ weights
-        variance = float(squares / self.likelihood.counting.observations)
-        return Estimates(**point, basis_coefficients=self._coefficients(**point), sigma2=variance)
-
-    def _correct(self, at: Estimates, covariance: np.ndarray) -> Estimates:
-        r"""Take the bias of the direct approach from the estimates: of sigma2, and of all with two-way effects."""
-        n, periods = self.design.shape
-        factor = {"entity": periods / (periods - 1), "time": n / (n - 1), "twoway": periods / (periods - 1)}
-        k = len(at.basis_coefficients)
-        triangle = self.likelihood.moments.triangle
-        spatial = np.array([{"rho": at.rho, "lam": at.lam}[name] for name in self.free])
-        values = np.concatenate([np.linalg.solve(triangle, at.basis_coefficients), spatial, [at.sigma2]])
-        if self.design.effects == "twoway":
-            slope = np.concatenate([np.zeros(k), 1 / (1 - spatial), [1 / (2 * at.sigma2)]])
-            values = values + periods * covariance @ slope
-        found = dict(zip(self.free, map(float, values[k:-1]), strict=True))
-        return Estimates(
-            rho=found.get("rho", 0.0),
-            lam=found.get("lam", 0.0),
-            basis_coefficients=triangle @ values[:k],
-            sigma2=float(values[-1] * factor[self.design.effects]),
-        )
-
-    def _residuals(self, at: Estimates) -> tuple[np.ndarray, np.ndarray]:
-        """Innovations, and the part of the response that x explains."""
-        design = self.design
-        basis = self.likelihood.moments.basis
-        mean = (basis @ at.basis_coefficients).reshape(design.shape)
-        left = design.response - at.rho * design.lagged_response - mean
-        if at.lam:
-            lags = spatial_lag(design.weights, left)
-            left = left - at.lam * (demean(lags, "time") if self.again else lags)
-        return left, mean
-
-    def _fits(self, at: Estimates, like: pd.Index) -> dict:
-        design = self.design
-        left, mean = self._residuals(at)
-        predicted = self.system.factor(at.rho).solve(mean) if at.rho else mean
-        squares = float((left**2).sum())
-        varying = predicted.std() > 1e-12 * design.response.std()
-        correlation = np.corrcoef(predicted.ravel(), design.response.ravel())[0, 1] if varying else 0.0
-        return {
-            "r2": 1 - squares / float(((design.y - design.y.mean()) ** 2).sum()),
-            "r2_within": 1 - squares / float((demean(design.response, "none") ** 2).sum()),
-            "r2_corr": float(correlation**2),
-            "residuals": design.series(left, like, "residual"),
-            "fitted": design.series(design.y - left, like, "fitted"),
-        }
-
-    def _parameters(self, at: Estimates, covariance: np.ndarray) -> dict:
-        whole = pd.Index([*self.design.names, *self.free, "sigma2"])
-        names = whole[:-1]
-        values = np.linalg.solve(self.likelihood.moments.triangle, at.basis_coefficients)
-        spatial = [{"rho": at.rho, "lam": at.lam}[name] for name in self.free]
-        errors = np.sqrt(np.diagonal(covariance))
-        return {
-            "params": pd.Series(np.concatenate([values, spatial]), index=names, name="estimate"),
-            "std_errors": pd.Series(errors[:-1], index=names, name="std_error"),
-            "covariance": pd.DataFrame(covariance, index=whole, columns=whole),
-        }
-
-    def result(self, like: pd.Index) -> SpatialPanelResult:
-        design, likelihood = self.design, self.likelihood
-        found = self._fit()
-        information = Information(design, likelihood, self.system, self.free, self.again)
-        covariance, at = information.covariance(found), found
-        if self.correction == "lee-yu-direct":
-            at = self._correct(found, covariance)
-            # The information of the transformed data does not overstate that of rho as that of demeaned data does.
-            moved = replace(likelihood, counting=Counting.of(design, transformed=True))
-            covariance = replace(information, likelihood=moved, again=self.timed).covariance(at)
-        n, periods = design.shape
-        effects = {"none": 0, "entity": n, "time": periods, "twoway": n + periods - 1}[design.effects]
-        counted = 0 if self.correction == "lee-yu" else effects
-        return SpatialPanelResult(
-            model=self.model,
-            effects=design.effects,
-            bias_correction=self.correction,
-            exact_effects=self.exact,
-            y=design.response_name,
-            x=design.x,
-            durbin=design.durbin,
-            rho=at.rho,
-            lam=at.lam,
-            sigma2=at.sigma2,
-            loglik=likelihood.value(found.rho, found.lam),
-            loglik_linear=likelihood.value(0.0, 0.0),
-            nobs=likelihood.counting.observations,
-            n_units=n,
-            n_periods=periods,
-            n_parameters=len(design.names) + len(self.free) + 1 + counted,
-            jacobian=likelihood.jacobian.method if self.free else "none",
-            row_standardised=design.weights.row_standardised,
-            islands=design.weights.islands,
-            _multipliers=Multipliers(design.weights, likelihood.jacobian, self.system),
-            **self._fits(at, like),
-            **self._parameters(at, covariance),
-        )
+def _result(
+    design: Design, likelihood: ConcentratedLikelihood, free: tuple[str, ...], made_by: dict, like: pd.Index
+) -> SpatialPanelResult:
+    jacobian, counting = likelihood.jacobian, likelihood.counting
+    at = likelihood.fit(free)
+    mean = (design.basis @ at.basis_coefficients).reshape(design.shape)
+    covariance = Information(design, likelihood, free).covariance(at)
+    params = np.concatenate([np.linalg.solve(design.triangle, at.basis_coefficients), at.spatial(free)])
+    left = design.response - at.rho * design.lagged_response - mean
+    if at.lam:
+        left = left - at.lam * lags_within(design, left, likelihood.moments.again)
+    return SpatialPanelResult(
+        **fitted_fields(design, params, free, covariance, left, like, made_by),
+        rho=at.rho,
+        lam=at.lam,
+        sigma2=at.sigma2,
+        loglik=likelihood.value(at.rho, at.lam),
+        loglik_linear=likelihood.value(0.0, 0.0),
+        nobs=counting.observations,
+        n_parameters=len(params) + 1 + (0 if made_by["bias_correction"] else design.absorbed),
+        r2_corr=_squared_correlation(design, at, mean, jacobian),
+        row_standardised=design.weights.row_standardised,
+        islands=design.weights.islands,
+        _multipliers=Multipliers(jacobian),
+    )

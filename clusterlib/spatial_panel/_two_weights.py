@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.alignment import Weights, align_weights
-from clusterlib.core.results import coefficient_table
+from clusterlib.core.alignment import Weights, align_weights, first_seen
+from clusterlib.core.results import Test
 from clusterlib.core.within import demean
 from clusterlib.errors import InvalidInputError
 from clusterlib.spatial_panel._design import Design, make_design, spatial_lag
-from clusterlib.spatial_panel._effect_draws import Impacts, draw_normal, impacts_table
-from clusterlib.spatial_panel._hypotheses import HypothesisTest
+from clusterlib.spatial_panel._estimation import SpatialEstimates, fitted_fields
 from clusterlib.spatial_panel._jacobians import DENSE_UNITS
-from clusterlib.spatial_panel._results import LikelihoodCriteria
+from clusterlib.spatial_panel._likelihood import invert_information
 
+if TYPE_CHECKING:
+    from clusterlib.core.alignment import WeightsLike
+
+MODEL = "sar with two weights"
 NAMES = ("rho_within", "rho_across")
 _STEPS = 100
 _BATCH = 2_000_000
@@ -37,86 +41,55 @@ def _admissible(matrices: np.ndarray, rhos: np.ndarray) -> np.ndarray:
         return np.array([len(rhos) > 1 and _admissible(matrices, rho[None])[0] for rho in rhos])
 
 
-def _batches(n: int, count: int):
+def _batches(n: int, count: int) -> Iterator[slice]:
     """Yield slices over rows of rhos whose matrices fit in memory together."""
     size = max(1, _BATCH // n**2)
     for start in range(0, count, size):
         yield slice(start, start + size)
 
 
-@dataclass(frozen=True)
-class TwoWeightsResult(LikelihoodCriteria):
-    """Estimates of a spatial lag model with two weights matrices, with what made them.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TwoWeightsResult(SpatialEstimates):
+    r"""Spatial lag model with two weights matrices (双权重空间滞后模型).
+
+    Impacts are those of :math:`S = (I - \rho_1 W_1 - \rho_2 W_2)^{-1}`, which is computed anew for each draw, so that
+    their time grows with the draws and the cube of the units.
 
     Attributes
     ----------
-    params, std_errors : Series
+    params : Series
         By name: ``const`` (only with ``effects="none"``), the variables, ``rho_within`` and ``rho_across``.
     covariance : DataFrame
         Of the parameters and ``sigma2``.
-    rho_within, rho_across, sigma2, loglik : float
-    loglik_linear : float
-        Log-likelihood of the same regressors without a spatial lag.
-    nobs, n_units, n_periods, n_parameters : int
+    rho_within, rho_across : float
+    nobs, n_parameters : int
         As of :class:`clusterlib.spatial_panel.SpatialPanelResult`.
-    residuals, fitted : Series
     """
 
-    effects: str
-    y: str
-    x: tuple[str, ...]
-    params: pd.Series
-    std_errors: pd.Series
-    covariance: pd.DataFrame = field(repr=False)
+    SPATIAL: ClassVar[tuple[str, ...]] = NAMES
+
     rho_within: float
     rho_across: float
-    sigma2: float
-    loglik: float
-    loglik_linear: float
-    nobs: int
-    n_units: int
-    n_periods: int
-    n_parameters: int
-    residuals: pd.Series = field(repr=False)
-    fitted: pd.Series = field(repr=False)
-    _matrices: np.ndarray = field(repr=False, compare=False)
+    _matrices: np.ndarray = field(repr=False)
 
-    def summary(self, level: float = 0.95) -> pd.DataFrame:
-        """Return the coefficients and both rhos with errors, z statistics, p values and intervals."""
-        return coefficient_table(self.params, self.std_errors, level=level)
-
-    def equality_test(self) -> HypothesisTest:
+    def equality_test(self) -> Test:
         r"""Wald test that the lag is as strong within as across borders (组内外溢出相等检验).
 
         .. math:: W = (\rho_1 - \rho_2)^2 / \operatorname{Var}(\hat\rho_1 - \hat\rho_2) \sim \chi^2_1
         """
-        names = list(NAMES)
-        contrast = np.array([1.0, -1.0])
-        variance = contrast @ self.covariance.loc[names, names].to_numpy() @ contrast
+        (within, shared), (_, across) = self.covariance.loc[list(NAMES), list(NAMES)].to_numpy()
         gap = self.rho_within - self.rho_across
-        return HypothesisTest.chi_squared("Wald", "rho_within = rho_across", gap**2 / variance, 1)
+        return Test.of("Wald", "rho_within = rho_across", gap**2 / (within + across - 2 * shared), "chi2", 1)
 
-    def impacts(self, draws: int = 1000, seed: int = 0, level: float = 0.95) -> Impacts:
-        r"""Direct, indirect and total impacts of each variable (直接效应、间接效应与总效应).
+    @property
+    def _drawn(self) -> list[str]:
+        return [*self.x, *NAMES]
 
-        As :meth:`clusterlib.spatial_panel.SpatialPanelResult.impacts`, with
-        :math:`S = (I - \rho_1 W_1 - \rho_2 W_2)^{-1}`. S is computed anew for each draw, so the time grows with the
-        draws and the cube of the units.
-        """
-        names = [*self.x, *NAMES]
-        mean = self.params[names].to_numpy()
-        covariance = self.covariance.loc[names, names].to_numpy()
-
-        def admissible(drawn: np.ndarray) -> np.ndarray:
-            n = self._matrices.shape[1]
-            return np.concatenate([_admissible(self._matrices, drawn[part, -2:]) for part in _batches(n, len(drawn))])
-
-        drawn, rejected = draw_normal(mean, covariance, draws, seed, admissible)
-        exact, spread = (self._impacts_at(values) for values in (mean[None], drawn))
-        return Impacts(impacts_table(self.x, exact[0], spread, level), draws, seed, level, rejected)
+    def _admissible(self, drawn: np.ndarray) -> np.ndarray:
+        n = self._matrices.shape[1]
+        return np.concatenate([_admissible(self._matrices, drawn[part, -2:]) for part in _batches(n, len(drawn))])
 
     def _impacts_at(self, values: np.ndarray) -> np.ndarray:
-        """Direct and total impacts at rows of coefficients of x and both rhos."""
         n = self._matrices.shape[1]
         means = []
         for part in _batches(n, len(values)):
@@ -133,14 +106,10 @@ class _Estimation:
         self.sparse = [weights.matrix for weights in pair]
         self.matrices = np.stack([matrix.toarray() for matrix in self.sparse])
         self.lags = [demean(spatial_lag(weights, design.y), design.effects) for weights in pair]
-        self.basis, self.triangle = np.linalg.qr(design.flat(design.regressors))
         responses = np.column_stack([design.response.ravel(), *(lag.ravel() for lag in self.lags)])
-        self.offsets = self.basis.T @ responses
-        left = responses - self.basis @ self.offsets
+        self.offsets = design.basis.T @ responses
+        left = responses - design.basis @ self.offsets
         self.products = left.T @ left
-
-    def _inverse(self, rho: np.ndarray) -> np.ndarray:
-        return np.linalg.inv(np.eye(len(self.matrices[0])) - np.tensordot(rho, self.matrices, 1))
 
     def squares(self, rho: np.ndarray) -> float:
         """Sum of squared residuals once the coefficients are chosen."""
@@ -158,7 +127,7 @@ class _Estimation:
 
     def _lagged_inverses(self, rho: np.ndarray) -> np.ndarray:
         """Both :math:`G_a = W_a S`."""
-        inverse = self._inverse(rho)
+        inverse = np.linalg.inv(np.eye(self.design.shape[0]) - np.tensordot(rho, self.matrices, 1))
         return np.stack([matrix @ inverse for matrix in self.sparse])
 
     def _slopes(self, rho: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -203,61 +172,50 @@ class _Estimation:
         """Inverse information of the coefficients, both rhos and sigma2, given the residuals."""
         design = self.design
         n, periods = design.shape
-        k = self.basis.shape[1]
+        k = len(design.names)
         lagged = self._lagged_inverses(rho)
         # The mean of Wy is Wy less what the errors put into it; the fixed effects' part of it is in.
         means = [lag - demean(g @ error, design.effects) for lag, g in zip(self.lags, lagged, strict=True)]
         shifts = np.stack([mean.ravel() for mean in means], axis=1)
         information = np.zeros((k + 3, k + 3))
         information[:k, :k] = np.eye(k) / sigma2
-        information[:k, k:-1] = self.basis.T @ shifts / sigma2
+        information[:k, k:-1] = design.basis.T @ shifts / sigma2
         information[k:-1, :k] = information[:k, k:-1].T
         traces = np.einsum("aij,bji->ab", lagged, lagged) + np.einsum("aij,bij->ab", lagged, lagged)
         information[k:-1, k:-1] = periods * traces + shifts.T @ shifts / sigma2
         information[k:-1, -1] = information[-1, k:-1] = periods * np.trace(lagged, axis1=1, axis2=2) / sigma2
         information[-1, -1] = n * periods / 2 / sigma2**2
-        scale = 1 / np.sqrt(np.diagonal(information))
-        inverse = np.linalg.inv(information * np.outer(scale, scale)) * np.outer(scale, scale)
-        turn = np.eye(k + 3)
-        turn[:k, :k] = np.linalg.inv(self.triangle)
-        return turn @ inverse @ turn.T
+        return invert_information(information, design.triangle)
 
     def result(self, like: pd.Index) -> TwoWeightsResult:
         design = self.design
         n, periods = design.shape
         rho = self.maximise()
         basis_coefficients = self.offsets @ np.concatenate([[1.0], -rho])
-        mean = (self.basis @ basis_coefficients).reshape(design.shape)
+        mean = (design.basis @ basis_coefficients).reshape(design.shape)
         left = design.response - rho[0] * self.lags[0] - rho[1] * self.lags[1] - mean
         sigma2 = float((left**2).mean())
-        covariance = self.covariance(rho, left, sigma2)
-        names = [*design.names, *NAMES]
-        values = np.concatenate([np.linalg.solve(self.triangle, basis_coefficients), rho])
-        effects = {"none": 0, "entity": n, "time": periods, "twoway": n + periods - 1}[design.effects]
+        params = np.concatenate([np.linalg.solve(design.triangle, basis_coefficients), rho])
         return TwoWeightsResult(
-            effects=design.effects,
-            y=design.response_name,
-            x=design.x,
-            params=pd.Series(values, index=names, name="estimate"),
-            std_errors=pd.Series(np.sqrt(np.diagonal(covariance))[:-1], index=names, name="std_error"),
-            covariance=pd.DataFrame(covariance, index=[*names, "sigma2"], columns=[*names, "sigma2"]),
+            **fitted_fields(design, params, NAMES, self.covariance(rho, left, sigma2), left, like, {"model": MODEL}),
             rho_within=float(rho[0]),
             rho_across=float(rho[1]),
             sigma2=sigma2,
             loglik=self.loglik(rho),
             loglik_linear=self.loglik(np.zeros(2)),
             nobs=n * periods,
-            n_units=n,
-            n_periods=periods,
-            n_parameters=len(names) + 1 + effects,
-            residuals=design.series(left, like, "residual"),
-            fitted=design.series(design.y - left, like, "fitted"),
+            n_parameters=len(params) + 1 + design.absorbed,
             _matrices=self.matrices,
         )
 
 
 def two_weights_sar(
-    data: pd.DataFrame, y: str, x: str | Iterable[str], w_within, w_across, effects: str = "none"
+    data: pd.DataFrame,
+    y: str,
+    x: str | Iterable[str],
+    w_within: WeightsLike,
+    w_across: WeightsLike,
+    effects: str = "none",
 ) -> TwoWeightsResult:
     r"""Spatial lag model with one rho within and another across borders (双权重空间滞后模型).
 
@@ -269,7 +227,7 @@ def two_weights_sar(
     ----------
     data, y, x, effects
         As :func:`clusterlib.spatial_panel.spatial_panel`; at most 2,000 units.
-    w_within, w_across : Graph, DataFrame, array or sparse matrix
+    w_within, w_across : Graph, W, DataFrame, array or sparse matrix
         Neighbours on the same side of a border, and beyond one, such as the two parts of row-standardised weights.
         Units without neighbours in one of them are islands there.
 
@@ -309,14 +267,11 @@ def two_weights_sar(
     >>> result.params[["rho_within", "rho_across"]].round(1).tolist(), result.equality_test().p_value < 0.001
     ([0.6, 0.1], True)
     """
-    design = make_design(data, y, x, w_within, effects, weights_name="w_within")
-    clash = [name for name in design.names if name in NAMES]
-    if clash:
-        raise InvalidInputError(f"{', '.join(clash)}: the name of a parameter; rename the column")
+    design = make_design(data, y, x, w_within, effects, weights_name="w_within", reserved=NAMES)
     if design.shape[0] > DENSE_UNITS:
         raise InvalidInputError(f"{design.shape[0]} units: two_weights_sar takes at most {DENSE_UNITS:,}")
-    units = design.weights.units
-    pair = (design.weights, align_weights(w_across, units, "w_across"))
+    across = align_weights(w_across, design.weights.units, "w_across", given=first_seen(data.index))
+    pair = (design.weights, across)
     shared = pair[0].matrix.multiply(pair[1].matrix).nnz
     if shared:
         raise InvalidInputError(f"{shared} pair(s) of neighbours are in both weights: each pair is within or across")

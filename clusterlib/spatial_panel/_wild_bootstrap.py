@@ -1,27 +1,42 @@
-"""Impacts of a variable on samples in which it has none: the restricted wild bootstrap of units (约束聚类野自助法)."""
+"""The wild bootstrap of units (聚类野自助法): impacts where a variable has none, and errors that units' years share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_names, check_balanced, check_panel
-from clusterlib.core.within import demean
-from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.spatial_panel._design import Design, make_design, spatial_lag
-from clusterlib.spatial_panel._effect_draws import KINDS, Multipliers, linear_impacts
-from clusterlib.spatial_panel._jacobians import System, make_jacobian
+from clusterlib.core.checks import as_names, check_choice, check_whole
+from clusterlib.core.resampling import generator, wild_signs
+from clusterlib.core.within import demean, least_squares
+from clusterlib.errors import InvalidInputError
+from clusterlib.spatial_panel._design import (
+    Design,
+    balanced_values,
+    check_error,
+    make_design,
+    spatial_lag,
+    without_effects,
+)
+from clusterlib.spatial_panel._estimation import BIAS_CORRECTIONS, KINDS, Multipliers, SpatialPanelResult
+from clusterlib.spatial_panel._jacobians import make_jacobian
 from clusterlib.spatial_panel._likelihood import Counting, SampleProfiles
+
+if TYPE_CHECKING:
+    from clusterlib.core.alignment import WeightsLike
+
+# Share of the residuals by which those made again may differ.
+_SAME = 1e-6
 
 
 def null_impacts(
     data: pd.DataFrame,
     y: str,
     x: str | Iterable[str],
-    w,
+    w: WeightsLike | None,
     variable: str,
     *,
     bias_correction: str | None = "lee-yu",
@@ -44,7 +59,7 @@ def null_impacts(
     ----------
     data, y, x
         As of :func:`clusterlib.spatial_panel.spatial_panel`; balanced.
-    w : Graph, DataFrame, array, sparse matrix, Weights or None
+    w : Graph, W, DataFrame, array, sparse matrix or None
         As of :func:`clusterlib.spatial_panel.spatial_panel`, row-standardised, without islands. None: two-way fixed
         effects without spatial terms, where the coefficient is the direct and the total impact.
     variable : str
@@ -79,99 +94,171 @@ def null_impacts(
     >>> bool(drawn["direct"].abs().mean() < 0.2)
     True
     """
-    x = as_names(x)
-    if variable not in x:
-        raise UnknownNameError("variable", variable, x)
-    if bias_correction not in ("lee-yu", None):
-        raise UnknownNameError("bias correction", bias_correction, ["lee-yu", None])
-    if draws < 1:
-        raise InvalidInputError(f"draws={draws}: expected at least one")
-    setting = _FixedEffects(data, y, x, variable) if w is None else _Durbin(data, y, x, w, variable, bias_correction)
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], (draws, setting.n))
-    direct, total = setting.impacts(setting.scale * signs).T
-    return pd.DataFrame(np.column_stack([direct, total - direct, total]), columns=KINDS)
+    x = as_names(x, "x")
+    check_choice("variable", variable, x)
+    check_choice("bias correction", bias_correction, (None, *BIAS_CORRECTIONS))
+    draws, random = check_whole("draws", draws, least=1), generator(seed)
+    if w is None:
+        n, parts = _fixed_effects_parts(data, y, x, variable)
+        direct = total = wild_signs(n, draws, random) @ parts
+    else:
+        design = _standardised(data, y, x, w, "twoway")
+        places = [x.index(variable), len(x) + x.index(variable)]
+        reduced = replace(design, regressors=np.delete(design.regressors, places, axis=2))
+        profiles = _profiles(design, bias_correction is not None)
+        rho, mean = _fit(reduced, profiles)
+        samples = _Samples(design, profiles, rho, mean, reduced.regressors.shape[2])
+        slopes, rhos = samples.estimates(wild_signs(design.shape[0], draws, random))
+        own, lagged = slopes[places, :, None]
+        direct, total = Multipliers(profiles.jacobian).impacts(rhos, own, lagged)[:, 0].T
+    return pd.DataFrame(np.column_stack([direct, total - direct, total]), columns=list(KINDS))
+
+
+def cluster_covariance(
+    data: pd.DataFrame,
+    y: str,
+    x: str | Iterable[str],
+    w: WeightsLike,
+    result: SpatialPanelResult,
+    *,
+    draws: int = 999,
+    seed: int = 0,
+) -> pd.DataFrame:
+    r"""Covariance of a spatial Durbin model's estimates by a wild bootstrap of units (聚类野自助法协方差).
+
+    The expected information takes the years of a unit for independent. Here all residuals of a unit keep or change
+    their sign together, :math:`v_i = \pm 1`, the outcome is made anew and the model estimated from it:
+
+    .. math:: y^*_t = (I - \hat\rho W)^{-1} (X_t \hat\beta + W X_t \hat\theta + c \, v \circ \hat e_t), \quad
+              c^2 = \frac{n}{n - 1} \frac{m}{m - k}
+
+    with m the observations after the transformation and k slopes. Dependence over time may be of any form;
+    between units it is what the model says.
+
+    Parameters
+    ----------
+    data, y, x, w
+        As the model was estimated from; w row-standardised.
+    result : SpatialPanelResult
+        Of ``model="sdm"`` with ``bias_correction="lee-yu"`` and effects of time or of both.
+    draws, seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        By parameter: slopes, spatial lags and rho, around their mean over the draws.
+
+    Raises
+    ------
+    InvalidInputError, UnknownNameError
+        For another model, data and weights that are not those it was estimated from, or fewer than two draws.
+
+    References
+    ----------
+    Cameron, A. C., Gelbach, J. B. and Miller, D. L. (2008). Bootstrap-based improvements for inference with clustered
+    errors. Review of Economics and Statistics 90, 414-427.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from clusterlib.spatial_panel import spatial_panel
+    >>> random = np.random.default_rng(0)
+    >>> ring = sum(np.roll(np.eye(20), step, axis=1) for step in (-1, 1)) / 2
+    >>> x = random.normal(size=(20, 8))
+    >>> y = np.linalg.solve(np.eye(20) - 0.5 * ring, x + 0.3 * ring @ x + random.normal(size=(20, 8)))
+    >>> index = pd.MultiIndex.from_product([range(20), range(2015, 2023)], names=["adcode", "year"])
+    >>> panel = pd.DataFrame({"y": y.ravel(), "x": x.ravel()}, index=index)
+    >>> result = spatial_panel(panel, "y", "x", ring, "sdm", "twoway", "lee-yu")
+    >>> covariance = cluster_covariance(panel, "y", "x", ring, result, draws=199)
+    >>> list(covariance.columns), bool(covariance.loc["x", "x"] > 0)
+    (['x', 'W_x', 'rho'], True)
+    """
+    fits = isinstance(result, SpatialPanelResult) and result.effects in ("time", "twoway")
+    if not fits or (result.model, result.bias_correction) != ("sdm", "lee-yu"):
+        raise InvalidInputError("expected a spatial Durbin model with time effects and the correction 'lee-yu'")
+    draws, random = check_whole("draws", draws, least=2), generator(seed)
+    x = as_names(x, "x")
+    lagged = [name for name in x if str(name) in result.durbin]
+    design = _standardised(data, y, x, w, result.effects, lagged or None)
+    names = [*design.names, "rho"]
+    mean = design.regressors @ result.params.reindex(names[:-1]).to_numpy()
+    left = design.response - result.rho * design.lagged_response - mean
+    given = result.residuals.reindex(design.index).to_numpy().reshape(design.shape)
+    # A name, a row or a unit that is missing from the result leaves a gap that is missing too.
+    if not np.abs(left - given).max() <= _SAME * np.abs(left).max():
+        raise InvalidInputError("data, y, x and w must be those that the model was estimated from")
+    samples = _Samples(design, _profiles(design, True), result.rho, mean, len(design.names))
+    # Drawn unit by unit.
+    estimates = np.vstack(samples.estimates(wild_signs(draws, design.shape[0], random).T))
+    return pd.DataFrame(np.cov(estimates), index=names, columns=names)
 
 
 def _small_sample(n: int, observations: int, slopes: int) -> float:
     return float(np.sqrt(n / (n - 1) * observations / (observations - slopes)))
 
 
-def _without(Q: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return values - Q @ (Q.T @ values)
+def _fixed_effects_parts(data: pd.DataFrame, y: str, x: list[str], variable: str) -> tuple[int, np.ndarray]:
+    """Return the number of units, and what the coefficient of the variable changes by with each unit's sign."""
+    _, values = balanced_values(data, [y, *x], "twoway")
+    n, periods, _ = values.shape
+    names, place = [str(name) for name in (y, *x)], 1 + x.index(variable)
+    within, absorbed = without_effects(values, names, "twoway")
+    within = within.reshape(n * periods, -1)
+    others = np.delete(within, [0, place], axis=1)
+    outcome, regressor = (least_squares(within[:, j], others, names, absorbed).residuals for j in (0, place))
+    check_error(outcome, within[:, 0], values[..., 0], names[0])
+    scale = _small_sample(n, len(within) - absorbed, others.shape[1])
+    return n, scale * (outcome * regressor).reshape(n, periods).sum(axis=1) / (regressor @ regressor)
 
 
-class _FixedEffects:
-    """Least squares with two-way effects; the coefficient is linear in the units' signs."""
-
-    def __init__(self, data: pd.DataFrame, y: str, x: list[str], variable: str) -> None:
-        others = [name for name in x if name != variable]
-        frame = check_panel(data, [y, variable, *others])
-        self.n, periods = check_balanced(frame)
-        values = demean(frame.to_numpy().reshape(self.n, periods, -1), "twoway").reshape(len(frame), -1)
-        Q = np.linalg.qr(values[:, 2:])[0]
-        outcome, regressor = _without(Q, values[:, 0]), _without(Q, values[:, 1])
-        if regressor @ regressor <= 1e-18 * (values[:, 1] @ values[:, 1]):
-            raise InvalidInputError(f"{variable}: nothing is left of it once effects and other variables are taken out")
-        self.scale = _small_sample(self.n, (self.n - 1) * (periods - 1), len(others))
-        self._parts = (outcome * regressor).reshape(self.n, periods).sum(axis=1) / (regressor @ regressor)
-
-    def impacts(self, factors: np.ndarray) -> np.ndarray:
-        """Direct and total impacts where the residuals of units are multiplied by each row of ``factors``."""
-        return np.repeat((factors @ self._parts)[:, None], 2, axis=1)
+def _standardised(
+    data: pd.DataFrame, y: str, x: list[str], w: WeightsLike, effects: str, durbin: list[str] | None = None
+) -> Design:
+    """Return the design of a Durbin model with row-standardised weights, of which the demeaned outcome follows from
+    demeaned residuals alone."""
+    design = make_design(data, y, x, w, effects, lags=True, durbin=durbin)
+    if not design.weights.row_standardised:
+        raise InvalidInputError("weights: expected rows that sum to one, without islands; row-standardise them")
+    return design
 
 
-class _Durbin:
-    """The spatial Durbin model; cross-products of samples are quadratic in the units' signs.
+def _profiles(design: Design, transformed: bool) -> SampleProfiles:
+    return SampleProfiles(make_jacobian(design.weights), Counting.of(design, transformed))
 
-    With row-standardised weights the demeaned outcome follows from demeaned residuals alone, so each sample is a fixed
-    part plus one column for each unit, times its sign.
+
+def _fit(design: Design, profiles: SampleProfiles) -> tuple[float, np.ndarray]:
+    """Return rho of one sample and the part of its outcome that the regressors explain, (units, periods)."""
+    y, lag = design.response.ravel(), design.lagged_response.ravel()
+    own, lagged = design.left(y), design.left(lag)
+    products = (np.array([v]) for v in (own @ own, own @ lagged, lagged @ lagged))
+    rho = float(profiles.maximise(*products)[0])
+    return rho, (y - own - rho * (lag - lagged)).reshape(design.shape)
+
+
+class _Samples:
+    """Samples that a fitted model makes from its residuals with the units' signs, and the models estimated from them.
+
+    Each sample is a fixed part plus one column for each unit, times its sign, so that cross-products are quadratic in
+    the signs.
     """
 
-    def __init__(self, data: pd.DataFrame, y: str, x: list[str], w, variable: str, correction: str | None) -> None:
-        design = make_design(data, y, x, w, "twoway", lags=True)
-        if not design.weights.row_standardised:
-            raise InvalidInputError("weights: expected rows that sum to one, without islands; row-standardise them")
-        self.n, _ = design.shape
-        system = System(design.weights)
-        counting = Counting.of(design, correction == "lee-yu")
-        self._profiles = SampleProfiles(make_jacobian(design.weights, system), counting)
-        self._multipliers = Multipliers(design.weights, self._profiles.jacobian, system)
-        own = design.names.index(variable)
-        self._places = [own, own + len(x)]
-        columns = self._samples(design, system)
-        basis, triangle = np.linalg.qr(design.flat(design.regressors))
-        fitted = [np.linalg.solve(triangle, basis.T @ c)[self._places] for c in columns]
-        left = [_without(basis, c) for c in columns]
-        self._coefficients = np.stack(fitted)
-        self._products = [left[0].T @ left[0], left[0].T @ left[1], left[1].T @ left[1]]
-
-    def _samples(self, design: Design, system: System) -> list[np.ndarray]:
-        """Fixed part and units' columns of the demeaned outcome, and of its spatial lag."""
+    def __init__(self, design: Design, profiles: SampleProfiles, rho: float, mean: np.ndarray, slopes: int) -> None:
         n, periods = design.shape
-        others = np.delete(design.regressors, self._places, axis=2)
-        reduced = replace(design, regressors=others)
-        rho, mean = self._fit(reduced)
+        self.profiles = profiles
         left = design.response - rho * design.lagged_response - mean
-        self.scale = _small_sample(n, self._profiles.counting.observations, others.shape[2])
+        left = _small_sample(n, profiles.counting.observations, slopes) * left
         made = np.concatenate([mean[:, :, None], left.T * np.eye(n)[:, None, :]], axis=2)
-        made = system.factor(rho).solve(made.reshape(n, -1)).reshape(made.shape)
+        made = profiles.jacobian.system.factor(rho).solve(made.reshape(n, -1)).reshape(made.shape)
         both = (demean(part, "time") for part in (made, spatial_lag(design.weights, made)))
-        return [part.reshape(n * periods, -1) for part in both]
+        columns = [part.reshape(n * periods, -1) for part in both]
+        self.slopes = [np.linalg.solve(design.triangle, design.basis.T @ c) for c in columns]
+        one, other = (design.left(c) for c in columns)
+        self.products = [one.T @ one, one.T @ other, other.T @ other]
 
-    def _fit(self, design: Design) -> tuple[float, np.ndarray]:
-        """Return rho of one sample and the part of its outcome that the regressors explain, (units, periods)."""
-        basis = np.linalg.qr(design.flat(design.regressors))[0]
-        y, lag = design.response.ravel(), design.lagged_response.ravel()
-        own, lagged = _without(basis, y), _without(basis, lag)
-        products = (np.array([v]) for v in (own @ own, own @ lagged, lagged @ lagged))
-        rho = float(self._profiles.maximise(*products)[0])
-        return rho, (basis @ (basis.T @ (y - rho * lag))).reshape(design.shape)
-
-    def impacts(self, factors: np.ndarray) -> np.ndarray:
-        """Direct and total impacts where the residuals of units are multiplied by each row of ``factors``."""
-        factors = np.column_stack([np.ones(len(factors)), factors])
-        squares = [((factors @ product) * factors).sum(axis=1) for product in self._products]
-        rho = self._profiles.maximise(*squares)
-        values = self._coefficients @ factors.T
-        own, lagged = values[0] - rho * values[1]
-        return linear_impacts(self._multipliers.at(rho), own[:, None], lagged[:, None])[:, 0]
+    def estimates(self, signs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return slopes, shape (regressors, draws), and rho of the samples with these signs, a row a draw."""
+        factors = np.column_stack([np.ones(len(signs)), signs])
+        rho = self.profiles.maximise(*(((factors @ product) * factors).sum(axis=1) for product in self.products))
+        own, lagged = (slopes @ factors.T for slopes in self.slopes)
+        return own - rho * lagged, rho
