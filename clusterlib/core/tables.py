@@ -86,9 +86,8 @@ def has_labels(index: pd.Index) -> bool:
     return not plain or index.name is not None
 
 
-def _head(name: object, headers: Mapping[str, str]) -> str:
-    if name in headers:
-        return str(headers[name]).strip()  # type: ignore[index]
+def head_of(name: object) -> str:
+    """Return the name of a column or index level as a head: nothing for none, the parts of several levels in a row."""
     parts = name if isinstance(name, tuple) else (name,)
     return " ".join(str(part) for part in parts if part is not None).strip()
 
@@ -100,7 +99,7 @@ def _write_label(value: object, digits: int | None) -> str:
 
 
 def write_cells(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | pd.Series,
     caption: str,
     digits: int | Mapping[str, int] | None,
     headers: Mapping[str, str] | None,
@@ -128,8 +127,15 @@ def write_cells(
             places = check_whole("digits", places, 0, 15)
         write = _write_label if number < len(levels) else write_value
         written.append([write(value, places) for value in column])
-    heads = [_head(column.name, headers or {}) for column in columns]
+    heads = [str((headers or {}).get(column.name, head_of(column.name))).strip() for column in columns]  # type: ignore
     return Cells(heads, [list(row) for row in zip(*written, strict=True)], [_alignment(column) for column in columns])
+
+
+def check_texts(**texts: object) -> None:
+    """Raise InvalidInputError naming an argument that is no text."""
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            raise InvalidInputError(f"{name}={text!r}: expected a text")
 
 
 def write_notes(unit: str, note: str, source: str) -> list[str]:
