@@ -299,7 +299,7 @@ def _write_table(stem: Path, entry: dict) -> None:
     import pandas as pd
 
     from clusterlib.core.tables import Cells
-    from clusterlib.tables._latex import set_latex
+    from clusterlib.tables._three_line import set_latex
 
     table = entry["value"]
     frame = pd.DataFrame(table["data"], columns=[*table["index"], *table["columns"]])
