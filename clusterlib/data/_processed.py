@@ -37,11 +37,6 @@ def read_manifest(project: Project | None = None) -> dict:
         raise DataNotBuiltError(f"{path.name} is damaged: delete it and run `make data`") from None
 
 
-def data_hashes(project: Project | None = None) -> dict[str, str]:
-    """Return the SHA-256 of each raw file that the processed data were built from."""
-    return read_manifest(project)["inputs"]
-
-
 def _raw_hashes(project: Project) -> dict[str, str]:
     paths = sorted(project.raw.rglob("*.csv"))
     return {p.relative_to(project.root).as_posix(): sha256(p) for p in paths}

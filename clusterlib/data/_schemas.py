@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from clusterlib.data._raw import KEYS, RawTable
+from clusterlib.data._raw import KEYS, RawTable, rows_of
 from clusterlib.errors import Problem, RawDataError, UnknownNameError
+from clusterlib.regions import REGIONS
 
 YEARS = (1949, 2100)
 _YEAR = re.compile(r"\d{4}")
@@ -23,21 +24,22 @@ class Vocabulary:
     """The names that the raw tables of one level may use."""
 
     level: str
-    units_of: dict[str, str]
+    units_of: dict[Hashable, str]
     bounds: pd.DataFrame
     derived: frozenset[str]
     codes: frozenset[str]
     sources: frozenset[str]
 
     @classmethod
-    def of(cls, level: str, catalogue: pd.DataFrame, codes, sources) -> Vocabulary:
-        rows = catalogue.loc[level]
-        is_derived = rows["formula"] != ""
+    def of(cls, level: str, catalogue: pd.DataFrame, codes: Iterable[object], sources: Iterable[str]) -> Vocabulary:
+        """Return the names of a level."""
+        rows = rows_of(catalogue, level)
+        own = rows[rows["formula"] == ""]
         return cls(
             level,
-            rows.loc[~is_derived, "unit"].to_dict(),
-            rows.loc[~is_derived, ["minimum", "maximum"]],
-            frozenset(rows.index[is_derived]),
+            own["unit"].to_dict(),
+            own[["minimum", "maximum"]],
+            frozenset(rows.index.difference(own.index)),
             frozenset(map(str, codes)),
             frozenset(sources),
         )
@@ -106,15 +108,15 @@ def schema_problems(table: RawTable, schema: pa.DataFrameSchema, explain: dict) 
 def unit_problems(table: RawTable, words: Vocabulary) -> list[Problem]:
     """Rows whose unit is not the one that the catalogue gives for their indicator."""
     expected = table.frame["indicator"].map(words.units_of)
-    wrong = expected.notna() & (table.frame["unit"] != expected)
+    wrong = table.frame[expected.notna() & (table.frame["unit"] != expected)]
     return [
         table.problem(
             line,
-            f"unit {table.frame['unit'][line]!r} of {table.frame['indicator'][line]!r}; "
-            f"the catalogue has {expected[line]!r}: convert the values or correct the unit",
+            f"unit {row.unit!r} of {row.indicator!r}; the catalogue has {expected[line]!r}: convert the values or "
+            "correct the unit",
             "unit",
         )
-        for line in table.frame.index[wrong]
+        for line, row in zip(wrong.index, wrong.itertuples(index=False), strict=True)
     ]
 
 
@@ -168,22 +170,19 @@ def duplicate_problems(tables: list[RawTable], key: str) -> list[Problem]:
         return []
     first = stacked.drop_duplicates(columns).set_index(columns)
     problems = []
-    for row in stacked[repeated].itertuples(index=False):
-        earlier = first.loc[tuple(getattr(row, c) for c in columns)]
-        what = ", ".join(str(getattr(row, c)) for c in columns)
-        problems.append(Problem(row.file, row.line, f"({what}) is already in {earlier.file}, line {earlier.line}"))
+    for file, line, *place in stacked.loc[repeated, ["file", "line", *columns]].itertuples(index=False):
+        earlier = first.loc[tuple(place)]
+        what = ", ".join(map(str, place))
+        problems.append(Problem(file, line, f"({what}) is already in {earlier['file']}, line {earlier['line']}"))
     return problems
 
 
 def panel_schema(level: str, catalogue: pd.DataFrame) -> pa.DataFrameSchema:
     """Schema of a processed panel: one float column an indicator within its bounds, a unique index."""
     columns = {}
-    for indicator, row in catalogue.loc[level].iterrows():
-        checks = []
-        if not np.isnan(row["minimum"]):
-            checks.append(pa.Check.ge(row["minimum"]))
-        if not np.isnan(row["maximum"]):
-            checks.append(pa.Check.le(row["maximum"]))
+    for indicator, row in rows_of(catalogue, level).iterrows():
+        bounds = ((pa.Check.ge, row["minimum"]), (pa.Check.le, row["maximum"]))
+        checks = [check(bound) for check, bound in bounds if not np.isnan(bound)]
         columns[indicator] = pa.Column(float, checks, nullable=True)
     key_type = str if level == "economy" else int
     index = pa.MultiIndex(
@@ -194,18 +193,18 @@ def panel_schema(level: str, catalogue: pd.DataFrame) -> pa.DataFrameSchema:
 
 
 def _codes_known(codes: frozenset[str]) -> Callable[[pd.Series], pd.Series]:
-    return lambda text: text.map(lambda cell: all(code in codes for code in cell.split(";")))
+    return lambda text: text.map(lambda cell: codes.issuperset(str(cell).split(";")))
 
 
 def list_schema(kind: str, codes: frozenset[str], sources: frozenset[str]) -> tuple[pa.DataFrameSchema, dict]:
     """Schema of ``clusters.csv`` or ``policies.csv`` as text, with what to say of each failure."""
     key, year = ("adcodes", "year") if kind == "clusters" else ("adcode", "year_effective")
-    shared = {
+    shared: dict[str, tuple[Callable[[pd.Series], pd.Series], Callable[[str], str]]] = {
         key: (_codes_known(codes), lambda v: f"{v!r} has a code that is not in units.csv"),
         year: (_is_year, lambda v: f"{v!r} is not a year from {YEARS[0]} to {YEARS[1]}"),
         "region": (
-            lambda s: s.isin(["", "bth", "yrd", "gba"]),
-            lambda v: str(UnknownNameError("region", v, ["bth", "yrd", "gba"], "or leave it empty")),
+            lambda s: s.isin(["", *REGIONS]),
+            lambda v: str(UnknownNameError("region", v, REGIONS, "or leave it empty")),
         ),
         "source": (
             lambda s: s.isin(sources),

@@ -69,7 +69,7 @@ def coverage_heatmap(coverage: pd.DataFrame, title: str) -> Figure:
     figure, axes = plt.subplots(figsize=(8.6, 1.2 + 0.19 * len(coverage)))
     _draw_cells(
         axes, coverage.where(coverage > 0), 0, missing="", size=6, cmap="Greys", vmin=0, vmax=130, aspect="auto",
-        ink=lambda value: "white" if value > 65 else "black",
+        ink=lambda value: "white" if value > 75 else "black",
     )  # fmt: skip
     rows, columns = coverage.shape
     axes.set_xticks(np.arange(0.5, columns), minor=True)

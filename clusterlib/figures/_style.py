@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -28,7 +28,7 @@ class Mark:
 
     colour: str
     marker: str
-    line: str
+    line: Literal["-", "--", "-.", ":"]
     hatch: str
 
 
