@@ -137,7 +137,7 @@ PANEL = pd.DataFrame(
         (
             coverage,
             {"panel": PANEL, "units": [110000], "years": [2020]},
-            {"units": (type(None), list, pd.Series, pd.DataFrame), "years": (type(None), int)},
+            {"units": (type(None), list, pd.Series, pd.DataFrame), "years": (type(None), int, pd.Series)},
         ),
         (identity_gaps, {"panel": PANEL, "identities": {"gdp": "part"}}, {}),
         (growth_jumps, {"panel": PANEL, "limit": 0.6}, {"limit": (int, float)}),
