@@ -29,14 +29,16 @@ YEARLY = pd.concat(dict.fromkeys((2019, 2020), GDP), names=["year"]).swaplevel()
 PROVINCES = load_boundaries("province").to_crs(ALBERS)
 MAPS = {
     "china_map": {
-        "title": "t", "values": GDP, "unit": "u", "points": pd.DataFrame({"total": [2, 1], "marked": [1, 0]}, [310000, 440300]),
-        "points_label": "p", "marked_label": "m", "source": "s", "classes": 5, "digits": 1, "regions": True,
+        "title": "t", "values": GDP, "unit": "u", "points_label": "p", "marked_label": "m", "source": "s", "classes": 5,
+        "points": pd.DataFrame({"total": [2, 1], "marked": [1, 0]}, [310000, 440300]), "digits": 1, "regions": True,
     },
     "region_map": {
-        "region": "yrd", "values": CITIES, "title": "t", "unit": "u", "source": "s", "classes": 5, "digits": 1, "names": True,
+        "region": "yrd", "values": CITIES, "title": "t", "unit": "u", "source": "s", "classes": 5, "digits": 1,
+        "names": True,
     },
     "lisa_map": {
-        "local": local_moran(GDP, LINE, 99), "title": "t", "source": "s", "level": "province", "region": None,
+        "local": local_moran(GDP, LINE, permutations=99), "title": "t", "source": "s", "level": "province",
+        "region": None,
     },
     "network_map": {
         "edges": EDGES, "title": "t", "region": "yrd", "source": "s", "whole": False, "top": 9, "hubs": 2,

@@ -191,9 +191,8 @@ def lisa_map(
     UnknownNameError
         If there is no such region or level.
     """
-    check_result(local, ("table", "fdr", "permutations"), "clusterlib.spatial.local_moran")
-    alpha = getattr(local, "alpha", None) or getattr(local, "level")  # noqa: B009
-    rule = f"{'FDR' if local.fdr else 'p'} ≤ {alpha:g}, {local.permutations:,} permutations 置换"
+    check_result(local, ("table", "fdr", "alpha", "permutations"), "clusterlib.spatial.local_moran")
+    rule = f"{'FDR' if local.fdr else 'p'} ≤ {local.alpha:g}, {local.permutations:,} permutations 置换"
     heading = f"Local Moran 局部莫兰指数\n{rule}"
 
     def shade(units: pd.Index) -> Shading:
