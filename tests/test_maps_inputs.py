@@ -44,13 +44,14 @@ MAPS = {
         "edges": EDGES, "title": "t", "region": "yrd", "source": "s", "whole": False, "top": 9, "hubs": 2,
     },
     "ellipse_map": {
-        "ellipse": deviational_ellipse(PROVINCES, YEARLY), "title": "t", "source": "s", "periods": [2020], "region": "yrd",
+        "ellipse": deviational_ellipse(PROVINCES, YEARLY), "title": "t", "source": "s", "periods": [2020],
+        "region": "yrd",
     },
 }  # fmt: skip
 KINDS = {
     "None": None, "number": 3, "fraction": 2.5, "truth": True, "name": "x", "dict": {"a": 1}, "list": ["a"],
-    "array": np.array([1.0]), "Series": pd.Series([1.0]), "text": pd.Series(["a"], [310000]), "date": pd.Timestamp("2020"),
-    "panel": YEARLY, "frame": pd.DataFrame({"a": ["b"]}), "object": object(),
+    "array": np.array([1.0]), "Series": pd.Series([1.0]), "text": pd.Series(["a"], [310000]),
+    "date": pd.Timestamp("2020"), "panel": YEARLY, "frame": pd.DataFrame({"a": ["b"]}), "object": object(),
 }  # fmt: skip
 # What may be left out, or stand for something else of its kind.
 TAKEN = {

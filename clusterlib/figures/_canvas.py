@@ -12,6 +12,7 @@ import pandas as pd
 
 from clusterlib.core.checks import as_float_series, as_names, place_of
 from clusterlib.errors import ClusterlibWarning, InvalidInputError, UnknownNameError
+from clusterlib.figures._style import MARKERS, SERIES_COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,6 +117,14 @@ def check_mapping(
     return {key: check(value, f"{what} {key!r}") if check else value for key, value in given.items()}
 
 
+def check_tables(
+    given: Any, columns: Iterable[str], what: str, least: int = 1, most: int | None = None
+) -> dict[str, pd.DataFrame]:
+    """Return tables by label, each with these columns of figures, as :func:`check_mapping` and :func:`check_table`."""
+    columns = list(columns)
+    return check_mapping(given, what, lambda table, label: check_table(table, columns, label), least, most)
+
+
 def look_up(given: Any, name: Any, what: str) -> Any:
     """Return what a mapping, such as of labels or marks, holds for a name.
 
@@ -208,3 +217,22 @@ def legend_below(figure: Figure, axes: Axes, columns: int = 3, size: float = 7.5
     """Set one legend, that of these axes, below all panels."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, fontsize=size, loc="outside lower center", ncols=columns)
+
+
+def draw_intervals(
+    axes: Axes, place: np.ndarray, table: pd.DataFrame, estimate: str, *, upright: bool, width: float = 1.3, **look: Any
+) -> None:
+    """Draw estimates at these places and lines from ``lower`` to ``upper``, across or upright, in one look."""
+    draw = axes.vlines if upright else axes.hlines
+    draw(place, table["lower"], table["upper"], color=look["color"], linewidth=width, alpha=look.pop("faded", 1.0))
+    axes.plot(*((place, table[estimate]) if upright else (table[estimate], place)), **look)
+
+
+def series_look(i: int, label: str) -> dict[str, Any]:
+    """Return how a series without a mark of its own is drawn: by colour, marker, and every other one hollow."""
+    colour = SERIES_COLOURS[i]
+    filled = colour if i % 2 == 0 else "white"
+    return {
+        "color": colour, "marker": MARKERS[i], "markerfacecolor": filled, "linestyle": "none", "markersize": 4.5,
+        "label": label,
+    }  # fmt: skip

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from clusterlib.core.checks import check_number
 from clusterlib.errors import InvalidInputError
-from clusterlib.figures._canvas import as_numbers, check_mapping, check_rows, check_table, legend_below, look_up, marked
+from clusterlib.figures import _canvas as canvas
 from clusterlib.figures._style import NEUTRAL, REGION_MARKS, SERIES_COLOURS, SERIES_HATCHES, Mark
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ _UPRIGHT = 0.3
 
 
 def _check_bars(frame: pd.DataFrame, what: str) -> pd.DataFrame:
-    bars = check_table(frame, what=what)
+    bars = canvas.check_table(frame, what=what)
     if bars.shape[1] > len(SERIES_COLOURS):
         raise InvalidInputError(f"{what}: {bars.shape[1]} columns: {len(SERIES_COLOURS)} can be told apart")
     return bars
 
 
 def _region_mark(region: str) -> Mark:
-    return look_up(REGION_MARKS, region, "region")
+    return canvas.look_up(REGION_MARKS, region, "region")
 
 
 def grouped_bars(shares: pd.DataFrame, title: str, xlabel: str) -> Figure:
@@ -63,15 +63,12 @@ def trend_lines(
     series: pd.DataFrame, marks: Mapping[str, Mark], labels: Mapping[str, str], title: str, ylabel: str
 ) -> Figure:
     """Draw one line a column over the index (years), named in the legend."""
-    series = check_table(series, what="series")
-    series = series.set_axis(as_numbers(series.index, "series"))
+    series = canvas.check_table(series, what="series")
+    series = series.set_axis(canvas.as_numbers(series.index, "series"))
     figure, axes = plt.subplots(figsize=(7, 3.8))
     for place, name in enumerate(series.columns):
-        mark, values = look_up(marks, name, "mark"), series.iloc[:, place].dropna()
-        axes.plot(
-            values.index, values, color=mark.colour, marker=mark.marker, linestyle=mark.line, markersize=4,
-            label=look_up(labels, name, "label"),
-        )  # fmt: skip
+        mark, values = canvas.look_up(marks, name, "mark"), series.iloc[:, place].dropna()
+        axes.plot(values.index, values, markersize=4, label=canvas.look_up(labels, name, "label"), **mark.look)
     axes.set(title=title, ylabel=ylabel, xlabel="Year 年份", xticks=series.index)
     axes.legend(fontsize=8)
     return figure
@@ -90,7 +87,7 @@ def stacked_bars(parts: pd.DataFrame, title: str, xlabel: str, highlight: str | 
             edgecolor="white", linewidth=0.4,
         )  # fmt: skip
         left = left + width
-    axes.set(title=title, xlabel=xlabel, yticks=position, yticklabels=marked(parts.index, highlight))
+    axes.set(title=title, xlabel=xlabel, yticks=position, yticklabels=canvas.marked(parts.index, highlight))
     axes.tick_params(axis="y", labelsize=7.5)
     axes.legend(fontsize=7, loc="lower right")
     axes.margins(y=0.01)
@@ -99,12 +96,11 @@ def stacked_bars(parts: pd.DataFrame, title: str, xlabel: str, highlight: str | 
 
 def interval_dots(table: pd.DataFrame, title: str, xlabel: str, reference: float) -> Figure:
     """Draw estimates with intervals (columns ``estimate``, ``lower``, ``upper``) against a reference line."""
-    table = check_table(table, INTERVAL)
+    table = canvas.check_table(table, INTERVAL)
     figure, axes = plt.subplots(figsize=(7, 0.9 + 0.34 * len(table)))
     position = np.arange(len(table))[::-1]
     axes.axvline(check_number("reference", reference), color=NEUTRAL, linewidth=0.8, linestyle="--")
-    axes.hlines(position, table["lower"], table["upper"], color=SERIES_COLOURS[0], linewidth=1.4)
-    axes.plot(table["estimate"], position, "o", color=SERIES_COLOURS[0], markersize=5)
+    canvas.draw_intervals(axes, position, table, "estimate", upright=False, **canvas.series_look(0, ""))
     axes.set(title=title, xlabel=xlabel, yticks=position, yticklabels=table.index)
     return figure
 
@@ -120,7 +116,7 @@ def rank_ranges(ranks: pd.DataFrame, title: str, highlight: str | Iterable[str] 
     highlight : iterable of str
         Rows marked with an arrow.
     """
-    ranks = check_table(ranks, what="ranks")
+    ranks = canvas.check_table(ranks, what="ranks")
     baseline = ranks.iloc[:, 0]
     ordered = ranks.iloc[np.argsort(-baseline.to_numpy(), kind="stable")]
     position = np.arange(len(ordered))
@@ -129,7 +125,7 @@ def rank_ranges(ranks: pd.DataFrame, title: str, highlight: str | Iterable[str] 
     others = ordered.iloc[:, 1:].to_numpy()
     axes.plot(others, np.tile(position[:, None], others.shape[1]), "|", color=NEUTRAL, markersize=5)
     axes.plot(ordered.iloc[:, 0], position, "o", color=SERIES_COLOURS[0], markersize=5, label="baseline 基准")
-    axes.set(title=title, xlabel="Rank 名次", yticks=position, yticklabels=marked(ordered.index, highlight))
+    axes.set(title=title, xlabel="Rank 名次", yticks=position, yticklabels=canvas.marked(ordered.index, highlight))
     axes.tick_params(axis="y", labelsize=7.5)
     axes.legend(fontsize=7, loc="upper right")
     axes.margins(y=0.015)
@@ -138,7 +134,7 @@ def rank_ranges(ranks: pd.DataFrame, title: str, highlight: str | Iterable[str] 
 
 def label_points(axes: Axes, points: pd.DataFrame, size: float = 7) -> None:
     """Write each row's name beside its point (columns ``x``, ``y``)."""
-    points = check_table(points, ["x", "y"], "points")
+    points = canvas.check_table(points, ["x", "y"], "points")
     for name, x, y in zip(points.index, points["x"], points["y"], strict=True):
         axes.annotate(str(name), (x, y), xytext=(4, 2), textcoords="offset points", fontsize=size)
 
@@ -154,7 +150,7 @@ def region_intervals(table: pd.DataFrame, labels: Mapping[str, str], title: str,
         Name of each region to draw, in order.
     title, xlabel : str
     """
-    table, labels = check_table(table, ["quotient", "lower", "upper"]), check_mapping(labels, "labels")
+    table, labels = canvas.check_table(table, ["quotient", "lower", "upper"]), canvas.check_mapping(labels, "labels")
     parts = _by_region(table, labels)
     industries = table.index.unique(1)
     figure, axes = plt.subplots(figsize=(7, 1.2 + 0.17 * len(industries) * len(labels)))
@@ -163,14 +159,14 @@ def region_intervals(table: pd.DataFrame, labels: Mapping[str, str], title: str,
     for i, (region, label) in enumerate(labels.items()):
         part, mark = parts[region].reindex(industries), _region_mark(region)
         position = rows - (i - (len(labels) - 1) / 2) * 0.22
-        axes.hlines(position, part["lower"], part["upper"], color=mark.colour, linewidth=1.4)
-        axes.plot(part["quotient"], position, mark.marker, color=mark.colour, markersize=5, label=label)
+        look = {**mark.look, "linestyle": "none", "markersize": 5, "label": label}
+        canvas.draw_intervals(axes, position, part, "quotient", upright=False, width=1.4, **look)
     axes.set(title=title, xlabel=xlabel, xscale="log", yticks=rows, yticklabels=industries)
     ticks = [t for t in (0.1, 0.2, 0.5, 1, 2, 4) if table["lower"].min() / 1.3 <= t <= table["upper"].max() * 1.3]
     axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
     axes.minorticks_off()
     axes.tick_params(axis="y", labelsize=7.5)
-    legend_below(figure, axes, len(labels))
+    canvas.legend_below(figure, axes, len(labels))
     return figure
 
 
@@ -181,7 +177,7 @@ def _by_region(table: pd.DataFrame, labels: Mapping[str, str]) -> dict[str, pd.D
             f"expected one row for each region and label, as two index levels, got {table.index.names}"
         )
     parts = {region: part.droplevel(0) for region, part in table.groupby(level=0)}
-    return {region: look_up(parts, region, "region") for region in labels}
+    return {region: canvas.look_up(parts, region, "region") for region in labels}
 
 
 def region_scatter(points: pd.DataFrame, labels: Mapping[str, str], title: str, xlabel: str, ylabel: str) -> Figure:
@@ -195,9 +191,10 @@ def region_scatter(points: pd.DataFrame, labels: Mapping[str, str], title: str, 
         Name of each region, in order.
     title, xlabel, ylabel : str
     """
-    points, labels = check_table(points, ["x", "y"], "points", ["region"]), check_mapping(labels, "labels")
+    points = canvas.check_table(points, ["x", "y"], "points", ["region"])
+    labels = canvas.check_mapping(labels, "labels")
     for region in points["region"].unique():
-        look_up(labels, region, "region")
+        canvas.look_up(labels, region, "region")
     figure, axes = plt.subplots(figsize=(7, 4.2))
     for region, label in labels.items():
         part, mark = points[points["region"] == region], _region_mark(region)
@@ -221,10 +218,10 @@ def rank_size_plot(tables: Mapping[str, pd.DataFrame], labels: Mapping[str, str]
         Name of each region.
     title, xlabel : str
     """
-    tables = check_mapping(tables, "tables", lambda table, what: check_table(table, ["size", "rank", "fitted"], what))
+    tables = canvas.check_tables(tables, ["size", "rank", "fitted"], "tables")
     figure, axes = plt.subplots(figsize=(7, 4))
     for region, table in tables.items():
-        mark, label = _region_mark(region), look_up(labels, region, "label")
+        mark, label = _region_mark(region), canvas.look_up(labels, region, "label")
         axes.plot(table["size"], table["rank"], mark.marker, color=mark.colour, markersize=5, label=label)
         axes.plot(table["fitted"], table["rank"], color=mark.colour, linestyle=mark.line, linewidth=1)
     axes.set(title=title, xlabel=xlabel, ylabel="Rank 位序", xscale="log", yscale="log")
@@ -252,9 +249,9 @@ def severity_radar(
         Name of each region, in order.
     title : str
     """
-    labels = check_mapping(labels, "labels")
+    labels = canvas.check_mapping(labels, "labels")
     severity, lower, upper = (
-        check_rows(check_table(frame, what=what), labels, what)
+        canvas.check_rows(canvas.check_table(frame, what=what), labels, what)
         for what, frame in (("severity", severity), ("lower", lower), ("upper", upper))
     )
     for what, frame in (("lower", lower), ("upper", upper)):
@@ -269,8 +266,8 @@ def severity_radar(
         mark, values = _region_mark(region), severity.loc[region].to_numpy(float)
         own = angles + (i - (len(labels) - 1) / 2) * _APART
         axes.plot(
-            np.append(own, own[0]), np.append(values, values[0]), color=mark.colour, linestyle=mark.line,
-            marker=mark.marker, markersize=6, linewidth=1.4, label=label, clip_on=False, zorder=3,
+            np.append(own, own[0]), np.append(values, values[0]), markersize=6, linewidth=1.4, label=label,
+            clip_on=False, zorder=3, **mark.look,
         )  # fmt: skip
         axes.vlines(own, lower.loc[region], upper.loc[region], color=mark.colour, linewidth=2, alpha=0.45)
         open_ = lower.loc[region].to_numpy(float) <= _NIL
@@ -293,7 +290,7 @@ def severity_radar(
     axes.tick_params(axis="x", pad=6)
     axes.spines["polar"].set(color="#bbbbbb")
     axes.set_title(title, pad=14)
-    legend_below(figure, axes, len(labels), 8)
+    canvas.legend_below(figure, axes, len(labels), 8)
     return figure
 
 
@@ -308,19 +305,16 @@ def severity_paths(panels: Mapping[str, pd.DataFrame], labels: Mapping[str, str]
         Name of each region, in order.
     title, ylabel : str
     """
-    labels = check_mapping(labels, "labels")
-    tables = check_mapping(panels, "panels", lambda t, what: check_table(t, ["severity", "lower", "upper"], what))
+    labels = canvas.check_mapping(labels, "labels")
+    tables = canvas.check_tables(panels, ["severity", "lower", "upper"], "panels")
     rows = -(-len(tables) // 2)
     figure, grid = plt.subplots(rows, 2, figsize=(7.6, 2.6 * rows + 0.5), sharey=True, squeeze=False)
     for axes, (heading, table) in zip(grid.flat, tables.items(), strict=False):
         for i, (region, part) in enumerate(_by_region(table, labels).items()):
             mark, part = _region_mark(region), part.sort_index()
-            place = as_numbers(part.index, heading) + (i - (len(labels) - 1) / 2) * 0.14
-            axes.vlines(place, part["lower"], part["upper"], color=mark.colour, linewidth=1.6, alpha=0.45)
-            axes.plot(
-                place, part["severity"], color=mark.colour, linestyle=mark.line, marker=mark.marker, markersize=4,
-                linewidth=1.1, label=labels[region],
-            )  # fmt: skip
+            place = canvas.as_numbers(part.index, heading) + (i - (len(labels) - 1) / 2) * 0.14
+            look = {**mark.look, "markersize": 4, "linewidth": 1.1, "label": labels[region], "faded": 0.45}
+            canvas.draw_intervals(axes, place, part, "severity", upright=True, width=1.6, **look)
         axes.set_title(heading, fontsize=9)
         axes.set(ylim=(-3, _ALL + 3))
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -330,5 +324,5 @@ def severity_paths(panels: Mapping[str, pd.DataFrame], labels: Mapping[str, str]
     for axes in grid[:, 0]:
         axes.set_ylabel(ylabel, fontsize=8)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-    legend_below(figure, grid.flat[0], len(labels), 8)
+    canvas.legend_below(figure, grid.flat[0], len(labels), 8)
     return figure

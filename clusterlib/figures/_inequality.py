@@ -11,7 +11,7 @@ import pandas as pd
 
 from clusterlib.core.checks import check_choice, check_number
 from clusterlib.errors import InvalidInputError
-from clusterlib.figures._canvas import as_numbers, check_mapping, check_table, legend_below, look_up, panel_row
+from clusterlib.figures import _canvas as canvas
 from clusterlib.figures._style import NEUTRAL, SERIES_COLOURS, SERIES_HATCHES, Mark
 
 if TYPE_CHECKING:
@@ -37,18 +37,18 @@ def decomposition_bars(tables: Mapping[str, pd.DataFrame], title: str) -> Figure
     title : str
     """
     columns = [*PARTS, *(f"{part}_contribution" for part in PARTS)]
-    tables = check_mapping(tables, "tables", lambda table, what: check_table(table, columns, what))
-    figure, panels = panel_row(tables, title, 3.4, labels=None, sharey=True)
+    tables = canvas.check_tables(tables, columns, "tables")
+    figure, panels = canvas.panel_row(tables, title, 3.4, labels=None, sharey=True)
     for axes, table in zip(panels, tables.values(), strict=True):
         _stack(axes, table)
         axes.set_xlabel(_YEAR)
     panels[0].set_ylabel("Gini coefficient 基尼系数")
-    legend_below(figure, panels[0], size=8)
+    canvas.legend_below(figure, panels[0], size=8)
     return figure
 
 
 def _stack(axes: Axes, table: pd.DataFrame) -> None:
-    base, periods = np.zeros(len(table)), as_numbers(table.index, "table")
+    base, periods = np.zeros(len(table)), canvas.as_numbers(table.index, "table")
     colours = (SERIES_COLOURS[0], SERIES_COLOURS[2], SERIES_COLOURS[1])
     for colour, hatch, (part, label) in zip(colours, SERIES_HATCHES, PARTS.items(), strict=False):
         axes.bar(periods, table[part], 0.8, base, label=label, color=colour, hatch=hatch, edgecolor="white", lw=0.4)
@@ -84,13 +84,12 @@ def interval_lines(
     dodge : float
         Periods by which the points of neighbouring series stand apart.
     """
-    columns, dodge = ["estimate", "lower", "upper"], check_number("dodge", dodge)
-    series = check_mapping(series, "series", lambda table, what: check_table(table, columns, what))
+    series, dodge = canvas.check_tables(series, ["estimate", "lower", "upper"], "series"), check_number("dodge", dodge)
     figure, axes = plt.subplots(figsize=(7, 3.8))
     for i, (label, table) in enumerate(series.items()):
-        mark, x = look_up(marks, label, "mark"), as_numbers(table.index, label) + (i - (len(series) - 1) / 2) * dodge
-        axes.vlines(x, table["lower"], table["upper"], color=mark.colour, linewidth=1.1)
-        axes.plot(x, table["estimate"], color=mark.colour, marker=mark.marker, linestyle=mark.line, ms=4, label=label)
+        x = canvas.as_numbers(table.index, label) + (i - (len(series) - 1) / 2) * dodge
+        look = {"markersize": 4, "label": label, **canvas.look_up(marks, label, "mark").look}
+        canvas.draw_intervals(axes, x, table, "estimate", upright=True, width=1.1, **look)
     years = pd.Index(sorted(set().union(*(table.index for table in series.values()))))
     axes.set(title=title, ylabel=ylabel, xlabel=_YEAR, xticks=years[:: 1 if len(years) <= _MOST_LABELS else 2])
     axes.legend(fontsize=8)
@@ -113,13 +112,13 @@ def growth_scatter(
         Constant and slope, percent a year.
     title : str
     """
-    points = check_table(points, ["initial", "growth"], "points", ["group", "name"])
+    points = canvas.check_table(points, ["initial", "growth"], "points", ["group", "name"])
     if not isinstance(line, (tuple, list)) or len(line) != 2:
         raise InvalidInputError(f"line={line!r}: expected a constant and a slope")
     constant, slope = (check_number("line", value) for value in line)
     figure, axes = plt.subplots(figsize=(6.6, 4.2))
     for group, part in points.groupby("group", sort=False):
-        mark, label = look_up(marks, group, "mark"), look_up(labels, group, "label")
+        mark, label = canvas.look_up(marks, group, "mark"), canvas.look_up(labels, group, "label")
         axes.scatter(part["initial"], part["growth"], s=26, c=mark.colour, marker=mark.marker, label=label, alpha=0.9)
     for x, y, name in points[["initial", "growth", "name"]].itertuples(index=False):
         if isinstance(name, str) and name:
@@ -148,11 +147,11 @@ def club_paths(transitions: pd.DataFrame, membership: pd.Series, title: str, log
     log : bool
         Draw the scale in logarithms, for levels that are multiples of one another.
     """
-    transitions = check_table(transitions, what="transitions")
+    transitions = canvas.check_table(transitions, what="transitions")
     if not isinstance(membership, pd.Series) or not membership.index.equals(transitions.index):
         raise InvalidInputError("membership: expected a Series of club numbers by the units of transitions")
     check_choice("log", log, (True, False))
-    periods = as_numbers(transitions.columns, "transitions")
+    periods = canvas.as_numbers(transitions.columns, "transitions")
     numbers = sorted(membership.unique(), key=lambda number: (number == 0, number))
     if len(numbers) > len(SERIES_COLOURS) + 1:
         raise InvalidInputError(f"{len(numbers)} clubs: the figure can tell {len(SERIES_COLOURS)} apart")
@@ -187,8 +186,8 @@ def density_ridges(densities: pd.DataFrame, title: str, xlabel: str, overlap: fl
     overlap : float
         Height of the highest peak in distances between ridges.
     """
-    densities, overlap = check_table(densities, what="densities"), check_number("overlap", overlap)
-    x, highest = as_numbers(densities.index, "densities"), np.nanmax(densities)
+    densities, overlap = canvas.check_table(densities, what="densities"), check_number("overlap", overlap)
+    x, highest = canvas.as_numbers(densities.index, "densities"), np.nanmax(densities)
     if not highest > 0:
         raise InvalidInputError("densities: expected positive figures")
     figure, axes = plt.subplots(figsize=(6.6, 1.2 + 0.3 * densities.shape[1]))

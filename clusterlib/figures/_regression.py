@@ -12,15 +12,7 @@ import pandas as pd
 from clusterlib.core.checks import check_level, check_number
 from clusterlib.core.tables import check_texts
 from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.figures._canvas import (
-    as_drawn,
-    check_mapping,
-    check_result,
-    check_table,
-    legend_below,
-    look_up,
-    panel_row,
-)
+from clusterlib.figures import _canvas as canvas
 from clusterlib.figures._style import MARKERS, NEUTRAL, SERIES_COLOURS
 
 if TYPE_CHECKING:
@@ -32,10 +24,7 @@ if TYPE_CHECKING:
 KINDS = {"direct": "direct 直接", "indirect": "indirect 间接", "total": "total 总"}
 EFFECTS = {"direct": "direct 直接", "spillover": "spillover 溢出", "total": "total 合计"}
 REGIMES = {"alone": "each alone 各自行动", "present": "as estimated 现状", "joint": "joint targets 共同目标"}
-SIDES = {
-    "within": ("within 省内", "o", "-", SERIES_COLOURS[0]),
-    "across": ("across 跨省", "s", "--", SERIES_COLOURS[1]),
-}
+SIDES = {"within": "within 省内", "across": "across 跨省"}
 # Apart in lightness too: dark, middle, light.
 SIGNS = {
     "positive": ("positive, significant 显著为正", SERIES_COLOURS[0]),
@@ -65,11 +54,7 @@ def _draw_intervals(axes: Axes, series: Mapping[str, pd.DataFrame], rows: list) 
     for i, (label, table) in enumerate(series.items()):
         table = table.reindex(rows)
         position = np.arange(len(rows))[::-1] - step * (i - (len(series) - 1) / 2)
-        axes.hlines(position, table["lower"], table["upper"], color=SERIES_COLOURS[i], linewidth=1.3)
-        axes.plot(
-            table["estimate"], position, MARKERS[i], color=SERIES_COLOURS[i], markersize=4.5, label=label,
-            markerfacecolor=SERIES_COLOURS[i] if i % 2 == 0 else "white",
-        )  # fmt: skip
+        canvas.draw_intervals(axes, position, table, "estimate", upright=False, **canvas.series_look(i, label))
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_yticks(np.arange(len(rows))[::-1], rows)
     axes.tick_params(labelsize=7.5)
@@ -103,17 +88,18 @@ def coefficient_comparison(
     tables = [table for series in checked.values() for table in series.values()]
     rows = list(dict.fromkeys(row for table in tables for row in table.index))
     height = 1.3 + len(rows) * max(0.22, 0.17 * max(counts))
-    figure, all_axes = panel_row(checked, title, height, sharey=True)
+    figure, all_axes = canvas.panel_row(checked, title, height, sharey=True)
     for axes, (heading, series) in zip(all_axes, checked.items(), strict=True):
         _draw_intervals(axes, series, rows)
-        axes.set_xlabel(look_up(xlabel, heading, "xlabel") if isinstance(xlabel, Mapping) else xlabel, fontsize=8)
+        own = canvas.look_up(xlabel, heading, "xlabel") if isinstance(xlabel, Mapping) else xlabel
+        axes.set_xlabel(own, fontsize=8)
     if max(counts) > 1:
-        legend_below(figure, all_axes[int(np.argmax(counts))], min(3, max(counts)))
+        canvas.legend_below(figure, all_axes[int(np.argmax(counts))], min(3, max(counts)))
     return figure
 
 
 def _check_interval(table: Any, what: str) -> pd.DataFrame:
-    table = check_table(table, _INTERVAL, what)
+    table = canvas.check_table(table, _INTERVAL, what)
     if table.index.has_duplicates:
         raise InvalidInputError(f"{what}: {table.index[table.index.duplicated()][0]!r} has more than one row")
     return table
@@ -121,7 +107,7 @@ def _check_interval(table: Any, what: str) -> pd.DataFrame:
 
 def _parts(table: Any, kinds: Mapping[str, str], what: str) -> dict[str, pd.DataFrame]:
     """Return the intervals of each kind of effect in a wide table, by label."""
-    table = check_table(table, [f"{kind}{end}" for kind in kinds for end in ("", "_lower", "_upper")], what)
+    table = canvas.check_table(table, [f"{kind}{end}" for kind in kinds for end in ("", "_lower", "_upper")], what)
     ends = dict(zip(_INTERVAL, ("", "_lower", "_upper"), strict=True))
     return {
         label: pd.DataFrame({column: table[f"{kind}{end}"] for column, end in ends.items()})
@@ -140,7 +126,7 @@ def impacts_plot(panels: Mapping[str, pd.DataFrame], title: str, xlabel: str | M
     title, xlabel
         As of :func:`coefficient_comparison`.
     """
-    parts = check_mapping(panels, "panels", lambda table, what: _parts(table, KINDS, what))
+    parts = canvas.check_mapping(panels, "panels", lambda table, what: _parts(table, KINDS, what))
     return coefficient_comparison(parts, title, xlabel)
 
 
@@ -167,11 +153,11 @@ def regimes_plot(table: pd.DataFrame, title: str, xlabel: str, impulse: float = 
     impulse : float
         Marked by a line: what comes without any spillover.
     """
-    table, impulse = check_table(table, _INTERVAL), check_number("impulse", impulse)
+    table, impulse = canvas.check_table(table, _INTERVAL), check_number("impulse", impulse)
     if table.index.nlevels != 2:
         raise InvalidInputError(f"expected an index of two levels, row and regime, got {table.index.nlevels}")
     for name in REGIMES:
-        look_up(dict.fromkeys(table.index.unique(1)), name, "regime")
+        canvas.look_up(dict.fromkeys(table.index.unique(1)), name, "regime")
     regime = table.index.get_level_values(1)
     series = {label: table[regime == name].droplevel(1) for name, label in REGIMES.items()}
     return _dots(series, title, xlabel, impulse)
@@ -203,18 +189,7 @@ def border_plot(table: pd.DataFrame, title: str, xlabel: str) -> Figure:
         Missing rows are named and left empty.
     title, xlabel : str
     """
-    parts = _parts(table, {side: side for side in SIDES}, "table")
-    figure, axes = plt.subplots(figsize=(7.2, 1.2 + 0.36 * len(table)))
-    rows = np.arange(len(table))[::-1]
-    axes.axvline(0, color=NEUTRAL, linewidth=0.8, linestyle="--")
-    for shift, (side, (label, marker, line, colour)) in zip((0.14, -0.14), SIDES.items(), strict=True):
-        part = parts[side]
-        axes.hlines(rows + shift, part["lower"], part["upper"], color=colour, linewidth=1.4, linestyle=line)
-        axes.plot(part["estimate"], rows + shift, marker, color=colour, markersize=5, label=label)
-    axes.set(title=title, xlabel=xlabel, yticks=rows, yticklabels=table.index, ylim=(-0.6, len(table) - 0.4))
-    axes.tick_params(axis="y", labelsize=8)
-    legend_below(figure, axes, len(SIDES), 8)
-    return figure
+    return _dots(_parts(table, SIDES, "table"), title, xlabel, 0.0)
 
 
 def threshold_plot(results: Mapping[str, ThresholdResult], title: str, xlabel: str) -> Figure:
@@ -236,10 +211,10 @@ def threshold_plot(results: Mapping[str, ThresholdResult], title: str, xlabel: s
     The dot is the estimate, the dark line the candidates of the confidence set; where all of the curve lies below the
     dashed line the data tell no threshold from another.
     """
-    results = check_mapping(results, "threshold regressions")
+    results = canvas.check_mapping(results, "threshold regressions")
     for result in results.values():
-        check_result(result, ("profile", "critical_value"), "clusterlib.panel.panel_threshold")
-    figure, all_axes = panel_row(results, title, 3.2)
+        canvas.check_result(result, ("profile", "critical_value"), "clusterlib.panel.panel_threshold")
+    figure, all_axes = canvas.panel_row(results, title, 3.2)
     for axes, result in zip(all_axes, results.values(), strict=True):
         profile = result.profile[result.profile["stage"] == "first"]
         x, ratio = profile["threshold"].to_numpy(), profile["likelihood_ratio"].to_numpy()
@@ -253,7 +228,7 @@ def threshold_plot(results: Mapping[str, ThresholdResult], title: str, xlabel: s
         axes.set_xlabel(xlabel, fontsize=8)
         axes.set_ylim(bottom=-0.04 * max(ratio.max(), result.critical_value))
     all_axes[0].set_ylabel("Likelihood ratio LR 似然比", fontsize=8)
-    legend_below(figure, all_axes[0])
+    canvas.legend_below(figure, all_axes[0])
     return figure
 
 
@@ -339,10 +314,10 @@ def specification_curve_plot(
     """
     alpha = check_level(alpha, "alpha")
     check_texts(p_value=p_value)
-    options = check_mapping(choices, "choices")
+    options = canvas.check_mapping(choices, "choices")
     if isinstance(table, pd.DataFrame) and table.empty:
         raise InvalidInputError("no specification to draw")
-    drawn = check_table(table, [*_INTERVAL, p_value])
+    drawn = canvas.check_table(table, [*_INTERVAL, p_value])
     _check_choices(drawn, options)
     if drawn["estimate"].isna().any():
         raise InvalidInputError("table: a specification has no estimate; leave it out")
@@ -351,7 +326,7 @@ def specification_curve_plot(
     rows = [
         (choice, option, label)
         for choice, labels in options.items()
-        for option, label in check_mapping(labels, f"options of {choice}").items()
+        for option, label in canvas.check_mapping(labels, f"options of {choice}").items()
         if (table[choice] == option).any()
     ]
     if not rows:
@@ -375,7 +350,7 @@ def _check_choices(table: pd.DataFrame, choices: Mapping[str, Any]) -> None:
 
 
 def _place_of(table: pd.DataFrame, main: Mapping[str, str]) -> int:
-    _check_choices(table, check_mapping(main, "options of the main specification"))
+    _check_choices(table, canvas.check_mapping(main, "options of the main specification"))
     found = np.flatnonzero((table[list(main)] == pd.Series(main)).all(axis=1))
     if len(found) != 1:
         raise InvalidInputError(f"{len(found)} specifications with {dict(main)}: expected one to mark")
@@ -406,12 +381,11 @@ def curve_comparison(
         If there is no panel, or one has no curve or more than can be told apart.
     """
     curves = {
-        heading: {label: as_drawn(values, f"curve {label!r}").dropna() for label, values in series.items()}
+        heading: {label: canvas.as_drawn(values, f"curve {label!r}").dropna() for label, values in series.items()}
         for heading, series in _check_series(panels, len(LINES), "curves").items()
     }
-    ends = ["lower", "upper"]
-    checked = {} if bands is None else check_mapping(bands, "bands", lambda b, what: check_table(b, ends, what), 0)
-    figure, all_axes = panel_row(curves, title, 3.2)
+    checked = {} if bands is None else canvas.check_tables(bands, ["lower", "upper"], "bands", least=0)
+    figure, all_axes = canvas.panel_row(curves, title, 3.2)
     for axes, (heading, series) in zip(all_axes, curves.items(), strict=True):
         axes.axhline(0, color=NEUTRAL, linewidth=0.8)
         if heading in checked:
@@ -426,7 +400,7 @@ def curve_comparison(
             )
         axes.set_xlabel("Rank 名次 (%)", fontsize=8)
     all_axes[0].set_ylabel(ylabel, fontsize=8)
-    legend_below(figure, all_axes[0])
+    canvas.legend_below(figure, all_axes[0])
     return figure
 
 

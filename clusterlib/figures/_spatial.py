@@ -13,7 +13,7 @@ from matplotlib import patheffects
 
 from clusterlib.core.checks import check_whole
 from clusterlib.errors import InvalidInputError
-from clusterlib.figures._canvas import as_numbers, check_mapping, check_result, check_table
+from clusterlib.figures._canvas import as_numbers, check_mapping, check_result, check_table, series_look
 from clusterlib.figures._regression import SIDES
 from clusterlib.figures._style import NEUTRAL, REGION_MARKS, Mark
 
@@ -135,10 +135,7 @@ def centre_path(paths: Mapping[str, pd.DataFrame], title: str, every: int = 3) -
     labels = []
     for mark, (label, table) in zip(marks, tables.items(), strict=False):
         east, north = _kilometres(table)
-        axes.plot(
-            east, north, color=mark.colour, linestyle=mark.line, marker=mark.marker, markersize=4, linewidth=1.1,
-            label=label,
-        )  # fmt: skip
+        axes.plot(east, north, markersize=4, linewidth=1.1, label=label, **mark.look)
         last = len(table) - 1
         named = [last, 0, *(i for i in range(every, last, every) if last - i >= every / 2)]
         labels.append(pd.DataFrame({"x": east[named], "y": north[named], "name": table.index[named].astype(str)}))
@@ -166,8 +163,8 @@ def distance_plot(by_distance: pd.DataFrame, title: str, ylabel: str) -> Figure:
     figure, axes = plt.subplots(figsize=(7, 3.6))
     place = np.arange(len(table))
     axes.axhline(0, color=NEUTRAL, linewidth=0.8, linestyle="--")
-    for side, (label, marker, line, colour) in SIDES.items():
-        axes.plot(place, table[side], color=colour, marker=marker, linestyle=line, markersize=5, label=label)
+    for i, (side, label) in enumerate(SIDES.items()):
+        axes.plot(place, table[side], **{**series_look(i, label), "linestyle": ("-", "--")[i]})
         for x, (value, pairs) in enumerate(table[[side, f"pairs_{side}"]].itertuples(index=False)):
             if pairs > 0:
                 axes.annotate(f"{pairs:.0f}", (x, value), (0, 6), textcoords="offset points", ha="center", fontsize=6.5)

@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -30,6 +30,11 @@ class Mark:
     marker: str
     line: Literal["-", "--", "-.", ":"]
     hatch: str
+
+    @property
+    def look(self) -> dict[str, Any]:
+        """What tells a line apart, as matplotlib takes it."""
+        return {"color": self.colour, "marker": self.marker, "linestyle": self.line}
 
 
 # Okabe and Ito's colour-blind safe hues, ordered so that their lightness differs too.
