@@ -100,7 +100,7 @@ def execute(job: Job, folder: Path, root: Path) -> Failure | None:
     failure, usage = None, {}
     try:
         notebook, failure, usage = _run_cells(job, folder, root)
-        if failure is None:
+        if failure is None and notebook is not None:
             _write_results(folder, job, notebook)
     except ClusterlibError as error:
         failure = Failure(job.notebook, job.region, "", 0, "", str(error))

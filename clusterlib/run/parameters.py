@@ -47,7 +47,7 @@ class Parameter:
             raise InvalidInputError(
                 f"parameter {self.name} of {notebook} is {_article(self.kind)}{default}; {value!r} is not"
             ) from None
-        return get_region(parsed).code if self.name == REGION else parsed
+        return get_region(str(parsed)).code if self.name == REGION else parsed
 
 
 def _article(kind: str) -> str:
@@ -77,7 +77,7 @@ def _parse_one(kind: str, value: object) -> object:
         raise ValueError
     inner = kind.partition("[")[2].removesuffix("]")
     if base == "list" and inner:
-        return [_parse(inner, item) for item in found]
+        return [_parse(inner, item) for item in found]  # type: ignore[attr-defined]
     return found
 
 
