@@ -18,6 +18,7 @@ from traitlets.config import Config
 from clusterlib.core.results import Estimates
 from clusterlib.core.results import Test as HypothesisTest
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
+from clusterlib.inference import coefficient_table, stars
 from clusterlib.panel import fixed_effects, instrumental_variables, mediation
 from clusterlib.results import MIME, Record, record
 from clusterlib.tables import coefficient_records, regression_table, three_line_table, three_line_table_latex
@@ -180,6 +181,25 @@ def test_an_argument_of_another_kind_is_taken_or_refused(argument, kind):
     except ClusterlibError:
         return
     assert "x" in table["Variable 变量"].tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: type(kind).__name__)
+@pytest.mark.parametrize("argument", ["estimates", "std_errors", "df", "level"])
+def test_a_table_of_coefficients_takes_series_and_numbers_alone(argument, kind):
+    arguments = {"estimates": pd.Series({"x": 2.0}), "std_errors": pd.Series({"x": 1.0}), "df": 9, "level": 0.9}
+    try:
+        table = coefficient_table(**{**arguments, argument: kind})
+    except ClusterlibError:
+        return
+    assert isinstance(kind, pd.Series) or (argument == "df" and (kind is None or kind in (3, 1.5)))
+    assert list(table.columns) == ["estimate", "std_error", "statistic", "p_value", "lower", "upper"]
+
+
+@pytest.mark.parametrize("kind", [None, "0.01", {}, [0.01], pd.Series([0.01])], ids=lambda kind: type(kind).__name__)
+def test_stars_are_of_a_number(kind):
+    assert (stars(0.04), stars(np.float64(0.001)), stars(np.nan)) == ("**", "***", "")
+    with pytest.raises(InvalidInputError, match="p_value="):
+        stars(kind)
 
 
 @pytest.mark.parametrize("dtype", ["Float64", "double[pyarrow]", object])
