@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -20,17 +20,37 @@ class InvalidInputError(ClusterlibError, ValueError):
 
 
 class UnknownNameError(ClusterlibError, ValueError):
-    """A region, indicator, level, year or other name that does not exist."""
+    """A region, indicator, level, year or other name that does not exist.
 
-    def __init__(self, kind: str, name: object, valid: Iterable[object], hint: str = "") -> None:
+    Parameters
+    ----------
+    kind : str
+    name : object
+    valid : iterable
+    hint : str
+        What else there is to say.
+    spellings : mapping, optional
+        The valid name that each of its other spellings stands for; a near one asks back for that name.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        name: object,
+        valid: Iterable[object],
+        hint: str = "",
+        spellings: Mapping[str, object] | None = None,
+    ) -> None:
         self.kind, self.name, self.valid = kind, name, list(valid)
-        names = [str(v) for v in self.valid]
-        near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+        spelt = {**(spellings or {}), **{str(value): value for value in self.valid}}
+        folded = {spelling.casefold(): str(value) for spelling, value in spelt.items()}
+        found = difflib.get_close_matches(str(name).casefold(), folded, n=3, cutoff=0.5)
+        near = list(dict.fromkeys(folded[match] for match in found))
         parts = [f"unknown {kind} {name!r}"]
         if near:
-            parts.append("did you mean " + " or ".join(repr(n) for n in near) + "?")
-        if len(names) <= 12:
-            parts.append("valid: " + ", ".join(names))
+            parts.append("did you mean " + " or ".join(map(repr, near)) + "?")
+        if len(self.valid) <= 12:
+            parts.append("valid: " + ", ".join(map(str, self.valid)))
         if hint:
             parts.append(hint)
         super().__init__("; ".join(parts))

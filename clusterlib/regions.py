@@ -7,8 +7,11 @@ two municipalities and Hebei's eleven prefecture-level cities.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
+from unicodedata import normalize
 
 from clusterlib.errors import UnknownNameError
 
@@ -39,6 +42,8 @@ class Region:
     whole_provinces : bool
         Whether the provinces make up the region exactly. False for the Greater Bay Area, which is nine of
         Guangdong's 21 cities: provincial figures are then a proxy.
+    other_names : tuple of str
+        What else people call it.
     """
 
     code: str
@@ -48,6 +53,7 @@ class Region:
     provinces: tuple[Unit, ...]
     cities: tuple[Unit, ...]
     whole_provinces: bool
+    other_names: tuple[str, ...] = ()
 
     def adcodes(self, level: str) -> tuple[int, ...]:
         """Return the codes of the region's units at ``level`` (``"province"`` or ``"city"``)."""
@@ -85,6 +91,7 @@ _BTH = Region(
         131100 衡水市 Hengshui
     """),
     whole_provinces=True,
+    other_names=("Jing-Jin-Ji", "北京天津河北"),
 )
 
 _YRD = Region(
@@ -137,6 +144,7 @@ _YRD = Region(
         341800 宣城市 Xuancheng
     """),
     whole_provinces=True,
+    other_names=("长江三角洲", "Chang San Jiao", "Yangtze Delta", "Yangzi River Delta"),
 )
 
 _GBA = Region(
@@ -159,18 +167,34 @@ _GBA = Region(
         820000 澳门特别行政区 Macao
     """),
     whole_provinces=False,
+    other_names=("大湾区", "粤港澳", "Greater Bay Area", "Guangdong-Hong Kong-Macau Greater Bay Area", "Yue-Gang-Ao"),
 )
 
 REGIONS = MappingProxyType({region.code: region for region in (_BTH, _YRD, _GBA)})
 
 
-def get_region(code: str) -> Region:
-    """Return the region with this code.
+def _plain(name: str) -> str:
+    """Return a name without what people write in one way or another: case, width, hyphens, "the ... region"."""
+    kept = re.sub(r"[\W_]+", " ", normalize("NFKC", name).casefold()).strip()
+    return re.sub(r"^the | region$|地区$|区域$|城市群$", "", kept).replace(" ", "")
+
+
+_SPELLINGS = {
+    spelling: region.code
+    for region in REGIONS.values()
+    for spelling in (region.code, region.name_zh, region.name_en, *region.other_names)
+}
+_BY_PLAIN_NAME = {_plain(spelling): code for spelling, code in _SPELLINGS.items()}
+
+
+def get_region(name: str | Region) -> Region:
+    """Return the region of this name.
 
     Parameters
     ----------
-    code : str
-        ``"bth"`` (京津冀), ``"yrd"`` (长三角) or ``"gba"`` (粤港澳大湾区).
+    name : str or Region
+        ``"bth"`` (京津冀), ``"yrd"`` (长三角) or ``"gba"`` (粤港澳大湾区), or how else people call it, in English or
+        Chinese: ``"YRD"``, ``"长江三角洲"``, ``"Yangtze River Delta"``. A region is returned as it is.
 
     Returns
     -------
@@ -184,12 +208,27 @@ def get_region(code: str) -> Region:
     Examples
     --------
     >>> from clusterlib.regions import get_region
-    >>> get_region("gba").name_zh
-    '粤港澳大湾区'
+    >>> get_region("gba").name_zh, get_region("Greater Bay Area").code, get_region("大湾区").code
+    ('粤港澳大湾区', 'gba', 'gba')
     >>> len(get_region("yrd").cities)
     41
     """
-    try:
-        return REGIONS[code]
-    except (KeyError, TypeError):
-        raise UnknownNameError("region", code, REGIONS) from None
+    if isinstance(name, Region):
+        return name
+    code = _BY_PLAIN_NAME.get(_plain(name)) if isinstance(name, str) else None
+    if code is None:
+        raise UnknownNameError("region", name, REGIONS, spellings=_SPELLINGS)
+    return REGIONS[code]
+
+
+def region_codes(names: str | Iterable[str | Region] | None = None) -> list[str]:
+    """Return the codes of regions by name, each once; by default of all.
+
+    Raises
+    ------
+    UnknownNameError
+        As :func:`get_region`.
+    """
+    if names is None:
+        return list(REGIONS)
+    return list(dict.fromkeys(get_region(name).code for name in ([names] if isinstance(names, str) else names)))

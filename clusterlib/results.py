@@ -15,8 +15,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
+from clusterlib.regions import get_region
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from nbformat import NotebookNode
 
 MIME = "application/vnd.clusterlib.result+json"
 RESULTS_FILE = "results.json"
@@ -32,7 +39,8 @@ class Record:
     name, kind : str
         Stable name within the notebook; ``"number"``, ``"text"``, ``"table"`` or ``"figure"``.
     value : object
-        The number or text; a table as ``{"index": [...], "columns": [...], "data": [...]}``; a figure's file.
+        The number or text; a table as ``{"index": [...], "columns": [...], "data": [...]}``, where an index level
+        without a name is called ``""``; a figure's file.
     unit, label_en, label_zh, note, note_zh, source, source_zh : str
         What the value is, for people.
     cell : str
@@ -45,7 +53,7 @@ class Record:
 
     name: str
     kind: str
-    value: object
+    value: Any
     unit: str = ""
     label_en: str = ""
     label_zh: str = ""
@@ -57,7 +65,7 @@ class Record:
     alt: str = ""
     shown: dict | None = None
 
-    def frame(self):
+    def frame(self) -> pd.DataFrame:
         """Return a recorded table as a DataFrame.
 
         Raises
@@ -69,9 +77,14 @@ class Record:
 
         if self.kind != "table":
             raise InvalidInputError(f"result {self.name!r} is a {self.kind}, not a table")
-        index, columns = self.value["index"], self.value["columns"]
-        frame = pd.DataFrame(self.value["data"], columns=[*index, *columns])
-        return frame.set_index(index) if index else frame
+        names, columns = self.value["index"], self.value["columns"]
+        data = pd.DataFrame(self.value["data"])
+        frame = data.iloc[:, len(names) :].set_axis(columns, axis=1)
+        if not names:
+            return frame
+        labels = [pd.Index(data[level]) for level in range(len(names))]
+        index = labels[0] if len(names) == 1 else pd.MultiIndex.from_arrays(labels)
+        return frame.set_axis(index.set_names([name or None for name in names]))
 
 
 @dataclass(frozen=True)
@@ -95,7 +108,7 @@ class Results(Mapping):
         return len(self.records)
 
 
-def _plain(value):
+def _plain(value: Any) -> bool | int | float | str | None:
     """Turn numpy scalars into Python's own; anything without a value becomes None."""
     value = value.item() if hasattr(value, "item") else value
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
@@ -103,7 +116,7 @@ def _plain(value):
     return value if isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def _scalar(name: str, value) -> tuple[str, object]:
+def _scalar(name: str, value: Any) -> tuple[str, bool | int | float | str]:
     if isinstance(value, str):
         return "text", value
     if isinstance(value, numbers.Real) or getattr(value, "size", 0) == 1:
@@ -114,25 +127,32 @@ def _scalar(name: str, value) -> tuple[str, object]:
             )
         if not isinstance(plain, str):
             return "number", plain
+    advice = ": record its table" if hasattr(value, "table") else ""
     raise InvalidInputError(
         f"result {name!r} is a {type(value).__name__}; expected a number, a text, a DataFrame, a Series or a figure"
+        + advice
     )
 
 
-def _table(frame) -> dict:
-    frame = frame.to_frame() if frame.ndim == 1 else frame
-    named = [n for n in frame.index.names if n is not None]
-    flat = frame.reset_index() if named else frame
+def _table(frame: pd.DataFrame) -> dict:
+    """Return a table's columns and rows; labels of rows are the first cells, but for the numbers of the rows."""
+    from clusterlib.core.tables import has_labels, head_of
+
+    labelled = has_labels(frame.index)
+    rows = frame.itertuples(index=False, name=None)
+    if labelled:
+        labels = (label if frame.index.nlevels > 1 else (label,) for label in frame.index)
+        rows = ((*label, *row) for label, row in zip(labels, rows, strict=True))
     return {
-        "index": [str(n) for n in named],
-        "columns": [str(c) for c in frame.columns],
-        "data": [[_plain(v) for v in row] for row in flat.itertuples(index=False, name=None)],
+        "index": [head_of(name) for name in frame.index.names] if labelled else [],
+        "columns": [head_of(name) for name in frame.columns],
+        "data": [[_plain(value) for value in row] for row in rows],
     }
 
 
 def record(
     name: str,
-    value,
+    value: Any,
     unit: str = "",
     label: str = "",
     label_zh: str = "",
@@ -144,7 +164,7 @@ def record(
     alt: str = "",
     digits: int | Mapping[str, int] | None = None,
     headers: Mapping[str, str] | None = None,
-    shown=None,
+    shown: pd.DataFrame | None = None,
 ) -> None:
     """Record a number, text, table or figure and show it.
 
@@ -172,8 +192,8 @@ def record(
     Raises
     ------
     InvalidInputError
-        For a name of another form, a value of another type, a number that is not finite, a figure without ``alt``, or
-        ``shown`` with something that is no table.
+        For a name of another form, a value of another type, a number that is not finite, a figure without ``alt``,
+        ``shown`` with something that is no table, or a label or note that is no text.
 
     Examples
     --------
@@ -182,12 +202,16 @@ def record(
     """
     from IPython.display import display
 
-    if not _NAME.fullmatch(name):
+    from clusterlib.core.tables import check_texts
+
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidInputError(f"result name {name!r}: use lower case letters, digits and '_', parts joined by '.'")
     entry = {
-        "name": name, "unit": unit, "label_en": label, "label_zh": label_zh,
+        "unit": unit, "label_en": label, "label_zh": label_zh,
         "note": note, "note_zh": note_zh, "source": source, "source_zh": source_zh,
     }  # fmt: skip
+    check_texts(alt=alt, **entry)
+    entry = {"name": name, **entry}
     metadata = {}
     is_table = hasattr(value, "itertuples") or hasattr(value, "to_frame")
     if shown is not None and not (is_table and hasattr(shown, "itertuples")):
@@ -195,19 +219,22 @@ def record(
     if hasattr(value, "savefig"):
         bundle, metadata = _figure_bundle(entry, value, alt)
     elif is_table:
-        bundle = _table_bundle(entry, value, digits, headers, shown)
+        value = value if hasattr(value, "itertuples") else value.to_frame()
+        bundle = _table_bundle(entry, value, digits, headers, value if shown is None else shown)
     else:
         bundle = _scalar_bundle(entry, value, digits)
     display(bundle, metadata=metadata, raw=True)
 
 
-def _scalar_bundle(entry: dict, value, digits: int | None) -> dict:
+def _scalar_bundle(entry: dict, value: Any, digits: int | Mapping[str, int] | None) -> dict:
     from html import escape
 
+    from clusterlib.core.checks import check_whole
     from clusterlib.core.tables import write_value
 
     kind, plain = _scalar(entry["name"], value)
-    shown = plain if kind == "text" else write_value(plain, digits)
+    digits = None if digits is None else check_whole("digits", digits, 0, 15)
+    shown = plain if isinstance(plain, str) else write_value(plain, digits)
     label = " ".join(part for part in (entry["label_en"], entry["label_zh"]) if part) or entry["name"]
     text = f"{label}: {shown} {entry['unit']}".rstrip()
     html = (
@@ -220,25 +247,27 @@ def _scalar_bundle(entry: dict, value, digits: int | None) -> dict:
 
 
 def _table_bundle(
-    entry: dict, value, digits: int | Mapping[str, int] | None, headers: Mapping[str, str] | None, shown
+    entry: dict,
+    value: pd.DataFrame,
+    digits: int | Mapping[str, int] | None,
+    headers: Mapping[str, str] | None,
+    shown: pd.DataFrame,
 ) -> dict:
     from clusterlib.core.tables import write_cells
-    from clusterlib.tables._page import set_page
+    from clusterlib.tables._three_line import set_page
 
-    visible = value if shown is None else shown
-    visible = visible.to_frame() if visible.ndim == 1 else visible
-    cells = write_cells(visible, entry["label_en"], digits, headers)
+    cells = write_cells(shown, entry["label_en"], digits, headers)
     html = set_page(
         cells, entry["label_en"], entry["label_zh"], unit=entry["unit"], note=entry["note"], source=entry["source"]
     )
     record_ = {**entry, "kind": "table", "value": _table(value), "shown": vars(cells)}
-    return {MIME: record_, "text/html": html, "text/plain": visible.to_string()}
+    return {MIME: record_, "text/html": html, "text/plain": shown.to_string()}
 
 
-def _figure_bundle(entry: dict, figure, alt: str) -> tuple[dict, dict]:
+def _figure_bundle(entry: dict, figure: Figure, alt: str) -> tuple[dict, dict]:
     import matplotlib.pyplot as plt
 
-    from clusterlib.figures._image import draw_png
+    from clusterlib.figures import draw_png
 
     if not alt.strip():
         raise InvalidInputError(f"figure {entry['name']!r} has no alt text: say in alt= what it shows")
@@ -251,7 +280,7 @@ def _figure_bundle(entry: dict, figure, alt: str) -> tuple[dict, dict]:
     return bundle, {"image/png": {"alt": alt, "width": width}}
 
 
-def collect_records(notebook) -> list[dict]:
+def collect_records(notebook: NotebookNode) -> list[dict]:
     """Return the records in an executed notebook's outputs, each with the identifier of its cell.
 
     Raises
@@ -292,10 +321,15 @@ def load_results(notebook: str, region: str, reports: Path | None = None) -> Res
     ------
     ClusterlibError
         If the notebook has not been run for this region.
+    UnknownNameError
+        If there is no such region.
     """
+    from clusterlib.core.tables import check_texts
     from clusterlib.paths import get_project
 
-    folder = (reports or get_project().reports) / region / notebook
+    check_texts(notebook=notebook)
+    region = get_region(region).code
+    folder = Path(reports or get_project().reports) / region / notebook
     path = folder / RESULTS_FILE
     if not path.exists():
         raise ClusterlibError(

@@ -9,7 +9,7 @@ import pytest
 
 from clusterlib.data import load_panel
 from clusterlib.data.audit import coverage, growth_jumps, identity_gaps
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 
 
 def panel(columns: dict, units=(1, 2), years=(2020, 2021)) -> pd.DataFrame:
@@ -120,3 +120,62 @@ def test_urban_and_rural_population_add_up_to_the_resident_population():
 def test_a_figure_known_to_be_out_of_line_is_found_in_the_real_panel():
     jumps = growth_jumps(load_panel("province", "software_revenue"), limit=9)
     assert (150000, 2021) in set(zip(jumps["adcode"], jumps["year"], strict=True))  # Inner Mongolia, see the README
+
+
+KINDS = [None, 3, 2.5, True, "x", {}, {"a": 1}, {"a": None}, [], ["x"], pd.Series([1.0]), pd.Timestamp("2020"),
+         object(), pd.DataFrame({"gdp": [1.0]}), pd.DataFrame()]  # fmt: skip
+PANEL = pd.DataFrame(
+    {"gdp": [1.0, 2.0, 3.0, 9.0], "part": [1.0, 2.0, 3.0, 8.0]},
+    index=pd.MultiIndex.from_product([[110000, 120000], [2020, 2021]], names=["adcode", "year"]),
+)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: type(kind).__name__)
+@pytest.mark.parametrize(
+    ("audit", "arguments", "taken"),
+    [
+        (
+            coverage,
+            {"panel": PANEL, "units": [110000], "years": [2020]},
+            {"units": (type(None), list, pd.Series, pd.DataFrame), "years": (type(None), int, pd.Series)},
+        ),
+        (identity_gaps, {"panel": PANEL, "identities": {"gdp": "part"}}, {}),
+        (growth_jumps, {"panel": PANEL, "limit": 0.6}, {"limit": (int, float)}),
+    ],
+    ids=["coverage", "identity_gaps", "growth_jumps"],
+)  # fmt: skip
+def test_an_argument_of_another_kind_is_taken_or_refused(audit, arguments, taken, kind):
+    for name in arguments:
+        try:
+            table = audit(**{**arguments, name: kind})
+        except ClusterlibError:
+            continue
+        assert isinstance(table, pd.DataFrame)
+        assert isinstance(kind, taken.get(name, ())) or (isinstance(kind, dict) and not kind and name == "identities")
+
+
+def test_parts_are_one_name_or_several_and_years_may_be_a_span():
+    assert identity_gaps(PANEL, {"gdp": "part"}).loc["gdp", "largest"] == pytest.approx(100 / 9)
+    assert coverage(PANEL, years="2020:2022").columns.tolist() == [2020, 2021, 2022]
+
+
+def test_a_frame_in_the_other_order_is_refused_with_the_call_that_mends_it():
+    for audit in (coverage, growth_jumps, lambda panel: identity_gaps(panel, {"gdp": "part"})):
+        with pytest.raises(InvalidInputError, match=r"data\.swaplevel\(\)"):
+            audit(PANEL.swaplevel())
+        with pytest.raises(InvalidInputError, match=r"data\.set_index"):
+            audit(PANEL.reset_index())
+
+
+def test_a_total_of_nil_or_below_is_compared_by_its_size():
+    panel = PANEL.assign(gdp=[0.0, -2.0, 4.0, 0.0], part=[0.0, -1.0, 4.0, 0.0])
+    gaps = identity_gaps(panel, {"gdp": "part"}).loc["gdp"]
+    assert gaps["largest"] == 50 and (gaps["unit"], gaps["year"]) == (110000, 2021) and gaps["cells"] == 4
+
+
+@pytest.mark.parametrize("dtype", ["Float64", "double[pyarrow]"])
+def test_figures_of_other_kinds_are_read_alike(dtype):
+    other = PANEL.astype(dtype)
+    pd.testing.assert_frame_equal(growth_jumps(other), growth_jumps(PANEL))
+    pd.testing.assert_frame_equal(identity_gaps(other, {"gdp": "part"}), identity_gaps(PANEL, {"gdp": "part"}))
+    pd.testing.assert_frame_equal(coverage(other), coverage(PANEL), check_dtype=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import hashlib
 import json
 import subprocess
@@ -17,7 +18,6 @@ from clusterlib.data import (
 )
 from clusterlib.data import (
     build,
-    data_hashes,
     indicator_catalogue,
     load_boundaries,
     load_clusters,
@@ -25,7 +25,6 @@ from clusterlib.data import (
     load_panel,
     load_policies,
     load_region_totals,
-    load_sources,
     load_units,
     read_manifest,
     trace,
@@ -50,6 +49,11 @@ def facts() -> Facts:
                     code = row[key] if level == "economy" else int(row[key])
                     found[level][code, int(row["year"]), row["indicator"]] = float(row["value"])
     return found
+
+
+def sources_of(project: Project) -> set[str]:
+    with (project.raw / "sources.csv").open(encoding="utf-8", newline="") as file:
+        return {row["source"] for row in csv.DictReader(file)}
 
 
 def years_of(panel: pd.DataFrame) -> list[int]:
@@ -146,6 +150,10 @@ def test_a_region_selects_its_units_given_by_code_or_as_an_object(level, region,
         ((2019,), [2019]),
         (np.array([2017, 2019]), [2017, 2019]),
         ("2023:2030", [2023, 2024]),
+        (2020.0, [2020]),
+        (["2020", 2019], [2019, 2020]),
+        (pd.Series([2020, 2018]), [2018, 2020]),
+        (pd.Index([2018]), [2018]),
     ],
 )
 def test_years_are_accepted_in_every_form_with_both_ends(years, expected):
@@ -154,8 +162,13 @@ def test_years_are_accepted_in_every_form_with_both_ends(years, expected):
 
 @pytest.mark.parametrize(
     "years",
-    ["20x", "", "2018:", ":2018", "2018-2020", slice(2018, 2020, 2), ["a"], object(), "2020:2018", slice(2020, 18)],
-)
+    [
+        "20x", "", "2018:", ":2018", "2018-2020", slice(2018, 2020, 2), ["a"], object(), "2020:2018", slice(2020, 18),
+        2020.5, True, [], {2020: 1}, [2020.5], [None], datetime.date(2020, 1, 1), pd.Timestamp("2020"),
+        [pd.Timestamp("2020")],
+        np.datetime64("2020"), "2020-01-01", pd.DataFrame({2020: [1]}), float("nan"), slice("a", None),
+    ],
+)  # fmt: skip
 def test_years_that_cannot_be_read_are_refused(years):
     with pytest.raises(InvalidInputError, match=r"years="):
         load_panel("province", "gdp", years=years)
@@ -183,6 +196,45 @@ def test_an_unknown_level_indicator_or_region_names_the_nearest(arguments, words
     with pytest.raises(UnknownNameError) as caught:
         load_panel(**arguments)
     assert words in str(caught.value)
+
+
+KINDS = [None, 3, 2.5, True, "x", "gdpp", "", {}, {"gdp": 1}, [], ["x"], [1.5], [None], pd.Series([1.0]),
+         pd.Timestamp("2020"), pd.DataFrame({"gdp": [1]}), np.array([1.0]), object()]  # fmt: skip
+LOADERS = [
+    (load_panel, {"level": "province", "indicators": "gdp", "region": "yrd"}, {"indicators", "region"}),
+    (load_region_totals, {"indicators": "gdp"}, set()),
+    (load_boundaries, {"level": "province", "region": "yrd"}, {"region"}),
+    (load_clusters, {"programme": "zhejiang_415x"}, {"programme"}),
+    (load_policies, {"policy": "broadband_china"}, {"policy"}),
+    (load_units, {"level": "province"}, {"level"}),
+    (indicator_catalogue, {"level": "province"}, {"level"}),
+    (trace, {"level": "province", "code": 110000, "year": 2022, "indicator": "gdp"}, set()),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: type(kind).__name__)
+@pytest.mark.parametrize(("load", "arguments", "optional"), LOADERS, ids=lambda value: getattr(value, "__name__", ""))
+def test_an_argument_of_another_kind_is_refused(load, arguments, optional, kind):
+    assert len(load(**arguments))
+    for name in arguments:
+        if kind is None and name in optional:
+            continue
+        with pytest.raises(ClusterlibError):
+            load(**{**arguments, name: kind})
+
+
+def test_an_indicator_asked_for_twice_is_refused():
+    with pytest.raises(InvalidInputError, match="indicators: expected names, each once, got gdp, gdp"):
+        load_panel("province", ["gdp", "gdp"])
+    with pytest.raises(InvalidInputError, match="each once"):
+        load_region_totals(["gdp", "gdp"])
+    assert list(load_panel("province", pd.Index(["gdp"])).columns) == ["gdp"]
+
+
+@pytest.mark.parametrize("name", ["YRD", "长三角", "长江三角洲", "yangtze river delta"])
+def test_a_region_is_known_by_any_of_its_names(name):
+    pd.testing.assert_frame_equal(load_panel("city", "gdp", name), load_panel("city", "gdp", "yrd"))
+    assert list(load_boundaries("city", name).index) == list(REGIONS["yrd"].adcodes("city"))
 
 
 def test_changing_a_loaded_frame_does_not_change_the_next_one():
@@ -217,7 +269,7 @@ def test_trace_leads_to_the_very_lines_of_the_raw_tables(project: Project, level
         assert fields[:3] == [str(code), str(year), row.indicator]
         assert float(fields[3]) == row.value
         assert fields[4:] == [row.unit, row.source]
-        assert row.source in load_sources().index
+        assert row.source in sources_of(project)
 
 
 @pytest.mark.parametrize("level", KEYS)
@@ -240,6 +292,18 @@ def test_trace_of_a_missing_figure_is_empty_and_of_an_unknown_name_refused():
         trace("region", 110000, 2022, "gdp")
 
 
+def test_trace_knows_a_unit_and_a_year_as_numbers_or_as_text_and_refuses_others():
+    expected = trace("province", 110000, 2022, "gdp")
+    pd.testing.assert_frame_equal(trace("province", "110000", "2022", "gdp"), expected)
+    pd.testing.assert_frame_equal(trace("province", np.int64(110000), 2022.0, "gdp"), expected)
+    with pytest.raises(UnknownNameError, match="unknown province code 110001; did you mean '110000'"):
+        trace("province", 110001, 2022, "gdp")
+    with pytest.raises(UnknownNameError, match="unknown economy code 'chn'; did you mean 'CHN'"):
+        trace("economy", "chn", 2020, "internet_users_share")
+    with pytest.raises(UnknownNameError, match=r"unknown year 1999; .*the panel has"):
+        trace("province", 110000, 1999, "gdp")
+
+
 def test_the_catalogue_describes_every_indicator_and_stands_as_in_its_table(project: Project):
     catalogue = indicator_catalogue()
     with (project.raw / "catalogue.csv").open(encoding="utf-8", newline="") as file:
@@ -250,7 +314,7 @@ def test_the_catalogue_describes_every_indicator_and_stands_as_in_its_table(proj
     for column in ("name_en", "name_zh", "unit", "unit_zh", "definition", "source", "vintage"):
         assert (catalogue[column] != "").all(), column
     keys = {key for source in catalogue["source"] for key in source.split(";")}
-    assert keys <= set(load_sources().index)
+    assert keys <= sources_of(project)
 
 
 def test_the_catalogue_of_one_level_is_indexed_by_indicator():
@@ -286,6 +350,12 @@ def test_the_region_of_a_national_cluster_is_the_one_that_its_lead_city_lies_in(
 @pytest.mark.parametrize(("years", "count"), [(2021, 25), ([2022], 20), ([2021, 2022], 45), (slice(2022, None), 41)])
 def test_clusters_can_be_chosen_by_year(years, count):
     assert len(load_clusters("national_advanced_manufacturing", years)) == count
+
+
+@pytest.mark.parametrize("years", [1999, [2021, 1999], "1990:1999"])
+def test_years_in_which_no_list_was_announced_are_refused(years):
+    with pytest.raises(UnknownNameError, match=r"unknown year .*the list has 20"):
+        load_clusters(years=years)
 
 
 def test_all_programmes_are_loaded_unless_one_is_asked_for_and_an_unknown_one_names_the_nearest(project: Project):
@@ -413,9 +483,8 @@ def test_the_manifest_says_what_the_data_were_built_from_and_by_which_versions_a
     assert manifest["commit"] == head
     raw = {p.relative_to(root).as_posix(): p for p in raw_project.raw.rglob("*.csv")}
     assert manifest["inputs"] == {name: hashlib.sha256(p.read_bytes()).hexdigest() for name, p in raw.items()}
-    assert data_hashes(raw_project) == manifest["inputs"]
     built = {p.name: p for p in raw_project.processed.iterdir() if p.name != "manifest.json"}
-    assert len(built) == 15
+    assert len(built) == 14
     assert {name: entry["sha256"] for name, entry in manifest["outputs"].items()} == {
         name: hashlib.sha256(p.read_bytes()).hexdigest() for name, p in built.items()
     }
@@ -440,12 +509,12 @@ def test_a_build_does_nothing_when_nothing_changed(built_project: Project):
 
 def test_one_changed_byte_of_a_raw_table_makes_a_build_that_shows_it(built_project: Project):
     path = built_project.raw / "province/national_accounts.csv"
-    before = data_hashes(built_project)
+    before = read_manifest(built_project)["inputs"]
     assert load_panel("province", "gdp").loc[(110000, 2016), "gdp"] == 28438.7
     path.write_bytes(path.read_bytes().replace(b"gdp,28438.7", b"gdp,28438.8", 1))
     assert build(built_project) is True
     assert load_panel("province", "gdp").loc[(110000, 2016), "gdp"] == 28438.8
-    after = data_hashes(built_project)
+    after = read_manifest(built_project)["inputs"]
     assert [name for name in after if after[name] != before[name]] == ["data/raw/province/national_accounts.csv"]
     assert build(built_project) is False
 
@@ -489,7 +558,7 @@ def test_data_that_were_not_built_are_refused_with_what_to_do(raw_project: Proje
         lambda: load_boundaries("city"),
         lambda: load_region_totals("gdp"),
         lambda: trace("province", 110000, 2020, "gdp"),
-        load_national_line, indicator_catalogue, load_clusters, load_policies, load_sources, load_units, read_manifest,
+        load_national_line, indicator_catalogue, load_clusters, load_policies, load_units, read_manifest,
     ):  # fmt: skip
         with pytest.raises(DataNotBuiltError, match="have not been built: run `make data`"):
             load()

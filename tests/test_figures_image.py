@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clusterlib.figures._image import DPI, MARGIN, draw_png
+from clusterlib.figures import draw_png
+from clusterlib.figures._style import DPI, MARGIN
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from clusterlib import figures
 from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.figures._robustness import SIGNS
+from clusterlib.figures._regression import SIGNS
 
 pytestmark = pytest.mark.usefixtures("figure_style")
 
@@ -79,7 +79,7 @@ def test_estimates_stand_sorted_with_their_intervals_coloured_by_sign_and_signif
 def test_the_level_and_the_p_values_may_be_chosen():
     positive = SIGNS["positive"][1]
     assert dots(curve(p_value="p_null").axes[0], positive) == {4: 0.4}
-    assert dots(curve(level=0.25).axes[0], positive) == {3: 0.3, 4: 0.4}
+    assert dots(curve(alpha=0.25).axes[0], positive) == {3: 0.3, 4: 0.4}
 
 
 def test_marks_stand_under_the_estimate_in_the_row_of_the_option_chosen():

@@ -9,6 +9,7 @@ import json
 import pkgutil
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,109 @@ def test_names_are_found_on_first_use_without_an_import_of_their_module(tmp_path
 def test_every_submodule_that_the_package_offers_exists():
     for name in clusterlib.__all__:
         assert importlib.import_module(f"clusterlib.{name}") is getattr(clusterlib, name)
+
+
+# The floors of the house, from the ground: what stands on one may import what stands below it, and nothing above.
+METHODS = {
+    "composite", "agglomeration", "inequality", "weights", "spatial", "panel", "spatial_panel", "did", "efficiency",
+    "specification_curve",
+}  # fmt: skip
+ABOVE_METHODS = {
+    "data", "regions", "figures", "maps", "tables", "report", "results", "run", "diagnosis", "scenario", "claims",
+}  # fmt: skip
+PUBLIC_PACKAGES = sorted(name for name in clusterlib.__all__ if (PACKAGE / name).is_dir())
+
+
+def module_of(path: Path) -> str:
+    parts = ("clusterlib", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def is_for_types(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def imports_of(path: Path, *, at_once: bool = False) -> set[str]:
+    """The modules of the library that a module imports, but for its types; ``at_once`` leaves out functions' own."""
+    tree, found = ast.parse(path.read_text(encoding="utf-8")), set()
+    waiting: list[ast.AST] = [node for node in tree.body if not is_for_types(node)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                found.add(name if name in NAMES else HOMES.get(name, node.module))
+        if not (at_once and isinstance(node, (ast.FunctionDef, ast.Lambda))):
+            waiting += ast.iter_child_nodes(node)
+    return {name for name in found if name.partition(".")[0] == "clusterlib"}
+
+
+def homes() -> dict[str, str]:
+    """The module that each name of a package's stub comes from."""
+    found = {}
+    for stub in PACKAGE.rglob("*.pyi"):
+        package = module_of(stub.with_suffix(".py"))
+        for node in ast.parse(stub.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and node.module:
+                found |= {f"{package}.{alias.name}": f"{package}.{node.module}" for alias in node.names}
+    return found
+
+
+NAMES = {module_of(path) for path in FILES}
+HOMES = homes()
+SHORT = {"ids": lambda path: path.relative_to(PACKAGE).as_posix()}
+
+
+def floor_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def part_of(name: str) -> str:
+    return [*name.split("."), ""][1]
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if floor_of(path) == "core"], **SHORT)
+def test_the_core_stands_on_errors_alone(path):
+    assert {part_of(name) for name in imports_of(path)} <= {"core", "errors"}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if floor_of(path) in METHODS], **SHORT)
+def test_methods_know_no_data_no_region_no_figure_and_no_page(path):
+    assert {part_of(name) for name in imports_of(path)} & ABOVE_METHODS == set()
+
+
+def test_what_stands_above_the_methods_is_all_that_is_not_below():
+    assert {floor_of(path) for path in FILES} == {
+        "__init__", "core", "errors", "paths", "provenance", "inference", *METHODS, *ABOVE_METHODS
+    }  # fmt: skip
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = {module_of(path): imports_of(path, at_once=True) & NAMES - {module_of(path)} for path in FILES}
+    TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("name", PUBLIC_PACKAGES)
+def test_a_package_shows_what_is_public_and_nothing_else(name):
+    package = importlib.import_module(f"clusterlib.{name}")
+    shown = dir(package)
+    assert shown == sorted(package.__all__) and shown
+    assert [one for one in shown if one.startswith("_")] == []
+    for one in shown:
+        assert getattr(package, one) is not None
+    # Whatever of it is loaded by then.
+    assert dir(importlib.import_module(f"clusterlib.{name}")) == shown
+
+
+@pytest.mark.parametrize("name", PUBLIC_PACKAGES)
+def test_a_module_without_an_underscore_is_one_that_its_package_shows(name):
+    if name == "run":
+        pytest.skip("the runner is the command's own")
+    package = importlib.import_module(f"clusterlib.{name}")
+    modules = {path.stem for path in (PACKAGE / name).glob("*.py") if not path.stem.startswith("_")}
+    assert modules <= set(package.__all__)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(PACKAGE).as_posix())

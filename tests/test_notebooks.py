@@ -13,7 +13,7 @@ import pytest
 from clusterlib.paths import ROOT_VARIABLE, Project, get_project
 from clusterlib.regions import REGIONS
 from clusterlib.report._document import read_blocks
-from clusterlib.report._prose import LANGUAGES, numbers_in
+from clusterlib.report._lookup import LANGUAGES, numbers_in
 from clusterlib.results import load_results
 from clusterlib.run.notebooks import PARAMETERS, find_notebooks
 from clusterlib.run.tasks import RunOutcome, run

@@ -9,7 +9,7 @@ import pytest
 
 from clusterlib.errors import UnknownNameError
 from clusterlib.paths import Project
-from clusterlib.regions import REGIONS, get_region
+from clusterlib.regions import REGIONS, get_region, region_codes
 
 MUNICIPALITIES_AND_SARS = {110000, 120000, 310000, 810000, 820000}
 
@@ -70,7 +70,33 @@ def test_no_two_cities_share_an_english_name():
     assert len(set(names)) == 65
 
 
-@pytest.mark.parametrize(("wrong", "near"), [("bht", "bth"), ("yrds", "yrd"), ("GBA", None), (None, None), ([], None)])
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("bth", ["bth", "BTH", " bth ", "京津冀", "京津冀地区", "Beijing-Tianjin-Hebei", "beijing–tianjin–hebei",
+                 "Jing-Jin-Ji", "jingjinji", "JING JIN JI"]),
+        ("yrd", ["yrd", "YRD", "ＹＲＤ", "长三角", "长江三角洲", "长三角城市群", "Yangtze River Delta",
+                 "yangtze river delta", "the Yangtze River Delta region", "yangtze_river_delta"]),
+        ("gba", ["gba", "GBA", "粤港澳大湾区", "大湾区", "粤港澳", "Greater Bay Area", "the greater bay area",
+                 "Guangdong-Hong Kong-Macao Greater Bay Area", "Guangdong–Hong Kong–Macau Greater Bay Area"]),
+    ],
+)  # fmt: skip
+def test_a_region_is_known_by_the_names_that_people_type(code, names):
+    assert {get_region(name).code for name in names} == {code}
+    assert get_region(REGIONS[code]) is REGIONS[code]
+
+
+def test_regions_asked_for_twice_are_one_and_none_means_all():
+    assert region_codes() == ["bth", "yrd", "gba"]
+    assert region_codes(["YRD", "长三角", "bth"]) == ["yrd", "bth"]
+    assert region_codes("大湾区") == ["gba"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [("bht", "bth"), ("yrds", "yrd"), ("GBBA", "gba"), ("Yangze River Delta", "yrd"), ("大弯区", "gba"),
+     ("京津", "bth"), ("", None), (None, None), ([], None), ({}, None), (3, None), (2.5, None), (True, None)],
+)  # fmt: skip
 def test_an_unknown_region_names_the_nearest_and_the_valid_ones(wrong, near):
     with pytest.raises(UnknownNameError) as caught:
         get_region(wrong)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -14,7 +15,10 @@ from IPython.utils.capture import capture_output
 from panel_cases import case, made_panel
 from traitlets.config import Config
 
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.core.results import Estimates
+from clusterlib.core.results import Test as HypothesisTest
+from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
+from clusterlib.inference import coefficient_table, stars
 from clusterlib.panel import fixed_effects, instrumental_variables, mediation
 from clusterlib.results import MIME, Record, record
 from clusterlib.tables import coefficient_records, regression_table, three_line_table, three_line_table_latex
@@ -135,9 +139,76 @@ def test_records_keep_full_precision_by_model_and_variable():
     assert frame.loc[("(2)", "x"), "estimate"] == -1234.5678
 
 
-def test_a_result_without_a_table_is_known_by_its_summary():
-    summarised = SimpleNamespace(summary=lambda: MODELS["(1)"].table, statistics={"n": 7})
-    assert regression_table({"m": summarised})["m"].tolist() == ["0.500**", "(0.200)", "1.000", "(0.500)", "7"]
+def test_what_a_result_shows_to_people_is_no_source_of_a_table():
+    with pytest.raises(InvalidInputError, match="m: expected a result whose table"):
+        regression_table({"m": SimpleNamespace(summary=lambda: MODELS["(1)"].table, footer={"n": 7})})
+
+
+def test_estimates_bring_their_footer_and_their_tests():
+    @dataclass(frozen=True, eq=False, kw_only=True)
+    class Fit(Estimates):
+        """A fit."""
+
+        def _own_footer(self):
+            return {"R²": 0.5, "Errors": "classical"}
+
+        @property
+        def tests(self):
+            return {"hausman": HypothesisTest.of("Hausman", "random effects", 5.0, "chi2", 2)}
+
+    params = pd.Series({"x": 0.5, "z": -2.0})
+    covariance = pd.DataFrame(np.diag([0.04, 1.0]), params.index, params.index)
+    fit = Fit(params=params, covariance=covariance, nobs=62, n_units=31, n_periods=2, df_resid=29, loglik=-12.5)
+    table = regression_table({"m": fit}, digits=2)
+    assert table.to_numpy().tolist() == [
+        ["x", "0.50**"], ["", "(0.20)"], ["z", "-2.00**"], ["", "(1.00)"],
+        ["Observations 观测数", "62"], ["Units 个体数", "31"], ["Periods 期数", "2"],
+        ["Log-likelihood 对数似然", "-12.50"],
+        ["R²", "0.50"], ["Errors", "classical"], ["Hausman", "5.000 [p = 0.082]"],
+    ]  # fmt: skip
+    alone = SimpleNamespace(table=fit.table, footer={"n": 62}, tests=fit.tests)
+    assert regression_table({"m": alone}, footer=["Hausman", "n"])["m"].tolist()[4:] == ["5.000 [p = 0.082]", "62"]
+
+
+KINDS = [None, 3, 1.5, "x", "y", {"a": 1}, ["a"], np.array([1.0]), pd.Series([1.0]), pd.Timestamp("2020"), object()]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: type(kind).__name__)
+@pytest.mark.parametrize("argument", ["models", "labels", "variables", "footer", "digits"])
+def test_an_argument_of_another_kind_is_taken_or_refused(argument, kind):
+    try:
+        table = regression_table(**{"models": {"m": MODELS["(2)"]}, argument: kind})
+    except ClusterlibError:
+        return
+    assert "x" in table["Variable 变量"].tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: type(kind).__name__)
+@pytest.mark.parametrize("argument", ["estimates", "std_errors", "df", "level"])
+def test_a_table_of_coefficients_takes_series_and_numbers_alone(argument, kind):
+    arguments = {"estimates": pd.Series({"x": 2.0}), "std_errors": pd.Series({"x": 1.0}), "df": 9, "level": 0.9}
+    try:
+        table = coefficient_table(**{**arguments, argument: kind})
+    except ClusterlibError:
+        return
+    assert isinstance(kind, pd.Series) or (argument == "df" and (kind is None or kind in (3, 1.5)))
+    assert list(table.columns) == ["estimate", "std_error", "statistic", "p_value", "lower", "upper"]
+
+
+@pytest.mark.parametrize("kind", [None, "0.01", {}, [0.01], pd.Series([0.01])], ids=lambda kind: type(kind).__name__)
+def test_stars_are_of_a_number(kind):
+    assert (stars(0.04), stars(np.float64(0.001)), stars(np.nan)) == ("**", "***", "")
+    with pytest.raises(InvalidInputError, match="p_value="):
+        stars(kind)
+
+
+@pytest.mark.parametrize("dtype", ["Float64", "double[pyarrow]", object])
+def test_tables_of_other_kinds_of_numbers_are_set_alike(dtype):
+    table = MODELS["(2)"].table
+    other = SimpleNamespace(table=table.astype(dtype), footer=MODELS["(2)"].footer)
+    pd.testing.assert_frame_equal(regression_table({"m": other}), regression_table({"m": MODELS["(2)"]}))
+    with pytest.raises(InvalidInputError, match="of its table are not numbers"):
+        regression_table({"m": SimpleNamespace(table=table.astype(object).assign(estimate="large"))})
 
 
 @pytest.mark.parametrize(

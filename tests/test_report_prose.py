@@ -6,9 +6,9 @@ import pytest
 from test_claims import write_results
 
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
-from clusterlib.report._author import MIME, Phrase, Report
-from clusterlib.report._lookup import Reference
-from clusterlib.report._prose import check_template, fill, numbers_in
+from clusterlib.report import Phrase, Report
+from clusterlib.report._author import MIME
+from clusterlib.report._lookup import Reference, check_template, fill, numbers_in
 
 
 @pytest.fixture
@@ -104,3 +104,48 @@ def test_both_languages_must_state_the_same_numbers(lookup, monkeypatch):
 def test_a_report_reads_numbers_to_choose_words_by_and_no_text(lookup):
     assert Report("yrd", lookup.reports).number("05_x:trend") == -1.25
     assert Reference.parse("02_overview:@years").parameter
+
+
+KINDS = [None, 3, 2.5, True, {}, ["x"], object(), Phrase("a", "甲"), "x"]
+CALLS = {
+    "number": {"reference": "05_x:trend"},
+    "has": {"reference": "05_x:trend"},
+    "heading": {"en": "A", "zh": "甲", "level": 2},
+    "text": {"en": "A {how} {05_x:trend}", "zh": "甲{how}{05_x:trend}", "how": Phrase("rose", "升")},
+    "by_effect": {"estimate": "05_x:trend", "p": "05_x:p", "positive": 1, "negative": 2, "none": 3, "alpha": 0.05},
+    "by_interval": {
+        "lower": "05_x:trend", "upper": "05_x:p", "above": 1, "below": 2, "neither": 3, "bound": 0,
+    },
+    "by_order": {"first": "05_x:trend", "second": "05_x:p", "more": 1, "less": 2},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_an_argument_of_another_kind_is_refused(lookup, monkeypatch, name):
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: None)
+    call, arguments = getattr(Report("yrd", lookup.reports), name), CALLS[name]
+    call(**arguments)
+    for argument, given in arguments.items():
+        if isinstance(given, int) and argument not in ("level", "bound"):
+            continue  # a phrase, which is passed on
+        for kind in KINDS:
+            same = type(kind) is type(given) or (argument == "bound" and isinstance(kind, float))
+            if same and not (isinstance(kind, str) and argument not in ("en", "zh")):
+                continue
+            with pytest.raises(ClusterlibError):
+                call(**{**arguments, argument: kind})
+
+
+def test_a_report_is_on_a_region_by_any_of_its_names(lookup):
+    for name in ("yrd", "长三角", "Yangtze River Delta"):
+        assert Report(name, lookup.reports).number("05_x:trend") == -1.25
+    for kind in (None, 3, {}, ["yrd"], "yrdd"):
+        with pytest.raises(UnknownNameError, match="region"):
+            Report(kind, lookup.reports)
+
+
+def test_a_reference_that_cannot_be_read_is_no_missing_number(lookup):
+    report = Report("yrd", lookup.reports)
+    assert report.has("05_x:trend") and not report.has("05_x:trends")
+    with pytest.raises(InvalidInputError, match="cannot be read"):
+        report.has("overview:count")

@@ -9,14 +9,15 @@ import zipfile
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.report._author import MIME
 from clusterlib.report._document import collect_document, escape_markdown, pipe_table, read_blocks
-from clusterlib.report._lookup import ResultLookup
-from clusterlib.report._prose import fill
+from clusterlib.report._lookup import ResultLookup, fill
 from clusterlib.report._render import write_report
+from clusterlib.report._word import finish
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -81,6 +82,25 @@ def _output(block: dict):
 
 def page(written: Path, language: str) -> str:
     return (written / f"report.{language}.html").read_text(encoding="utf-8")
+
+
+def test_rows_without_a_name_of_their_index_keep_their_labels_in_every_format(tmp_path):
+    import docx
+    import pypandoc
+
+    from clusterlib.core.tables import write_cells
+
+    frame = pd.DataFrame({"share": [0.4, 0.6]}, index=["Beijing", "Shanghai"])
+    cells = write_cells(frame, "Shares", 2, None)
+    markdown = pipe_table(cells.heads, cells.rows, cells.align)
+    html = pypandoc.convert_text(markdown, "html", format="markdown+pipe_tables")
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", html) == ["Beijing", "0.40", "Shanghai", "0.60"]
+    pypandoc.convert_text(markdown, "docx", format="markdown+pipe_tables", outputfile=str(tmp_path / "t.docx"))
+    finish(tmp_path / "t.docx")
+    (table,) = docx.Document(str(tmp_path / "t.docx")).tables
+    assert [[cell.text for cell in row.cells] for row in table.rows] == [
+        ["", "share"], ["Beijing", "0.40"], ["Shanghai", "0.60"],
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("language", "sentence"), [("en", "There are "), ("zh", "共有")])

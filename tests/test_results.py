@@ -122,10 +122,34 @@ def test_a_table_comes_back_with_index_columns_and_missing_figures(tmp_path):
     pd.testing.assert_frame_equal(results["panel"].frame(), PANEL, check_dtype=False)
 
 
-def test_a_table_without_a_named_index_comes_back_with_its_columns_alone(tmp_path):
-    frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}, index=[7, 8])
-    back = loaded(tmp_path, c=outputs_of("t", frame))["t"].frame()
-    pd.testing.assert_frame_equal(back, frame.reset_index(drop=True), check_dtype=False)
+LABELLED = {
+    "labels": pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}, index=["Beijing", "Shanghai"]),
+    "numbers": pd.DataFrame({"a": [1, 2]}, index=[7, 8]),
+    "years": pd.DataFrame({"a": [1, 2]}, index=range(2020, 2022)),
+    "transposed": pd.DataFrame({"Beijing": [1.0, 2.0]}, index=["gdp", "rd"]).T,
+    "described": pd.DataFrame({"a": [1.0, 2.0]}).describe(),
+    "levels": pd.DataFrame({"a": [1, 2]}, index=pd.MultiIndex.from_tuples([("x", 1), ("y", 2)])),
+    "one name": pd.DataFrame({"a": [1]}, index=pd.MultiIndex.from_tuples([("x", 1)], names=["unit", None])),
+    "series": pd.Series([1.0, 2.0], index=["x", "y"], name="a").to_frame(),
+    "a name twice": pd.DataFrame({"year": [1, 2]}, index=pd.Index([2020, 2021], name="year")),
+    "columns of one name": pd.DataFrame([[1, 2.5]], columns=["a", "a"]),
+}
+
+
+@pytest.mark.parametrize("frame", LABELLED.values(), ids=LABELLED)
+def test_a_table_comes_back_with_the_labels_of_its_rows(tmp_path, frame):
+    outputs = outputs_of("t", frame)
+    pd.testing.assert_frame_equal(loaded(tmp_path, c=outputs)["t"].frame(), frame, check_dtype=False)
+    for label in frame.index.get_level_values(0):
+        if frame.index.name or not isinstance(frame.index, pd.RangeIndex) or frame.index.start:
+            assert f">{label}</td>" in outputs[0].data["text/html"]
+            assert str(label) in [row[0] for row in outputs[0].data[MIME]["shown"]["rows"]]
+
+
+def test_the_numbers_of_rows_are_no_labels(tmp_path):
+    outputs = outputs_of("t", pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}))
+    assert outputs[0].data[MIME]["value"] == {"index": [], "columns": ["a", "b"], "data": [[1, "x"], [2, "y"]]}
+    assert outputs[0].data[MIME]["shown"]["heads"] == ["a", "b"]
 
 
 def test_a_table_keeps_full_precision_while_it_shows_the_digits_and_headers_asked_for():
@@ -204,6 +228,40 @@ def test_a_value_of_another_type_is_refused(value):
     ):
         record("x", value)
     assert captured.outputs == []
+
+
+KINDS = [None, 3, 1.5, True, {"a": 1}, ["a"], np.array([1.0]), pd.Series([1.0]), pd.Timestamp("2020"), object()]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: type(kind).__name__)
+@pytest.mark.parametrize(
+    "argument", ["name", "unit", "label", "label_zh", "note", "source", "alt", "digits", "headers", "shown"]
+)
+@pytest.mark.parametrize("value", [1.5, pd.DataFrame({"a": [1.5]})], ids=["number", "table"])
+def test_an_argument_of_another_kind_is_taken_or_refused(value, argument, kind):
+    try:
+        data = output_of(**{"name": "x", "value": value, argument: kind}).data
+    except ClusterlibError:
+        return
+    assert "1.5" in data["text/html"] or (argument == "digits" and kind == 3) or argument == "shown"
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "yrdd", ""], ids=lambda kind: type(kind).__name__)
+def test_results_are_loaded_by_names_or_refused(tmp_path, kind):
+    with pytest.raises(ClusterlibError):
+        load_results(kind, "yrd", tmp_path)
+    with pytest.raises(ClusterlibError):
+        load_results("02_overview", kind, tmp_path)
+
+
+def test_results_of_a_region_are_found_by_any_of_its_names(tmp_path):
+    loaded(tmp_path, c=outputs_of("x", 1.5))
+    assert load_results("02_overview", "长三角", tmp_path)["x"].value == 1.5
+
+
+def test_a_result_of_a_method_is_refused_with_what_to_record():
+    with pytest.raises(InvalidInputError, match="record its table"):
+        record("x", type("Fit", (), {"table": PANEL})())
 
 
 def test_an_empty_table_is_refused():

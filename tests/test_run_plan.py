@@ -220,7 +220,7 @@ def test_library_code_counts_by_what_the_last_run_loaded(project, tmp_path, monk
     make_notebook(project, "01_one", "import clusterlib as cl\ncl.composite.topsis")
     pretend_run(project, plan(project), loads=["composite/_ranking.py", "results.py"])
     assert plan(project).reasons == []
-    for name in ("maps/_base.py", "__init__.py"):
+    for name in ("maps/base.py", "__init__.py"):
         (copy / name).write_text((copy / name).read_text(encoding="utf-8") + "\n# more\n", encoding="utf-8")
     assert plan(project).reasons == []
     results = copy / "results.py"

@@ -21,7 +21,7 @@ from clusterlib import figures, maps
 from clusterlib.data._load import load_boundaries, load_national_line
 from clusterlib.data.boundaries import ALBERS
 from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.maps._patterns import CLUSTER_LOOKS
+from clusterlib.maps._maps import CLUSTER_LOOKS
 from clusterlib.regions import REGIONS
 from clusterlib.spatial import deviational_ellipse, local_moran, mean_centre, moran_scatter, spatial_markov
 

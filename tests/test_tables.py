@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clusterlib.errors import InvalidInputError
-from clusterlib.tables import three_line_table
+from clusterlib.errors import ClusterlibError, InvalidInputError
+from clusterlib.tables import three_line_table, three_line_table_latex
 
 PROVINCES = pd.DataFrame(
     {"gdp": [28438.7, 12.5], "rank": [1, 12000], "field": ["软件", "集成电路"]},
@@ -154,6 +154,57 @@ def test_named_index_levels_are_the_first_columns_and_a_default_index_is_left_ou
     rows = Parsed(three_line_table(pd.DataFrame({"x": [1, 2]}, index=index))).rows
     assert rows == [["region", "year", "x"], ["bth", "2020", "1"], ["yrd", "2021", "2"]]
     assert Parsed(three_line_table(pd.DataFrame({"x": [1]}))).rows == [["x"], ["1"]]
+
+
+FRAME = pd.DataFrame({"share": [0.4, 0.6]}, index=["Beijing", "Shanghai"])
+LABELS = {
+    "labels": (FRAME, [["", "share"], ["Beijing", "0.4000"], ["Shanghai", "0.6000"]]),
+    "transposed": (FRAME.T, [["", "Beijing", "Shanghai"], ["share", "0.4000", "0.6000"]]),
+    "described": (FRAME.describe().loc[["mean", "max"]], [["", "share"], ["mean", "0.5000"], ["max", "0.6000"]]),
+    "numbers": (FRAME.set_axis([110000, 310000]), [["", "share"], ["110000", "0.4000"], ["310000", "0.6000"]]),
+    "years": (FRAME.set_axis(range(2020, 2022)), [["", "share"], ["2020", "0.4000"], ["2021", "0.6000"]]),
+    "two levels": (
+        FRAME.set_axis(pd.MultiIndex.from_tuples([("bth", 2020), ("yrd", 2020)], names=["region", None])),
+        [["region", "", "share"], ["bth", "2020", "0.4000"], ["yrd", "2020", "0.6000"]],
+    ),
+    "levels without names": (
+        FRAME.set_axis(pd.MultiIndex.from_tuples([("bth", 2020), ("yrd", 2020)])),
+        [["", "", "share"], ["bth", "2020", "0.4000"], ["yrd", "2020", "0.6000"]],
+    ),
+    "named as a column": (
+        FRAME.rename_axis("share"), [["share", "share"], ["Beijing", "0.4000"], ["Shanghai", "0.6000"]],
+    ),
+    "columns of one name": (pd.DataFrame([[1, "a"]], columns=["x", "x"]), [["x", "x"], ["1", "a"]]),
+    "a series": (FRAME["share"], [["", "share"], ["Beijing", "0.4000"], ["Shanghai", "0.6000"]]),
+    "lists in cells": (pd.DataFrame({"x": [[1, 2], np.array([3])]}), [["x"], ["[1, 2]"], ["[3]"]]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("frame", "rows"), LABELS.values(), ids=LABELS)
+def test_rows_keep_their_labels_on_the_page_and_in_print(frame, rows):
+    assert Parsed(three_line_table(frame)).rows == rows
+    latex = three_line_table_latex(frame)
+    body = [line.removesuffix(r" \\").removeprefix("{}") for line in latex.split("\n") if line.endswith(r"\\")]
+    assert [[cell.strip() for cell in line.split("&")] for line in body] == rows
+
+
+def test_columns_of_two_levels_have_both_names_in_their_head():
+    frame = pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("gdp", "mean"), ("gdp", "")]))
+    assert Parsed(three_line_table(frame)).rows[0] == ["gdp mean", "gdp"]
+
+
+KINDS = [None, 3, 2.5, "x", {"a": 1}, ["a"], np.array([1.0]), pd.Series([1.0]), pd.Timestamp("2020"), object()]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: type(kind).__name__)
+@pytest.mark.parametrize("argument", ["frame", "caption", "caption_zh", "unit", "note", "source", "digits", "headers"])
+@pytest.mark.parametrize("method", [three_line_table, three_line_table_latex])
+def test_an_argument_of_another_kind_is_taken_or_refused(method, argument, kind):
+    try:
+        text = method(**{"frame": PROVINCES, argument: kind})
+    except ClusterlibError:
+        return
+    assert "北京市" in text or (argument == "frame" and isinstance(kind, pd.Series))
 
 
 def test_years_and_small_counts_have_no_separator_and_truth_is_yes_or_no():

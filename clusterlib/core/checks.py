@@ -134,7 +134,7 @@ def parse_years(years: Any) -> tuple[int, int] | list[int] | None:
     Raises
     ------
     InvalidInputError
-        If they are none of these, or the first year is after the last.
+        If they are none of these, no whole years or none at all, or the first is after the last.
     """
     if years is None:
         return None
@@ -146,13 +146,16 @@ def parse_years(years: Any) -> tuple[int, int] | list[int] | None:
         elif isinstance(years, slice):
             if years.step is not None:
                 raise ValueError
-            span = (int(years.start or 0), int(years.stop or 9999))
-        elif isinstance(years, Iterable):
-            return sorted({int(year) for year in years})
+            first, last = (0 if years.start is None else years.start), (9999 if years.stop is None else years.stop)
+            span = (check_whole("years", first), check_whole("years", last))
+        elif isinstance(years, Iterable) and not isinstance(years, (Mapping, pd.DataFrame)):
+            found = {int(year) if isinstance(year, str) else check_whole("years", year) for year in years}
+            if not found:
+                raise ValueError
+            return sorted(found)
         else:
-            year = check_whole("years", years)
-            span = (year, year)
-    except (TypeError, ValueError, OverflowError):
+            span = (check_whole("years", years),) * 2
+    except (TypeError, ValueError):
         raise InvalidInputError(f"years={years!r} cannot be read; {expected}") from None
     if span[0] > span[1]:
         raise InvalidInputError(f"years={years!r}: the first year is after the last")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_level
+from clusterlib.core.checks import check_level, check_number
 from clusterlib.core.tables import format_number, set_html, set_text, write_cells
+from clusterlib.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,7 +62,12 @@ def coefficient_table(
     from scipy.stats import norm, t
 
     check_level(level)
-    normal = df is None or df == NORMAL
+    for name, given in (("estimates", estimates), ("std_errors", std_errors)):
+        if not isinstance(given, pd.Series):
+            raise InvalidInputError(f"{name}: expected a Series by variable, got a {type(given).__name__}")
+    normal = df is None or (isinstance(df, float) and df == NORMAL)
+    if not normal:
+        check_number("df", df)
     distribution, options = (norm, {}) if normal else (t, {"df": df})
     values, errors = estimates.to_numpy(), std_errors.reindex(estimates.index).to_numpy()
     # An error of nil, as of a coefficient that is held fixed, makes the statistic infinite or unknown.
@@ -89,6 +95,8 @@ def stars(p_value: float) -> str:
     >>> stars(0.04)
     '**'
     """
+    if not isinstance(p_value, (float, int, np.number)):
+        raise InvalidInputError(f"p_value={p_value!r}: expected a number")
     return "*" * sum(p_value < bound for bound in (0.1, 0.05, 0.01))
 
 

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 
+import numpy as np
 import pandas as pd
 
+from clusterlib.core.checks import check_frame, check_whole
 from clusterlib.errors import InvalidInputError
 
 _SET_FIGURE = re.compile(r"\(-?[\d,]*\.?\d+(e[+-]\d+)?\)|-?[\d,]*\.?\d+(e[+-]\d+)?\*{1,3}")
@@ -46,10 +48,10 @@ def format_number(value: float, digits: int | None = None) -> str:
     return f"{value:,.{digits}f}"
 
 
-def write_value(value, digits: int | None) -> str:
+def write_value(value: object, digits: int | None) -> str:
     """Return a value for people: a dash where it is missing or infinite, ``<0.001`` where it rounds to zero."""
-    value = value.item() if hasattr(value, "item") else value
-    if value is None or (not isinstance(value, str) and pd.isna(value)):
+    value = value.item() if isinstance(value, np.generic) else value
+    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):  # type: ignore[arg-type]
         return "–"
     if isinstance(value, float):
         if math.isinf(value):
@@ -78,35 +80,62 @@ def split_hanging(text: str) -> tuple[str, str]:
     return (text[: found.start()], found[0]) if found else (text, "")
 
 
-def _level_names(frame: pd.DataFrame) -> list:
-    """Return the names of the index levels as heads; a level without a name has an empty one, which no column has."""
-    return [" " * level if name is None else name for level, name in enumerate(frame.index.names)]
+def has_labels(index: pd.Index) -> bool:
+    """Whether an index holds more than the numbers of the rows, from zero and without a name."""
+    plain = isinstance(index, pd.RangeIndex) and (index.start, index.step) == (0, 1)
+    return not plain or index.name is not None
+
+
+def head_of(name: object) -> str:
+    """Return the name of a column or index level as a head: nothing for none, the parts of several levels in a row."""
+    parts = name if isinstance(name, tuple) else (name,)
+    return " ".join(str(part) for part in parts if part is not None).strip()
+
+
+def _write_label(value: object, digits: int | None) -> str:
+    # A code or a year is no amount.
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return str(value) if whole else write_value(value, digits)
 
 
 def write_cells(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | pd.Series,
     caption: str,
     digits: int | Mapping[str, int] | None,
     headers: Mapping[str, str] | None,
 ) -> Cells:
-    """Return a frame as text; index levels become the first columns, but for a default index without a name.
+    """Return a frame as text; index levels become the first columns, but for the numbers of the rows.
 
     Raises
     ------
     InvalidInputError
-        If the frame has no rows or no columns.
+        For something that is no frame, a frame without rows or columns, ``headers`` that are no mapping, or decimals
+        that are no whole number.
     """
+    frame = check_frame(frame.to_frame() if isinstance(frame, pd.Series) else frame)
     if frame.empty:
         raise InvalidInputError(f"table {caption!r} has no rows or no columns")
-    default = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
-    flat = frame if default else frame.reset_index(names=_level_names(frame))
-    heads = [str((headers or {}).get(column, column)).strip() for column in flat.columns]
-    places = [digits.get(column) if isinstance(digits, Mapping) else digits for column in flat.columns]
-    rows = [
-        [write_value(value, place) for value, place in zip(row, places, strict=True)]
-        for row in flat.itertuples(index=False, name=None)
-    ]
-    return Cells(heads, rows, [_alignment(flat[column]) for column in flat.columns])
+    if headers is not None and not isinstance(headers, Mapping):
+        raise InvalidInputError(f"headers: expected heads by column, such as a dict, got a {type(headers).__name__}")
+    levels = [frame.index.get_level_values(k) for k in range(frame.index.nlevels)] if has_labels(frame.index) else []
+    # By position: an index may be named as a column is, and columns may share a name.
+    columns = [level.to_series() for level in levels] + [frame.iloc[:, k] for k in range(frame.shape[1])]
+    written = []
+    for number, column in enumerate(columns):
+        places = digits.get(column.name) if isinstance(digits, Mapping) else digits  # type: ignore[arg-type]
+        if places is not None:
+            places = check_whole("digits", places, 0, 15)
+        write = _write_label if number < len(levels) else write_value
+        written.append([write(value, places) for value in column])
+    heads = [str((headers or {}).get(column.name, head_of(column.name))).strip() for column in columns]  # type: ignore
+    return Cells(heads, [list(row) for row in zip(*written, strict=True)], [_alignment(column) for column in columns])
+
+
+def check_texts(**texts: object) -> None:
+    """Raise InvalidInputError naming an argument that is no text."""
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            raise InvalidInputError(f"{name}={text!r}: expected a text")
 
 
 def write_notes(unit: str, note: str, source: str) -> list[str]:

@@ -1,15 +1,13 @@
 from . import audit as audit
 from . import boundaries as boundaries
-from ._aggregate import load_region_totals as load_region_totals
 from ._load import indicator_catalogue as indicator_catalogue
 from ._load import load_boundaries as load_boundaries
 from ._load import load_clusters as load_clusters
 from ._load import load_national_line as load_national_line
 from ._load import load_panel as load_panel
 from ._load import load_policies as load_policies
-from ._load import load_sources as load_sources
+from ._load import load_region_totals as load_region_totals
 from ._load import load_units as load_units
 from ._load import trace as trace
 from ._processed import build as build
-from ._processed import data_hashes as data_hashes
 from ._processed import read_manifest as read_manifest

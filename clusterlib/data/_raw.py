@@ -1,19 +1,29 @@
-"""Read the raw tables and say exactly where one is wrong: file, line, column and reason."""
+"""Read the raw tables, the catalogue among them, and say exactly where one is wrong: file, line, column and reason."""
 
 from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from clusterlib.errors import Problem, RawDataError
+from clusterlib.errors import Problem, RawDataError, UnknownNameError
 
 # The column that names the unit of observation at each level of the panels.
 KEYS = {"province": "adcode", "city": "adcode", "economy": "economy"}
 LINE = "line"
+CATALOGUE_COLUMNS = (
+    "level indicator name_en name_zh theme unit unit_zh definition source first_year last_year cells vintage breaks "
+    "direction formula minimum maximum"
+).split()
+SOURCE_COLUMNS = "source title_en title_zh publisher url licence note".split()
+LEVELS = tuple(KEYS)
+_INTEGERS = ["first_year", "last_year", "cells", "direction"]
+_BOUNDS = ["minimum", "maximum"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +33,19 @@ class RawTable:
     file: str
     frame: pd.DataFrame
 
-    def problem(self, line: int, reason: str, column: str = "") -> Problem:
-        return Problem(self.file, int(line), reason, column)
+    def problem(self, line: object, reason: str, column: str = "") -> Problem:
+        """Return what is wrong in a row, which is named by its line."""
+        return Problem(self.file, int(str(line)), reason, column)
+
+    def problems(self, wrong: pd.Series, reason: str | Callable[[str], str], column: str) -> list[Problem]:
+        """Return what is wrong in the rows that are marked, by the text that stands in this column."""
+        cells = self.frame.loc[wrong, column].items()
+        return [self.problem(line, reason if isinstance(reason, str) else reason(text), column) for line, text in cells]
+
+    def repeated(self, columns: list[str], reason: str | Callable[[str], str], column: str = "") -> list[Problem]:
+        """Return the rows whose values of these columns stand in an earlier one."""
+        found = self.problems(self.frame.duplicated(columns), reason, column or columns[0])
+        return found if column else [replace(problem, column="") for problem in found]
 
 
 def _decode(path: Path, file: str) -> str:
@@ -47,7 +68,7 @@ def _decode(path: Path, file: str) -> str:
     return text
 
 
-def _check_header(file: str, header: list[str], columns: list[str]) -> None:
+def _check_header(file: str, header: list[str], columns: Sequence[str]) -> None:
     missing = [c for c in columns if c not in header]
     unexpected = [c for c in header if c not in columns]
     repeated = sorted({c for c in header if header.count(c) > 1})
@@ -62,14 +83,14 @@ def _check_header(file: str, header: list[str], columns: list[str]) -> None:
         raise RawDataError([Problem(file, 1, f"{'; '.join(reasons)}; expected {','.join(columns)}")])
 
 
-def read_table(path: Path, columns: list[str], root: Path | None = None) -> RawTable:
+def read_table(path: Path, columns: Sequence[str], root: Path | None = None) -> RawTable:
     """Read one raw csv as text, its rows indexed by their line in the file.
 
     Parameters
     ----------
     path : Path
         The csv file, UTF-8 with a header.
-    columns : list of str
+    columns : sequence of str
         The columns that it must have, in any order.
     root : Path, optional
         Folder that messages name the file from.
@@ -108,7 +129,7 @@ def read_table(path: Path, columns: list[str], root: Path | None = None) -> RawT
     if problems:
         raise RawDataError(problems)
     frame = pd.DataFrame(rows, columns=header, index=pd.Index(lines, name=LINE), dtype="str")
-    return RawTable(file, frame[columns])
+    return RawTable(file, frame[list(columns)])
 
 
 def read_fact_tables(raw: Path, level: str, root: Path) -> tuple[list[RawTable], list[Problem]]:
@@ -125,3 +146,56 @@ def read_fact_tables(raw: Path, level: str, root: Path) -> tuple[list[RawTable],
         except RawDataError as error:
             problems.extend(error.problems)
     return tables, problems
+
+
+def _number(table: RawTable, column: str, problems: list[Problem], blank: bool) -> pd.Series:
+    text = table.frame[column]
+    number = pd.to_numeric(text.where(text != "", np.nan), errors="coerce").astype(float)
+    problems += table.problems(number.isna() & ~((text == "") & blank), lambda t: f"{t!r} is not a number", column)
+    return number
+
+
+def read_sources(raw: Path, root: Path) -> pd.DataFrame:
+    """Read ``sources.csv``, indexed by source key."""
+    table = read_table(raw / "sources.csv", SOURCE_COLUMNS, root)
+    if problems := table.repeated(["source"], "source key given twice", "source"):
+        raise RawDataError(problems)
+    return table.frame.set_index("source").sort_index()
+
+
+def read_catalogue(raw: Path, root: Path) -> pd.DataFrame:
+    """Read and check ``catalogue.csv``, indexed by (level, indicator).
+
+    Raises
+    ------
+    RawDataError
+        If a level is unknown or has no indicator, an indicator is listed twice or a number is not one.
+    """
+    table = read_table(raw / "catalogue.csv", CATALOGUE_COLUMNS, root)
+    frame = table.frame.copy()
+    problems = table.problems(
+        ~frame["level"].isin(LEVELS), lambda text: str(UnknownNameError("level", text, LEVELS)), "level"
+    )
+    problems += [
+        table.problem(
+            max(frame.index, default=1), f"no indicator of level {level!r}: the table may be cut off", "level"
+        )
+        for level in LEVELS
+        if level not in set(frame["level"])
+    ]
+    problems += table.repeated(["level", "indicator"], "indicator listed twice", "indicator")
+    for column in (*_INTEGERS, *_BOUNDS):
+        frame[column] = _number(table, column, problems, blank=column == "cells" or column in _BOUNDS)
+    derived = frame["formula"] != ""
+    problems += table.problems((table.frame["cells"] == "") & ~derived, "the number of cells is missing", "cells")
+    if problems:
+        raise RawDataError(problems)
+    frame["cells"] = frame["cells"].fillna(0)
+    frame = frame.astype(dict.fromkeys(_INTEGERS, "int64"))
+    frame["line"] = frame.index
+    return frame.set_index(["level", "indicator"])
+
+
+def rows_of(catalogue: pd.DataFrame, level: str) -> pd.DataFrame:
+    """Return the catalogue of one level, indexed by indicator."""
+    return catalogue[catalogue.index.get_level_values("level") == level].droplevel("level")

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.core.checks import (
+    as_floats,
+    as_names,
+    check_columns,
+    check_frame,
+    check_index,
+    check_number,
+    parse_years,
+)
+from clusterlib.errors import InvalidInputError
 
 
-def coverage(panel: pd.DataFrame, units: Sequence | None = None, years: Sequence[int] | None = None) -> pd.DataFrame:
+def coverage(panel: pd.DataFrame, units: Iterable | None = None, years: Iterable[int] | None = None) -> pd.DataFrame:
     """Share of units that have a figure, by indicator and year (覆盖率).
 
     Parameters
     ----------
     panel : DataFrame
         Indexed by (unit, year), one column an indicator.
-    units, years : sequence, optional
+    units, years : iterable, optional
         What a complete panel would hold; by default the units and years of ``panel``.
 
     Returns
     -------
     DataFrame, shape (indicators, years)
         Percent.
+
+    Raises
+    ------
+    InvalidInputError
+        For a frame that is no panel, or no units or years.
 
     Examples
     --------
@@ -32,14 +46,25 @@ def coverage(panel: pd.DataFrame, units: Sequence | None = None, years: Sequence
     >>> coverage(pd.DataFrame({"gdp": [1.0, 2.0, None, 4.0]}, index=index)).loc["gdp"].tolist()
     [50.0, 100.0]
     """
-    unit, year = panel.index.names
-    units = panel.index.unique(unit) if units is None else pd.Index(units)
-    years = sorted(panel.index.unique(year)) if years is None else list(years)
-    inside = panel[panel.index.get_level_values(unit).isin(units)]
-    return (100 * inside.notna().groupby(level=year).sum().reindex(years, fill_value=0) / len(units)).T
+    index = check_index(check_frame(panel))
+    wanted = parse_years(years)
+    span = range(wanted[0], wanted[1] + 1) if isinstance(wanted, tuple) else wanted or sorted(index.unique(1))
+    if isinstance(units, (str, Mapping)) or not isinstance(units, Iterable | None):
+        raise InvalidInputError(f"units: expected a list of units, got a {type(units).__name__}")
+    whole = index.unique(0) if units is None else pd.Index(list(units))
+    if not len(whole):
+        raise InvalidInputError("units: expected at least one")
+    present = panel[index.get_level_values(0).isin(whole)].notna().groupby(level=1).sum()
+    return (100 * present.reindex(span, fill_value=0) / len(whole)).T
 
 
-def identity_gaps(panel: pd.DataFrame, identities: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+def _numbers(panel: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    # A column without any figure is of no kind yet.
+    panel = panel.astype(dict.fromkeys(panel.columns[panel.isna().all()], float))
+    return as_floats(panel, check_columns(panel, names, "indicator"))
+
+
+def identity_gaps(panel: pd.DataFrame, identities: Mapping[str, str | Iterable[str]]) -> pd.DataFrame:
     r"""How far the parts of each total are from it (核算恒等式).
 
     .. math:: g_{it} = 100 \left| \sum_k x_{itk} - X_{it} \right| / X_{it}
@@ -48,7 +73,7 @@ def identity_gaps(panel: pd.DataFrame, identities: Mapping[str, Sequence[str]]) 
     ----------
     panel : DataFrame
         Indexed by (unit, year).
-    identities : mapping of str to sequence of str
+    identities : mapping of str to iterable of str
         The parts of each total, all columns of ``panel``.
 
     Returns
@@ -58,16 +83,21 @@ def identity_gaps(panel: pd.DataFrame, identities: Mapping[str, Sequence[str]]) 
 
     Raises
     ------
+    InvalidInputError
+        For a frame that is no panel of numbers, or identities that are no mapping.
     UnknownNameError
         If a total or a part is not a column.
     """
+    check_index(check_frame(panel))
+    if not isinstance(identities, Mapping):
+        raise InvalidInputError(f"identities: expected the parts of each total, got a {type(identities).__name__}")
     rows = {}
-    for total, parts in identities.items():
-        for name in (total, *parts):
-            if name not in panel.columns:
-                raise UnknownNameError("indicator", name, panel.columns)
-        complete = panel[[total, *parts]].dropna()
-        gap = 100 * (complete[list(parts)].sum(axis=1) - complete[total]).abs() / complete[total]
+    for total, given in identities.items():
+        parts = as_names(given, "parts")
+        complete = _numbers(panel, [total, *parts]).dropna()
+        difference = (complete[parts].sum(axis=1) - complete[total]).abs()
+        # A total of nil that its parts agree on is no gap.
+        gap = (100 * difference / complete[total].abs()).where(difference > 0, 0.0)
         unit, year = gap.idxmax() if len(gap) else (None, None)
         rows[total] = {
             "parts": " + ".join(parts),
@@ -98,14 +128,16 @@ def growth_jumps(panel: pd.DataFrame, limit: float = 0.6) -> pd.DataFrame:
     Raises
     ------
     InvalidInputError
-        If ``limit`` is not positive.
+        If ``limit`` is not positive, or the frame is no panel of numbers.
     """
-    if not limit > 0:
-        raise InvalidInputError(f"limit={limit}: expected a positive share such as 0.6")
-    unit, year = panel.index.names
-    panel = panel.sort_index()
-    adjacent = panel.index.get_level_values(year).to_series(index=panel.index).groupby(level=unit).diff().eq(1)
-    before = panel.groupby(level=unit).shift().where(adjacent, axis=0).where(lambda x: x > 0)
+    check_number("limit", limit, least=0, open_ends=True)
+    check_index(check_frame(panel))
+    panel = _numbers(panel, list(panel.columns)).sort_index()
+    years = pd.Series(panel.index.get_level_values(1), index=panel.index)
+    if not pd.api.types.is_numeric_dtype(years.dtype):
+        raise InvalidInputError(f"expected years as whole numbers in the index, got {years.dtype}")
+    adjacent = years.groupby(level=0).diff().eq(1)
+    before = panel.groupby(level=0).shift().where(adjacent, axis=0).where(lambda x: x > 0)
     ratio = (panel.where(panel > 0) / before).rename_axis("indicator", axis=1).stack()
     jumps = ratio[np.abs(np.log(ratio)) > np.log(1 + limit)]
     order = np.abs(np.log(jumps)).sort_values(ascending=False, kind="stable").index

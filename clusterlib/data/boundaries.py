@@ -43,7 +43,8 @@ def _without_overlap(cities: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 
 def _multipolygon(geometry: gpd.GeoSeries) -> gpd.GeoSeries:
-    return geometry.map(lambda g: g if g.geom_type == "MultiPolygon" else shapely.multipolygons([g]))
+    whole = [shapely.MultiPolygon(list(shapely.get_parts(g))) for g in geometry]
+    return gpd.GeoSeries(whole, geometry.index, crs=geometry.crs)
 
 
 def check_complete(cities: gpd.GeoDataFrame, provinces: gpd.GeoDataFrame, units: pd.DataFrame) -> None:

@@ -1,68 +1,56 @@
-"""Plots that several notebooks share: bars, lines, intervals, heat maps."""
+"""Plots that several notebooks share: bars, lines, intervals, and points told apart by region."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, cast
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
-from clusterlib.figures._style import NEUTRAL, SERIES_COLOURS, SERIES_HATCHES, Mark
+from clusterlib.core.checks import check_number
+from clusterlib.errors import InvalidInputError
+from clusterlib.figures import _canvas as canvas
+from clusterlib.figures._style import NEUTRAL, REGION_MARKS, SERIES_COLOURS, SERIES_HATCHES, Mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.projections.polar import PolarAxes
+
+INTERVAL = ("estimate", "lower", "upper")
+_ALL = 100
+_NIL = 1e-6
+# Radians between the regions' marks on one axis of the radar, so that intervals do not lie on each other.
+_APART = 0.045
+# Sine of the angle from which a name counts as beside the radar.
+_UPRIGHT = 0.3
 
 
-def coverage_heatmap(coverage: pd.DataFrame, title: str) -> Figure:
-    """Draw the share of units that have a figure, indicators by years; a blank cell has none at all.
+def _check_bars(frame: pd.DataFrame, what: str) -> pd.DataFrame:
+    bars = canvas.check_table(frame, what=what)
+    if bars.shape[1] > len(SERIES_COLOURS):
+        raise InvalidInputError(f"{what}: {bars.shape[1]} columns: {len(SERIES_COLOURS)} can be told apart")
+    return bars
 
-    Parameters
-    ----------
-    coverage : DataFrame
-        Percent; one row an indicator, one column a year.
-    title : str
-    """
-    import seaborn as sns
 
-    # seaborn draws while it sets the labels up; the layout can only be solved afterwards.
-    figure, axes = plt.subplots(figsize=(8.6, 1.2 + 0.19 * len(coverage)), layout="none")
-    sns.heatmap(
-        coverage.where(coverage > 0),
-        cmap="Greys",
-        vmin=0,
-        vmax=130,
-        linewidths=0.4,
-        linecolor="white",
-        cbar=False,
-        annot=True,
-        fmt=".0f",
-        annot_kws={"size": 6, "clip_on": True},
-        ax=axes,
-    )
-    axes.set(title=title, xlabel="", ylabel="")
-    axes.tick_params(axis="both", labelsize=7, length=0)
-    axes.tick_params(axis="y", rotation=0)
-    figure.set_layout_engine("constrained")
-    return figure
+def _region_mark(region: str) -> Mark:
+    return canvas.look_up(REGION_MARKS, region, "region")
 
 
 def grouped_bars(shares: pd.DataFrame, title: str, xlabel: str) -> Figure:
     """Draw horizontal bars, one group a row of ``shares`` and one bar a column, each told by hatch and number."""
+    shares = _check_bars(shares, "shares")
     figure, axes = plt.subplots(figsize=(7, 0.8 + 0.28 * shares.size))
     height = 0.8 / shares.shape[1]
     position = np.arange(len(shares))[::-1]
     for i, column in enumerate(shares.columns):
         bars = axes.barh(
-            position - (i - (shares.shape[1] - 1) / 2) * height,
-            shares[column],
-            height * 0.92,
-            label=column,
-            color=SERIES_COLOURS[i],
-            hatch=SERIES_HATCHES[i],
-            edgecolor="white",
-        )
+            position - (i - (shares.shape[1] - 1) / 2) * height, shares.iloc[:, i], height * 0.92, label=str(column),
+            color=SERIES_COLOURS[i], hatch=SERIES_HATCHES[i], edgecolor="white",
+        )  # fmt: skip
         axes.bar_label(bars, fmt="%.1f", padding=2, fontsize=7)
     axes.set(title=title, xlabel=xlabel, yticks=position, yticklabels=shares.index)
     if shares.shape[1] > 1:
@@ -72,46 +60,34 @@ def grouped_bars(shares: pd.DataFrame, title: str, xlabel: str) -> Figure:
 
 
 def trend_lines(
-    series: pd.DataFrame, marks: dict[str, Mark], labels: dict[str, str], title: str, ylabel: str
+    series: pd.DataFrame, marks: Mapping[str, Mark], labels: Mapping[str, str], title: str, ylabel: str
 ) -> Figure:
-    """Draw one line a column over the index (years), named at its end."""
+    """Draw one line a column over the index (years), named in the legend."""
+    series = canvas.check_table(series, what="series")
+    series = series.set_axis(canvas.as_numbers(series.index, "series"))
     figure, axes = plt.subplots(figsize=(7, 3.8))
-    for name in series.columns:
-        mark, values = marks[name], series[name].dropna()
-        axes.plot(
-            values.index,
-            values,
-            color=mark.colour,
-            marker=mark.marker,
-            linestyle=mark.line,
-            markersize=4,
-            label=labels[name],
-        )
+    for place, name in enumerate(series.columns):
+        mark, values = canvas.look_up(marks, name, "mark"), series.iloc[:, place].dropna()
+        axes.plot(values.index, values, markersize=4, label=canvas.look_up(labels, name, "label"), **mark.look)
     axes.set(title=title, ylabel=ylabel, xlabel="Year 年份", xticks=series.index)
     axes.legend(fontsize=8)
     return figure
 
 
-def stacked_bars(parts: pd.DataFrame, title: str, xlabel: str, highlight: tuple[str, ...] = ()) -> Figure:
+def stacked_bars(parts: pd.DataFrame, title: str, xlabel: str, highlight: str | Iterable[str] = ()) -> Figure:
     """Draw stacked horizontal bars, one a row of ``parts``, rows in ``highlight`` marked with an arrow."""
+    parts = _check_bars(parts, "parts")[::-1]
     figure, axes = plt.subplots(figsize=(7.2, 1.2 + 0.2 * len(parts)))
-    parts = parts[::-1]
-    left = np.zeros(len(parts))
-    names = [f"▶ {name}" if name in highlight else name for name in parts.index]
+    left, position = np.zeros(len(parts)), np.arange(len(parts))
     for i, column in enumerate(parts.columns):
+        # A missing part takes no room, and those behind it stand where it would.
+        width = parts.iloc[:, i].fillna(0).to_numpy()
         axes.barh(
-            names,
-            parts[column],
-            0.78,
-            left=left,
-            label=column,
-            color=SERIES_COLOURS[i],
-            hatch=SERIES_HATCHES[i],
-            edgecolor="white",
-            linewidth=0.4,
-        )
-        left = left + parts[column].to_numpy()
-    axes.set(title=title, xlabel=xlabel)
+            position, width, 0.78, left=left, label=str(column), color=SERIES_COLOURS[i], hatch=SERIES_HATCHES[i],
+            edgecolor="white", linewidth=0.4,
+        )  # fmt: skip
+        left = left + width
+    axes.set(title=title, xlabel=xlabel, yticks=position, yticklabels=canvas.marked(parts.index, highlight))
     axes.tick_params(axis="y", labelsize=7.5)
     axes.legend(fontsize=7, loc="lower right")
     axes.margins(y=0.01)
@@ -120,16 +96,233 @@ def stacked_bars(parts: pd.DataFrame, title: str, xlabel: str, highlight: tuple[
 
 def interval_dots(table: pd.DataFrame, title: str, xlabel: str, reference: float) -> Figure:
     """Draw estimates with intervals (columns ``estimate``, ``lower``, ``upper``) against a reference line."""
+    table = canvas.check_table(table, INTERVAL)
     figure, axes = plt.subplots(figsize=(7, 0.9 + 0.34 * len(table)))
     position = np.arange(len(table))[::-1]
-    axes.axvline(reference, color=NEUTRAL, linewidth=0.8, linestyle="--")
-    axes.hlines(position, table["lower"], table["upper"], color=SERIES_COLOURS[0], linewidth=1.4)
-    axes.plot(table["estimate"], position, "o", color=SERIES_COLOURS[0], markersize=5)
+    axes.axvline(check_number("reference", reference), color=NEUTRAL, linewidth=0.8, linestyle="--")
+    canvas.draw_intervals(axes, position, table, "estimate", upright=False, **canvas.series_look(0, ""))
     axes.set(title=title, xlabel=xlabel, yticks=position, yticklabels=table.index)
+    return figure
+
+
+def rank_ranges(ranks: pd.DataFrame, title: str, highlight: str | Iterable[str] = ()) -> Figure:
+    """Draw the rank of each unit in the first column as a dot, and from the best to the worst of all columns a line.
+
+    Parameters
+    ----------
+    ranks : DataFrame
+        One row a unit, one column a variant, the baseline first; 1 is the best.
+    title : str
+    highlight : iterable of str
+        Rows marked with an arrow.
+    """
+    ranks = canvas.check_table(ranks, what="ranks")
+    baseline = ranks.iloc[:, 0]
+    ordered = ranks.iloc[np.argsort(-baseline.to_numpy(), kind="stable")]
+    position = np.arange(len(ordered))
+    figure, axes = plt.subplots(figsize=(7, 1.1 + 0.19 * len(ordered)))
+    axes.hlines(position, ordered.min(axis=1), ordered.max(axis=1), color=NEUTRAL, linewidth=1.4, label="range 范围")
+    others = ordered.iloc[:, 1:].to_numpy()
+    axes.plot(others, np.tile(position[:, None], others.shape[1]), "|", color=NEUTRAL, markersize=5)
+    axes.plot(ordered.iloc[:, 0], position, "o", color=SERIES_COLOURS[0], markersize=5, label="baseline 基准")
+    axes.set(title=title, xlabel="Rank 名次", yticks=position, yticklabels=canvas.marked(ordered.index, highlight))
+    axes.tick_params(axis="y", labelsize=7.5)
+    axes.legend(fontsize=7, loc="upper right")
+    axes.margins(y=0.015)
     return figure
 
 
 def label_points(axes: Axes, points: pd.DataFrame, size: float = 7) -> None:
     """Write each row's name beside its point (columns ``x``, ``y``)."""
-    for name, row in points.iterrows():
-        axes.annotate(name, (row["x"], row["y"]), xytext=(4, 2), textcoords="offset points", fontsize=size)
+    points = canvas.check_table(points, ["x", "y"], "points")
+    for name, x, y in zip(points.index, points["x"], points["y"], strict=True):
+        axes.annotate(str(name), (x, y), xytext=(4, 2), textcoords="offset points", fontsize=size)
+
+
+def region_intervals(table: pd.DataFrame, labels: Mapping[str, str], title: str, xlabel: str) -> Figure:
+    """Draw quotients with intervals, a row an industry and a mark a region, on a logarithmic scale around one.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Indexed by (region, industry) with ``quotient``, ``lower`` and ``upper``, positive.
+    labels : mapping
+        Name of each region to draw, in order.
+    title, xlabel : str
+    """
+    table, labels = canvas.check_table(table, ["quotient", "lower", "upper"]), canvas.check_mapping(labels, "labels")
+    parts = _by_region(table, labels)
+    industries = table.index.unique(1)
+    figure, axes = plt.subplots(figsize=(7, 1.2 + 0.17 * len(industries) * len(labels)))
+    axes.axvline(1, color=NEUTRAL, linewidth=0.8, linestyle="--")
+    rows = np.arange(len(industries))[::-1]
+    for i, (region, label) in enumerate(labels.items()):
+        part, mark = parts[region].reindex(industries), _region_mark(region)
+        position = rows - (i - (len(labels) - 1) / 2) * 0.22
+        look = {**mark.look, "linestyle": "none", "markersize": 5, "label": label}
+        canvas.draw_intervals(axes, position, part, "quotient", upright=False, width=1.4, **look)
+    axes.set(title=title, xlabel=xlabel, xscale="log", yticks=rows, yticklabels=industries)
+    ticks = [t for t in (0.1, 0.2, 0.5, 1, 2, 4) if table["lower"].min() / 1.3 <= t <= table["upper"].max() * 1.3]
+    axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    axes.minorticks_off()
+    axes.tick_params(axis="y", labelsize=7.5)
+    canvas.legend_below(figure, axes, len(labels))
+    return figure
+
+
+def _by_region(table: pd.DataFrame, labels: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+    """Return the rows of each region of a table indexed by region and something else."""
+    if table.index.nlevels != 2 or table.index.has_duplicates:
+        raise InvalidInputError(
+            f"expected one row for each region and label, as two index levels, got {table.index.names}"
+        )
+    parts = {region: part.droplevel(0) for region, part in table.groupby(level=0)}
+    return {region: canvas.look_up(parts, region, "region") for region in labels}
+
+
+def region_scatter(points: pd.DataFrame, labels: Mapping[str, str], title: str, xlabel: str, ylabel: str) -> Figure:
+    """Draw points (columns ``x``, ``y``, ``region``) with the marks of their regions; those of a region are named.
+
+    Parameters
+    ----------
+    points : DataFrame
+        One row a unit; ``region`` a key of ``labels``, of which ``"rest"`` is not named.
+    labels : mapping
+        Name of each region, in order.
+    title, xlabel, ylabel : str
+    """
+    points = canvas.check_table(points, ["x", "y"], "points", ["region"])
+    labels = canvas.check_mapping(labels, "labels")
+    for region in points["region"].unique():
+        canvas.look_up(labels, region, "region")
+    figure, axes = plt.subplots(figsize=(7, 4.2))
+    for region, label in labels.items():
+        part, mark = points[points["region"] == region], _region_mark(region)
+        axes.plot(part["x"], part["y"], mark.marker, color=mark.colour, markersize=6, linestyle="none", label=label)
+    named = points[points["region"] != "rest"]
+    if len(named):
+        label_points(axes, named)
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    axes.legend(fontsize=7.5)
+    return figure
+
+
+def rank_size_plot(tables: Mapping[str, pd.DataFrame], labels: Mapping[str, str], title: str, xlabel: str) -> Figure:
+    """Draw rank against size with the fitted lines, regions told apart by their marks, on logarithmic scales.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        By region: ``size``, ``rank`` and ``fitted`` of :func:`clusterlib.agglomeration.rank_size`.
+    labels : mapping
+        Name of each region.
+    title, xlabel : str
+    """
+    tables = canvas.check_tables(tables, ["size", "rank", "fitted"], "tables")
+    figure, axes = plt.subplots(figsize=(7, 4))
+    for region, table in tables.items():
+        mark, label = _region_mark(region), canvas.look_up(labels, region, "label")
+        axes.plot(table["size"], table["rank"], mark.marker, color=mark.colour, markersize=5, label=label)
+        axes.plot(table["fitted"], table["rank"], color=mark.colour, linestyle=mark.line, linewidth=1)
+    axes.set(title=title, xlabel=xlabel, ylabel="Rank 位序", xscale="log", yscale="log")
+    highest = max(table["rank"].max() for table in tables.values())
+    ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500) if t <= highest]
+    axes.set_yticks(ticks, [str(t) for t in ticks])
+    axes.minorticks_off()
+    axes.invert_yaxis()
+    axes.legend(fontsize=7.5)
+    return figure
+
+
+def severity_radar(
+    severity: pd.DataFrame, lower: pd.DataFrame, upper: pd.DataFrame, labels: Mapping[str, str], title: str
+) -> Figure:
+    """Draw severities as a radar (雷达图) of regions, with intervals; what is not identified has no mark.
+
+    Marks are hollow where the interval reaches nil.
+
+    Parameters
+    ----------
+    severity, lower, upper : DataFrame
+        0 to 100; one row a region, one column a syndrome, named as on the axes. Missing: not identified.
+    labels : mapping
+        Name of each region, in order.
+    title : str
+    """
+    labels = canvas.check_mapping(labels, "labels")
+    severity, lower, upper = (
+        canvas.check_rows(canvas.check_table(frame, what=what), labels, what)
+        for what, frame in (("severity", severity), ("lower", lower), ("upper", upper))
+    )
+    for what, frame in (("lower", lower), ("upper", upper)):
+        if not frame.columns.equals(severity.columns):
+            raise InvalidInputError(f"{what}: expected the columns of severity in their order")
+    figure, ground = plt.subplots(figsize=(6.4, 5), subplot_kw={"projection": "polar"})
+    axes = cast("PolarAxes", ground)
+    axes.set_theta_offset(np.pi / 2)
+    axes.set_theta_direction(-1)
+    angles = 2 * np.pi * np.arange(severity.shape[1]) / severity.shape[1]
+    for i, (region, label) in enumerate(labels.items()):
+        mark, values = _region_mark(region), severity.loc[region].to_numpy(float)
+        own = angles + (i - (len(labels) - 1) / 2) * _APART
+        axes.plot(
+            np.append(own, own[0]), np.append(values, values[0]), markersize=6, linewidth=1.4, label=label,
+            clip_on=False, zorder=3, **mark.look,
+        )  # fmt: skip
+        axes.vlines(own, lower.loc[region], upper.loc[region], color=mark.colour, linewidth=2, alpha=0.45)
+        open_ = lower.loc[region].to_numpy(float) <= _NIL
+        axes.plot(
+            own[open_], values[open_], mark.marker, color=mark.colour, markerfacecolor="white", markersize=6,
+            clip_on=False, zorder=4,
+        )  # fmt: skip
+    names = []
+    for place, name in enumerate(severity.columns):
+        missing = [str(labels[region]).split()[0] for region in severity.index[severity.iloc[:, place].isna()]]
+        names.append(f"{name}\n(not identified: {', '.join(missing)})" if missing else str(name))
+    axes.set_xticks(angles, names, fontsize=8)
+    for angle, text in zip(angles, axes.get_xticklabels(), strict=True):
+        # Names stand beside the circle, not on it: those to the right begin at it, those to the left end there.
+        side = np.sin(angle)
+        text.set_horizontalalignment("center" if abs(side) < _UPRIGHT else "left" if side > 0 else "right")
+    axes.set_ylim(0, _ALL)
+    axes.set_yticks([20, 40, 60, 80, 100], ["20", "40", "60", "80", "100"], fontsize=7, color=NEUTRAL)
+    axes.set_rlabel_position(45)
+    axes.tick_params(axis="x", pad=6)
+    axes.spines["polar"].set(color="#bbbbbb")
+    axes.set_title(title, pad=14)
+    canvas.legend_below(figure, axes, len(labels), 8)
+    return figure
+
+
+def severity_paths(panels: Mapping[str, pd.DataFrame], labels: Mapping[str, str], title: str, ylabel: str) -> Figure:
+    """Draw severities over the years with intervals, a panel a syndrome, regions told apart by their marks.
+
+    Parameters
+    ----------
+    panels : mapping of str to DataFrame
+        By heading: ``severity``, ``lower``, ``upper`` by (region, year).
+    labels : mapping
+        Name of each region, in order.
+    title, ylabel : str
+    """
+    labels = canvas.check_mapping(labels, "labels")
+    tables = canvas.check_tables(panels, ["severity", "lower", "upper"], "panels")
+    rows = -(-len(tables) // 2)
+    figure, grid = plt.subplots(rows, 2, figsize=(7.6, 2.6 * rows + 0.5), sharey=True, squeeze=False)
+    for axes, (heading, table) in zip(grid.flat, tables.items(), strict=False):
+        for i, (region, part) in enumerate(_by_region(table, labels).items()):
+            mark, part = _region_mark(region), part.sort_index()
+            place = canvas.as_numbers(part.index, heading) + (i - (len(labels) - 1) / 2) * 0.14
+            look = {**mark.look, "markersize": 4, "linewidth": 1.1, "label": labels[region], "faded": 0.45}
+            canvas.draw_intervals(axes, place, part, "severity", upright=True, width=1.6, **look)
+        axes.set_title(heading, fontsize=9)
+        axes.set(ylim=(-3, _ALL + 3))
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        axes.tick_params(labelsize=7.5)
+    for axes in grid.flat[len(tables) :]:
+        axes.set_visible(False)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(ylabel, fontsize=8)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    canvas.legend_below(figure, grid.flat[0], len(labels), 8)
+    return figure

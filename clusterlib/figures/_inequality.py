@@ -9,7 +9,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from clusterlib.core.checks import check_choice, check_number
 from clusterlib.errors import InvalidInputError
+from clusterlib.figures import _canvas as canvas
 from clusterlib.figures._style import NEUTRAL, SERIES_COLOURS, SERIES_HATCHES, Mark
 
 if TYPE_CHECKING:
@@ -34,31 +36,30 @@ def decomposition_bars(tables: Mapping[str, pd.DataFrame], title: str) -> Figure
         Heading of each panel and the table of :class:`clusterlib.inequality.DagumByPeriod`.
     title : str
     """
-    figure, panels = plt.subplots(1, len(tables), figsize=(7.4, 3.4), sharey=True, squeeze=False)
-    for axes, (heading, table) in zip(panels[0], tables.items(), strict=True):
+    columns = [*PARTS, *(f"{part}_contribution" for part in PARTS)]
+    tables = canvas.check_tables(tables, columns, "tables")
+    figure, panels = canvas.panel_row(tables, title, 3.4, labels=None, sharey=True)
+    for axes, table in zip(panels, tables.values(), strict=True):
         _stack(axes, table)
-        axes.set_title(heading, fontsize=8.5)
         axes.set_xlabel(_YEAR)
-    panels[0, 0].set_ylabel("Gini coefficient 基尼系数")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    panels[0].set_ylabel("Gini coefficient 基尼系数")
+    canvas.legend_below(figure, panels[0], size=8)
     return figure
 
 
 def _stack(axes: Axes, table: pd.DataFrame) -> None:
-    base = np.zeros(len(table))
+    base, periods = np.zeros(len(table)), canvas.as_numbers(table.index, "table")
     colours = (SERIES_COLOURS[0], SERIES_COLOURS[2], SERIES_COLOURS[1])
     for colour, hatch, (part, label) in zip(colours, SERIES_HATCHES, PARTS.items(), strict=False):
-        axes.bar(table.index, table[part], 0.8, base, label=label, color=colour, hatch=hatch, edgecolor="white", lw=0.4)
+        axes.bar(periods, table[part], 0.8, base, label=label, color=colour, hatch=hatch, edgecolor="white", lw=0.4)
         if len(table) <= _MOST_LABELS:
             for year, low, high, share in zip(
-                table.index, base, base + table[part], table[f"{part}_contribution"], strict=True
+                periods, base, base + table[part], table[f"{part}_contribution"], strict=True
             ):
                 _share(axes, year, (low + high) / 2, share)
-        base = base + table[part].to_numpy()
+        base = base + table[part].fillna(0).to_numpy()
     step = 2 if len(table) <= _MOST_LABELS else 4
-    axes.set_xticks(table.index[::step])
+    axes.set_xticks(periods[::step])
     axes.tick_params(axis="x", labelsize=7)
 
 
@@ -83,11 +84,12 @@ def interval_lines(
     dodge : float
         Periods by which the points of neighbouring series stand apart.
     """
+    series, dodge = canvas.check_tables(series, ["estimate", "lower", "upper"], "series"), check_number("dodge", dodge)
     figure, axes = plt.subplots(figsize=(7, 3.8))
     for i, (label, table) in enumerate(series.items()):
-        mark, x = marks[label], table.index.to_numpy(float) + (i - (len(series) - 1) / 2) * dodge
-        axes.vlines(x, table["lower"], table["upper"], color=mark.colour, linewidth=1.1)
-        axes.plot(x, table["estimate"], color=mark.colour, marker=mark.marker, linestyle=mark.line, ms=4, label=label)
+        x = canvas.as_numbers(table.index, label) + (i - (len(series) - 1) / 2) * dodge
+        look = {"markersize": 4, "label": label, **canvas.look_up(marks, label, "mark").look}
+        canvas.draw_intervals(axes, x, table, "estimate", upright=True, width=1.1, **look)
     years = pd.Index(sorted(set().union(*(table.index for table in series.values()))))
     axes.set(title=title, ylabel=ylabel, xlabel=_YEAR, xticks=years[:: 1 if len(years) <= _MOST_LABELS else 2])
     axes.legend(fontsize=8)
@@ -110,16 +112,19 @@ def growth_scatter(
         Constant and slope, percent a year.
     title : str
     """
+    points = canvas.check_table(points, ["initial", "growth"], "points", ["group", "name"])
+    if not isinstance(line, (tuple, list)) or len(line) != 2:
+        raise InvalidInputError(f"line={line!r}: expected a constant and a slope")
+    constant, slope = (check_number("line", value) for value in line)
     figure, axes = plt.subplots(figsize=(6.6, 4.2))
     for group, part in points.groupby("group", sort=False):
-        mark = marks[group]
-        axes.scatter(
-            part["initial"], part["growth"], s=26, c=mark.colour, marker=mark.marker, label=labels[group], alpha=0.9
-        )
-    for _, row in points[points["name"] != ""].iterrows():
-        axes.annotate(row["name"], (row["initial"], row["growth"]), (6, -3), textcoords="offset points", fontsize=7)
+        mark, label = canvas.look_up(marks, group, "mark"), canvas.look_up(labels, group, "label")
+        axes.scatter(part["initial"], part["growth"], s=26, c=mark.colour, marker=mark.marker, label=label, alpha=0.9)
+    for x, y, name in points[["initial", "growth", "name"]].itertuples(index=False):
+        if isinstance(name, str) and name:
+            axes.annotate(name, (x, y), (6, -3), textcoords="offset points", fontsize=7)
     ends = np.array([points["initial"].min(), points["initial"].max()])
-    axes.plot(ends, line[0] + line[1] * ends, color=NEUTRAL, linewidth=1, linestyle="--")
+    axes.plot(ends, constant + slope * ends, color=NEUTRAL, linewidth=1, linestyle="--")
     axes.set(
         title=title,
         xlabel="Logarithm of the initial level 初始水平（对数）",
@@ -142,6 +147,11 @@ def club_paths(transitions: pd.DataFrame, membership: pd.Series, title: str, log
     log : bool
         Draw the scale in logarithms, for levels that are multiples of one another.
     """
+    transitions = canvas.check_table(transitions, what="transitions")
+    if not isinstance(membership, pd.Series) or not membership.index.equals(transitions.index):
+        raise InvalidInputError("membership: expected a Series of club numbers by the units of transitions")
+    check_choice("log", log, (True, False))
+    periods = canvas.as_numbers(transitions.columns, "transitions")
     numbers = sorted(membership.unique(), key=lambda number: (number == 0, number))
     if len(numbers) > len(SERIES_COLOURS) + 1:
         raise InvalidInputError(f"{len(numbers)} clubs: the figure can tell {len(SERIES_COLOURS)} apart")
@@ -150,15 +160,14 @@ def club_paths(transitions: pd.DataFrame, membership: pd.Series, title: str, log
     for i, number in enumerate(numbers):
         paths = transitions[membership == number]
         colour = SERIES_COLOURS[i] if number else NEUTRAL
-        axes.plot(paths.columns, paths.T, color=colour, linewidth=0.4, alpha=0.45)
+        axes.plot(periods, paths.T, color=colour, linewidth=0.4, alpha=0.45)
         name = f"Club {number} 俱乐部{number}" if number else "Divergent 发散"
         style = lines[i] if number else ":"
         label = f"{name} (n = {len(paths)})"
-        axes.plot(paths.columns, paths.mean(), color=colour, linewidth=2, linestyle=style, label=label)
+        axes.plot(periods, paths.mean(), color=colour, linewidth=2, linestyle=style, label=label)
     axes.axhline(1, color=NEUTRAL, linewidth=0.6)
-    years = transitions.columns
     axes.set(title=title, xlabel=_YEAR, ylabel="Relative to the mean 相对转移路径")
-    axes.set_xticks(years[:: 1 if len(years) <= _MOST_LABELS else 2])
+    axes.set_xticks(periods[:: 1 if len(periods) <= _MOST_LABELS else 2])
     if log:
         axes.set_yscale("log", base=2)
         axes.yaxis.set_major_formatter("{x:g}")
@@ -177,16 +186,19 @@ def density_ridges(densities: pd.DataFrame, title: str, xlabel: str, overlap: fl
     overlap : float
         Height of the highest peak in distances between ridges.
     """
+    densities, overlap = canvas.check_table(densities, what="densities"), check_number("overlap", overlap)
+    x, highest = canvas.as_numbers(densities.index, "densities"), np.nanmax(densities)
+    if not highest > 0:
+        raise InvalidInputError("densities: expected positive figures")
     figure, axes = plt.subplots(figsize=(6.6, 1.2 + 0.3 * densities.shape[1]))
-    scale = overlap / densities.to_numpy().max()
-    x = densities.index.to_numpy()
+    scale = overlap / highest
     base = np.arange(densities.shape[1])[::-1]
-    for level, density in zip(base, densities.to_numpy().T, strict=True):
+    for level, density in zip(base, densities.fillna(0).to_numpy().T, strict=True):
         height = level + scale * density
         shade = 0.9 - 0.45 * (1 - level / max(len(base) - 1, 1))
         axes.fill_between(x, level, height, color=str(shade), linewidth=0, zorder=2 * (len(base) - level))
         axes.plot(x, height, color=SERIES_COLOURS[0], linewidth=1, zorder=2 * (len(base) - level) + 1)
-        top = int(np.argmax(height))
+        top = int(np.argmax(density))
         axes.plot(x[top], height[top], "o", color=SERIES_COLOURS[1], ms=3, zorder=2 * (len(base) - level) + 1)
     axes.set(title=title, xlabel=xlabel, xlim=(x[0], x[-1]), yticks=base, yticklabels=densities.columns)
     axes.tick_params(axis="y", length=0, labelsize=8)

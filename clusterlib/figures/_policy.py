@@ -1,4 +1,4 @@
-"""Plots of policy evaluation: event studies, decompositions, placebo draws, synthetic controls."""
+"""Plots of policy evaluation: event studies, decompositions, placebo draws, synthetic controls, paths beside others."""
 
 from __future__ import annotations
 
@@ -9,23 +9,29 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from clusterlib.figures._style import NEUTRAL, SERIES_COLOURS
+from clusterlib.core.checks import check_number
+from clusterlib.errors import InvalidInputError
+from clusterlib.figures import _canvas as canvas
+from clusterlib.figures._style import LIGHT, MARKERS, NEUTRAL, SERIES_COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MARKERS = ["o", "s", "^", "D", "v", "P"]
-LIGHT = "#c8c8c8"
+_LINES = ("-", "--", ":")
 
 
 def _interval_series(axes: Axes, table: pd.DataFrame, shift: float, i: int, label: str) -> None:
-    x, colour = table.index.to_numpy(float) + shift, SERIES_COLOURS[i]
-    axes.vlines(x, table["lower"], table["upper"], color=colour, linewidth=1.2)
+    x = canvas.as_numbers(table.index, label) + shift
+    canvas.draw_intervals(axes, x, table, "estimate", upright=True, **canvas.series_look(i, label))
     if "band_lower" in table and table["band_lower"].notna().any():
-        axes.vlines(x, table["band_lower"], table["band_upper"], color=colour, linewidth=0.6, linestyle=":")
-    filled = colour if i % 2 == 0 else "white"
-    axes.plot(x, table["estimate"], MARKERS[i], color=colour, markerfacecolor=filled, markersize=4.5, label=label)
+        axes.vlines(x, table["band_lower"], table["band_upper"], color=SERIES_COLOURS[i], linewidth=0.6, linestyle=":")
+
+
+def _check_events(table: pd.DataFrame, what: str) -> pd.DataFrame:
+    banded = isinstance(table, pd.DataFrame) and "band_lower" in table.columns
+    bands = ("band_lower", "band_upper") if banded else ()
+    return canvas.check_table(table, ["estimate", "lower", "upper", *bands], what)
 
 
 def event_study_plot(tables: Mapping[str, pd.DataFrame], title: str, ylabel: str) -> Figure:
@@ -38,6 +44,7 @@ def event_study_plot(tables: Mapping[str, pd.DataFrame], title: str, ylabel: str
         bands, ``band_lower``, ``band_upper`` (dotted).
     title, ylabel : str
     """
+    tables = canvas.check_mapping(tables, "tables", _check_events, most=len(MARKERS))
     figure, axes = plt.subplots(figsize=(7, 3.8))
     axes.axhline(0, color=NEUTRAL, linewidth=0.8)
     axes.axvline(-0.5, color=NEUTRAL, linewidth=0.8, linestyle="--")
@@ -60,20 +67,16 @@ def decomposition_plot(comparisons: pd.DataFrame, estimate: float, title: str, x
         The two-way fixed-effects estimate.
     title, xlabel, ylabel : str
     """
+    comparisons = canvas.check_table(comparisons, ["estimate", "weight"], "comparisons", ["kind"])
+    canvas.check_mapping(dict.fromkeys(comparisons["kind"]), "kinds of comparisons", most=len(MARKERS))
     figure, axes = plt.subplots(figsize=(7, 3.8))
     axes.axhline(0, color=NEUTRAL, linewidth=0.6)
-    axes.axhline(estimate, color=NEUTRAL, linewidth=1, linestyle="--", label="two-way estimate 双向固定效应估计")
+    axes.axhline(
+        check_number("estimate", estimate), color=NEUTRAL, linewidth=1, linestyle="--",
+        label="two-way estimate 双向固定效应估计",
+    )  # fmt: skip
     for i, (kind, rows) in enumerate(comparisons.groupby("kind", sort=False)):
-        colour = SERIES_COLOURS[i]
-        axes.plot(
-            rows["weight"],
-            rows["estimate"],
-            MARKERS[i],
-            color=colour,
-            markerfacecolor=colour if i % 2 == 0 else "white",
-            markersize=6,
-            label=f"{kind} ({rows['weight'].sum():.2f})",
-        )
+        axes.plot(rows["weight"], rows["estimate"], **canvas.series_look(i, f"{kind} ({rows['weight'].sum():.2f})"))
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     axes.margins(x=0.06, y=0.15)
     axes.legend(fontsize=7.5, loc="best")
@@ -93,16 +96,18 @@ def placebo_plot(
         The actual coefficient and its p value, by the same headings.
     title : str
     """
-    figure, all_axes = plt.subplots(1, len(draws), figsize=(7, 3.2), squeeze=False, sharey=False)
-    for axes, (label, values) in zip(all_axes[0], draws.items(), strict=True):
+    draws = canvas.check_mapping(draws, "samples", lambda values, what: canvas.as_drawn(values, what).dropna())
+    actual, p_values = (
+        {label: check_number(what, canvas.look_up(given, label, what)) for label in draws}
+        for what, given in (("estimate", estimates), ("p", p))
+    )
+    figure, all_axes = canvas.panel_row([f"{label}\np = {p_values[label]:.3f}" for label in draws], title, 3.2)
+    for axes, (label, values) in zip(all_axes, draws.items(), strict=True):
         axes.hist(values, bins=min(40, max(10, len(values) // 12)), color=LIGHT, edgecolor="white", linewidth=0.4)
-        axes.axvline(estimates[label], color=SERIES_COLOURS[1], linewidth=1.8)
-        axes.axvline(-estimates[label], color=SERIES_COLOURS[1], linewidth=1, linestyle=":")
-        axes.set_title(f"{label}\np = {p[label]:.3f}", fontsize=8.5)
+        axes.axvline(actual[label], color=SERIES_COLOURS[1], linewidth=1.8)
+        axes.axvline(-actual[label], color=SERIES_COLOURS[1], linewidth=1, linestyle=":")
         axes.set_xlabel("Coefficient 系数", fontsize=8)
-        axes.tick_params(labelsize=7.5)
-    all_axes[0][0].set_ylabel("Draws 抽样次数")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    all_axes[0].set_ylabel("Draws 抽样次数")
     return figure
 
 
@@ -123,17 +128,53 @@ def synthetic_control_plot(
     labels : tuple of str
         Names of the unit and of its synthetic control.
     """
+    path = canvas.check_table(path, ["observed", "synthetic", "gap"], "path")
+    gaps = canvas.check_table(gaps, what="gaps")
+    if not isinstance(labels, (tuple, list)) or len(labels) != 2:
+        raise InvalidInputError(f"labels={labels!r}: expected the names of the unit and of its synthetic control")
+    periods, start = canvas.as_numbers(path.index, "path"), check_number("start", start)
     figure, (above, below) = plt.subplots(2, 1, figsize=(7, 5.6), sharex=True, height_ratios=(3, 2))
-    above.plot(path.index, path["observed"], color=SERIES_COLOURS[0], marker="o", markersize=3.5, label=labels[0])
-    above.plot(path.index, path["synthetic"], color=SERIES_COLOURS[1], linestyle="--", label=labels[1])
+    above.plot(periods, path["observed"], color=SERIES_COLOURS[0], marker="o", markersize=3.5, label=labels[0])
+    above.plot(periods, path["synthetic"], color=SERIES_COLOURS[1], linestyle="--", label=labels[1])
     above.set(title=title, ylabel=ylabel)
     above.legend(fontsize=8, loc="upper left")
     below.axhline(0, color=NEUTRAL, linewidth=0.8)
-    below.plot(gaps.index, gaps, color=LIGHT, linewidth=0.6)
-    below.plot(path.index, path["gap"], color=SERIES_COLOURS[0], linewidth=1.8)
+    below.plot(canvas.as_numbers(gaps.index, "gaps"), gaps, color=LIGHT, linewidth=0.6)
+    below.plot(periods, path["gap"], color=SERIES_COLOURS[0], linewidth=1.8)
     # Placebos that are badly fitted would otherwise set the scale.
-    reach = 3 * max(float(path["gap"].abs().max()), float(np.nanmedian(gaps.abs())))
+    reach = 3 * max(float(path["gap"].abs().max()), float(np.nanmedian(gaps.abs()))) or 1.0
     below.set(ylabel="Gap 差距", xlabel="Year 年份", ylim=(-reach, reach))
     for axes in (above, below):
         axes.axvline(start - 0.5, color=NEUTRAL, linewidth=0.8, linestyle="--")
+    return figure
+
+
+def paths_plot(panels: Mapping[str, pd.DataFrame], labels: Mapping[str, str], title: str, start: float) -> Figure:
+    """Draw indices of growth of a city beside its region and the nation, a panel an indicator (增长路径图).
+
+    Parameters
+    ----------
+    panels : mapping of str to DataFrame
+        By heading: years by series, the first year as 100.
+    labels : mapping of str to str
+        Name of each series, up to three, in order.
+    title : str
+    start : float
+        Year of the pilot, marked by a line before it.
+    """
+    labels, start = canvas.check_mapping(labels, "series", most=len(_LINES)), check_number("start", start)
+    tables = canvas.check_tables(panels, labels, "panels")
+    figure, all_axes = canvas.panel_row(tables, title, 3.3)
+    for axes, (heading, table) in zip(all_axes, tables.items(), strict=True):
+        years = canvas.as_numbers(table.index, heading)
+        for i, (name, label) in enumerate(labels.items()):
+            axes.plot(
+                years, table[name], color=SERIES_COLOURS[i], linestyle=_LINES[i], marker=MARKERS[i],
+                markersize=3.5, linewidth=1.4, label=label,
+            )  # fmt: skip
+        axes.axvline(start - 0.5, color=NEUTRAL, linewidth=0.8, linestyle="--")
+        axes.set_xlabel("Year 年份", fontsize=8)
+        axes.set_xticks(years[:: max(1, len(table) // 6)])
+    all_axes[0].set_ylabel(f"{next(iter(tables.values())).index[0]} = 100", fontsize=8)
+    canvas.legend_below(figure, all_axes[0])
     return figure

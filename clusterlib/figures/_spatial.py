@@ -1,7 +1,9 @@
-"""Plots of spatial structure: Moran scatter plots, paths of centres, transition matrices."""
+"""Plots of spatial structure: Moran scatter plots, paths of centres, correlation by distance."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
@@ -9,14 +11,17 @@ import numpy as np
 import pandas as pd
 from matplotlib import patheffects
 
+from clusterlib.core.checks import check_whole
 from clusterlib.errors import InvalidInputError
-from clusterlib.figures._style import NEUTRAL, REGION_MARKS, SEQUENTIAL, Mark
+from clusterlib.figures._canvas import as_numbers, check_mapping, check_result, check_table, series_look
+from clusterlib.figures._regression import SIDES
+from clusterlib.figures._style import NEUTRAL, REGION_MARKS, Mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from clusterlib.spatial import MoranScatter, SpatialMarkov
+    from clusterlib.spatial import MoranScatter
 
 # Of the axes' width and height: what a short name takes up.
 _ROOM = np.array([0.07, 0.03])
@@ -31,7 +36,7 @@ def moran_plot(
     ylabel: str,
     *,
     mark: Mark = REGION_MARKS["rest"],
-    highlight: dict | None = None,
+    highlight: Mapping[object, str] | None = None,
     highlight_label: str = "",
 ) -> Figure:
     """Draw a Moran scatter plot (莫兰散点图) with the line whose slope is Moran's I.
@@ -42,18 +47,20 @@ def moran_plot(
     title, xlabel, ylabel : str
     mark : Mark
         Of the highlighted units; the others are grey.
-    highlight : dict, optional
+    highlight : mapping, optional
         Names of units to mark and to name, by unit, the most important first; an empty name marks only.
     highlight_label : str
         What they are.
     """
-    table, highlight = scatter.table, highlight or {}
+    check_result(scatter, ("table", "slope"), "clusterlib.spatial.moran_scatter")
+    table = check_table(scatter.table, ["z", "lag"])
+    names = {} if highlight is None else check_mapping(highlight, "highlight", least=0)
     figure, axes = plt.subplots(figsize=(6, 4.6))
     axes.axhline(0, color=NEUTRAL, linewidth=0.7, linestyle="--")
     axes.axvline(0, color=NEUTRAL, linewidth=0.7, linestyle="--")
-    others = table[~table.index.isin(list(highlight))]
+    others = table[~table.index.isin(list(names))]
     axes.scatter(others["z"], others["lag"], s=12, color="#b8b8b8", linewidth=0, label="others 其他")
-    chosen = table[table.index.isin(list(highlight))]
+    chosen = table[table.index.isin(list(names))]
     if len(chosen):
         axes.scatter(
             chosen["z"], chosen["lag"], s=26, color=mark.colour, marker=mark.marker, edgecolor="white", linewidth=0.4,
@@ -68,8 +75,9 @@ def moran_plot(
         )  # fmt: skip
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     axes.margins(0.08)
-    points = chosen.rename(columns={"z": "x", "lag": "y"})[["x", "y"]].assign(name=chosen.index.map(highlight))
-    name_points(axes, points.loc[[unit for unit in highlight if unit in points.index]])
+    points = chosen.rename(columns={"z": "x", "lag": "y"})[["x", "y"]].assign(name=chosen.index.map(names))
+    if len(points):
+        name_points(axes, points.loc[[unit for unit in names if unit in points.index]])
     axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
@@ -79,6 +87,8 @@ def name_points(axes: Axes, points: pd.DataFrame, count: int | None = None) -> N
 
     At most ``count`` are written. The extent of the axes must be set before.
     """
+    points = check_table(points, ["x", "y"], "points", ["name"])
+    count = None if count is None else check_whole("count", count)
     written: list[np.ndarray] = []
     for x, y, name in points[["x", "y", "name"]].itertuples(index=False):
         place = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))
@@ -87,6 +97,13 @@ def name_points(axes: Axes, points: pd.DataFrame, count: int | None = None) -> N
         text = axes.annotate(name, (x, y), xytext=(3, 3), textcoords="offset points", fontsize=6.5, zorder=8)
         text.set_path_effects([patheffects.withStroke(linewidth=1.5, foreground="white")])
         written.append(place)
+
+
+def _check_path(table: pd.DataFrame, what: str) -> pd.DataFrame:
+    path = check_table(table, ["longitude", "latitude"], what).dropna(subset=["longitude", "latitude"])
+    if path.empty:
+        raise InvalidInputError(f"{what}: no period has both longitude and latitude")
+    return path
 
 
 def _kilometres(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -99,36 +116,26 @@ def _kilometres(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return metres / 1000 * np.sin(np.radians(bearing)), metres / 1000 * np.cos(np.radians(bearing))
 
 
-def centre_path(paths: dict[str, pd.DataFrame], title: str, every: int = 3) -> Figure:
+def centre_path(paths: Mapping[str, pd.DataFrame], title: str, every: int = 3) -> Figure:
     """Draw how mean centres moved (重心迁移轨迹), each in kilometres from its own first place.
 
     Parameters
     ----------
-    paths : dict of str to DataFrame
+    paths : mapping of str to DataFrame
         Tables of :class:`clusterlib.spatial.MeanCentre` by label, up to four.
     title : str
     every : int
         Periods between those that are named; the first and the last always are.
     """
-    marks = list(REGION_MARKS.values())
-    if not 1 <= len(paths) <= len(marks):
-        raise InvalidInputError(f"{len(paths)} paths: between one and {len(marks)} can be told apart")
+    marks, every = list(REGION_MARKS.values()), check_whole("every", every, least=1)
+    tables = check_mapping(paths, "paths", _check_path, most=len(marks))
     figure, axes = plt.subplots(figsize=(6.4, 4.8))
     axes.axhline(0, color=NEUTRAL, linewidth=0.6, linestyle=":")
     axes.axvline(0, color=NEUTRAL, linewidth=0.6, linestyle=":")
     labels = []
-    for mark, (label, table) in zip(marks, paths.items(), strict=False):
+    for mark, (label, table) in zip(marks, tables.items(), strict=False):
         east, north = _kilometres(table)
-        axes.plot(
-            east,
-            north,
-            color=mark.colour,
-            linestyle=mark.line,
-            marker=mark.marker,
-            markersize=4,
-            linewidth=1.1,
-            label=label,
-        )
+        axes.plot(east, north, markersize=4, linewidth=1.1, label=label, **mark.look)
         last = len(table) - 1
         named = [last, 0, *(i for i in range(every, last, every) if last - i >= every / 2)]
         labels.append(pd.DataFrame({"x": east[named], "y": north[named], "name": table.index[named].astype(str)}))
@@ -141,23 +148,28 @@ def centre_path(paths: dict[str, pd.DataFrame], title: str, every: int = 3) -> F
     return figure
 
 
-def transition_heatmaps(markov: SpatialMarkov, title: str) -> Figure:
-    """Draw the transition matrices of a spatial Markov chain: all units, then by class of the neighbours."""
-    names = ["all", *range(1, markov.k + 1)]
-    figure, panels = plt.subplots(1, len(names), figsize=(1.7 * len(names) + 0.6, 2.5), sharey=True)
-    for panel, name in zip(panels, names, strict=True):
-        matrix = markov.matrix(name)
-        panel.imshow(matrix, cmap=SEQUENTIAL, vmin=0, vmax=1)
-        for (row, column), value in np.ndenumerate(matrix.to_numpy(float)):
-            text = "–" if np.isnan(value) else f"{value:.2f}"
-            ink = "white" if value > 0.55 else "black"
-            panel.text(column, row, text, ha="center", va="center", fontsize=6.5, color=ink, clip_on=True)
-        heading = "all 全部" if name == "all" else f"neighbours 邻居 {name}"
-        panel.set_title(heading, fontsize=8, loc="center")
-        panel.set(xticks=range(markov.k), xticklabels=matrix.columns, yticks=range(markov.k), yticklabels=matrix.index)
-        panel.tick_params(length=0, labelsize=7)
-        panel.spines[:].set_visible(False)
-    panels[0].set_ylabel("class now 当期类型", fontsize=8)
-    figure.supxlabel("class next year 下一年类型 (1 = lowest 最低)", fontsize=8)
-    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+def distance_plot(by_distance: pd.DataFrame, title: str, ylabel: str) -> Figure:
+    """Draw how alike units move by the distance between them, within jurisdictions and across borders.
+
+    Parameters
+    ----------
+    by_distance : DataFrame
+        Of :func:`clusterlib.diagnosis.pair_correlations`: ``within``, ``across`` and numbers of pairs, by the upper end
+        of a class of kilometres.
+    title, ylabel : str
+    """
+    table = check_table(by_distance, [name for side in SIDES for name in (side, f"pairs_{side}")], "by_distance")
+    ends = [f"{end:g}" for end in as_numbers(table.index, "by_distance")]
+    figure, axes = plt.subplots(figsize=(7, 3.6))
+    place = np.arange(len(table))
+    axes.axhline(0, color=NEUTRAL, linewidth=0.8, linestyle="--")
+    for i, (side, label) in enumerate(SIDES.items()):
+        axes.plot(place, table[side], **{**series_look(i, label), "linestyle": ("-", "--")[i]})
+        for x, (value, pairs) in enumerate(table[[side, f"pairs_{side}"]].itertuples(index=False)):
+            if pairs > 0:
+                axes.annotate(f"{pairs:.0f}", (x, value), (0, 6), textcoords="offset points", ha="center", fontsize=6.5)
+    axes.set_xticks(place, [f"< {ends[0]}", *(f"{a}–{b}" for a, b in pairwise(ends))])
+    axes.set(title=title, xlabel="Kilometres apart 距离（千米）", ylabel=ylabel)
+    axes.margins(y=0.15)
+    axes.legend(fontsize=8)
     return figure

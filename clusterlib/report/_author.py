@@ -8,10 +8,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clusterlib.core.checks import check_level, check_number, check_whole
+from clusterlib.core.tables import check_texts
 from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.regions import get_region
-from clusterlib.report._lookup import Reference, ResultLookup
-from clusterlib.report._prose import LANGUAGES, fill, numbers_in
+from clusterlib.regions import Region, get_region
+from clusterlib.report._lookup import LANGUAGES, Reference, ResultLookup, fill, numbers_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,14 +36,15 @@ class Report:
 
     Parameters
     ----------
-    region : {"bth", "yrd", "gba"}
+    region : str or Region
+        Such as ``"yrd"``, see :func:`clusterlib.regions.get_region`.
     reports : Path, optional
         The reports folder; by default the project's.
     """
 
-    def __init__(self, region: str, reports: Path | None = None) -> None:
+    def __init__(self, region: str | Region, reports: Path | None = None) -> None:
         self.region = get_region(region)
-        self.lookup = ResultLookup(region, reports)
+        self.lookup = ResultLookup(self.region.code, reports)
 
     def number(self, reference: str) -> float:
         """Return a recorded number, for choosing words by it; in prose it is named instead.
@@ -61,6 +63,7 @@ class Report:
 
     def has(self, reference: str) -> bool:
         """Whether a number was recorded for this region: for what a model does not identify there is none."""
+        Reference.parse(reference)
         try:
             self.number(reference)
         except (InvalidInputError, UnknownNameError):
@@ -68,15 +71,18 @@ class Report:
         return True
 
     def by_effect(
-        self, estimate: str, p: str, positive: Phrase, negative: Phrase, none: Phrase, level: float = 0.05
+        self, estimate: str, p: str, positive: Phrase, negative: Phrase, none: Phrase, alpha: float = 0.05
     ) -> Phrase:
-        """Choose words by the sign of an estimate, or those for no effect if its p value is not below the level."""
-        if self.number(p) >= level:
+        """Choose words by the sign of an estimate, or those for no effect if its p value is not below ``alpha``."""
+        if self.number(p) >= check_level(alpha, "alpha"):
             return none
         return positive if self.number(estimate) > 0 else negative
 
-    def by_interval(self, lower: str, upper: str, above: Phrase, below: Phrase, neither: Phrase, bound: float = 0):
+    def by_interval(
+        self, lower: str, upper: str, above: Phrase, below: Phrase, neither: Phrase, bound: float = 0
+    ) -> Phrase:
         """Choose words by whether a whole interval lies above or below a bound."""
+        bound = check_number("bound", bound)
         if self.number(lower) > bound:
             return above
         return below if self.number(upper) < bound else neither
@@ -87,6 +93,8 @@ class Report:
 
     def heading(self, en: str, zh: str, level: int = 1) -> None:
         """Write a heading."""
+        check_texts(en=en, zh=zh)
+        level = check_whole("level", level, 1, 5)
         self._show({"kind": "heading", "level": level, "en": [en], "zh": [zh]})
 
     def text(self, en: str, zh: str, **phrases: Phrase) -> None:

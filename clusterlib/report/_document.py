@@ -11,6 +11,7 @@ import nbformat
 from clusterlib.errors import ClusterlibError
 from clusterlib.report._author import MIME
 from clusterlib.report._lookup import ResultLookup
+from clusterlib.results import Record
 
 WORDS = {
     "en": {"figure": "Figure", "table": "Table", "unit": "Unit", "note": "Note", "source": "Source", "sep": ". ",
@@ -114,11 +115,13 @@ class _Writer:
     def table(self, block: dict) -> str:
         record = self.lookup.record(block["notebook"], block["name"])
         shown = record.shown
+        if shown is None:
+            raise ClusterlibError(f"{block['notebook']}:{block['name']} has no cells to set: run the notebook again")
         parts = [pipe_table(shown["heads"], shown["rows"], shown["align"]), f": {self.caption(block)}"]
         notes = self._notes(record)
         return "\n\n".join([*parts, notes] if notes else parts)
 
-    def _notes(self, record) -> str:
+    def _notes(self, record: Record) -> str:
         chinese = {"note": record.note_zh, "source": record.source_zh} if self.language == "zh" else {}
         fields = ((self.words[k], chinese.get(k) or getattr(record, k)) for k in ("unit", "note", "source"))
         text = self.words["join"].join(

@@ -11,8 +11,7 @@ from pathlib import Path
 from clusterlib.errors import ClusterlibError
 from clusterlib.regions import get_region
 from clusterlib.report._document import Document, collect_document, read_blocks
-from clusterlib.report._lookup import ResultLookup
-from clusterlib.report._prose import LANGUAGES
+from clusterlib.report._lookup import LANGUAGES, ResultLookup
 from clusterlib.run.places import EXECUTED, RESULTS, RUN, Place
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from unicodedata import east_asian_width
 
 LATIN, CHINESE, CHINESE_HEAD = "Times New Roman", "宋体", "黑体"
@@ -24,7 +25,7 @@ def finish(path: Path) -> None:
     document.save(str(path))
 
 
-def _set_face(style) -> None:
+def _set_face(style: Any) -> None:
     from docx.enum.text import WD_ALIGN_PARAGRAPH
     from docx.oxml.ns import qn
     from docx.shared import Pt, RGBColor
@@ -44,34 +45,27 @@ def _set_face(style) -> None:
         style.paragraph_format.alignment = WD_ALIGN_PARAGRAPH.CENTER
 
 
-def _three_lines(table) -> None:
+def _three_lines(table: Any) -> None:
+    # Word wants them in this order.
+    edges = dict.fromkeys(("top", "left", "bottom", "right", "insideH", "insideV"))
+    _set_borders(table._tbl.tblPr, "w:tblBorders", edges | {"top": _HEAVY, "bottom": _HEAVY})
+    for cell in table.rows[0].cells:
+        _set_borders(cell._tc.get_or_add_tcPr(), "w:tcBorders", {"bottom": _LIGHT})
+
+
+def _set_borders(properties: Any, name: str, edges: dict[str, str | None]) -> None:
     from docx.oxml import OxmlElement
     from docx.oxml.ns import qn
 
-    properties = table._tbl.tblPr
-    for old in properties.findall(qn("w:tblBorders")):
+    for old in properties.findall(qn(name)):
         properties.remove(old)
-    borders = OxmlElement("w:tblBorders")
-    for edge, size in (
-        ("top", _HEAVY),
-        ("left", None),
-        ("bottom", _HEAVY),
-        ("right", None),
-        ("insideH", None),
-        ("insideV", None),
-    ):
+    borders = OxmlElement(name)
+    for edge, size in edges.items():
         borders.append(_border(edge, size))
     properties.append(borders)
-    for cell in table.rows[0].cells:
-        cell_properties = cell._tc.get_or_add_tcPr()
-        for old in cell_properties.findall(qn("w:tcBorders")):
-            cell_properties.remove(old)
-        cell_borders = OxmlElement("w:tcBorders")
-        cell_borders.append(_border("bottom", _LIGHT))
-        cell_properties.append(cell_borders)
 
 
-def _fit(table) -> None:
+def _fit(table: Any) -> None:
     """Give each column the share of the page that its longest text asks for: Pandoc makes all equally wide."""
     from docx.oxml.ns import qn
     from docx.shared import Pt
@@ -90,7 +84,7 @@ def _fit(table) -> None:
             size.set(qn("w:w"), str(width))
             # Runs within links are not among the paragraphs' own.
             for run in cell._tc.iter(qn("w:r")):
-                Run(run, None).font.size = Pt(8)
+                Run(run, table).font.size = Pt(8)
 
 
 def _length(text: str) -> int:
@@ -98,7 +92,7 @@ def _length(text: str) -> int:
     return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def _border(edge: str, size: str | None):
+def _border(edge: str, size: str | None) -> Any:
     from docx.oxml import OxmlElement
     from docx.oxml.ns import qn
 

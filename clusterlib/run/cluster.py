@@ -13,7 +13,7 @@ import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project
@@ -143,7 +143,7 @@ class Cluster:
 
     def __init__(self, client: Client, address: str, project: Project, modules: list[str]) -> None:
         self.client, self.address, self.project, self.modules = client, address, project, modules
-        self.slots = sum(client.nthreads().values())
+        self.slots = sum(client.nthreads().values())  # type: ignore[attr-defined]
         root = project.root / "data"
         data = pack(root, sorted(p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".")))
         self.digest = hashlib.sha256(data).hexdigest()
@@ -221,7 +221,7 @@ def connect(address: str, project: Project, modules: list[str]) -> Iterator[Clus
     with client:
         mine = library_digest()
         try:
-            theirs = client.run(library_digest)
+            theirs: Any = client.run(library_digest)
         except Exception as error:
             raise ClusterlibError(f"the workers of {address} do not have clusterlib: {error}") from None
         if not theirs:

@@ -47,7 +47,7 @@ def _packages(project: Project) -> Check:
     missing, other = [], []
     asked = [r for r in metadata.requires("clusterlib") or [] if "extra ==" not in r]
     for requirement in asked:
-        name = re.match(r"[A-Za-z0-9._-]+", requirement)[0]
+        name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
         try:
             version = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -100,7 +100,7 @@ def execute(job: Job, folder: Path, root: Path) -> Failure | None:
     failure, usage = None, {}
     try:
         notebook, failure, usage = _run_cells(job, folder, root)
-        if failure is None:
+        if failure is None and notebook is not None:
             _write_results(folder, job, notebook)
     except ClusterlibError as error:
         failure = Failure(job.notebook, job.region, "", 0, "", str(error))
@@ -299,7 +299,7 @@ def _write_table(stem: Path, entry: dict) -> None:
     import pandas as pd
 
     from clusterlib.core.tables import Cells
-    from clusterlib.tables._latex import set_latex
+    from clusterlib.tables._three_line import set_latex
 
     table = entry["value"]
     frame = pd.DataFrame(table["data"], columns=[*table["index"], *table["columns"]])

@@ -69,6 +69,7 @@ class RunKernelManager(AsyncKernelManager):
     def kernel_spec(self) -> KernelSpec:
         """The ordinary kernel's specification, but forked: an executed notebook opens with any Python."""
         spec = super().kernel_spec
+        assert spec is not None
         spec.metadata = {**spec.metadata, "kernel_provisioner": {"provisioner_name": PROVISIONER}}
         return spec
 
@@ -79,7 +80,7 @@ class RunKernelManager(AsyncKernelManager):
         kwargs |= {"cwd": self.folder, "env": kernel_environment(self.variables)}
         with open(self.log_file, "ab") as log:
             await self._async_start_kernel(stdout=log, stderr=log, **kwargs)
-        self.process = self.provisioner.process
+        self.process = getattr(self.provisioner, "process", None)
 
     def kill(self) -> None:
         """Kill the kernel and what it started, whatever it is doing."""

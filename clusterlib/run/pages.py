@@ -133,7 +133,7 @@ def render(notebook: nbformat.NotebookNode, place: Place, run: dict, data: dict[
         rest = first.copy()
         rest.source = re.sub(r"^# +.+\n?", "", first.source, count=1)
         shown.cells.insert(0, rest)
-    html, _ = _exporter().from_notebook_node(shown, resources={"page": header})
+    html, _ = _exporter().from_notebook_node(shown, resources={"page": header})  # type: ignore[arg-type]
     return html
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from clusterlib.errors import InvalidInputError, UnknownNameError
-from clusterlib.regions import REGIONS
+from clusterlib.regions import get_region
 
 REGION = "region"
 _TRUE, _FALSE = {"true", "yes", "1", "on"}, {"false", "no", "0", "off"}
@@ -47,9 +47,7 @@ class Parameter:
             raise InvalidInputError(
                 f"parameter {self.name} of {notebook} is {_article(self.kind)}{default}; {value!r} is not"
             ) from None
-        if self.name == REGION and parsed not in REGIONS:
-            raise UnknownNameError("region", parsed, REGIONS)
-        return parsed
+        return get_region(str(parsed)).code if self.name == REGION else parsed
 
 
 def _article(kind: str) -> str:
@@ -79,7 +77,7 @@ def _parse_one(kind: str, value: object) -> object:
         raise ValueError
     inner = kind.partition("[")[2].removesuffix("]")
     if base == "list" and inner:
-        return [_parse(inner, item) for item in found]
+        return [_parse(inner, item) for item in found]  # type: ignore[attr-defined]
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from clusterlib.paths import Project
 from clusterlib.run.execute import results_digest
@@ -27,7 +28,7 @@ class Task:
     region: str
     settings: dict[str, object]
     parameters: dict[str, object]
-    inputs: dict[str, object] = field(repr=False)
+    inputs: dict[str, Any] = field(repr=False)
     reasons: list[str]
     steps: dict[str, list[str]]
     needs: list[str] = field(default_factory=list)

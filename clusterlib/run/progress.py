@@ -8,7 +8,15 @@ from collections.abc import Mapping
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 _UNKNOWN_SECONDS = 10.0
 _WORDS = {
@@ -44,7 +52,7 @@ class RunProgress:
         self.console, self.workers = console, workers
         self.began: dict[str, float] = {}
         self.ended: set[str] = set()
-        self._rows: dict[str, int] = {}
+        self._rows: dict[str, TaskID] = {}
         self._lock = threading.Lock()
         self._pace = 1.0
         self.bar = Progress(

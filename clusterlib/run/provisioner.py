@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
-from jupyter_client.provisioning import LocalProvisioner
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from clusterlib.run.warm import CannotFork, get_zygote, launch_arguments, log
 

@@ -8,7 +8,7 @@ import sys
 # schema asks for it; the schema of notebooks does not. A name bound to None makes its optional import fail.
 _HELD = "rfc3987_syntax"
 if "jsonschema" not in sys.modules and _HELD not in sys.modules:
-    sys.modules[_HELD] = None
+    sys.modules[_HELD] = None  # type: ignore[assignment]
     try:
         import nbformat
     finally:

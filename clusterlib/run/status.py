@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from clusterlib.data._processed import is_current, read_manifest
 from clusterlib.errors import DataNotBuiltError
 from clusterlib.paths import Project, get_project
-from clusterlib.regions import REGIONS, get_region
+from clusterlib.regions import region_codes
 from clusterlib.run.locks import lock_owner
 from clusterlib.run.notebooks import scan_notebooks
 from clusterlib.run.parameters import check_known
@@ -37,7 +37,7 @@ def find_status(
         For an unknown region, notebook or parameter.
     """
     project = project or get_project()
-    codes = [get_region(code).code for code in regions or REGIONS]
+    codes = region_codes(regions or None)
     found, wrong = scan_notebooks(project, notebooks)
     check_known(settings or {}, {n.name: n.parameters for n in found})
     notes = [f"{reason}" for reason in wrong.values()]

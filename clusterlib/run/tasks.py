@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project, get_project
-from clusterlib.regions import REGIONS, get_region
+from clusterlib.regions import region_codes
 from clusterlib.run.execute import Job, Limits, execute
 from clusterlib.run.executors import Executor, use_executor
 from clusterlib.run.journal import JOURNAL, Journal
@@ -263,7 +263,7 @@ def run(
         If another run is at work in the same folder.
     """
     project = project or get_project()
-    codes = [get_region(code).code for code in regions or REGIONS]
+    codes = region_codes(regions or None)
     found, wrong = scan_notebooks(project, notebooks)
     check_known(settings or {}, {n.name: n.parameters for n in found})
     for one in found:

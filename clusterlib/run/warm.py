@@ -89,9 +89,9 @@ class ForkedKernel:
     def wait(self, timeout: float | None = None) -> int:
         if self.returncode is None:
             if not select.select([self._connection], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired("kernel", timeout)
+                raise subprocess.TimeoutExpired("kernel", timeout or 0)
             self._read_end()
-        return self.returncode
+        return self.returncode  # type: ignore[return-value]
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:

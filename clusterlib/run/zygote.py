@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import importlib.util
 import io
 import json
 import os
@@ -79,7 +80,7 @@ def preload(modules: list[str]) -> dict[str, str]:
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     failed = {}
     shell = _KernelLikeShell()
-    builtins.get_ipython = lambda: shell
+    builtins.get_ipython = lambda: shell  # type: ignore[attr-defined]
     try:
         for name in modules:
             try:
@@ -92,7 +93,7 @@ def preload(modules: list[str]) -> dict[str, str]:
                 failed[name] = "started a thread when it was imported"
                 break
     finally:
-        del builtins.get_ipython
+        del builtins.get_ipython  # type: ignore[attr-defined]
         # Ties itself to the shell that is there when it is loaded, so each kernel must load it anew.
         for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib_inline"]:
             del sys.modules[name]
@@ -225,7 +226,8 @@ def run_kernel(request: dict) -> int:
     # The library is loaded by the kernel itself: as it is now, and so that what a notebook uses of it is seen.
     for name in [name for name in sys.modules if name.partition(".")[0] == "clusterlib"]:
         del sys.modules[name]
-    sys.argv = [importlib.util.find_spec(LAUNCHER).origin, *request["arguments"]]
+    launcher = importlib.util.find_spec(LAUNCHER).origin  # type: ignore[union-attr]
+    sys.argv = [str(launcher), *request["arguments"]]
     # A kernel that is hungry for memory should go before the run that watches it.
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("500")
@@ -245,11 +247,11 @@ def _end_process(code: int) -> None:
     import threading
 
     with contextlib.suppress(BaseException):
-        threading._shutdown()
+        threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         with contextlib.suppress(BaseException):
-            stream.flush()
+            stream.flush()  # type: ignore[union-attr]
     os._exit(code)
 
 

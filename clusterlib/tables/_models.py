@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_names
-from clusterlib.core.results import stars
-from clusterlib.core.tables import format_number
+from clusterlib.core.checks import as_float_series, as_names, check_whole
+from clusterlib.core.results import Test, footer_value, stars, test_lines
+from clusterlib.core.within import CONSTANT
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
 NEEDED = ("estimate", "std_error", "p_value")
-CONSTANT = "const"
 LABELS = {CONSTANT: "Constant 常数项"}
 VARIABLE = "Variable 变量"
-
-
-def _coefficients(result: object) -> pd.DataFrame | None:
-    """Return the result's table, or its summary where it has no table."""
-    if hasattr(result, "table"):
-        return result.table
-    return result.summary() if callable(getattr(result, "summary", None)) else None
 
 
 def _checked(models: Mapping[str, object]) -> dict[str, pd.DataFrame]:
@@ -30,12 +21,15 @@ def _checked(models: Mapping[str, object]) -> dict[str, pd.DataFrame]:
         raise InvalidInputError("expected models by name, such as {'(1)': result}")
     tables = {}
     for name, result in models.items():
-        table = _coefficients(result)
+        table = getattr(result, "table", None)
         if not isinstance(table, pd.DataFrame) or not set(NEEDED) <= set(table.columns):
             raise InvalidInputError(f"{name}: expected a result whose table has the columns {', '.join(NEEDED)}")
         if table.index.has_duplicates:
             raise InvalidInputError(f"{name}: {table.index[table.index.duplicated()][0]!r} stands in its table twice")
-        tables[str(name)] = table
+        try:
+            tables[str(name)] = table.assign(**{column: as_float_series(table[column]) for column in NEEDED})
+        except (TypeError, ValueError):
+            raise InvalidInputError(f"{name}: {', '.join(NEEDED)} of its table are not numbers") from None
     return tables
 
 
@@ -53,35 +47,23 @@ def _merged(orders: Iterable[Iterable]) -> list:
     return merged
 
 
-def _figure(value: float, digits: int) -> str:
-    if not np.isfinite(value):
-        return ""
-    # A small coefficient that rounds to zero would say nothing, least of all with stars.
-    return f"{value:.1e}" if 0 < abs(value) < 0.5 * 10.0**-digits else format_number(float(value), digits)
+def _footers(models: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
+    """Return what each model says of itself, and its tests that are not among it."""
+    found = {}
+    for name, result in models.items():
+        footer, tests = getattr(result, "footer", {}), getattr(result, "tests", {})
+        if not isinstance(footer, Mapping):
+            raise InvalidInputError(f"{name}: its footer is a {type(footer).__name__}; expected values by label")
+        own = tests.values() if isinstance(tests, Mapping) else ()
+        lines = test_lines(test for test in own if isinstance(test, Test))
+        found[str(name)] = {**footer, **{label: line for label, line in lines.items() if label not in footer}}
+    return found
 
 
-def _footer_value(value: object, digits: int) -> str:
-    value = value.item() if hasattr(value, "item") else value
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes 是" if value else "no 否"
-    if isinstance(value, float):
-        return _figure(value, digits)
-    return format_number(value) if isinstance(value, int) else str(value)
-
-
-def _footers(models: Mapping[str, object]) -> dict[str, Mapping]:
-    return {
-        str(name): getattr(result, "footer", None) or getattr(result, "statistics", None) or {}
-        for name, result in models.items()
-    }
-
-
-def _chosen(asked: Iterable[str] | None, present: list, kind: str) -> list:
+def _chosen(asked: str | Iterable[str] | None, present: list, kind: str) -> list:
     if asked is None:
         return present
-    asked = as_names(asked)
+    asked = as_names(asked, kind)
     for name in asked:
         if name not in present:
             raise UnknownNameError(kind, name, present)
@@ -92,8 +74,8 @@ def regression_table(
     models: Mapping[str, object],
     labels: Mapping[str, str] | None = None,
     *,
-    variables: Iterable[str] | None = None,
-    footer: Iterable[str] | None = None,
+    variables: str | Iterable[str] | None = None,
+    footer: str | Iterable[str] | None = None,
     digits: int = 3,
     heading: str = VARIABLE,
 ) -> pd.DataFrame:
@@ -107,9 +89,8 @@ def regression_table(
     Parameters
     ----------
     models : mapping of str to result
-        Any results by heading whose ``table``, or ``summary()`` where there is none, has the columns ``estimate``,
-        ``std_error`` and ``p_value``, with ``footer`` or ``statistics``, a mapping of labels to numbers, truth values
-        or text.
+        Any results by heading whose ``table`` has the columns ``estimate``, ``std_error`` and ``p_value``, with
+        ``footer``, a mapping of labels to numbers, truth values or text, and ``tests`` by name.
     labels : mapping, optional
         What is shown for a variable: ``{"gdp": "GDP 地区生产总值"}``.
     variables, footer : iterable of str, optional
@@ -128,7 +109,7 @@ def regression_table(
     Raises
     ------
     InvalidInputError
-        If there is no model, or one has no such table.
+        If there is no model, or one has no such table, or ``labels`` is no mapping.
     UnknownNameError
         For a variable or line that no model has.
 
@@ -140,18 +121,20 @@ def regression_table(
     >>> regression_table({"(1)": SimpleNamespace(table=table, footer={"n": 31})}).to_numpy().tolist()
     [['x', '0.500**'], ['', '(0.200)'], ['n', '31']]
     """
-    tables, footers = _checked(models), _footers(models)
+    tables, footers, digits = _checked(models), _footers(models), check_whole("digits", digits, 0, 15)
+    if labels is not None and not isinstance(labels, Mapping):
+        raise InvalidInputError(f"labels: expected texts by variable, such as a dict, got a {type(labels).__name__}")
     present = _merged(table.index for table in tables.values())
     present.sort(key=lambda name: name == CONSTANT)
     shown, lines = LABELS | dict(labels or {}), []
     for variable in _chosen(variables, present, "variable"):
         found = [table.loc[variable] if variable in table.index else None for table in tables.values()]
-        top = ["" if r is None else _figure(r["estimate"], digits) + stars(r["p_value"]) for r in found]
-        errors = ["" if r is None else _figure(r["std_error"], digits) for r in found]
+        top = ["" if r is None else footer_value(r["estimate"], digits) + stars(r["p_value"]) for r in found]
+        errors = ["" if r is None else footer_value(r["std_error"], digits) for r in found]
         lines.append([str(shown.get(variable, variable)), *top])
         lines.append(["", *(f"({error})" if error else "" for error in errors)])
     for name in _chosen(footer, _merged(footers.values()), "footer line"):
-        lines.append([str(name), *(_footer_value(own.get(name), digits) for own in footers.values())])
+        lines.append([str(name), *(footer_value(own.get(name), digits) for own in footers.values())])
     return pd.DataFrame(lines, columns=[heading, *tables])
 
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import shapely
 from matplotlib.collections import LineCollection, PatchCollection
+from matplotlib.colors import to_hex
 from matplotlib.patches import Patch, PathPatch
+from matplotlib.path import Path
 
+from clusterlib.core.checks import check_number, check_whole, listed, snap
 from clusterlib.errors import InvalidInputError
 from clusterlib.figures import NEUTRAL, SEQUENTIAL, add_source
+from clusterlib.figures._canvas import as_drawn
 
 if TYPE_CHECKING:
-    import geopandas as gpd
+    from mapclassify import FisherJenks
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from shapely.geometry.base import BaseGeometry
 
 NO_DATA = "#f4f4f4"
 NO_DATA_LABEL = "No data 无数据"
@@ -28,11 +33,10 @@ LEGEND = {"fontsize": 7, "title_fontsize": 7, "alignment": "left"}
 
 
 class Canvas(NamedTuple):
-    """A map to draw more on: its figure, its main axes, all axes that show ground, and the approval number."""
+    """A map to draw more on: its figure, its main axes, and the approval number."""
 
     figure: Figure
     axes: Axes
-    panels: list[Axes]
     approval: str
 
 
@@ -44,12 +48,14 @@ class Shading(NamedTuple):
     handles: list[Patch]
 
 
-def _path(geometry) -> mpl.path.Path:
+def _path(geometry: BaseGeometry) -> Path:
     rings = [ring for part in shapely.get_parts(geometry) for ring in (part.exterior, *part.interiors)]
-    return mpl.path.Path.make_compound_path(*(mpl.path.Path(shapely.get_coordinates(r), closed=True) for r in rings))
+    return Path.make_compound_path(*(Path(shapely.get_coordinates(ring), closed=True) for ring in rings))
 
 
-def draw_polygons(axes: Axes, shapes: gpd.GeoSeries, colours: Sequence[str], hatches: Sequence[str] = (), **style):
+def draw_polygons(
+    axes: Axes, shapes: Iterable[BaseGeometry], colours: Sequence[str], hatches: Sequence[str] = (), **style: Any
+) -> None:
     """Draw polygons, a path each, and over them the hatches where there are any."""
     # GeoSeries.plot draws the whole figure anew at every call.
     patches = np.array([PathPatch(_path(shape)) for shape in shapes], dtype=object)
@@ -61,14 +67,14 @@ def draw_polygons(axes: Axes, shapes: gpd.GeoSeries, colours: Sequence[str], hat
         axes.add_collection(over, autolim=False)
 
 
-def draw_borders(axes: Axes, shapes: gpd.GeoSeries, **style) -> None:
+def draw_borders(axes: Axes, shapes: Iterable[BaseGeometry], **style: Any) -> None:
     """Draw lines, or the outlines of polygons."""
     lines = [shape.boundary if "Polygon" in shape.geom_type else shape for shape in shapes]
     segments = [shapely.get_coordinates(part) for line in lines for part in shapely.get_parts(line)]
     axes.add_collection(LineCollection(segments, **style), autolim=False)
 
 
-def frame(axes: Axes, bounds: Sequence[float]) -> None:
+def frame(axes: Axes, bounds: Sequence[float] | np.ndarray) -> None:
     """Set the extent of a map and a thin line around it."""
     axes.set(xlim=(bounds[0], bounds[2]), ylim=(bounds[1], bounds[3]), xticks=[], yticks=[], aspect="equal")
     axes.set(xlabel="", ylabel="")
@@ -78,6 +84,7 @@ def frame(axes: Axes, bounds: Sequence[float]) -> None:
 
 def scale_bar(axes: Axes, kilometres: float) -> None:
     """Draw a scale bar (比例尺) of this length in the lower left corner of a map in metres."""
+    kilometres = check_number("kilometres", kilometres, least=0, open_ends=True)
     (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
     x, y, length = x0 + 0.04 * (x1 - x0), y0 + 0.04 * (y1 - y0), kilometres * 1000
     tick = 0.008 * (y1 - y0)
@@ -85,33 +92,43 @@ def scale_bar(axes: Axes, kilometres: float) -> None:
     axes.text(x + length / 2, y + 1.4 * tick, f"{kilometres:g} km", ha="center", va="bottom", fontsize=7, zorder=9)
 
 
-def notes(canvas: Canvas, source: str) -> None:
-    """Write the source, the base map with its approval number (审图号), and the projection below a map."""
+def finish(canvas: Canvas, title: str, source: str) -> Figure:
+    """Write the title, and below the map its source, the base map with its approval number (审图号), the projection."""
     projection = "Albers equal-area conic 25°N, 47°N, 105°E"
     base = f"Base map 底图: Tianditu 天地图, approval number 审图号 {canvas.approval}; {projection}"
+    canvas.axes.set_title(title)
     add_source(canvas.figure, f"Source 资料来源: {source}\n{base}" if source else base)
+    return canvas.figure
 
 
-def _classes(values: pd.Series, k: int):
+def _classes(values: pd.Series, k: int) -> FisherJenks:
     import mapclassify
 
     present = values.dropna()
+    # Figures that differ by rounding alone are no classes.
+    present = pd.Series(snap(present.to_numpy()), present.index)
     with warnings.catch_warnings():
         # mapclassify advises numba, which some dozens of values do not need.
         warnings.filterwarnings("ignore", message="Numba not installed")
         return mapclassify.FisherJenks(present, k=min(k, present.nunique()))
 
 
-def _class_labels(classes, digits: int) -> list[str]:
+def _class_labels(classes: FisherJenks, digits: int) -> list[str]:
     edges = [classes.y.min(), *classes.bins]
     return [f"{low:,.{digits}f} – {high:,.{digits}f}" for low, high in pairwise(edges)]
 
 
-def _on_the_map(values: pd.Series, index: pd.Index) -> pd.Series:
-    values = values.reindex(index)
-    if values.isna().all():
+def _on_the_map(values: Any, index: pd.Index) -> pd.Series:
+    if not isinstance(values, pd.Series):
+        raise InvalidInputError(f"values: expected a Series by the units' adcodes, got a {type(values).__name__}")
+    if values.index.nlevels > 1:
+        raise InvalidInputError("values: expected one a unit: choose a year first, as in .xs(2020, level='year')")
+    if values.index.has_duplicates:
+        raise InvalidInputError(f"values: {listed(values.index[values.index.duplicated()])} has more than one")
+    shown = values.reindex(index)
+    if shown.isna().all():
         raise InvalidInputError("no figure for any unit of the map: values must be indexed by the units' adcodes")
-    return values
+    return shown
 
 
 def _no_data() -> Patch:
@@ -124,16 +141,17 @@ def blank(index: pd.Index) -> Shading:
 
 
 def shade_classes(values: pd.Series, index: pd.Index, k: int, digits: int) -> Shading:
-    """Shade units in natural breaks (Fisher-Jenks, 自然断点), those without a figure apart.
+    """Shade units in natural breaks (Fisher-Jenks, 自然断点), those without a figure, or with an infinite one, apart.
 
     Raises
     ------
     InvalidInputError
-        If no unit of the map has a figure.
+        If no unit of the map has a figure, one has more, or they are no numbers.
     """
-    values = _on_the_map(values, index)
-    classes = _classes(values, k)
-    shades = [mpl.colors.to_hex(c) for c in mpl.colormaps[SEQUENTIAL](np.linspace(0.08, 0.92, classes.k))]
+    values = as_drawn(_on_the_map(values, index), "values")
+    classes = _classes(values, check_whole("classes", k, 1, 20))
+    digits = check_whole("digits", digits, 0, 15)
+    shades = [to_hex(c) for c in mpl.colormaps[SEQUENTIAL](np.linspace(0.08, 0.92, classes.k))]
     fill = [NO_DATA] * len(index)
     for place, kind in zip(np.flatnonzero(values.notna()), classes.yb, strict=True):
         fill[place] = shades[kind]
@@ -144,7 +162,7 @@ def shade_classes(values: pd.Series, index: pd.Index, k: int, digits: int) -> Sh
     return Shading(fill, [""] * len(index), handles)
 
 
-def shade_kinds(values: pd.Series, index: pd.Index, kinds: dict[str, tuple[str, str, str]]) -> Shading:
+def shade_kinds(values: pd.Series, index: pd.Index, kinds: Mapping[str, tuple[str, str, str]]) -> Shading:
     """Fill units by kind: ``kinds`` has the colour, hatch and label of each, in the order of the legend.
 
     Raises

@@ -1,0 +1,177 @@
+"""Heat maps: coverage, grades of coordination, location quotients, severities, transition matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.colors import BoundaryNorm, ListedColormap
+
+from clusterlib.composite import COORDINATION_GRADES
+from clusterlib.figures._canvas import check_result, check_table, marked
+from clusterlib.figures._style import NEUTRAL, SEQUENTIAL
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+    from clusterlib.spatial import SpatialMarkov
+
+
+def _shades(share: float, count: int) -> ListedColormap:
+    """Return the lighter part of the colour map: its darkest would swallow the figures."""
+    return ListedColormap(mpl.colormaps[SEQUENTIAL](np.linspace(0, share, count)))
+
+
+def _draw_cells(
+    axes: Axes,
+    frame: pd.DataFrame,
+    digits: int,
+    *,
+    shades: np.ndarray | None = None,
+    highlight: str | Iterable[str] = (),
+    missing: str = "–",
+    size: float = 7,
+    ink: Callable[[float], str] = lambda value: "black",
+    **look: Any,
+) -> AxesImage:
+    """Shade the cells of a frame, by ``shades`` in place of their figures if given, and write the figures into them."""
+    values = frame.to_numpy(float)
+    image = axes.imshow(values if shades is None else shades, **look)
+    for (row, column), value in np.ndenumerate(values):
+        text = missing if np.isnan(value) else f"{value:.{digits}f}"
+        if text:
+            axes.text(
+                column, row, text, ha="center", va="center", fontsize=size, color=ink(value), clip_on=True
+            )  # fmt: skip
+    axes.set(xticks=range(frame.shape[1]), xticklabels=frame.columns)
+    axes.set(yticks=range(len(frame)), yticklabels=marked(frame.index, highlight))
+    axes.tick_params(axis="both", length=0)
+    axes.spines[:].set_visible(False)
+    return image
+
+
+def coverage_heatmap(coverage: pd.DataFrame, title: str) -> Figure:
+    """Draw the share of units that have a figure, indicators by years; a blank cell has none at all.
+
+    Parameters
+    ----------
+    coverage : DataFrame
+        Percent; one row an indicator, one column a year.
+    title : str
+    """
+    coverage = check_table(coverage, what="coverage")
+    figure, axes = plt.subplots(figsize=(8.6, 1.2 + 0.19 * len(coverage)))
+    _draw_cells(
+        axes, coverage.where(coverage > 0), 0, missing="", size=6, cmap="Greys", vmin=0, vmax=130, aspect="auto",
+        ink=lambda value: "white" if value > 75 else "black",
+    )  # fmt: skip
+    rows, columns = coverage.shape
+    axes.set_xticks(np.arange(0.5, columns), minor=True)
+    axes.set_yticks(np.arange(0.5, rows), minor=True)
+    axes.grid(which="minor", color="white", linewidth=0.4)
+    axes.tick_params(axis="both", which="both", labelsize=7, length=0)
+    axes.set_title(title)
+    return figure
+
+
+def grade_heatmap(degree: pd.DataFrame, title: str, highlight: str | Iterable[str] = ()) -> Figure:
+    """Draw degrees of coordination, units by years, written in the cells and shaded by their grade.
+
+    Parameters
+    ----------
+    degree : DataFrame
+        In [0, 1]; one row a unit, one column a year.
+    title : str
+    highlight : iterable of str
+        Rows marked with an arrow.
+    """
+    degree = check_table(degree, what="degree")
+    figure, axes = plt.subplots(figsize=(7.4, 1.1 + 0.2 * len(degree)))
+    bounds = np.linspace(0, 1, 11)
+    image = _draw_cells(
+        axes, degree, 2, highlight=highlight, size=6.5, cmap=_shades(0.68, 10), norm=BoundaryNorm(bounds, 10),
+        aspect="auto",
+    )  # fmt: skip
+    axes.set_title(title)
+    axes.tick_params(axis="both", labelsize=7.5)
+    bar = figure.colorbar(image, ax=axes, ticks=(bounds[:-1] + bounds[1:]) / 2, pad=0.02, aspect=30)
+    bar.ax.set_yticklabels([f"{k} {zh}" for k, (_, zh) in enumerate(COORDINATION_GRADES, start=1)], fontsize=7)
+    bar.ax.tick_params(which="both", length=0)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def quotient_heatmap(quotients: pd.DataFrame, title: str, highlight: str | Iterable[str] = ()) -> Figure:
+    """Draw location quotients, units by industries, written in the cells, in black from one up and in grey below.
+
+    Parameters
+    ----------
+    quotients : DataFrame
+        One row a unit, one column an industry; shaded on a logarithmic scale from a quarter to four.
+    title : str
+    highlight : iterable of str
+        Rows marked with an arrow.
+    """
+    quotients = check_table(quotients, what="quotients")
+    figure, axes = plt.subplots(figsize=(7.6, 1.9 + 0.2 * len(quotients)))
+    _draw_cells(
+        axes, quotients, 2, shades=np.log2(quotients.to_numpy(float).clip(0.25, 4)), highlight=highlight, size=6,
+        cmap=_shades(0.6, 64), vmin=-2, vmax=2, aspect="auto", ink=lambda value: "black" if value >= 1 else NEUTRAL,
+    )  # fmt: skip
+    axes.set_title(title)
+    axes.set_xticks(range(quotients.shape[1]), quotients.columns, rotation=40, ha="right", rotation_mode="anchor")
+    axes.tick_params(axis="both", labelsize=7)
+    return figure
+
+
+def severity_heatmap(
+    severity: pd.DataFrame, title: str, highlight: str | Iterable[str] = (), label: str = ""
+) -> Figure:
+    """Draw severities as shades with figures; a dash where the model does not identify one.
+
+    Parameters
+    ----------
+    severity : DataFrame
+        0 to 100; one row a unit, one column a syndrome or a year.
+    title : str
+    highlight : iterable of str
+        Rows marked with an arrow.
+    label : str
+        Of the scale.
+    """
+    severity = check_table(severity, what="severity")
+    figure, axes = plt.subplots(figsize=(7.2, 1.4 + 0.2 * len(severity)))
+    image = _draw_cells(
+        axes, severity, 0, highlight=highlight, cmap=_shades(0.68, 10), vmin=0, vmax=100, aspect="auto"
+    )  # fmt: skip
+    axes.set_title(title)
+    axes.tick_params(axis="both", labelsize=7.5)
+    bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=30, label=label)
+    bar.ax.tick_params(labelsize=7, length=0)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def transition_heatmaps(markov: SpatialMarkov, title: str) -> Figure:
+    """Draw the transition matrices of a spatial Markov chain: all units, then by class of the neighbours."""
+    check_result(markov, ("k", "matrix"), "clusterlib.spatial.spatial_markov")
+    names = ["all", *range(1, markov.k + 1)]
+    figure, panels = plt.subplots(1, len(names), figsize=(1.7 * len(names) + 0.6, 2.5), sharey=True)
+    for panel, name in zip(panels, names, strict=True):
+        _draw_cells(
+            panel, markov.matrix(name), 2, size=6.5, cmap=SEQUENTIAL, vmin=0, vmax=1,
+            ink=lambda value: "white" if value > 0.55 else "black",
+        )  # fmt: skip
+        heading = "all 全部" if name == "all" else f"neighbours 邻居 {name}"
+        panel.set_title(heading, fontsize=8, loc="center")
+        panel.tick_params(labelsize=7)
+    panels[0].set_ylabel("class now 当期类型", fontsize=8)
+    figure.supxlabel("class next year 下一年类型 (1 = lowest 最低)", fontsize=8)
+    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    return figure

@@ -1,0 +1,134 @@
+"""The ground of maps: the whole of China, or one core region by city, with its legends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import geopandas as gpd
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib import patheffects
+from matplotlib.lines import Line2D
+
+from clusterlib.core.checks import listed
+from clusterlib.core.places import ALBERS
+from clusterlib.data import load_boundaries, load_national_line
+from clusterlib.errors import InvalidInputError
+from clusterlib.figures import REGION_MARKS
+from clusterlib.maps.base import LEGEND, Canvas, Shading, draw_borders, draw_polygons, frame, scale_bar
+from clusterlib.regions import REGIONS, Region
+
+# Extents in degrees; the main frame leaves the islands of the South China Sea to the inset.
+_MAIN = (79.8, 17.4, 130.5, 53.2)
+_INSET = (106.0, 2.5, 123.5, 24.5)
+# Of the main frame's width and height: right of Taiwan and below Heilongjiang, covering neither.
+_INSET_PLACE = (0.855, 0.005, 0.14, 0.235)
+_SMALL_ISLAND = 5e8
+
+
+def _projected(bounds: tuple[float, float, float, float]) -> np.ndarray:
+    west, south, east, north = bounds
+    edge = gpd.GeoSeries(gpd.points_from_xy(np.linspace(west, east, 50).repeat(2), [south, north] * 50), crs=4326)
+    return edge.to_crs(ALBERS).total_bounds
+
+
+def _whole(shapes: gpd.GeoSeries) -> gpd.GeoSeries:
+    return gpd.GeoSeries([shapes.union_all(method="coverage")], crs=ALBERS)
+
+
+def _outline(cities: gpd.GeoSeries, region: Region) -> gpd.GeoSeries:
+    """The outline of a region without its smaller islands, which a thick line would turn into blots."""
+    parts = _whole(gpd.GeoSeries(cities.loc[list(region.adcodes("city"))])).explode()
+    return gpd.GeoSeries(parts[parts.area > _SMALL_ISLAND])
+
+
+def country_canvas(
+    shade: Callable[[pd.Index], Shading], level: str = "province", regions: Iterable[str] = tuple(REGIONS)
+) -> tuple[Canvas, Shading]:
+    """Draw China with its boundary, dash line, inset and scale bar, units filled by ``shade``, regions outlined."""
+    boundaries = load_boundaries(level)
+    cities = load_boundaries("city").to_crs(ALBERS).geometry
+    provinces = load_boundaries("province").to_crs(ALBERS).geometry
+    line = load_national_line().to_crs(ALBERS).geometry
+    units = provinces if level == "province" else cities
+    whole, shading = _whole(provinces), shade(units.index)
+    outlines = {code: _outline(cities, REGIONS[code]) for code in regions}
+    figure, axes = plt.subplots(figsize=(8.2, 7))
+    inset = axes.inset_axes(_INSET_PLACE)
+    thin = (
+        {"edgecolor": "#8a8a8a", "linewidth": 0.35} if level == "province" else {"edgecolor": "white", "linewidth": 0.2}
+    )
+    for panel, bounds in ((axes, _MAIN), (inset, _INSET)):
+        draw_polygons(panel, units, shading.colours, shading.hatches, zorder=1, **thin)
+        if level != "province":
+            draw_borders(panel, provinces, color="#8a8a8a", linewidth=0.35, zorder=2)
+        draw_borders(panel, whole, color="black", linewidth=0.7, zorder=2)
+        draw_borders(panel, line, color="black", linewidth=1.1, zorder=3)
+        for code, outline in outlines.items():
+            mark = REGION_MARKS[code]
+            draw_borders(panel, outline, color=mark.colour, linewidth=1.6, linestyle=mark.line, zorder=4)
+        frame(panel, _projected(bounds))
+    inset.set_title("South China Sea 南海诸岛", fontsize=5.5, loc="center", pad=2)
+    scale_bar(axes, 500)
+    return Canvas(figure, axes, boundaries.attrs["approval_number"]), shading
+
+
+def region_canvas(area: Region, shade: Callable[[pd.Index], Shading], names: bool = True) -> tuple[Canvas, Shading]:
+    """Draw a region's cities filled by ``shade``, with its outline, scale bar and, if wanted, names."""
+    boundaries = load_boundaries("city", area)
+    cities = boundaries.to_crs(ALBERS).geometry
+    shading = shade(cities.index)
+    figure, axes = plt.subplots(figsize=(7, 6.2))
+    draw_polygons(axes, cities, shading.colours, shading.hatches, edgecolor="#666666", linewidth=0.5, zorder=1)
+    draw_borders(axes, _whole(cities), color="black", linewidth=0.9, zorder=2)
+    inside = cities.representative_point()
+    for unit, x, y in zip(area.cities if names else (), inside.x, inside.y, strict=False):
+        name = unit.name_zh.removesuffix("特别行政区").removesuffix("市")
+        text = axes.text(x, y, name, fontsize=6, ha="center", va="center", zorder=8)
+        text.set_path_effects([patheffects.withStroke(linewidth=1.6, foreground="white")])
+    west, south, east, north = cities.total_bounds
+    margin = 0.05 * max(east - west, north - south)
+    frame(axes, (west - margin, south - margin, east + margin, north + margin))
+    scale_bar(axes, 50 if area.code == "gba" else 100)
+    return Canvas(figure, axes, boundaries.attrs["approval_number"]), shading
+
+
+def shading_legend(canvas: Canvas, handles: list, heading: str) -> None:
+    """Set the legend of the fills at the lower left, above the scale bar."""
+    place = {"loc": "lower left", "bbox_to_anchor": (0, 0.07)}
+    canvas.axes.add_artist(canvas.axes.legend(handles=handles, title=heading, **place, **LEGEND))
+
+
+def marks_legend(canvas: Canvas, handles: list, heading: str, regions: Iterable[str] = tuple(REGIONS)) -> None:
+    """Set the legend of what is drawn on the map, and of the regions' outlines, at the upper left."""
+    outlines = [
+        Line2D(
+            [], [], label=f"{REGIONS[code].short_en} {REGIONS[code].name_zh}", color=REGION_MARKS[code].colour,
+            linestyle=REGION_MARKS[code].line, linewidth=1.6,
+        )
+        for code in regions
+    ]  # fmt: skip
+    if handles or outlines:
+        handles = [*handles, *outlines]
+        canvas.axes.legend(handles=handles, title=heading, loc="upper left", labelspacing=0.9, **LEGEND)
+
+
+def side_legend(canvas: Canvas, handles: list, heading: str) -> None:
+    """Set a legend to the right of the map of a region."""
+    canvas.axes.legend(handles=handles, title=heading, loc="upper left", bbox_to_anchor=(1.0, 1.0), **LEGEND)
+
+
+def city_points(counts: pd.DataFrame) -> gpd.GeoDataFrame:
+    """Place rows indexed by city adcode at a point inside each city, in the Albers projection of the maps.
+
+    Raises
+    ------
+    InvalidInputError
+        For a row that is no city of the map, or a city that has two.
+    """
+    cities = load_boundaries("city").to_crs(ALBERS)
+    unknown = counts.index[~counts.index.isin(cities.index) | counts.index.duplicated()]
+    if len(unknown):
+        raise InvalidInputError(f"points: {listed(unknown)}: expected cities by adcode, each once")
+    return gpd.GeoDataFrame(counts, geometry=cities.geometry.representative_point().reindex(counts.index), crs=ALBERS)
