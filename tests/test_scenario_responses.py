@@ -18,8 +18,7 @@ from clusterlib.scenario import (
     durbin_response,
     propagate,
 )
-from clusterlib.scenario._changes import index_change, raise_indicators, waking_factors
-from clusterlib.scenario._outcome import region_totals, unit_table
+from clusterlib.scenario._remedies import index_change, raise_indicators, region_totals, unit_table, waking_factors
 from clusterlib.spatial_panel import spatial_panel
 
 UNITS, YEARS = 12, 9
@@ -225,7 +224,7 @@ def test_the_border_response_is_linear_and_counts_unstable_draws():
     np.testing.assert_allclose(3 * one.joint, three.joint, rtol=1e-9)
     assert one.rejected == 0
     assert border_response(rhos(0.9, 0.1, 0.2), WITHIN, ACROSS, impulse(2), draws=40).rejected > 0
-    with pytest.raises(InvalidInputError, match="no impulse for 3"):
+    with pytest.raises(InvalidInputError, match="the first at 3, 'impulse': an impulse is zero where there is none"):
         border_response(rhos(0.6, 0.1), WITHIN, ACROSS, impulse(2).where(lambda s: s.index != 3))
 
 

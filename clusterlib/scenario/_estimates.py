@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -10,10 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from clusterlib.errors import UnknownNameError
+from clusterlib.core.checks import check_choice
+from clusterlib.regions import get_region
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
+
+    from clusterlib.composite import CompositeIndex
+    from clusterlib.diagnosis import SharedShocksResult
+    from clusterlib.spatial_panel import SpatialPanelResult, TwoWeightsResult
 
 YEARS, INDEX_YEARS = (2016, 2023), (2016, 2024)
 OUTCOME, INDEX = "log_gdp_per_head", "digital"
@@ -52,7 +58,7 @@ SAMPLES = MappingProxyType(
 _OVER_GDP = ("software_revenue_share", "ecommerce_sales_share")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ProvinceModel:
     """A spatial Durbin model of provinces with what a scenario needs to run through it.
 
@@ -73,17 +79,17 @@ class ProvinceModel:
         Correlation of the residuals with those of the year before.
     """
 
-    result: object
+    result: SpatialPanelResult
     covariance: pd.DataFrame = field(repr=False)
     graph: Graph = field(repr=False)
     regressors: pd.DataFrame = field(repr=False)
-    index: object = field(repr=False)
+    index: CompositeIndex = field(repr=False)
     index_data: pd.DataFrame = field(repr=False)
     panel: pd.DataFrame = field(repr=False)
     memory: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BorderModel:
     """A model of city growth with a spatial lag within provinces and another across their borders.
 
@@ -99,7 +105,7 @@ class BorderModel:
         The last year.
     """
 
-    result: object
+    result: TwoWeightsResult | SharedShocksResult
     within: Graph = field(repr=False)
     across: Graph = field(repr=False)
     gdp: pd.Series = field(repr=False)
@@ -107,17 +113,11 @@ class BorderModel:
     year: int
 
 
-def check_choice(kind: str, name: str, valid) -> None:
-    """Raise UnknownNameError if there is no such choice."""
-    if name not in valid:
-        raise UnknownNameError(kind, name, valid)
-
-
 def _span(years: tuple[int, int]) -> str:
     return f"{years[0]}:{years[1]}"
 
 
-def make_index(measure: str):
+def make_index(measure: str) -> tuple[CompositeIndex, pd.DataFrame]:
     """Make an index of digital development, with ranges and weights over all its years, and return its data too."""
     from clusterlib.composite import composite_index
     from clusterlib.data import load_panel
@@ -136,6 +136,7 @@ def make_index(measure: str):
     return composite_index(data, dimensions), data[names]
 
 
+# What is kept from here on is not to be changed: callers of the public functions get copies.
 @lru_cache(maxsize=1)
 def _provinces() -> tuple[pd.DataFrame, dict[str, Graph]]:
     """The diagnosis's panel of provinces and who neighbours whom: the same for every model."""
@@ -154,7 +155,7 @@ def _provinces() -> tuple[pd.DataFrame, dict[str, Graph]]:
 
 @lru_cache(maxsize=1)
 def _growth() -> tuple[pd.DataFrame, Graph, pd.Series]:
-    from clusterlib.diagnosis._governance import load_growth_panel
+    from clusterlib.diagnosis import load_growth_panel
 
     return load_growth_panel()
 
@@ -163,10 +164,10 @@ def _before(values: pd.Series) -> pd.Series:
     return values.groupby(level="adcode").shift()
 
 
-def load_regressors(index, panel: pd.DataFrame) -> pd.DataFrame:
+def load_regressors(index: CompositeIndex, panel: pd.DataFrame) -> pd.DataFrame:
     """Load the outcome and all regressors of the models of provinces, by (adcode, year), complete."""
     from clusterlib.data import load_boundaries, load_panel
-    from clusterlib.diagnosis._isolation import link_indicators
+    from clusterlib.diagnosis import link_indicators
     from clusterlib.diagnosis.indicators import INDUSTRIES, industry_table
     from clusterlib.weights import great_circle_distances
 
@@ -188,7 +189,7 @@ def load_regressors(index, panel: pd.DataFrame) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=len(MEASURES))
-def _measured(measure: str) -> tuple[object, pd.DataFrame, pd.DataFrame]:
+def _measured(measure: str) -> tuple[CompositeIndex, pd.DataFrame, pd.DataFrame]:
     """Index, the data that it was made from and the regressors: the same for every model with the measure."""
     index, index_data = make_index(measure)
     return index, index_data, load_regressors(index, _provinces()[0])
@@ -197,7 +198,7 @@ def _measured(measure: str) -> tuple[object, pd.DataFrame, pd.DataFrame]:
 @lru_cache(maxsize=8)
 def output_efficiency(year: int) -> pd.Series:
     """Output efficiency of the provinces' data in a year, not corrected for bias: no model enters it."""
-    from clusterlib.diagnosis._dormancy import data_dormancy
+    from clusterlib.diagnosis import data_dormancy
     from clusterlib.diagnosis.indicators import DATA_INPUTS, DATA_OUTPUTS
 
     panel, _ = _provinces()
@@ -206,7 +207,6 @@ def output_efficiency(year: int) -> pd.Series:
     return 1 - found.table["severity"].droplevel("year") / 100
 
 
-@lru_cache(maxsize=16)
 def province_model(
     measure: str = "digital", links: bool = False, variant: str = "levels", weights: str = "contiguity"
 ) -> ProvinceModel:
@@ -244,12 +244,19 @@ def province_model(
     >>> model.result.n_units, model.result.n_periods
     (30, 8)
     """
+    check_choice("measure", measure, MEASURES)
+    check_choice("links", links, (False, True))
+    check_choice("variant", variant, VARIANTS)
+    check_choice("weights", weights, WEIGHTS)
+    return deepcopy(estimate_provinces(measure, links, variant, weights))
+
+
+@lru_cache(maxsize=16)
+def estimate_provinces(measure: str, links: bool, variant: str, weights: str) -> ProvinceModel:
+    """Estimate a model of provinces as :func:`province_model`, once for all who only read it."""
     from clusterlib.scenario._resampling import cluster_covariance
     from clusterlib.spatial_panel import spatial_panel
 
-    check_choice("measure", measure, MEASURES)
-    check_choice("variant", variant, VARIANTS)
-    check_choice("weights", weights, WEIGHTS)
     panel, graphs = _provinces()
     graph = graphs[weights]
     index, index_data, frame = _measured(measure)
@@ -263,7 +270,6 @@ def province_model(
     return ProvinceModel(result, covariance, graph, frame[names], index, index_data, panel, memory)
 
 
-@lru_cache(maxsize=8)
 def border_model(sample: str = "window", region: str | None = None, shocks: bool = True) -> BorderModel:
     """Estimate growth of cities by that of neighbours within the province and beyond its border (城市增长双权重模型).
 
@@ -294,17 +300,24 @@ def border_model(sample: str = "window", region: str | None = None, shocks: bool
     >>> bool(0 < border_model().result.shock_share < 1)
     True
     """
+    check_choice("sample", sample, SAMPLES)
+    check_choice("shocks", shocks, (False, True))
+    return deepcopy(estimate_cities(sample, get_region(region).code if sample == "region" else None, shocks))
+
+
+@lru_cache(maxsize=8)
+def estimate_cities(sample: str, region: str | None, shocks: bool) -> BorderModel:
+    """Estimate a model of cities as :func:`border_model`, once for all who only read it."""
     from clusterlib.data import load_panel
-    from clusterlib.diagnosis._governance import border_spillovers
-    from clusterlib.regions import get_region
+    from clusterlib.diagnosis import border_spillovers
     from clusterlib.weights import within_and_across
 
-    check_choice("sample", sample, SAMPLES)
     panel, graph, province = _growth()
     year = int(panel.index.unique("year").max())
     if sample != "all_years":
         panel = panel[panel.index.get_level_values("year") > year - WINDOW]
-    cities = get_region(region).adcodes("city") if sample == "region" else None
+    graph = graph.subgraph(panel.index.unique("adcode"))
+    cities = get_region(region).adcodes("city") if region else None
     result = border_spillovers(panel, "growth", ["initial"], graph, province, cities, shocks=shocks)
     units = result.residuals.index.unique(0)
     pair = within_and_across(graph.subgraph(units), province.loc[units])
