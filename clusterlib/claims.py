@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
-from clusterlib.regions import REGIONS
+from clusterlib.core.checks import check_choice, check_level, check_number
+from clusterlib.errors import ClusterlibError, InvalidInputError
+from clusterlib.regions import REGIONS, get_region
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,47 +56,45 @@ class Verdict:
     reason: str = ""
 
 
+def _settled(holds: bool, evidence: Mapping, reason: str = "") -> Verdict:
+    return Verdict(SUPPORTED if holds else CONTRADICTED, dict(evidence), reason)
+
+
 def _equals(lookup: ResultLookup, rule: Mapping) -> Verdict:
     value = _number(lookup, rule["equals"])
-    within = rule.get("within", 0)
-    holds = abs(value - rule["value"]) <= within
-    return Verdict(SUPPORTED if holds else CONTRADICTED, {rule["equals"]: value}, f"stated: {rule['value']:g}")
+    holds = abs(value - rule["value"]) <= rule.get("within", 0)
+    return _settled(holds, {rule["equals"]: value}, f"stated: {rule['value']:g}")
 
 
 def _at_least(lookup: ResultLookup, rule: Mapping) -> Verdict:
     value = _number(lookup, rule["at_least"])
-    return Verdict(
-        SUPPORTED if value >= rule["value"] else CONTRADICTED, {rule["at_least"]: value}, f"stated: {rule['value']:g}"
-    )
+    return _settled(value >= rule["value"], {rule["at_least"]: value}, f"stated: {rule['value']:g}")
 
 
 def _largest(lookup: ResultLookup, rule: Mapping) -> Verdict:
     """The first of several results is the largest."""
     values = {reference: _number(lookup, reference) for reference in rule["largest"]}
     first, *rest = values.values()
-    return Verdict(SUPPORTED if first > max(rest) else CONTRADICTED, values)
+    return _settled(first > max(rest), values)
 
 
 def _interval(lookup: ResultLookup, rule: Mapping) -> Verdict:
     """A whole interval lies above (or below) a bound; one that holds the bound decides nothing."""
-    estimate, lower, upper = (_number(lookup, reference) for reference in rule["interval"])
-    bound, above = rule.get("than", 0), rule["is"] == "above"
-    evidence = dict(zip(rule["interval"], (estimate, lower, upper), strict=True))
-    if (lower > bound) if above else (upper < bound):
-        return Verdict(SUPPORTED, evidence)
-    if (upper < bound) if above else (lower > bound):
-        return Verdict(CONTRADICTED, evidence)
-    return Verdict(MIXED, evidence, f"the interval holds {bound:g}")
+    evidence = {reference: _number(lookup, reference) for reference in rule["interval"]}
+    _, lower, upper = evidence.values()
+    bound = rule.get("than", 0)
+    if not (lower > bound or upper < bound):
+        return Verdict(MIXED, evidence, f"the interval holds {bound:g}")
+    return _settled((lower > bound) == (rule["is"] == "above"), evidence)
 
 
 def _effect(lookup: ResultLookup, rule: Mapping) -> Verdict:
-    """An estimate has the stated sign and its p value is below the level."""
-    estimate, p = (_number(lookup, reference) for reference in rule["effect"])
-    evidence = dict(zip(rule["effect"], (estimate, p), strict=True))
-    if p >= rule.get("level", 0.05):
+    """An estimate has the stated sign and its p value is below the significance level."""
+    evidence = {reference: _number(lookup, reference) for reference in rule["effect"]}
+    estimate, p = evidence.values()
+    if p >= rule.get("alpha", 0.05):
         return Verdict(MIXED, evidence, "no effect can be told from none")
-    agrees = (estimate > 0) == (rule["is"] == "positive")
-    return Verdict(SUPPORTED if agrees else CONTRADICTED, evidence)
+    return _settled((estimate > 0) == (rule["is"] == "positive"), evidence)
 
 
 def _all_of(lookup: ResultLookup, rule: Mapping) -> Verdict:
@@ -121,14 +120,20 @@ RULES: dict[str, Callable[[ResultLookup, Mapping], Verdict]] = {
     "all_of": _all_of,
     "not_testable": _not_testable,
 }
+# What a rule needs beside its results, and what it may have.
 _NEEDS = {"equals": {"value"}, "at_least": {"value"}, "interval": {"is"}, "effect": {"is"}}
+_MAY = {"equals": {"within"}, "interval": {"than"}, "effect": {"alpha"}}
 _SIDES = {"interval": ("above", "below"), "effect": ("positive", "negative")}
+# Results that a rule is about: how many at least and at most, and which.
+_RESULTS = {
+    "largest": (2, 99, "two results or more"),
+    "interval": (3, 3, "estimate, lower and upper bound"),
+    "effect": (2, 2, "estimate and p"),
+}
 
 
 def _number(lookup: ResultLookup, text: str) -> float:
-    from clusterlib.report._lookup import Reference
-
-    value = lookup.raw(Reference.parse(text))
+    value = lookup.value(text).value
     if isinstance(value, str):
         raise InvalidInputError(f"{text} is the text {value!r}; a rule compares numbers")
     return float(value)
@@ -139,8 +144,8 @@ def evaluate(lookup: ResultLookup, rule: Mapping) -> Verdict:
 
     Rules: ``equals`` a result to ``value`` (``within`` a tolerance); ``at_least`` ``value``; ``largest`` the first of
     several; ``interval`` [estimate, lower, upper] that ``is`` above or below ``than``; ``effect`` [estimate, p] that
-    ``is`` positive or negative at a ``level``; ``all_of`` several rules; ``not_testable`` for a reason. Evidence that
-    decides nothing, or parts that disagree, give "mixed".
+    ``is`` positive or negative with p below ``alpha``; ``all_of`` several rules; ``not_testable`` for a reason.
+    Evidence that decides nothing, or parts that disagree, give "mixed".
 
     Parameters
     ----------
@@ -160,24 +165,41 @@ def evaluate(lookup: ResultLookup, rule: Mapping) -> Verdict:
     return RULES[_rule_name(rule)](lookup, rule)
 
 
-def _rule_name(rule: Mapping) -> str:
-    names = [name for name in RULES if name in rule]
+def _rule_name(rule: Any) -> str:
+    names = [name for name in RULES if name in rule] if isinstance(rule, Mapping) else []
     if len(names) != 1:
-        raise InvalidInputError(f"rule {dict(rule)}: expected one of {', '.join(RULES)}")
+        raise InvalidInputError(f"rule {rule!r}: expected one of {', '.join(RULES)}, each with what it is about")
     return names[0]
 
 
 def check_rule(rule: Mapping) -> None:
-    """Raise InvalidInputError if a rule is not complete."""
+    """Raise InvalidInputError if a rule is not complete, or holds something that it does not know."""
     name = _rule_name(rule)
-    missing = _NEEDS.get(name, set()) - set(rule)
+    needed = _NEEDS.get(name, set())
+    missing = needed - set(rule)
     if missing:
         raise InvalidInputError(f"rule {name!r} needs {', '.join(sorted(missing))}")
-    if name in _SIDES and rule["is"] not in _SIDES[name]:
-        raise UnknownNameError(f"side of rule {name!r}", rule["is"], _SIDES[name])
+    for key in rule:
+        check_choice(f"part of rule {name!r}", key, [name, *needed, *_MAY.get(name, ())])
+    if name in _SIDES:
+        check_choice(f"side of rule {name!r}", rule["is"], _SIDES[name])
+    for key in ("value", "within", "than"):
+        check_number(key, rule.get(key, 0))
+    check_level(rule.get("alpha", 0.05), "alpha")
+    about = rule[name]
     if name == "all_of":
-        for part in rule["all_of"]:
+        if not isinstance(about, list) or not about:
+            raise InvalidInputError(f"rule 'all_of': expected a list of rules, got {about!r}")
+        for part in about:
             check_rule(part)
+    elif name in _RESULTS:
+        least, most, which = _RESULTS[name]
+        texts = isinstance(about, list) and all(isinstance(text, str) for text in about)
+        if not texts or len(set(about)) != len(about) or not least <= len(about) <= most:
+            raise InvalidInputError(f"rule {name!r}: expected {which}, each by its name, got {about!r}")
+    elif not isinstance(about, str) or not about.strip():
+        what = "a reason" if name == "not_testable" else "the name of a result"
+        raise InvalidInputError(f"rule {name!r}: expected {what}, got {about!r}")
 
 
 def load_claims(path: Path | None = None) -> list[Claim]:
@@ -201,11 +223,13 @@ def load_claims(path: Path | None = None) -> list[Claim]:
 
     from clusterlib.paths import get_project
 
-    path = path or get_project().root / "data" / FILE
+    path = get_project().root / "data" / FILE if path is None else Path(path)
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ClusterlibError(f"{path.name} cannot be read: {error}") from None
+    if not isinstance(entries, list):
+        raise ClusterlibError(f"{path.name}: expected a list of claims, each with a dash before it")
     claims = [_claim(entry) for entry in entries]
     names = [claim.id for claim in claims]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -214,21 +238,27 @@ def load_claims(path: Path | None = None) -> list[Claim]:
     return claims
 
 
-def _claim(entry: Mapping) -> Claim:
-    missing = {"id", "kind", "en", "zh", "rule"} - set(entry)
+def _claim(entry: Any) -> Claim:
+    texts = ("id", "kind", "en", "zh")
+    if not isinstance(entry, Mapping):
+        raise ClusterlibError(f"claim {entry!r}: expected {', '.join(texts)} and rule")
+    missing = {*texts, "rule"} - set(entry)
     if missing:
         raise ClusterlibError(f"claim {entry.get('id', entry)}: {', '.join(sorted(missing))} is missing")
-    if entry["kind"] not in KINDS:
-        raise UnknownNameError(f"kind of claim {entry['id']!r}", entry["kind"], KINDS)
-    regions = tuple(entry.get("regions", REGIONS))
+    for key in texts:
+        if not isinstance(entry[key], str):
+            raise ClusterlibError(f"claim {entry['id']!r}: {key} is {entry[key]!r}, expected a text: set it in quotes")
+    check_choice(f"kind of claim {entry['id']!r}", entry["kind"], KINDS)
+    regions = entry.get("regions", tuple(REGIONS))
+    if not isinstance(regions, (list, tuple)):
+        raise ClusterlibError(f"claim {entry['id']!r}: regions is {regions!r}, expected a list")
     for region in regions:
-        if region not in REGIONS:
-            raise UnknownNameError(f"region of claim {entry['id']!r}", region, REGIONS)
+        check_choice(f"region of claim {entry['id']!r}", region, REGIONS)
     try:
         check_rule(entry["rule"])
     except InvalidInputError as error:
         raise ClusterlibError(f"claim {entry['id']!r}: {error}") from None
-    return Claim(entry["id"], entry["kind"], entry["en"], entry["zh"], entry["rule"], regions)
+    return Claim(entry["id"], entry["kind"], entry["en"], entry["zh"], entry["rule"], tuple(regions))
 
 
 def evaluate_claims(region: str, claims: list[Claim] | None = None, reports: Path | None = None) -> pd.DataFrame:
@@ -247,14 +277,24 @@ def evaluate_claims(region: str, claims: list[Claim] | None = None, reports: Pat
     DataFrame
         Indexed by claim: ``kind``, ``en``, ``zh``, ``verdict``, ``verdict_zh``, ``evidence`` (results and values)
         and ``reason``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such region, or no such result.
+    ClusterlibError
+        If the region's notebooks have not been run.
     """
     import pandas as pd
 
     from clusterlib.report._lookup import ResultLookup
 
-    lookup = ResultLookup(region, reports)
+    lookup = ResultLookup(get_region(region).code, reports)
+    claims = load_claims() if claims is None else claims
+    if not isinstance(claims, list) or not all(isinstance(claim, Claim) for claim in claims):
+        raise InvalidInputError("claims: expected a list of claims, as of load_claims()")
     rows = {}
-    for claim in load_claims() if claims is None else claims:
+    for claim in claims:
         if region not in claim.regions:
             continue
         verdict = evaluate(lookup, claim.rule)
