@@ -52,12 +52,12 @@ class Verdict:
     """What the results say of a claim for a region, with the values that decided."""
 
     verdict: str
-    evidence: dict[str, float | str]
+    evidence: Mapping[str, float | str]
     reason: str = ""
 
 
 def _settled(holds: bool, evidence: Mapping, reason: str = "") -> Verdict:
-    return Verdict(SUPPORTED if holds else CONTRADICTED, dict(evidence), reason)
+    return Verdict(SUPPORTED if holds else CONTRADICTED, evidence, reason)
 
 
 def _equals(lookup: ResultLookup, rule: Mapping) -> Verdict:

@@ -62,8 +62,8 @@ class Syndromes(Result):
         parts = {}
         for name, severity in self.severities.items():
             if name == GOVERNANCE:
-                own = severity.table.loc[area.code]
-                parts[name] = own.assign(units=self.border.loc[area.code, "units"].fillna(0))
+                units = self.border[["units"]].fillna(0).xs(area.code)
+                parts[name] = severity.table.xs(area.code).join(units)
             else:
                 parts[name] = severity.of_region(area.adcodes("province"), self.gdp)
         return pd.concat(parts, names=["syndrome", "year"])
@@ -75,10 +75,12 @@ class Syndromes(Result):
         year = check_year(year, years)
         members = area.adcodes("province")
         tables = {code: self.region(code) for code in REGIONS}
-        scores = pd.DataFrame({name: _latest(tables[region].loc[name], year) for name in SYNDROMES}).T
+        latest = {name: max(y for y in tables[region].loc[name].index if y <= year) for name in SYNDROMES}
+        scores = pd.DataFrame({name: tables[region].loc[(name, at)] for name, at in latest.items()}).T
+        scores["year"] = pd.Series(latest)
         places, compared, drivers, provinces = {}, {}, {}, {}
         for name, severity in self.severities.items():
-            at = int(scores.loc[name, "year"])
+            at = latest[name]
             points = pd.Series({code: table.loc[(name, at), "severity"] for code, table in tables.items()})
             places[name] = rank_among(severity, points, region, at, self.gdp)
             unit, when = severity.table.index.get_level_values(0), severity.table.index.get_level_values(1)
@@ -89,7 +91,7 @@ class Syndromes(Result):
             if severity.draws is not None:
                 compared[name] = contrasts(severity, members, self.gdp, at, years[0])
         scores[["rank", "rank_share"]] = pd.DataFrame(places, index=["rank", "rank_share"]).T
-        border = self.border.loc[(area.code, int(scores.loc[GOVERNANCE, "year"]))]
+        border = self.border.loc[(area.code, latest[GOVERNANCE])]
         level = self.severities[GOVERNANCE].settings["level"]
         return Diagnosis(
             region, year, scores.astype({"year": int, "units": int, "rank": int}),
@@ -237,11 +239,6 @@ def diagnose(region: str, year: int, *, draws: int = 100, seed: int = 0, level: 
     return measure_syndromes(draws, seed, level).diagnose(region, year)
 
 
-def _latest(table: pd.DataFrame, year: int) -> pd.Series:
-    at = max(y for y in table.index if y <= year)
-    return pd.concat([table.loc[at], pd.Series({"year": at})])
-
-
 def contrasts(severity: Severity, members: Iterable, weights: pd.Series, year: int, first: int) -> pd.DataFrame:
     """Set a region's severity against its own past, the rest of the country and the best (严重度对比).
 
@@ -342,7 +339,8 @@ def verdict(compared: pd.DataFrame | None, border: pd.Series, level: float) -> s
     """
     if compared is None:
         return _border_verdict(border, level)
-    best, rest = compared.loc["best"], compared.loc["rest"]
+    bounds = compared[["lower", "upper"]].to_dict("index")
+    best, rest = bounds["best"], bounds["rest"]
     short = best["lower"] > _ROUNDING
     found = f"{PRESENT}: short of the best province" if short else f"{NONE}: level with the best province"
     if rest["upper"] < -_ROUNDING:

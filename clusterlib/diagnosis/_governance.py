@@ -332,7 +332,7 @@ class SharedShocksResult(Estimates):
 
     def shocks_test(self) -> Test:
         r"""Likelihood-ratio test of no shared shocks; on the bound of the share p is half that of :math:`\chi^2_1`."""
-        statistic = max(0.0, 2 * (self.loglik - self.loglik_plain))
+        statistic = max(0.0, 2 * (self._likelihood - self.loglik_plain))
         p_value = 0.5 * Test.of("", "", statistic, "chi2", 1).p_value if statistic else 1.0
         return Test("likelihood ratio", "no shared shocks", statistic, 1, p_value, "half of chi2")
 
@@ -400,7 +400,7 @@ class SharedShocks:
 
     def log_determinant(self, rho: np.ndarray) -> tuple[float, np.ndarray]:
         """Logarithm of the determinant of the system of lags, and its derivatives by both rhos."""
-        from scipy.linalg.lapack import dgetrf, dgetri
+        from scipy.linalg.lapack import dgetrf, dgetri  # type: ignore[attr-defined]
 
         n = self.columns.shape[0]
         system = np.eye(n, order="F")

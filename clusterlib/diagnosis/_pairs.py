@@ -187,7 +187,8 @@ def _pairs(near: np.ndarray, code: np.ndarray, core: np.ndarray | None) -> Pairs
     if core is not None:
         taken &= core[:, None] | core[None, :]
     kinds = (near & same, ~near & same, near & ~same, ~near & facing)
-    return {kind: np.nonzero(chosen & taken) for kind, chosen in zip(KINDS, kinds, strict=True)}
+    at = (np.nonzero(chosen & taken) for chosen in kinds)
+    return {kind: (i, j) for kind, (i, j) in zip(KINDS, at, strict=True)}
 
 
 def _gaps(alike: np.ndarray, pairs: Pairs) -> np.ndarray:

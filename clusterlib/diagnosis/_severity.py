@@ -117,9 +117,9 @@ class Severity(Result):
         if inside.empty:
             raise InvalidInputError(f"{self.syndrome}: no unit of the region has a severity")
         size = _sizes(weights, inside)
-        code, years = inside.get_level_values(1).factorize(sort=True)
+        code, years = pd.factorize(inside.get_level_values(1), sort=True)
         chosen = [code == k for k in range(len(years))]
-        years = years.rename(inside.names[1])
+        years = pd.Index(years, name=inside.names[1])
         return years, [np.flatnonzero(known)[at] for at in chosen], [size[at] for at in chosen]
 
 
@@ -199,7 +199,7 @@ def logarithms(frame: pd.DataFrame) -> pd.DataFrame:
         row, column = np.argwhere(bad)[0]
         place = f"{frame.columns[column]!r} at {place_of(frame.index[row])}"
         raise InvalidInputError(f"{place} is not positive: its logarithm is needed")
-    return np.log(frame)
+    return frame.apply(np.log)
 
 
 def bootstrap_settings(draws: Any, seed: Any, level: Any, least: int = 0) -> dict:

@@ -105,9 +105,9 @@ def _corrected(
     simulated = np.empty((len(data), draws))
     for random, year in zip(streams(settings["seed"], years.nunique()), sorted(years.unique()), strict=True):
         rows = np.flatnonzero(years == year)
-        amounts = [data[settings[side]].to_numpy()[rows] for side in ("inputs", "outputs")]
+        inputs, outputs = (data[settings[side]].to_numpy()[rows] for side in ("inputs", "outputs"))
         distance = 1 / efficiency.iloc[rows].to_numpy()
-        technology = Technology(*(part / part.mean(axis=0) for part in amounts), settings["returns"])
+        technology = Technology(inputs / inputs.mean(axis=0), outputs / outputs.mean(axis=0), settings["returns"])
         drawn = bootstrap_output_distances(technology, distance, draws, random)
         found = corrected_efficiency(distance, drawn, level)
         # The bounds of efficiency change places: the less efficient, the more dormant.
@@ -305,8 +305,8 @@ def quantile_lines(x: np.ndarray, y: np.ndarray, quantile: float) -> tuple[np.nd
     slope = _first_root(derivative, tolerance)
     residuals = np.sort(y - slope[:, None, None] * x, axis=-1)
     lower, upper = (np.clip(r.astype(int), 0, count - 1) for r in (np.ceil(rank) - 1, np.floor(rank)))
-    ends = (np.take_along_axis(residuals, end, axis=-1)[..., 0] for end in (lower, upper))
-    return slope, sum(ends) / 2
+    below, above = (np.take_along_axis(residuals, end, axis=-1)[..., 0] for end in (lower, upper))
+    return slope, (below + above) / 2
 
 
 def _whole(rank: np.ndarray) -> np.ndarray:
@@ -384,19 +384,19 @@ def link_indicators(
         raise InvalidInputError(f"groups: expected the group of each industry, got a {type(groups).__name__}")
     kinds = variety(industries.loc[data.index], groups)
     kilometres = distances_between(distance, data.index.unique(0))
-    network = []
+    total = {}
     for year, part in data.groupby(level=1):
         frame = part.droplevel(1)
         ties = gravity_network(frame, kilometres, ["gdp", "software_revenue"], threshold="none").strength
-        total = (ties.sum(axis=0) + ties.sum(axis=1)) / frame["gdp"]
-        network.append(pd.concat({year: np.log(total)}).swaplevel())
+        total[year] = ties.sum(axis=0) + ties.sum(axis=1)
+    strength = pd.concat(total).swaplevel().reindex(data.index)
     share = (data["software_revenue"] / 10_000 / data["gdp"]).unstack()
     near = kilometres.rank(axis=1, method="first")
     near = (near > 1) & (near <= 1 + _NEIGHBOURS)
     around = near.astype(float).div(near.sum(axis=1), axis=0) @ share
     return pd.DataFrame(
         {
-            "network": pd.concat(network).reindex(data.index),
+            "network": np.log(strength / data["gdp"]),
             "unrelated": kinds["unrelated"],
             "related": kinds["related"],
             "trade": trade,

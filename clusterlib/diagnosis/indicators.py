@@ -220,7 +220,8 @@ def load_growth_panel(
     left_out = [check_whole("without", year) for year in as_units(without, "without")]
     graph, province = _all_cities()
     level = load_panel("city", outcome)[outcome].unstack("year")
-    level = level if OUTCOMES[outcome] == "share" else 100 * np.log(level)
+    if OUTCOMES[outcome] == "amount":
+        level = 100 * level.apply(np.log)
     growth = level.diff(axis=1).loc[:, first:last].drop(columns=left_out, errors="ignore")
     growth = growth.loc[growth.index.intersection(province.index)]
     if not growth.notna().any(axis=None):
@@ -228,7 +229,7 @@ def load_growth_panel(
     distance = (growth - growth.groupby(province.loc[growth.index]).transform("median")).abs()
     # Of a city that is a province of its own the distance is nil whatever it does.
     scale = 1.4826 * np.nanmedian(distance[distance > 0])
-    panel = growth.where(distance <= outliers * scale).stack().dropna().rename("growth").to_frame()
+    panel = pd.DataFrame({"growth": growth.where(distance <= outliers * scale).stack().dropna()})
     panel["initial"] = level.shift(axis=1).stack().reindex(panel.index)
     panel.index.names = ["adcode", "year"]
     cities = panel.index.unique("adcode")

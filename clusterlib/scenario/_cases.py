@@ -204,7 +204,8 @@ def case_paths(case: Case, indicator: str, years: tuple[int, int] = (2003, 2020)
     [100.0, 100.0, 100.0]
     """
     wide = _by_year(_check_case(case), indicator, as_span(years))
-    wide = wide[wide.columns[wide.loc[case.adcode].notna()]].dropna()
+    known = wide.loc[[case.adcode]].notna().to_numpy()[0]
+    wide = wide.loc[:, known].dropna()
     members = wide.index.isin(get_region(case.region).adcodes("city"))
     over = "sum" if total else "mean"
     paths = pd.DataFrame({"city": wide.loc[case.adcode], "region": wide[members].agg(over), "nation": wide.agg(over)})
@@ -277,14 +278,14 @@ def case_control(
         )
     if (figures <= 0).any(axis=None):
         raise InvalidInputError(f"{indicator} is not positive everywhere: its logarithm is needed")
-    wide = np.log(figures)
+    wide = figures.apply(np.log)
     steady = wide.index[wide.diff(axis=1).abs().max(axis=1) < LARGEST_JUMP]
-    outside = steady.difference(pilots.index[pilots <= last]).difference(get_region(case.region).adcodes("city"))
+    outside = steady.difference(pilots.index[pilots <= last]).difference(list(get_region(case.region).adcodes("city")))
     size = _by_year(case, "gdp", (FIRST_YEAR, last))[start - 1].reindex(outside).dropna()
     chosen = wide.loc[[case.adcode, *size.nlargest(donors).index]]
     if relative:
         chosen = chosen.sub(chosen.loc[:, : start - 1].mean(axis=1), axis=0)
-    data = chosen.stack().rename(indicator).to_frame()
+    data = pd.DataFrame({indicator: chosen.stack()})
     return synthetic_control(data, indicator, case.adcode, start, placebos=placebos)
 
 
@@ -318,6 +319,6 @@ def led_clusters(case: Case, everywhere: bool = False) -> pd.DataFrame:
 
     _check_case(case)
     clusters = load_clusters()
-    led = clusters["adcodes"].str.split(";").map(lambda codes: str(case.adcode) in codes)
+    led = [str(case.adcode) in str(codes).split(";") for codes in clusters["adcodes"]]
     clusters = clusters[["name_en", "name_zh", "programme_zh", "year", "confirmed", "region"]].assign(led=led)
-    return clusters if everywhere else clusters[led]
+    return clusters if everywhere else clusters[clusters["led"]]

@@ -179,8 +179,8 @@ def load_regressors(index: CompositeIndex, panel: pd.DataFrame) -> pd.DataFrame:
             OUTCOME: np.log(facts["gdp_per_capita"]),
             INDEX: 10 * index.score,
             "urbanisation": _before(facts["urbanisation_rate"]),
-            "students": _before(np.log(facts["university_students"] / people)),
-            "expenditure": _before(np.log(facts["general_budget_expenditure"] / people)),
+            "students": np.log(_before(facts["university_students"] / people)),
+            "expenditure": np.log(_before(facts["general_budget_expenditure"] / people)),
         }
     ).reindex(panel.index)
     boundaries = load_boundaries("province").loc[panel.index.unique("adcode")]
@@ -302,7 +302,8 @@ def border_model(sample: str = "window", region: str | None = None, shocks: bool
     """
     check_choice("sample", sample, SAMPLES)
     check_choice("shocks", shocks, (False, True))
-    return deepcopy(estimate_cities(sample, get_region(region).code if sample == "region" else None, shocks))
+    code = get_region(region or "").code if sample == "region" else None
+    return deepcopy(estimate_cities(sample, code, shocks))
 
 
 @lru_cache(maxsize=8)

@@ -114,7 +114,7 @@ class Scenario(Result):
             For an effect that is no row of ``totals``.
         """
         check_choice("effect", effect, self.totals.index)
-        estimate, lower, upper = self.totals.loc[effect, _BOUNDS]
+        estimate, lower, upper = self.totals.loc[effect, _BOUNDS].to_numpy(float)
         if not len(self.changes):
             return "no unit of the region lies below the target: nothing changes"
         level = f"{100 * self.settings['level']:g} percent interval"
@@ -255,7 +255,8 @@ def simulate(
 
 def _at(frame: pd.DataFrame, year: int) -> pd.DataFrame:
     """Rows of one year, by unit."""
-    return frame.xs(check_year(year, sorted(frame.index.unique("year"))), level="year")
+    check_year(year, sorted(frame.index.unique("year")))
+    return frame[frame.index.get_level_values("year") == year].droplevel("year")
 
 
 def _through_index(remedy: str, area: Region, year: int, options: _Options) -> Scenario:
@@ -369,7 +370,7 @@ def _joint_targets(area: Region, year: int, options: _Options) -> Scenario:
     settings = options.settings("sample", "shocks") | {
         "rejected": found.rejected, "cities": len(units), "rho_within": result.rho_within,
         "rho_across": result.rho_across, "p_equal": result.equality_test().p_value,
-        "shock_share": result.shock_share if options.shocks else 0.0,
+        "shock_share": getattr(result, "shock_share", 0.0),
     }  # fmt: skip
     missing = [unit.name_zh for unit in area.cities if unit.adcode not in units]
     said = assumptions.joint_targets(settings, int(member.sum()), missing)

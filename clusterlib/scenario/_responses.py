@@ -283,9 +283,11 @@ def border_response(
         raise InvalidInputError(f"impulse: expected one value a unit, got {first.shape[1]} columns")
     _check_result(result, "params", "covariance")
     one, other = (align_weights(w, impulse.index, name).matrix for w, name in ((within, "within"), (across, "across")))
-    values, rejected = _draw(
-        result, ["rho_within", "rho_across"], None, draws, seed, lambda drawn: (np.abs(drawn) < 1).all(axis=1)
-    )
+
+    def stable(drawn: np.ndarray) -> np.ndarray:
+        return np.abs(drawn).max(axis=1) < 1
+
+    values, rejected = _draw(result, ["rho_within", "rho_across"], None, draws, seed, stable)
     inside, outside = values.T
     reached = {
         "alone": propagate([one], inside[None], first),
@@ -351,7 +353,7 @@ def _check_network(matrices: Any, rhos: Any, impulses: Any) -> tuple[list[csr_ar
     try:
         sparse = [csr_array(matrix, dtype=float) for matrix in matrices]
         rhos, impulses = np.asarray(rhos, float), np.asarray(impulses, float)
-        sums = sum(matrix.sum(axis=1) for matrix in sparse)
+        sums = np.sum([matrix.sum(axis=1) for matrix in sparse], axis=0)
     except (TypeError, ValueError) as error:
         raise InvalidInputError(f"expected weights, rhos and impulses as arrays of numbers: {error}") from None
     square = all(matrix.shape == (len(impulses), len(impulses)) for matrix in sparse) if impulses.ndim > 1 else False
@@ -378,6 +380,6 @@ def _in_rounds(matrices: list[csr_array], rhos: np.ndarray, first: np.ndarray) -
     rhos = rhos.reshape(len(matrices), *[1] * (first.ndim - 1), -1)
     reached = first
     for _ in range(rounds):
-        shares = (rhos * reached).reshape(side_by_side.shape[1], -1)
+        shares = (rhos * reached).reshape(len(matrices) * len(first), -1)
         reached = first + (side_by_side @ shares).reshape(first.shape)
     return reached
