@@ -52,84 +52,49 @@ class Verdict:
     """What the results say of a claim for a region, with the values that decided."""
 
     verdict: str
-    evidence: Mapping[str, float | str]
+    evidence: Mapping[str, float]
     reason: str = ""
 
 
-def _settled(holds: bool, evidence: Mapping, reason: str = "") -> Verdict:
-    return Verdict(SUPPORTED if holds else CONTRADICTED, evidence, reason)
+# Whether the results bear a rule out, None if they decide nothing, and what is to be said of it.
+Judgement = tuple[bool | None, str]
 
 
-def _equals(lookup: ResultLookup, rule: Mapping) -> Verdict:
-    value = _number(lookup, rule["equals"])
-    holds = abs(value - rule["value"]) <= rule.get("within", 0)
-    return _settled(holds, {rule["equals"]: value}, f"stated: {rule['value']:g}")
+def _equals(rule: Mapping, value: float) -> Judgement:
+    return abs(value - rule["value"]) <= rule.get("within", 0), f"stated: {rule['value']:g}"
 
 
-def _at_least(lookup: ResultLookup, rule: Mapping) -> Verdict:
-    value = _number(lookup, rule["at_least"])
-    return _settled(value >= rule["value"], {rule["at_least"]: value}, f"stated: {rule['value']:g}")
+def _at_least(rule: Mapping, value: float) -> Judgement:
+    return value >= rule["value"], f"stated: {rule['value']:g}"
 
 
-def _largest(lookup: ResultLookup, rule: Mapping) -> Verdict:
-    """The first of several results is the largest."""
-    values = {reference: _number(lookup, reference) for reference in rule["largest"]}
-    first, *rest = values.values()
-    return _settled(first > max(rest), values)
+def _largest(rule: Mapping, first: float, *rest: float) -> Judgement:
+    return first > max(rest), ""
 
 
-def _interval(lookup: ResultLookup, rule: Mapping) -> Verdict:
-    """A whole interval lies above (or below) a bound; one that holds the bound decides nothing."""
-    evidence = {reference: _number(lookup, reference) for reference in rule["interval"]}
-    _, lower, upper = evidence.values()
+def _interval(rule: Mapping, estimate: float, lower: float, upper: float) -> Judgement:
     bound = rule.get("than", 0)
-    if not (lower > bound or upper < bound):
-        return Verdict(MIXED, evidence, f"the interval holds {bound:g}")
-    return _settled((lower > bound) == (rule["is"] == "above"), evidence)
+    if lower > bound or upper < bound:
+        return (lower > bound) == (rule["is"] == "above"), ""
+    return None, f"the interval holds {bound:g}"
 
 
-def _effect(lookup: ResultLookup, rule: Mapping) -> Verdict:
-    """An estimate has the stated sign and its p value is below the significance level."""
-    evidence = {reference: _number(lookup, reference) for reference in rule["effect"]}
-    estimate, p = evidence.values()
-    if p >= rule.get("alpha", 0.05):
-        return Verdict(MIXED, evidence, "no effect can be told from none")
-    return _settled((estimate > 0) == (rule["is"] == "positive"), evidence)
+def _effect(rule: Mapping, estimate: float, p: float) -> Judgement:
+    if p < rule.get("alpha", 0.05):
+        return (estimate > 0) == (rule["is"] == "positive"), ""
+    return None, "no effect can be told from none"
 
 
-def _all_of(lookup: ResultLookup, rule: Mapping) -> Verdict:
-    parts = [evaluate(lookup, part) for part in rule["all_of"]]
-    found = {part.verdict for part in parts} - {NOT_TESTABLE}
-    evidence = {name: value for part in parts for name, value in part.evidence.items()}
-    reason = "; ".join(dict.fromkeys(part.reason for part in parts if part.reason))
-    if not found:
-        return Verdict(NOT_TESTABLE, evidence, reason)
-    return Verdict(found.pop() if len(found) == 1 else MIXED, evidence, reason)
-
-
-def _not_testable(lookup: ResultLookup, rule: Mapping) -> Verdict:
-    return Verdict(NOT_TESTABLE, {}, rule["not_testable"])
-
-
-RULES: dict[str, Callable[[ResultLookup, Mapping], Verdict]] = {
-    "equals": _equals,
-    "at_least": _at_least,
-    "largest": _largest,
-    "interval": _interval,
-    "effect": _effect,
-    "all_of": _all_of,
-    "not_testable": _not_testable,
+# How a rule is judged, how many results it is about, what it needs beside them and what it may have.
+RULES: dict[str, tuple[Callable[..., Judgement], range, tuple[str, ...], tuple[str, ...]]] = {
+    "equals": (_equals, range(1, 2), ("value",), ("within",)),
+    "at_least": (_at_least, range(1, 2), ("value",), ()),
+    "largest": (_largest, range(2, 100), (), ()),
+    "interval": (_interval, range(3, 4), ("is",), ("than",)),
+    "effect": (_effect, range(2, 3), ("is",), ("alpha",)),
 }
-# What a rule needs beside its results, and what it may have.
-_NEEDS = {"equals": {"value"}, "at_least": {"value"}, "interval": {"is"}, "effect": {"is"}}
-_MAY = {"equals": {"within"}, "interval": {"than"}, "effect": {"alpha"}}
+_OTHERS = ("all_of", "not_testable")
 _SIDES = {"interval": ("above", "below"), "effect": ("positive", "negative")}
-# Results that a rule is about: how many at least and at most, and which.
-_RESULTS = {
-    "largest": (2, 99, "two results or more"),
-    "interval": (3, 3, "estimate, lower and upper bound"),
-    "effect": (2, 2, "estimate and p"),
-}
 
 
 def _number(lookup: ResultLookup, text: str) -> float:
@@ -144,8 +109,8 @@ def evaluate(lookup: ResultLookup, rule: Mapping) -> Verdict:
 
     Rules: ``equals`` a result to ``value`` (``within`` a tolerance); ``at_least`` ``value``; ``largest`` the first of
     several; ``interval`` [estimate, lower, upper] that ``is`` above or below ``than``; ``effect`` [estimate, p] that
-    ``is`` positive or negative with p below ``alpha``; ``all_of`` several rules; ``not_testable`` for a reason.
-    Evidence that decides nothing, or parts that disagree, give "mixed".
+    ``is`` positive or negative with p below ``alpha``; ``all_of`` several rules; ``not_testable`` for a reason. An
+    interval that holds the bound, an effect that is not told from none and parts that disagree give "mixed".
 
     Parameters
     ----------
@@ -161,45 +126,60 @@ def evaluate(lookup: ResultLookup, rule: Mapping) -> Verdict:
     InvalidInputError, UnknownNameError
         For a rule or result that does not exist.
     """
-    check_rule(rule)
-    return RULES[_rule_name(rule)](lookup, rule)
+    name = check_rule(rule)
+    if name == "not_testable":
+        return Verdict(NOT_TESTABLE, {}, rule[name])
+    if name == "all_of":
+        return _together([evaluate(lookup, part) for part in rule[name]])
+    evidence = {text: _number(lookup, text) for text in _about(rule[name])}
+    holds, reason = RULES[name][0](rule, *evidence.values())
+    return Verdict({True: SUPPORTED, False: CONTRADICTED, None: MIXED}[holds], evidence, reason)
 
 
-def _rule_name(rule: Any) -> str:
-    names = [name for name in RULES if name in rule] if isinstance(rule, Mapping) else []
+def _together(parts: list[Verdict]) -> Verdict:
+    """Parts that say the same, those apart that cannot be tested."""
+    found = {part.verdict for part in parts} - {NOT_TESTABLE} or {NOT_TESTABLE}
+    evidence = {name: value for part in parts for name, value in part.evidence.items()}
+    reason = "; ".join(dict.fromkeys(part.reason for part in parts if part.reason))
+    return Verdict(found.pop() if len(found) == 1 else MIXED, evidence, reason)
+
+
+def _about(names: Any) -> list:
+    return names if isinstance(names, list) else [names]
+
+
+def check_rule(rule: Mapping) -> str:
+    """Return the name of a rule.
+
+    Raises
+    ------
+    InvalidInputError, UnknownNameError
+        If it is not complete, or holds something that it does not know.
+    """
+    names = [name for name in (*RULES, *_OTHERS) if name in rule] if isinstance(rule, Mapping) else []
     if len(names) != 1:
-        raise InvalidInputError(f"rule {rule!r}: expected one of {', '.join(RULES)}, each with what it is about")
-    return names[0]
-
-
-def check_rule(rule: Mapping) -> None:
-    """Raise InvalidInputError if a rule is not complete, or holds something that it does not know."""
-    name = _rule_name(rule)
-    needed = _NEEDS.get(name, set())
-    missing = needed - set(rule)
+        raise InvalidInputError(f"rule {rule!r}: expected one of {', '.join((*RULES, *_OTHERS))}")
+    name, about = names[0], _about(rule[names[0]])
+    _, count, needed, may = RULES.get(name, (None, range(1, 2), (), ()))
+    missing = [key for key in needed if key not in rule]
     if missing:
-        raise InvalidInputError(f"rule {name!r} needs {', '.join(sorted(missing))}")
+        raise InvalidInputError(f"rule {name!r} needs {', '.join(missing)}")
     for key in rule:
-        check_choice(f"part of rule {name!r}", key, [name, *needed, *_MAY.get(name, ())])
+        check_choice(f"part of rule {name!r}", key, (name, *needed, *may))
+    if name == "all_of":
+        for part in about:
+            check_rule(part)
+        return name
+    texts = all(isinstance(text, str) and text for text in about)
+    if not texts or len(about) not in count or len(set(about)) < len(about):
+        many = "one text" if count == range(1, 2) else f"{count.start}{' or more' * (len(count) > 1)} names of results"
+        raise InvalidInputError(f"rule {name!r}: expected {many}, got {rule[name]!r}")
     if name in _SIDES:
         check_choice(f"side of rule {name!r}", rule["is"], _SIDES[name])
     for key in ("value", "within", "than"):
         check_number(key, rule.get(key, 0))
     check_level(rule.get("alpha", 0.05), "alpha")
-    about = rule[name]
-    if name == "all_of":
-        if not isinstance(about, list) or not about:
-            raise InvalidInputError(f"rule 'all_of': expected a list of rules, got {about!r}")
-        for part in about:
-            check_rule(part)
-    elif name in _RESULTS:
-        least, most, which = _RESULTS[name]
-        texts = isinstance(about, list) and all(isinstance(text, str) for text in about)
-        if not texts or len(set(about)) != len(about) or not least <= len(about) <= most:
-            raise InvalidInputError(f"rule {name!r}: expected {which}, each by its name, got {about!r}")
-    elif not isinstance(about, str) or not about.strip():
-        what = "a reason" if name == "not_testable" else "the name of a result"
-        raise InvalidInputError(f"rule {name!r}: expected {what}, got {about!r}")
+    return name
 
 
 def load_claims(path: Path | None = None) -> list[Claim]:
@@ -240,24 +220,23 @@ def load_claims(path: Path | None = None) -> list[Claim]:
 
 def _claim(entry: Any) -> Claim:
     texts = ("id", "kind", "en", "zh")
-    if not isinstance(entry, Mapping):
-        raise ClusterlibError(f"claim {entry!r}: expected {', '.join(texts)} and rule")
-    missing = {*texts, "rule"} - set(entry)
+    name = f"claim {entry.get('id', entry)!r}" if isinstance(entry, Mapping) else f"claim {entry!r}"
+    missing = [key for key in (*texts, "rule") if not isinstance(entry, Mapping) or key not in entry]
     if missing:
-        raise ClusterlibError(f"claim {entry.get('id', entry)}: {', '.join(sorted(missing))} is missing")
+        raise ClusterlibError(f"{name}: {', '.join(missing)} is missing")
     for key in texts:
         if not isinstance(entry[key], str):
-            raise ClusterlibError(f"claim {entry['id']!r}: {key} is {entry[key]!r}, expected a text: set it in quotes")
-    check_choice(f"kind of claim {entry['id']!r}", entry["kind"], KINDS)
+            raise ClusterlibError(f"{name}: {key} is {entry[key]!r}, expected a text: set it in quotes")
+    check_choice(f"kind of {name}", entry["kind"], KINDS)
     regions = entry.get("regions", tuple(REGIONS))
     if not isinstance(regions, (list, tuple)):
-        raise ClusterlibError(f"claim {entry['id']!r}: regions is {regions!r}, expected a list")
+        raise ClusterlibError(f"{name}: regions is {regions!r}, expected a list")
     for region in regions:
-        check_choice(f"region of claim {entry['id']!r}", region, REGIONS)
+        check_choice(f"region of {name}", region, REGIONS)
     try:
         check_rule(entry["rule"])
     except InvalidInputError as error:
-        raise ClusterlibError(f"claim {entry['id']!r}: {error}") from None
+        raise ClusterlibError(f"{name}: {error}") from None
     return Claim(entry["id"], entry["kind"], entry["en"], entry["zh"], entry["rule"], tuple(regions))
 
 
@@ -297,17 +276,10 @@ def evaluate_claims(region: str, claims: list[Claim] | None = None, reports: Pat
     for claim in claims:
         if region not in claim.regions:
             continue
-        verdict = evaluate(lookup, claim.rule)
+        found = evaluate(lookup, claim.rule)
+        evidence = "; ".join(f"{name} = {value:.4g}" for name, value in found.evidence.items())
         rows[claim.id] = {
-            "kind": claim.kind,
-            "en": claim.en,
-            "zh": claim.zh,
-            "verdict": verdict.verdict,
-            "verdict_zh": VERDICTS_ZH[verdict.verdict],
-            "evidence": "; ".join(
-                f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}"
-                for name, value in verdict.evidence.items()
-            ),
-            "reason": verdict.reason,
-        }
+            "kind": claim.kind, "en": claim.en, "zh": claim.zh, "verdict": found.verdict,
+            "verdict_zh": VERDICTS_ZH[found.verdict], "evidence": evidence, "reason": found.reason,
+        }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")

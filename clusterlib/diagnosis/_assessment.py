@@ -271,22 +271,19 @@ def contrasts(severity: Severity, members: Iterable, weights: pd.Series, year: i
     core = {code for region in REGIONS.values() for code in region.adcodes("province")} | set(members)
     rest = [unit for unit in severity.table.index.unique(0) if unit not in core]
     at = severity.table.index.get_level_values(1) == year
-    own, others = (severity.of_region(units, weights)["severity"] for units in (members, rest))
-    own_drawn, others_drawn = (severity.draws_of_region(units, weights) for units in (members, rest))
     assert severity.draws is not None
-    points = {
-        "change": own[year] - own[first],
-        "rest": own[year] - others[year],
-        "best": own[year] - severity.table.loc[at, "severity"].min(),
+    own, others = (severity.of_region(units, weights)["severity"] for units in (members, rest))
+    drawn, others_drawn = (severity.draws_of_region(units, weights) for units in (members, rest))
+    against = {
+        "change": (own[first], drawn.loc[first]),
+        "rest": (others[year], others_drawn.loc[year]),
+        "best": (severity.table.loc[at, "severity"].min(), severity.draws[at].min(axis=0)),
     }
-    drawn = {
-        "change": own_drawn.loc[year] - own_drawn.loc[first],
-        "rest": own_drawn.loc[year] - others_drawn.loc[year],
-        "best": own_drawn.loc[year] - severity.draws[at].min(axis=0),
-    }
-    level = severity.settings["level"]
-    bounds = {name: percentile_bounds(drawn[name].to_numpy(), level, points[name]) for name in points}
-    rows = {name: [points[name], *bounds[name]] for name in points}
+    rows = {}
+    for name, (point, draws) in against.items():
+        estimate = own[year] - point
+        bounds = percentile_bounds((drawn.loc[year] - draws).to_numpy(), severity.settings["level"], estimate)
+        rows[name] = [estimate, *bounds]
     return pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "lower", "upper"])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from clusterlib.core.checks import as_names, check_balanced, check_labels, check
 from clusterlib.core.resampling import generator
 from clusterlib.core.results import Estimates, Test
 from clusterlib.core.within import check_rank, check_variation, demean
-from clusterlib.diagnosis._severity import Severity, as_units, bootstrap_settings
+from clusterlib.diagnosis._severity import Severity, as_units, bootstrap_settings, percentile_bounds
 from clusterlib.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -111,18 +111,10 @@ def border_spillovers(
     x = as_names(x, "x")
     data = check_panel(panel, [y, *x])
     borders = _Borders(w, jurisdiction, panel)
-    sample = borders.sample(data, units)
+    rows, pair = borders.sample(data, units)
     if shocks:
-        return SharedShocks(sample.rows, y, x, sample.pair, borders.jurisdiction).results()[1]
-    within, across = sample.pair
-    return two_weights_sar(sample.rows, y, x, within, across, effects="twoway")
-
-
-class _Sample(NamedTuple):
-    """Rows to estimate from, and the weights within and across of their units in sorted order."""
-
-    rows: pd.DataFrame
-    pair: tuple[csr_array, csr_array]
+        return SharedShocks(rows, y, x, pair, borders.jurisdiction).results()[1]
+    return two_weights_sar(rows, y, x, *pair, effects="twoway")
 
 
 class _Borders:
@@ -134,8 +126,8 @@ class _Borders:
         self.matrix = align_weights(w, self.units, given=given).matrix
         self.jurisdiction = check_labels(jurisdiction, self.units, "jurisdiction")
 
-    def sample(self, data: pd.DataFrame, units: Iterable | None) -> _Sample:
-        """Return these units and their neighbours, as far as they have a row in every year."""
+    def sample(self, data: pd.DataFrame, units: Iterable | None) -> tuple[pd.DataFrame, tuple[csr_array, csr_array]]:
+        """Rows of these units and their neighbours, as far as they have every year, and weights within and across."""
         count = data.groupby(level=0).size()
         complete = self.units.isin(count.index[count == data.index.unique(1).size])
         if units is not None:
@@ -144,7 +136,7 @@ class _Borders:
         chosen = self.units[complete]
         if len(chosen) < _FEW_UNITS:
             raise InvalidInputError(f"{len(chosen)} unit(s) with their neighbours: at least {_FEW_UNITS} are needed")
-        return _Sample(data[data.index.get_level_values(0).isin(chosen)], self._pair(chosen))
+        return data[data.index.get_level_values(0).isin(chosen)], self._pair(chosen)
 
     def _pair(self, chosen: pd.Index) -> tuple[csr_array, csr_array]:
         """Weights within and across that add up to row-standardised ones, as of within_and_across."""
@@ -152,18 +144,13 @@ class _Borders:
         whole = Weights.of(self.matrix[place][:, place], chosen).standardised().matrix
         code = self.jurisdiction.loc[chosen].factorize()[0]
         same = np.repeat(code, np.diff(whole.indptr)) == code[whole.indices]
-        pair = []
-        for side, kept in (("within", same), ("across", ~same)):
-            count = int(kept.sum()) // 2
-            if count < _FEW_PAIRS:
-                raise InvalidInputError(
-                    f"{count} pair(s) of neighbours {side} the border: at least {_FEW_PAIRS} are needed"
-                )
-            part = whole.copy()
+        within, across = whole.copy(), whole.copy()
+        for side, part, kept in (("within", within, same), ("across", across, ~same)):
+            if kept.sum() // 2 < _FEW_PAIRS:
+                count = f"{kept.sum() // 2} pair(s) of neighbours {side} the border"
+                raise InvalidInputError(f"{count}: at least {_FEW_PAIRS} are needed")
             part.data = np.where(kept, part.data, 0.0)
-            part.eliminate_zeros()
-            pair.append(part)
-        return pair[0], pair[1]
+        return within, across
 
 
 def border_severity(result: Any, draws: int, seed: int, level: float) -> tuple[float, float, float]:
@@ -175,8 +162,7 @@ def border_severity(result: Any, draws: int, seed: int, level: float) -> tuple[f
     drawn = generator(seed).multivariate_normal([within, across], covariance, draws)
     # Where a draw has no spillover within, its border stops none.
     passing = drawn[:, 1] / np.where(drawn[:, 0] > 0, drawn[:, 0], np.inf)
-    spread = 100 * np.where(drawn[:, 0] > 0, np.clip(1 - passing, 0, 1), 0.0)
-    lower, upper = np.percentile(spread, [50 * (1 - level), 50 * (1 + level)])
+    lower, upper = percentile_bounds(100 * np.where(drawn[:, 0] > 0, np.clip(1 - passing, 0, 1), 0.0), level)
     return float(100 * np.clip(1 - across / within, 0, 1)), float(lower), float(upper)
 
 
@@ -250,9 +236,9 @@ def governance_imbalance(
     borders = _Borders(w, jurisdiction, panel)
     spans = {end: data[(period > end - window) & (period <= end)] for end in ends}
     found, rows = {}, {}
-    for area, units in {area: as_units(units, f"areas[{area!r}]") for area, units in areas.items()}.items():
+    for area, units in areas.items():
         for end, span in spans.items():
-            found[area, end], rows[area, end] = _estimate(span, borders, units, settings)
+            found[area, end], rows[area, end] = _estimate(span, borders, as_units(units, f"areas: {area}"), settings)
     index = pd.MultiIndex.from_tuples(rows, names=panel.index.names)
     table = pd.DataFrame(list(rows.values()), index, ["severity", "lower", "upper"])
     estimates = pd.DataFrame(list(found.values()), index)
@@ -265,10 +251,8 @@ def _estimate(
 ) -> tuple[dict, tuple[float, float, float]]:
     """Return the estimates of one area and window, or the reason why there are none, and the severity."""
     try:
-        sample = borders.sample(span, units)
-        plain, result = SharedShocks(
-            sample.rows, settings["y"], settings["x"], sample.pair, borders.jurisdiction
-        ).results()
+        rows, pair = borders.sample(span, units)
+        plain, result = SharedShocks(rows, settings["y"], settings["x"], pair, borders.jurisdiction).results()
     except InvalidInputError as error:
         return {"reason": str(error)}, (np.nan, np.nan, np.nan)
     result = result if settings["shocks"] else plain

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_float_series, check_choice, check_level, check_whole, place_of
+from clusterlib.core.checks import (
+    as_floats,
+    check_choice,
+    check_columns,
+    check_labels,
+    check_level,
+    check_whole,
+    place_of,
+)
 from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
 
@@ -57,13 +65,8 @@ class Severity(Result):
         """Which syndrome, and the scale."""
         return f"{' '.join(SYNDROMES.get(self.syndrome, (self.syndrome,)))}: severity from 0 (none) to 100"
 
-    @property
-    def by_year(self) -> pd.DataFrame:
-        """Severities, units by years."""
-        return self.table["severity"].unstack()
-
     def _shown(self) -> pd.DataFrame:
-        return self.by_year
+        return self.table["severity"].unstack()
 
     def of_region(self, members: Iterable, weights: pd.Series) -> pd.DataFrame:
         r"""Severity of a region as a whole: the weighted mean of its units (区域严重度).
@@ -125,16 +128,10 @@ class Severity(Result):
 
 def _sizes(weights: pd.Series, inside: pd.Index) -> np.ndarray:
     """Return the weight of each row."""
-    if not isinstance(weights, pd.Series) or not pd.api.types.is_numeric_dtype(weights.dtype):
-        raise InvalidInputError(f"weights: expected a Series of numbers by unit, got a {type(weights).__name__}")
-    if weights.index.has_duplicates:
-        twice = weights.index[weights.index.duplicated()][0]
-        raise InvalidInputError(f"weights: {place_of(twice)} has more than one")
-    keys = inside if weights.index.nlevels == 2 else inside.get_level_values(0)
-    size = as_float_series(weights).reindex(keys).to_numpy()
-    bad = ~(np.isfinite(size) & (size > 0))
-    if bad.any():
-        raise InvalidInputError(f"weights: no weight for {place_of(inside[bad][0])}, or one that is not positive")
+    labels = check_labels(weights, inside, "weights").to_frame("weights")
+    size = as_floats(labels, check_columns(labels, ["weights"]))["weights"].to_numpy()
+    if not (np.isfinite(size) & (size > 0)).all():
+        raise InvalidInputError("weights: expected positive numbers")
     return size
 
 
@@ -158,14 +155,7 @@ def percentile_bounds(draws: np.ndarray, level: float, around: Any = None) -> tu
 
 
 def drawn_severity(
-    syndrome: str,
-    severity: pd.Series,
-    drawn: np.ndarray,
-    drivers: pd.DataFrame,
-    settings: dict,
-    *,
-    widen: bool = False,
-    estimates: pd.DataFrame | None = None,
+    syndrome: str, severity: pd.Series, drawn: np.ndarray, drivers: pd.DataFrame, settings: dict, widen: bool = False
 ) -> Severity:
     """Set severities and those of the draws, shape (draws, rows), as a result with percentile bounds.
 
@@ -173,10 +163,7 @@ def drawn_severity(
     """
     lower, upper = percentile_bounds(drawn, settings["level"], severity if widen else None)
     table = pd.DataFrame({"severity": severity, "lower": lower, "upper": upper}, severity.index).clip(0, 100)
-    return Severity(
-        syndrome, table, drivers, settings, drawn.T if len(drawn) else None,
-        pd.DataFrame() if estimates is None else estimates,
-    )  # fmt: skip
+    return Severity(syndrome, table, drivers, settings, drawn.T if len(drawn) else None)
 
 
 def shares(gap: pd.DataFrame) -> pd.DataFrame:

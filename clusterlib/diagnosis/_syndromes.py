@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_names, check_frame, check_index, check_number, check_panel, is_constant, listed
+from clusterlib.core.checks import (
+    as_floats,
+    as_names,
+    check_columns,
+    check_finite,
+    check_frame,
+    check_index,
+    check_number,
+    check_panel,
+    is_constant,
+)
 from clusterlib.core.resampling import generator, streams
 from clusterlib.diagnosis._severity import (
     Severity,
@@ -248,7 +259,8 @@ def architecture_imbalance(
     estimates = pd.DataFrame({"estimate": slopes.iloc[0], "lower": lower, "upper": upper})
     point = pd.Series(severity[0], data.index)
     short = (1 - scaled).where(point > 0, 0.0)
-    return drawn_severity("architecture_imbalance", point, severity[1:], shares(short), settings, estimates=estimates)
+    found = drawn_severity("architecture_imbalance", point, severity[1:], shares(short), settings)
+    return replace(found, estimates=estimates)
 
 
 def _drawn_units(count: int, settings: dict) -> np.ndarray:
@@ -407,25 +419,12 @@ def link_indicators(
 
 
 def distances_between(distance: pd.DataFrame, units: pd.Index) -> pd.DataFrame:
-    """Return the distances between units.
-
-    Raises
-    ------
-    InvalidInputError
-        For anything but a frame that has each unit once as a row and once as a column, and numbers of at least zero.
-    """
-    check_frame(distance, "distance: a DataFrame of kilometres between units")
-    if distance.index.has_duplicates or distance.columns.has_duplicates:
-        raise InvalidInputError("distance: a unit stands there more than once")
-    missing = units[~(units.isin(distance.index) & units.isin(distance.columns))]
-    if len(missing):
-        raise InvalidInputError(f"distance: none for {listed(missing)}, as a row and as a column")
-    try:
-        found = distance.loc[units, units].astype(float)
-    except (TypeError, ValueError):
-        raise InvalidInputError("distance: expected numbers, kilometres between units") from None
-    if not (found.to_numpy() >= 0).all():
-        raise InvalidInputError("distance: missing, or below zero")
+    """Return the distances between units, of which each has one row and one column of finite numbers."""
+    found = as_floats(distance, check_columns(distance, list(units), "unit with distances"))
+    if found.index.has_duplicates:
+        raise InvalidInputError("distance: a unit has more than one row")
+    found = found.reindex(units)
+    check_finite(found, "give the kilometres between all units")
     return found
 
 
@@ -485,6 +484,7 @@ def ecosystem_isolation(
         weights = equal if d % 2 else entropy_weights(pd.DataFrame(sample, columns=names)).to_numpy()
         scaled = np.clip((values - sample.min(axis=0)) / np.ptp(sample, axis=0), 0, 1)
         drawn[d] = 100 * (1 - scaled @ weights)
-    severity = 100 * (1 - index.score)
     settings = {"links": names, **settings}
-    return drawn_severity("ecosystem_isolation", severity, drawn, obstacle_degree(index), settings, widen=True)
+    return drawn_severity(
+        "ecosystem_isolation", 100 * (1 - index.score), drawn, obstacle_degree(index), settings, widen=True
+    )

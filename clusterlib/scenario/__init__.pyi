@@ -22,4 +22,3 @@ from ._responses import BorderResponse as BorderResponse
 from ._responses import DurbinResponse as DurbinResponse
 from ._responses import border_response as border_response
 from ._responses import durbin_response as durbin_response
-from ._responses import propagate as propagate

@@ -153,13 +153,6 @@ def _provinces() -> tuple[pd.DataFrame, dict[str, Graph]]:
     }
 
 
-@lru_cache(maxsize=1)
-def _growth() -> tuple[pd.DataFrame, Graph, pd.Series]:
-    from clusterlib.diagnosis import load_growth_panel
-
-    return load_growth_panel()
-
-
 def _before(values: pd.Series) -> pd.Series:
     return values.groupby(level="adcode").shift()
 
@@ -310,10 +303,10 @@ def border_model(sample: str = "window", region: str | None = None, shocks: bool
 def estimate_cities(sample: str, region: str | None, shocks: bool) -> BorderModel:
     """Estimate a model of cities as :func:`border_model`, once for all who only read it."""
     from clusterlib.data import load_panel
-    from clusterlib.diagnosis import border_spillovers
+    from clusterlib.diagnosis import border_spillovers, load_growth_panel
     from clusterlib.weights import within_and_across
 
-    panel, graph, province = _growth()
+    panel, graph, province = load_growth_panel()
     year = int(panel.index.unique("year").max())
     if sample != "all_years":
         panel = panel[panel.index.get_level_values("year") > year - WINDOW]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,24 +25,8 @@ _SLOW = 0.9
 _TOGETHER = 200
 
 
-class _Response(Result):
-    """What units get, at the estimates and by draw."""
-
-    units: pd.Index
-
-    @property
-    def parts(self) -> dict[str, np.ndarray]:
-        """Responses by name, shape (units, 1 + draws)."""
-        raise NotImplementedError
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """Each response by unit with its 95 percent interval: the name, with ``_lower`` and with ``_upper``."""
-        return effect_table(self.units, 0.95, **self.parts)
-
-
 @dataclass(frozen=True, eq=False)
-class DurbinResponse(_Response):
+class DurbinResponse(Result):
     """Response to a change of regressors in a spatial Durbin model (空间杜宾模型的反事实响应).
 
     Attributes
@@ -61,13 +45,13 @@ class DurbinResponse(_Response):
     rejected: int
 
     @property
-    def parts(self) -> dict[str, np.ndarray]:
-        """Direct effect, spillover from the changes of others, and both."""
-        return {"direct": self.direct, "spillover": self.total - self.direct, "total": self.total}
+    def table(self) -> pd.DataFrame:
+        """Direct effect, spillover from the changes of others and both by unit, with 95 percent intervals."""
+        return effect_table(self.units, 0.95, direct=self.direct, spillover=self.total - self.direct, total=self.total)
 
 
 @dataclass(frozen=True, eq=False)
-class BorderResponse(_Response):
+class BorderResponse(Result):
     """Response to a common impulse under three regimes of the border (边界情景响应).
 
     Attributes
@@ -90,9 +74,9 @@ class BorderResponse(_Response):
     rejected: int
 
     @property
-    def parts(self) -> dict[str, np.ndarray]:
-        """The three regimes."""
-        return {"alone": self.alone, "present": self.present, "joint": self.joint}
+    def table(self) -> pd.DataFrame:
+        """The three regimes by unit, with 95 percent intervals."""
+        return effect_table(self.units, 0.95, alone=self.alone, present=self.present, joint=self.joint)
 
 
 def interval(values: np.ndarray, level: float) -> np.ndarray:
@@ -297,7 +281,7 @@ def border_response(
     return BorderResponse(impulse.index, **reached, rejected=rejected)
 
 
-def propagate(matrices: Sequence, rhos: np.ndarray, impulses: np.ndarray) -> np.ndarray:
+def propagate(matrices: list[csr_array], rhos: np.ndarray, impulses: np.ndarray) -> np.ndarray:
     r"""Solve for what impulses come to once they have passed between neighbours (空间乘数传导).
 
     .. math:: y = \sum_a \rho_a W_a y + z, \qquad y = \Bigl(I - \sum_a \rho_a W_a\Bigr)^{-1} z
@@ -308,7 +292,7 @@ def propagate(matrices: Sequence, rhos: np.ndarray, impulses: np.ndarray) -> np.
 
     Parameters
     ----------
-    matrices : sequence of sparse or dense matrices, shape (units, units)
+    matrices : list of sparse matrices, shape (units, units)
         Not negative; together their rows sum to at most one.
     rhos : ndarray, shape (matrices, draws)
         Each below one in modulus: the process is then stable.
@@ -322,52 +306,34 @@ def propagate(matrices: Sequence, rhos: np.ndarray, impulses: np.ndarray) -> np.
     Raises
     ------
     InvalidInputError
-        For a rho of one or more in modulus, rows that sum to more than one, and arrays that do not fit together.
+        For a rho of one or more in modulus, and rows that sum to more than one.
 
     Examples
     --------
     >>> import numpy as np
-    >>> pair = np.array([[0.0, 1.0], [1.0, 0.0]])
+    >>> from scipy.sparse import csr_array
+    >>> pair = csr_array(np.array([[0.0, 1.0], [1.0, 0.0]]))
     >>> propagate([pair], np.array([[0.5]]), np.array([[1.0], [0.0]])).round(4).tolist()
     [[1.3333], [0.6667]]
     """
-    sparse, rhos, impulses = _check_network(matrices, rhos, impulses)
+    largest = float(np.abs(rhos).max())
+    if not largest < 1:
+        raise InvalidInputError(f"a rho of {largest:.4g} in modulus: from one on, impulses grow without end")
+    sums = np.sum([matrix.sum(axis=1) for matrix in matrices], axis=0)
+    if sums.max() > 1 + 1e-9:
+        raise InvalidInputError(f"a row of the weights sums to {sums.max():.4g}: row-standardise them")
     shape = np.broadcast_shapes(impulses.shape, (*impulses.shape[:-1], rhos.shape[1]))
     first, reached = np.broadcast_to(impulses, shape), np.empty(shape)
     furthest = np.abs(rhos).max(axis=0)
     order = np.argsort(furthest)
     fast, slow = np.split(order, [np.count_nonzero(furthest <= _SLOW)])
     for some in np.array_split(fast, -(-len(fast) // _TOGETHER) or 1):
-        reached[..., some] = _in_rounds(sparse, rhos.take(some, axis=1), first.take(some, axis=-1))
-    dense = np.stack([matrix.toarray() for matrix in sparse])
+        reached[..., some] = _in_rounds(matrices, rhos.take(some, axis=1), first.take(some, axis=-1))
+    dense = np.stack([matrix.toarray() for matrix in matrices])
     for draw in slow:
         system = np.eye(len(first)) - np.tensordot(rhos[:, draw], dense, 1)
         reached[..., draw] = np.linalg.solve(system, first[..., draw])
     return reached
-
-
-def _check_network(matrices: Any, rhos: Any, impulses: Any) -> tuple[list[csr_array], np.ndarray, np.ndarray]:
-    """Return matrices, rhos and impulses as numbers if they fit together and impulses die away."""
-    from scipy.sparse import csr_array
-
-    try:
-        sparse = [csr_array(matrix, dtype=float) for matrix in matrices]
-        rhos, impulses = np.asarray(rhos, float), np.asarray(impulses, float)
-        sums = np.sum([matrix.sum(axis=1) for matrix in sparse], axis=0)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"expected weights, rhos and impulses as arrays of numbers: {error}") from None
-    square = all(matrix.shape == (len(impulses), len(impulses)) for matrix in sparse) if impulses.ndim > 1 else False
-    if not square or rhos.ndim != 2 or len(rhos) != len(sparse) or not rhos.size:
-        raise InvalidInputError(
-            "expected impulses of shape (units, ..., draws), matrices of shape (units, units) and rhos of shape "
-            f"(matrices, draws), got {impulses.shape}, {[matrix.shape for matrix in sparse]} and {rhos.shape}"
-        )
-    largest = float(np.abs(rhos).max())
-    if not largest < 1:
-        raise InvalidInputError(f"a rho of {largest:.4g} in modulus: from one on, impulses grow without end")
-    if not (sums <= 1 + 1e-9).all() or any(matrix.min() < 0 for matrix in sparse):
-        raise InvalidInputError(f"a row of the weights sums to {sums.max():.4g}, or is negative: row-standardise them")
-    return sparse, rhos, impulses
 
 
 def _in_rounds(matrices: list[csr_array], rhos: np.ndarray, first: np.ndarray) -> np.ndarray:
