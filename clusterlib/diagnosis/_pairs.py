@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.alignment import Weights, align_weights, first_seen
-from clusterlib.core.checks import check_labels, check_level, check_number, check_panel, listed
+from clusterlib.core.alignment import align_weights, first_seen
+from clusterlib.core.checks import check_labels, check_level, check_number, check_panel
 from clusterlib.core.resampling import check_permutations, exceedance_p, generator
-from clusterlib.core.results import Result
-from clusterlib.core.within import NOTHING_LEFT, demean
-from clusterlib.diagnosis._severity import as_units
-from clusterlib.diagnosis._syndromes import distances_between
+from clusterlib.core.results import Result, coefficient_table
+from clusterlib.core.within import check_variation, demean
+from clusterlib.diagnosis._severity import as_units, distances_between
 from clusterlib.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -146,16 +145,12 @@ def pair_correlations(
     ids = values.index
     code, names = labels.loc[ids].factorize()
     left = demean(values.to_numpy(), "twoway")
-    length = np.linalg.norm(left, axis=1)
-    still = ids[length <= NOTHING_LEFT * np.linalg.norm(values, axis=1)]
-    if len(still):
-        raise InvalidInputError(
-            f"{listed(still)} moves as all units do: correlations need more than that, leave it out"
-        )
-    left = left / length[:, None]
+    check_variation(values.to_numpy().T, left.T, list(ids), "twoway")
+    left = left / np.linalg.norm(left, axis=1)[:, None]
     alike = left @ left.T
-    near = _near(weights, wide.index.get_indexer(ids))
-    pairs = _pairs(near, code, None if units is None else ids.isin(as_units(units)))
+    place = wide.index.get_indexer(ids)
+    near = weights.matrix.toarray()[np.ix_(place, place)] > 0
+    pairs = _pairs(near | near.T, code, None if units is None else ids.isin(as_units(units)))
     empty = [kind for kind in KINDS if not len(pairs[kind][0])]
     if empty:
         raise InvalidInputError(f"no pair of the kind {empty[0]!r} among {len(ids)} units")
@@ -169,12 +164,6 @@ def pair_correlations(
         "permutations": permutations, "seed": seed, "level": level,
     }  # fmt: skip
     return PairCorrelations(table.astype({"pairs": int}), premiums, by_distance, settings)
-
-
-def _near(weights: Weights, chosen: np.ndarray) -> np.ndarray:
-    """Whether units are neighbours, on either's account."""
-    near = weights.matrix.toarray()[np.ix_(chosen, chosen)] > 0
-    return near | near.T
 
 
 def _pairs(near: np.ndarray, code: np.ndarray, core: np.ndarray | None) -> Pairs:
@@ -200,8 +189,6 @@ def _gaps(alike: np.ndarray, pairs: Pairs) -> np.ndarray:
 def _premiums(
     alike: np.ndarray, pairs: Pairs, code: np.ndarray, permutations: int, random: np.random.Generator, level: float
 ) -> pd.DataFrame:
-    from scipy.stats import t
-
     observed = _gaps(alike, pairs)
     drawn = np.empty((permutations, 2))
     groups = [np.flatnonzero(code == k) for k in range(code.max() + 1)]
@@ -210,17 +197,11 @@ def _premiums(
         for group in groups:
             order[group] = random.permutation(group)
         drawn[d] = _gaps(alike, {kind: (order[i], order[j]) for kind, (i, j) in pairs.items()})
-    p_values = [exceedance_p(observed[side], drawn[:, side]) for side in (0, 1)]
     error, count = _jackknife(alike, pairs, code)
-    gap = observed[0] - observed[1]
-    half = t(count - 1).ppf((1 + level) / 2) * error if count > 2 else np.nan
-    p_equal = 2 * t(count - 1).sf(abs(gap) / error) if count > 2 else np.nan
-    rows = {
-        "within": [observed[0], np.nan, np.nan, np.nan, p_values[0]],
-        "across": [observed[1], np.nan, np.nan, np.nan, p_values[1]],
-        "difference": [gap, error, gap - half, gap + half, p_equal],
-    }
-    return pd.DataFrame(rows, index=["estimate", "std_error", "lower", "upper", "p_value"]).T
+    premiums = pd.Series([*observed, observed[0] - observed[1]], ["within", "across", "difference"])
+    table = coefficient_table(premiums, pd.Series({"difference": error}), count - 1, level)
+    table.loc[["within", "across"], "p_value"] = [exceedance_p(observed[side], drawn[:, side]) for side in (0, 1)]
+    return table[["estimate", "std_error", "lower", "upper", "p_value"]]
 
 
 def _jackknife(alike: np.ndarray, pairs: Pairs, code: np.ndarray) -> tuple[float, int]:
@@ -239,13 +220,10 @@ def _jackknife(alike: np.ndarray, pairs: Pairs, code: np.ndarray) -> tuple[float
 
 def _by_distance(alike: np.ndarray, pairs: Pairs, kilometres: np.ndarray, classes: list[float]) -> pd.DataFrame:
     """Mean correlation by class of distance, within jurisdictions and across borders, with numbers of pairs."""
-    rows = {}
+    found = {}
     for side in ("within", "across"):
         i, j = (np.concatenate([pairs[f"{who}_{side}"][k] for who in ("neighbours", "others")]) for k in (0, 1))
-        place = np.digitize(kilometres[i, j], classes)
-        for c, end in enumerate(classes):
-            chosen = alike[i, j][place == c]
-            rows.setdefault(end, {}).update(
-                {side: chosen.mean() if len(chosen) else np.nan, f"pairs_{side}": len(chosen)}
-            )
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("kilometres")
+        by_class = pd.Series(alike[i, j]).groupby(np.digitize(kilometres[i, j], classes)).agg(["mean", "size"])
+        by_class = by_class.reindex(range(len(classes)))
+        found |= {side: by_class["mean"], f"pairs_{side}": by_class["size"].fillna(0).astype(int)}
+    return pd.DataFrame(found).set_axis(pd.Index(classes, name="kilometres"))

@@ -14,6 +14,7 @@ from clusterlib.core.checks import (
     as_floats,
     check_choice,
     check_columns,
+    check_finite,
     check_labels,
     check_level,
     check_whole,
@@ -187,6 +188,16 @@ def logarithms(frame: pd.DataFrame) -> pd.DataFrame:
         place = f"{frame.columns[column]!r} at {place_of(frame.index[row])}"
         raise InvalidInputError(f"{place} is not positive: its logarithm is needed")
     return frame.apply(np.log)
+
+
+def distances_between(distance: pd.DataFrame, units: pd.Index) -> pd.DataFrame:
+    """Return the distances between units, of which each has one row and one column of finite numbers."""
+    found = as_floats(distance, check_columns(distance, list(units), "unit with distances"))
+    if found.index.has_duplicates:
+        raise InvalidInputError("distance: a unit has more than one row")
+    found = found.reindex(units)
+    check_finite(found, "give the kilometres between all units")
+    return found
 
 
 def bootstrap_settings(draws: Any, seed: Any, level: Any, least: int = 0) -> dict:

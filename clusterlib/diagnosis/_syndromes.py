@@ -9,21 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import (
-    as_floats,
-    as_names,
-    check_columns,
-    check_finite,
-    check_frame,
-    check_index,
-    check_number,
-    check_panel,
-    is_constant,
-)
+from clusterlib.core.checks import as_names, check_choice, check_index, check_number, check_panel, is_constant
 from clusterlib.core.resampling import generator, streams
 from clusterlib.diagnosis._severity import (
     Severity,
     bootstrap_settings,
+    distances_between,
     drawn_severity,
     logarithms,
     percentile_bounds,
@@ -34,6 +25,8 @@ from clusterlib.errors import InvalidInputError
 if TYPE_CHECKING:
     from clusterlib.efficiency import FrontierResult
 
+RETURNS = ("constant", "variable", "non-increasing", "non-decreasing")
+INEFFICIENCY = ("invariant", "independent")
 _NEIGHBOURS = 4
 # A shortfall below this share of what is attainable is rounding.
 _NO_GAP = 1e-12
@@ -68,7 +61,7 @@ def data_dormancy(
         time are changes relative to the best of the year.
     inputs, outputs : str or iterable of str
         Amounts, not ratios.
-    returns : str
+    returns : {"constant", "variable", "non-increasing", "non-decreasing"}
         As in :func:`clusterlib.efficiency.data_envelopment`.
     draws, seed : int
         Of the bootstrap, independent between years; with none efficiency is not corrected and there are no bounds.
@@ -91,6 +84,7 @@ def data_dormancy(
     from clusterlib.efficiency import data_envelopment
 
     inputs, outputs = as_names(inputs, "inputs"), as_names(outputs, "outputs")
+    check_choice("returns to scale", returns, RETURNS)
     settings = {"inputs": inputs, "outputs": outputs, "returns": returns, **bootstrap_settings(draws, seed, level)}
     data = check_panel(panel, [*inputs, *outputs])
     years = pd.Series(data.index.get_level_values(1), data.index)
@@ -142,7 +136,7 @@ def output_frontier(
     panel : DataFrame
         Indexed by (unit, year); positive values.
     inputs, outputs : str or iterable of str
-    inefficiency : {"invariant", "independent", "decay"}
+    inefficiency : {"invariant", "independent"}
         As in :func:`clusterlib.efficiency.stochastic_frontier`. What stays with a unit over all years tells
         inefficiency from noise but not from anything else that stays with it; what is drawn anew each year is told from
         noise by its skewness alone.
@@ -164,6 +158,7 @@ def output_frontier(
     from clusterlib.efficiency import stochastic_frontier
 
     inputs, outputs = as_names(inputs, "inputs"), as_names(outputs, "outputs")
+    check_choice("inefficiency", inefficiency, INEFFICIENCY)
     if not outputs:
         raise InvalidInputError("outputs names no column")
     data = logarithms(check_panel(panel, [*inputs, *outputs]))
@@ -389,8 +384,7 @@ def link_indicators(
     positive = ["gdp", "software_revenue", "goods_trade_share", "gdp_per_capita"]
     data = check_panel(panel, [*positive, "software_exports"])
     trade = logarithms(data[positive])["goods_trade_share"]
-    check_index(check_frame(industries, "a DataFrame of output by industry"))
-    if len(industries) != len(data) or not data.index.isin(industries.index).all():
+    if len(check_index(industries)) != len(data) or not data.index.isin(industries.index).all():
         raise InvalidInputError("industries: expected the same units and years as those of the panel")
     if not isinstance(groups, (Mapping, pd.Series)):
         raise InvalidInputError(f"groups: expected the group of each industry, got a {type(groups).__name__}")
@@ -416,16 +410,6 @@ def link_indicators(
             "neighbours": np.log(around.stack()).reindex(data.index),
         }
     )
-
-
-def distances_between(distance: pd.DataFrame, units: pd.Index) -> pd.DataFrame:
-    """Return the distances between units, of which each has one row and one column of finite numbers."""
-    found = as_floats(distance, check_columns(distance, list(units), "unit with distances"))
-    if found.index.has_duplicates:
-        raise InvalidInputError("distance: a unit has more than one row")
-    found = found.reindex(units)
-    check_finite(found, "give the kilometres between all units")
-    return found
 
 
 def ecosystem_isolation(
@@ -469,7 +453,9 @@ def ecosystem_isolation(
     from clusterlib.composite import composite_index, entropy_weights, obstacle_degree
 
     settings = bootstrap_settings(draws, seed, level)
-    check_index(check_frame(links))
+    check_index(links)
+    if dimensions is not None and not isinstance(dimensions, Mapping):
+        raise InvalidInputError(f"dimensions: expected indicators by dimension, got a {type(dimensions).__name__}")
     index = composite_index(links, dimensions, weights="equal")
     equal, names = index.weights.to_numpy(), list(index.weights.index)
     values = links[names].to_numpy(float)

@@ -214,7 +214,7 @@ def load_growth_panel(
     from clusterlib.data import load_panel
 
     first, last = as_span(years)
-    if outliers != math.inf:
+    if not (isinstance(outliers, float) and outliers == math.inf):
         check_number("outliers", outliers, least=0, open_ends=True)
     check_choice("outcome", outcome, OUTCOMES)
     left_out = [check_whole("without", year) for year in as_units(without, "without")]

@@ -106,7 +106,7 @@ def _by_year(case: Case, indicator: str, years: tuple[int, int]) -> pd.DataFrame
 
     if not isinstance(indicator, str):
         raise InvalidInputError(f"indicator: expected a name, got a {type(indicator).__name__}")
-    wide = load_panel("city", indicator, years=f"{years[0]}:{years[1]}")[indicator].unstack("year")
+    wide = load_panel("city", indicator, years=slice(*years))[indicator].unstack("year")
     if _check_case(case).adcode not in wide.index:
         raise InvalidInputError(f"{case.adcode} has no {indicator} in {years[0]}-{years[1]}: choose another indicator")
     return wide
@@ -203,7 +203,7 @@ def case_paths(case: Case, indicator: str, years: tuple[int, int] = (2003, 2020)
     >>> case_paths(CASES["yrd"][0], "gdp", total=True).loc[2003].tolist()
     [100.0, 100.0, 100.0]
     """
-    wide = _by_year(_check_case(case), indicator, as_span(years))
+    wide = _by_year(case, indicator, as_span(years))
     known = wide.loc[[case.adcode]].notna().to_numpy()[0]
     wide = wide.loc[:, known].dropna()
     members = wide.index.isin(get_region(case.region).adcodes("city"))
@@ -302,7 +302,7 @@ def field_clusters(case: Case) -> pd.DataFrame:
     >>> bool(field_clusters(CASES["yrd"][0])["led"].any())
     True
     """
-    clusters = led_clusters(_check_case(case), everywhere=True)
+    clusters = led_clusters(case, everywhere=True)
     found = clusters[clusters["name_zh"].str.contains(case.pattern) & (clusters["region"] == case.region)]
     return found.drop(columns="region")
 

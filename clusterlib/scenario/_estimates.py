@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.checks import check_choice
+from clusterlib.errors import InvalidInputError
 from clusterlib.regions import get_region
 
 if TYPE_CHECKING:
@@ -113,10 +114,6 @@ class BorderModel:
     year: int
 
 
-def _span(years: tuple[int, int]) -> str:
-    return f"{years[0]}:{years[1]}"
-
-
 def make_index(measure: str) -> tuple[CompositeIndex, pd.DataFrame]:
     """Make an index of digital development, with ranges and weights over all its years, and return its data too."""
     from clusterlib.composite import composite_index
@@ -129,7 +126,7 @@ def make_index(measure: str) -> tuple[CompositeIndex, pd.DataFrame]:
             "infrastructure": DIGITAL["infrastructure"], "adoption": ("computers_per_100_employees", *PLATFORMS),
         }  # fmt: skip
     names = [name for group in DIGITAL.values() for name in group]
-    data = load_panel("province", [*names, "gdp"], years=_span(INDEX_YEARS)).dropna()
+    data = load_panel("province", [*names, "gdp"], years=slice(*INDEX_YEARS)).dropna()
     if measure == "fixed_gdp":
         since = data["gdp"] / data["gdp"].groupby(level="adcode").transform("first")
         data = data.assign(**{name: data[name] * since for name in _OVER_GDP})
@@ -144,7 +141,7 @@ def _provinces() -> tuple[pd.DataFrame, dict[str, Graph]]:
     from clusterlib.diagnosis.indicators import load_province_panel
     from clusterlib.weights import contiguity, inverse_distance, k_nearest
 
-    panel = load_province_panel(_span(YEARS))
+    panel = load_province_panel(slice(*YEARS))
     shapes = load_boundaries("province").loc[panel.index.unique("adcode")]
     return panel, {
         "contiguity": contiguity(shapes),
@@ -165,7 +162,7 @@ def load_regressors(index: CompositeIndex, panel: pd.DataFrame) -> pd.DataFrame:
     from clusterlib.weights import great_circle_distances
 
     names = ["gdp_per_capita", "urbanisation_rate", "university_students", "general_budget_expenditure"]
-    facts = load_panel("province", [*names, "resident_population"], years=_span((YEARS[0] - 1, YEARS[1]))).sort_index()
+    facts = load_panel("province", [*names, "resident_population"], years=slice(YEARS[0] - 1, YEARS[1])).sort_index()
     people = facts["resident_population"]
     frame = pd.DataFrame(
         {
@@ -286,7 +283,7 @@ def border_model(sample: str = "window", region: str | None = None, shocks: bool
     UnknownNameError
         If there is no such sample or region.
     InvalidInputError
-        If the region has too few neighbours across a border of provinces.
+        If the region has too few neighbours across a border of provinces, or is given with another sample.
 
     Examples
     --------
@@ -295,7 +292,9 @@ def border_model(sample: str = "window", region: str | None = None, shocks: bool
     """
     check_choice("sample", sample, SAMPLES)
     check_choice("shocks", shocks, (False, True))
-    code = get_region(region or "").code if sample == "region" else None
+    if sample != "region" and region is not None:
+        raise InvalidInputError(f"region={region!r}: of sample='region' only, got sample={sample!r}")
+    code = get_region("" if region is None else region).code if sample == "region" else None
     return deepcopy(estimate_cities(sample, code, shocks))
 
 

@@ -16,19 +16,8 @@ from clusterlib.diagnosis._severity import check_year
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.regions import Region, get_region
 from clusterlib.scenario import _assumptions as assumptions
-from clusterlib.scenario._estimates import (
-    INDEX,
-    LINKS,
-    MEASURES,
-    SAMPLES,
-    VARIANTS,
-    WEIGHTS,
-    YEARS,
-    ProvinceModel,
-    estimate_cities,
-    estimate_provinces,
-    output_efficiency,
-)
+from clusterlib.scenario import _estimates as models
+from clusterlib.scenario._estimates import INDEX, LINKS, ProvinceModel
 from clusterlib.scenario._responses import border_response, durbin_response, effect_table, interval
 
 if TYPE_CHECKING:
@@ -42,7 +31,10 @@ REMEDIES = MappingProxyType(
         "joint_targets": ("Joint targets across borders", "跨区域共同目标"),
     }
 )
-ERRORS = ("cluster", "classical")
+_CHOICES = {
+    "measure": models.MEASURES, "variant": models.VARIANTS, "weights": models.WEIGHTS, "sample": models.SAMPLES,
+    "shocks": (False, True), "errors": ("cluster", "classical"),
+}  # fmt: skip
 PERCENT, POINTS = "percent of the region's GDP", "percentage points of the region's growth"
 _SCALED = ("software_revenue_share", "it_services_revenue_per_capita", "ecommerce_sales_share")
 # Indicators before and after, and what is said of the change.
@@ -143,12 +135,8 @@ class _Options:
     def __post_init__(self) -> None:
         check_number("percentile", self.percentile, least=0, most=100)
         check_number("size", self.size, least=0, open_ends=True)
-        check_choice("measure", self.measure, MEASURES)
-        check_choice("variant", self.variant, VARIANTS)
-        check_choice("weights", self.weights, WEIGHTS)
-        check_choice("sample", self.sample, SAMPLES)
-        check_choice("shocks", self.shocks, (False, True))
-        check_choice("kind of errors", self.errors, ERRORS)
+        for name, valid in _CHOICES.items():
+            check_choice("kind of errors" if name == "errors" else name, getattr(self, name), valid)
         check_whole("draws", self.draws, 2)
         check_whole("seed", self.seed)
         check_level(self.level)
@@ -263,7 +251,7 @@ def _through_index(remedy: str, area: Region, year: int, options: _Options) -> S
     """Run what moves the digital index through the model of provinces."""
     if remedy == "data_management" and options.measure == "adoption":
         raise InvalidInputError("measure='adoption' holds no revenue: waking data cannot move it; use another measure")
-    model = estimate_provinces(options.measure, False, options.variant, options.weights)
+    model = models.estimate_provinces(options.measure, False, options.variant, options.weights)
     panel = _at(model.panel, year)
     indicators = _at(model.index_data, year).loc[panel.index]
     before, after, said = _INDEXED[remedy](model, year, indicators, area.adcodes("province"), options)
@@ -276,7 +264,7 @@ def _through_index(remedy: str, area: Region, year: int, options: _Options) -> S
 def _wake(model: ProvinceModel, year: int, indicators: pd.DataFrame, members: Iterable, options: _Options) -> Change:
     from clusterlib.data import load_units
 
-    efficiency = output_efficiency(year)
+    efficiency = models.output_efficiency(year)
     factors = waking_factors(efficiency, options.percentile, members, options.size)
     before = indicators[list(_SCALED)]
     after = before.mul(factors, axis=0)
@@ -298,7 +286,7 @@ _INDEXED = {"data_management": _wake, "co_creation": _spread}
 
 
 def _data_platform(area: Region, year: int, options: _Options) -> Scenario:
-    model = estimate_provinces(options.measure, True, options.variant, options.weights)
+    model = models.estimate_provinces(options.measure, True, options.variant, options.weights)
     before = _at(model.regressors, year)[list(LINKS)]
     after = raise_indicators(before, options.percentile, area.adcodes("province"), options.size)
     targets = before.quantile(options.percentile / 100)
@@ -332,7 +320,7 @@ def _provincial(
     gdp = _at(model.panel, year)["gdp"].loc[moved.index].to_numpy()
     settings = options.settings("percentile", "measure", "variant", "weights", "errors")
     settings |= {"rejected": response.rejected, "rho": model.result.rho, "memory": model.memory}
-    basis = assumptions.province_basis(settings, YEARS)
+    basis = assumptions.province_basis(settings, models.YEARS)
     return Scenario(
         remedy, area.code, year, PERCENT, table,
         region_totals(direct, total, table["member"].to_numpy(), gdp, options.level), NO_GROUPS.copy(),
@@ -348,7 +336,7 @@ def _changes(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def _joint_targets(area: Region, year: int, options: _Options) -> Scenario:
-    model = estimate_cities(options.sample, area.code if options.sample == "region" else None, options.shocks)
+    model = models.estimate_cities(options.sample, area.code if options.sample == "region" else None, options.shocks)
     if year < model.year:
         raise UnknownNameError(
             "year", year, [model.year], f"city figures are of {model.year}: ask for it or a later one"
