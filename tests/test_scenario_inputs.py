@@ -89,6 +89,11 @@ def test_an_argument_of_another_kind_is_refused(function, name, kind):
         getattr(scenario, function)(**CALLS[function] | {name: ODD[kind]})
 
 
+def test_a_region_that_no_sample_is_taken_from_is_refused():
+    with pytest.raises(ClusterlibError, match="of sample='region' only"):
+        scenario.border_model("window", "yrd")
+
+
 SPOILT = {
     "another unit": lambda frame: frame.rename({3: 99}),
     "doubled unit": lambda frame: frame.rename({3: 4}),
