@@ -166,7 +166,7 @@ def test_architecture_is_worse_for_the_unit_that_coordinates_less_at_the_same_co
 
 
 def test_a_concentration_of_zero_is_refused_with_its_place(random_panel):
-    with pytest.raises(InvalidInputError, match=r"'quotient' at \(0, 2016\) is not positive"):
+    with pytest.raises(InvalidInputError, match=r"not positive, the first at \(0, 2016\), 'quotient'"):
         architecture_imbalance(random_panel.assign(quotient=0.0), "quotient", ["websites"])
 
 

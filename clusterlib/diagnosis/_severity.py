@@ -12,13 +12,13 @@ import pandas as pd
 
 from clusterlib.core.checks import (
     as_floats,
+    check_bounds,
     check_choice,
     check_columns,
     check_finite,
     check_labels,
     check_level,
     check_whole,
-    place_of,
 )
 from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
@@ -130,10 +130,9 @@ class Severity(Result):
 def _sizes(weights: pd.Series, inside: pd.Index) -> np.ndarray:
     """Return the weight of each row."""
     labels = check_labels(weights, inside, "weights").to_frame("weights")
-    size = as_floats(labels, check_columns(labels, ["weights"]))["weights"].to_numpy()
-    if not (np.isfinite(size) & (size > 0)).all():
-        raise InvalidInputError("weights: expected positive numbers")
-    return size
+    size = as_floats(labels, check_columns(labels, ["weights"]))
+    check_bounds(size, "units are weighed by their size", open_ends=True)
+    return size["weights"].to_numpy()
 
 
 def _weighted_means(values: np.ndarray, rows: list[np.ndarray], sizes: list[np.ndarray]) -> np.ndarray:
@@ -182,11 +181,7 @@ def logarithms(frame: pd.DataFrame) -> pd.DataFrame:
     InvalidInputError
         For a value that has none, by its place.
     """
-    bad = frame.to_numpy() <= 0
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        place = f"{frame.columns[column]!r} at {place_of(frame.index[row])}"
-        raise InvalidInputError(f"{place} is not positive: its logarithm is needed")
+    check_bounds(frame, "its logarithm is needed", open_ends=True)
     return frame.apply(np.log)
 
 

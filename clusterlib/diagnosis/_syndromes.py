@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_names, check_choice, check_index, check_number, check_panel, is_constant
-from clusterlib.core.resampling import generator, streams
+from clusterlib.core.checks import as_names, check_index, check_number, check_panel, is_constant
+from clusterlib.core.resampling import generator
 from clusterlib.diagnosis._severity import (
     Severity,
     bootstrap_settings,
@@ -25,8 +25,6 @@ from clusterlib.errors import InvalidInputError
 if TYPE_CHECKING:
     from clusterlib.efficiency import FrontierResult
 
-RETURNS = ("constant", "variable", "non-increasing", "non-decreasing")
-INEFFICIENCY = ("invariant", "independent")
 _NEIGHBOURS = 4
 # A shortfall below this share of what is attainable is rounding.
 _NO_GAP = 1e-12
@@ -84,41 +82,23 @@ def data_dormancy(
     from clusterlib.efficiency import data_envelopment
 
     inputs, outputs = as_names(inputs, "inputs"), as_names(outputs, "outputs")
-    check_choice("returns to scale", returns, RETURNS)
     settings = {"inputs": inputs, "outputs": outputs, "returns": returns, **bootstrap_settings(draws, seed, level)}
     data = check_panel(panel, [*inputs, *outputs])
     years = pd.Series(data.index.get_level_values(1), data.index)
-    result = data_envelopment(data[inputs], data[outputs], returns=returns, orientation="output", groups=years)
+    result = data_envelopment(
+        data[inputs], data[outputs], returns=returns, orientation="output", groups=years, bootstrap=draws, seed=seed,
+        level=level,
+    )  # fmt: skip
     efficiency, simulated = result.table["efficiency"], None
     scores = pd.DataFrame({"severity": efficiency}).assign(lower=np.nan, upper=np.nan)
-    if settings["draws"]:
-        scores, simulated = _corrected(data, years, efficiency, settings)
+    if result.simulated is not None:
+        # The bounds of efficiency change places: the less efficient, the more dormant.
+        scores = result.table[["corrected", "upper", "lower"]].set_axis(["severity", "lower", "upper"], axis=1)
+        drawn = 1 / (2 / efficiency.to_numpy() - result.simulated.to_numpy())
+        simulated = 100 * (1 - drawn).clip(0, 1).T
     targets = result.targets[outputs]
     gap = ((targets - data[outputs]) / targets.where(targets > 0, 1.0)).clip(lower=0)
     return Severity("data_dormancy", (100 * (1 - scores)).clip(0, 100), shares(gap), settings, simulated)
-
-
-def _corrected(
-    data: pd.DataFrame, years: pd.Series, efficiency: pd.Series, settings: dict
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Efficiencies with their intervals, as data_envelopment gives them, and severities by row and draw."""
-    from clusterlib.efficiency._envelopment_bootstrap import bootstrap_output_distances, corrected_efficiency
-    from clusterlib.efficiency._envelopment_programs import Technology
-
-    draws, level = settings["draws"], settings["level"]
-    scores = pd.DataFrame(np.nan, data.index, ["severity", "lower", "upper"])
-    simulated = np.empty((len(data), draws))
-    for random, year in zip(streams(settings["seed"], years.nunique()), sorted(years.unique()), strict=True):
-        rows = np.flatnonzero(years == year)
-        inputs, outputs = (data[settings[side]].to_numpy()[rows] for side in ("inputs", "outputs"))
-        distance = 1 / efficiency.iloc[rows].to_numpy()
-        technology = Technology(inputs / inputs.mean(axis=0), outputs / outputs.mean(axis=0), settings["returns"])
-        drawn = bootstrap_output_distances(technology, distance, draws, random)
-        found = corrected_efficiency(distance, drawn, level)
-        # The bounds of efficiency change places: the less efficient, the more dormant.
-        scores.iloc[rows] = np.column_stack([found["corrected"], found["upper"], found["lower"]])
-        simulated[rows] = 100 * (1 - 1 / (2 * distance - drawn)).clip(0, 1).T
-    return scores, simulated
 
 
 def output_frontier(
@@ -158,7 +138,6 @@ def output_frontier(
     from clusterlib.efficiency import stochastic_frontier
 
     inputs, outputs = as_names(inputs, "inputs"), as_names(outputs, "outputs")
-    check_choice("inefficiency", inefficiency, INEFFICIENCY)
     if not outputs:
         raise InvalidInputError("outputs names no column")
     data = logarithms(check_panel(panel, [*inputs, *outputs]))
@@ -454,8 +433,6 @@ def ecosystem_isolation(
 
     settings = bootstrap_settings(draws, seed, level)
     check_index(links)
-    if dimensions is not None and not isinstance(dimensions, Mapping):
-        raise InvalidInputError(f"dimensions: expected indicators by dimension, got a {type(dimensions).__name__}")
     index = composite_index(links, dimensions, weights="equal")
     equal, names = index.weights.to_numpy(), list(index.weights.index)
     values = links[names].to_numpy(float)

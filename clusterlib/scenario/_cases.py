@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from clusterlib.core.checks import check_whole
-from clusterlib.diagnosis._severity import as_span
+from clusterlib.diagnosis._severity import as_span, logarithms
 from clusterlib.errors import InvalidInputError
 from clusterlib.regions import get_region
 
@@ -276,9 +275,7 @@ def case_control(
         raise InvalidInputError(
             f"{case.adcode} has no {indicator} in some year of {FIRST_YEAR}-{last}: choose another indicator"
         )
-    if (figures <= 0).any(axis=None):
-        raise InvalidInputError(f"{indicator} is not positive everywhere: its logarithm is needed")
-    wide = figures.apply(np.log)
+    wide = logarithms(figures)
     steady = wide.index[wide.diff(axis=1).abs().max(axis=1) < LARGEST_JUMP]
     outside = steady.difference(pilots.index[pilots <= last]).difference(list(get_region(case.region).adcodes("city")))
     size = _by_year(case, "gdp", (FIRST_YEAR, last))[start - 1].reindex(outside).dropna()

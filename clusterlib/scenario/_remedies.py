@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.checks import ROUNDING, check_choice, check_level, check_number, check_whole
+from clusterlib.core.covariance import wald_statistic
 from clusterlib.core.results import Result, Test
 from clusterlib.diagnosis._severity import check_year
 from clusterlib.errors import InvalidInputError, UnknownNameError
@@ -301,9 +302,8 @@ def _links_p_value(model: ProvinceModel, errors: str) -> float:
     """Wald test that the slopes of links are all zero, at home and next door."""
     names = [*LINKS, *(f"W_{name}" for name in LINKS)]
     covariance = model.covariance if errors == "cluster" else model.result.covariance
-    slopes = model.result.params[names].to_numpy()
-    statistic = slopes @ np.linalg.solve(covariance.loc[names, names].to_numpy(), slopes)
-    return Test.of("Wald", "no slope of a link", float(statistic), "chi2", len(names)).p_value
+    statistic = wald_statistic(model.result.params[names].to_numpy(), covariance.loc[names, names].to_numpy())
+    return Test.of("Wald", "no slope of a link", statistic, "chi2", len(names)).p_value
 
 
 def _provincial(
