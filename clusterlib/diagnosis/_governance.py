@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.alignment import Weights, align_weights, first_seen
-from clusterlib.core.checks import as_names, check_balanced, check_choice, check_labels, check_panel, check_whole
+from clusterlib.core.checks import as_names, check_balanced, check_flags, check_labels, check_panel, check_whole
 from clusterlib.core.resampling import generator
 from clusterlib.core.results import Estimates, Test
 from clusterlib.core.within import check_rank, check_variation, demean
@@ -109,7 +109,7 @@ def border_spillovers(
     from clusterlib.spatial_panel import two_weights_sar
 
     x = as_names(x, "x")
-    check_choice("shocks", shocks, (False, True))
+    check_flags(shocks=shocks)
     data = check_panel(panel, [y, *x])
     borders = _Borders(w, jurisdiction, panel)
     rows, pair = borders.sample(data, units)
@@ -223,7 +223,7 @@ def governance_imbalance(
     """
     x, window = as_names(x, "x"), check_whole("window", window, least=2)
     settings = {"y": y, "x": x, "window": window, "shocks": shocks, **bootstrap_settings(draws, seed, level, least=2)}
-    check_choice("shocks", shocks, (False, True))
+    check_flags(shocks=shocks)
     if not isinstance(areas, Mapping) or not areas:
         raise InvalidInputError(f"areas: expected the units of each area by its name, got a {type(areas).__name__}")
     data = check_panel(panel, [y, *x])

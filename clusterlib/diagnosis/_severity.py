@@ -18,6 +18,7 @@ from clusterlib.core.checks import (
     check_finite,
     check_labels,
     check_level,
+    check_units,
     check_whole,
 )
 from clusterlib.core.results import Result
@@ -188,8 +189,7 @@ def logarithms(frame: pd.DataFrame) -> pd.DataFrame:
 def distances_between(distance: pd.DataFrame, units: pd.Index) -> pd.DataFrame:
     """Return the distances between units, of which each has one row and one column of finite numbers."""
     found = as_floats(distance, check_columns(distance, list(units), "unit with distances"))
-    if found.index.has_duplicates:
-        raise InvalidInputError("distance: a unit has more than one row")
+    check_units(found.index, "row of distances")
     found = found.reindex(units)
     check_finite(found, "give the kilometres between all units")
     return found

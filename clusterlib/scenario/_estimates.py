@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_choice
+from clusterlib.core.checks import check_choice, check_flags
 from clusterlib.errors import InvalidInputError
 from clusterlib.regions import get_region
 
@@ -235,7 +235,7 @@ def province_model(
     (30, 8)
     """
     check_choice("measure", measure, MEASURES)
-    check_choice("links", links, (False, True))
+    check_flags(links=links)
     check_choice("variant", variant, VARIANTS)
     check_choice("weights", weights, WEIGHTS)
     return deepcopy(estimate_provinces(measure, links, variant, weights))
@@ -291,7 +291,7 @@ def border_model(sample: str = "window", region: str | None = None, shocks: bool
     True
     """
     check_choice("sample", sample, SAMPLES)
-    check_choice("shocks", shocks, (False, True))
+    check_flags(shocks=shocks)
     if sample != "region" and region is not None:
         raise InvalidInputError(f"region={region!r}: of sample='region' only, got sample={sample!r}")
     code = get_region("" if region is None else region).code if sample == "region" else None

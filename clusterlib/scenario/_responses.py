@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.alignment import align_weights
-from clusterlib.core.checks import as_floats, check_choice, check_columns, check_finite, check_whole, place_of
+from clusterlib.core.checks import as_floats, check_choice, check_columns, check_finite, check_units, check_whole
 from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
 
@@ -94,11 +94,7 @@ def effect_table(units: pd.Index, level: float, **parts: np.ndarray) -> pd.DataF
 def _check_changes(changes: Any, none: str) -> pd.DataFrame:
     """Return what changes by unit as floats, complete and each unit once."""
     names = check_columns(changes, getattr(changes, "columns", ()))
-    index = changes.index
-    if index.nlevels > 1 or index.hasnans or index.has_duplicates:
-        twice = index[index.duplicated()]
-        why = f"{place_of(twice[0])} stands there twice" if len(twice) else "a missing unit, or more than one level"
-        raise InvalidInputError(f"expected one row a unit: {why}")
+    check_units(changes.index, "change")
     check_finite(changes, none)
     return as_floats(changes, names)
 
