@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
-from clusterlib.regions import REGIONS
+from clusterlib.core.checks import check_choice, check_level, check_number
+from clusterlib.errors import ClusterlibError, InvalidInputError
+from clusterlib.regions import REGIONS, get_region
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,84 +52,53 @@ class Verdict:
     """What the results say of a claim for a region, with the values that decided."""
 
     verdict: str
-    evidence: dict[str, float | str]
+    evidence: Mapping[str, float]
     reason: str = ""
 
 
-def _equals(lookup: ResultLookup, rule: Mapping) -> Verdict:
-    value = _number(lookup, rule["equals"])
-    within = rule.get("within", 0)
-    holds = abs(value - rule["value"]) <= within
-    return Verdict(SUPPORTED if holds else CONTRADICTED, {rule["equals"]: value}, f"stated: {rule['value']:g}")
+# Whether the results bear a rule out, None if they decide nothing, and what is to be said of it.
+Judgement = tuple[bool | None, str]
 
 
-def _at_least(lookup: ResultLookup, rule: Mapping) -> Verdict:
-    value = _number(lookup, rule["at_least"])
-    return Verdict(
-        SUPPORTED if value >= rule["value"] else CONTRADICTED, {rule["at_least"]: value}, f"stated: {rule['value']:g}"
-    )
+def _equals(rule: Mapping, value: float) -> Judgement:
+    return abs(value - rule["value"]) <= rule.get("within", 0), f"stated: {rule['value']:g}"
 
 
-def _largest(lookup: ResultLookup, rule: Mapping) -> Verdict:
-    """The first of several results is the largest."""
-    values = {reference: _number(lookup, reference) for reference in rule["largest"]}
-    first, *rest = values.values()
-    return Verdict(SUPPORTED if first > max(rest) else CONTRADICTED, values)
+def _at_least(rule: Mapping, value: float) -> Judgement:
+    return value >= rule["value"], f"stated: {rule['value']:g}"
 
 
-def _interval(lookup: ResultLookup, rule: Mapping) -> Verdict:
-    """A whole interval lies above (or below) a bound; one that holds the bound decides nothing."""
-    estimate, lower, upper = (_number(lookup, reference) for reference in rule["interval"])
-    bound, above = rule.get("than", 0), rule["is"] == "above"
-    evidence = dict(zip(rule["interval"], (estimate, lower, upper), strict=True))
-    if (lower > bound) if above else (upper < bound):
-        return Verdict(SUPPORTED, evidence)
-    if (upper < bound) if above else (lower > bound):
-        return Verdict(CONTRADICTED, evidence)
-    return Verdict(MIXED, evidence, f"the interval holds {bound:g}")
+def _largest(rule: Mapping, first: float, *rest: float) -> Judgement:
+    return first > max(rest), ""
 
 
-def _effect(lookup: ResultLookup, rule: Mapping) -> Verdict:
-    """An estimate has the stated sign and its p value is below the level."""
-    estimate, p = (_number(lookup, reference) for reference in rule["effect"])
-    evidence = dict(zip(rule["effect"], (estimate, p), strict=True))
-    if p >= rule.get("level", 0.05):
-        return Verdict(MIXED, evidence, "no effect can be told from none")
-    agrees = (estimate > 0) == (rule["is"] == "positive")
-    return Verdict(SUPPORTED if agrees else CONTRADICTED, evidence)
+def _interval(rule: Mapping, estimate: float, lower: float, upper: float) -> Judgement:
+    bound = rule.get("than", 0)
+    if lower > bound or upper < bound:
+        return (lower > bound) == (rule["is"] == "above"), ""
+    return None, f"the interval holds {bound:g}"
 
 
-def _all_of(lookup: ResultLookup, rule: Mapping) -> Verdict:
-    parts = [evaluate(lookup, part) for part in rule["all_of"]]
-    found = {part.verdict for part in parts} - {NOT_TESTABLE}
-    evidence = {name: value for part in parts for name, value in part.evidence.items()}
-    reason = "; ".join(dict.fromkeys(part.reason for part in parts if part.reason))
-    if not found:
-        return Verdict(NOT_TESTABLE, evidence, reason)
-    return Verdict(found.pop() if len(found) == 1 else MIXED, evidence, reason)
+def _effect(rule: Mapping, estimate: float, p: float) -> Judgement:
+    if p < rule.get("alpha", 0.05):
+        return (estimate > 0) == (rule["is"] == "positive"), ""
+    return None, "no effect can be told from none"
 
 
-def _not_testable(lookup: ResultLookup, rule: Mapping) -> Verdict:
-    return Verdict(NOT_TESTABLE, {}, rule["not_testable"])
-
-
-RULES: dict[str, Callable[[ResultLookup, Mapping], Verdict]] = {
-    "equals": _equals,
-    "at_least": _at_least,
-    "largest": _largest,
-    "interval": _interval,
-    "effect": _effect,
-    "all_of": _all_of,
-    "not_testable": _not_testable,
+# How a rule is judged, how many results it is about, what it needs beside them and what it may have.
+RULES: dict[str, tuple[Callable[..., Judgement], range, tuple[str, ...], tuple[str, ...]]] = {
+    "equals": (_equals, range(1, 2), ("value",), ("within",)),
+    "at_least": (_at_least, range(1, 2), ("value",), ()),
+    "largest": (_largest, range(2, 100), (), ()),
+    "interval": (_interval, range(3, 4), ("is",), ("than",)),
+    "effect": (_effect, range(2, 3), ("is",), ("alpha",)),
 }
-_NEEDS = {"equals": {"value"}, "at_least": {"value"}, "interval": {"is"}, "effect": {"is"}}
+_OTHERS = ("all_of", "not_testable")
 _SIDES = {"interval": ("above", "below"), "effect": ("positive", "negative")}
 
 
 def _number(lookup: ResultLookup, text: str) -> float:
-    from clusterlib.report._lookup import Reference
-
-    value = lookup.raw(Reference.parse(text))
+    value = lookup.value(text).value
     if isinstance(value, str):
         raise InvalidInputError(f"{text} is the text {value!r}; a rule compares numbers")
     return float(value)
@@ -139,8 +109,8 @@ def evaluate(lookup: ResultLookup, rule: Mapping) -> Verdict:
 
     Rules: ``equals`` a result to ``value`` (``within`` a tolerance); ``at_least`` ``value``; ``largest`` the first of
     several; ``interval`` [estimate, lower, upper] that ``is`` above or below ``than``; ``effect`` [estimate, p] that
-    ``is`` positive or negative at a ``level``; ``all_of`` several rules; ``not_testable`` for a reason. Evidence that
-    decides nothing, or parts that disagree, give "mixed".
+    ``is`` positive or negative with p below ``alpha``; ``all_of`` several rules; ``not_testable`` for a reason. An
+    interval that holds the bound, an effect that is not told from none and parts that disagree give "mixed".
 
     Parameters
     ----------
@@ -156,28 +126,60 @@ def evaluate(lookup: ResultLookup, rule: Mapping) -> Verdict:
     InvalidInputError, UnknownNameError
         For a rule or result that does not exist.
     """
-    check_rule(rule)
-    return RULES[_rule_name(rule)](lookup, rule)
-
-
-def _rule_name(rule: Mapping) -> str:
-    names = [name for name in RULES if name in rule]
-    if len(names) != 1:
-        raise InvalidInputError(f"rule {dict(rule)}: expected one of {', '.join(RULES)}")
-    return names[0]
-
-
-def check_rule(rule: Mapping) -> None:
-    """Raise InvalidInputError if a rule is not complete."""
-    name = _rule_name(rule)
-    missing = _NEEDS.get(name, set()) - set(rule)
-    if missing:
-        raise InvalidInputError(f"rule {name!r} needs {', '.join(sorted(missing))}")
-    if name in _SIDES and rule["is"] not in _SIDES[name]:
-        raise UnknownNameError(f"side of rule {name!r}", rule["is"], _SIDES[name])
+    name = check_rule(rule)
+    if name == "not_testable":
+        return Verdict(NOT_TESTABLE, {}, rule[name])
     if name == "all_of":
-        for part in rule["all_of"]:
+        return _together([evaluate(lookup, part) for part in rule[name]])
+    evidence = {text: _number(lookup, text) for text in _about(rule[name])}
+    holds, reason = RULES[name][0](rule, *evidence.values())
+    return Verdict({True: SUPPORTED, False: CONTRADICTED, None: MIXED}[holds], evidence, reason)
+
+
+def _together(parts: list[Verdict]) -> Verdict:
+    """Parts that say the same, those apart that cannot be tested."""
+    found = {part.verdict for part in parts} - {NOT_TESTABLE} or {NOT_TESTABLE}
+    evidence = {name: value for part in parts for name, value in part.evidence.items()}
+    reason = "; ".join(dict.fromkeys(part.reason for part in parts if part.reason))
+    return Verdict(found.pop() if len(found) == 1 else MIXED, evidence, reason)
+
+
+def _about(names: Any) -> list:
+    return names if isinstance(names, list) else [names]
+
+
+def check_rule(rule: Mapping) -> str:
+    """Return the name of a rule.
+
+    Raises
+    ------
+    InvalidInputError, UnknownNameError
+        If it is not complete, or holds something that it does not know.
+    """
+    names = [name for name in (*RULES, *_OTHERS) if name in rule] if isinstance(rule, Mapping) else []
+    if len(names) != 1:
+        raise InvalidInputError(f"rule {rule!r}: expected one of {', '.join((*RULES, *_OTHERS))}")
+    name, about = names[0], _about(rule[names[0]])
+    _, count, needed, may = RULES.get(name, (None, range(1, 2), (), ()))
+    missing = [key for key in needed if key not in rule]
+    if missing:
+        raise InvalidInputError(f"rule {name!r} needs {', '.join(missing)}")
+    for key in rule:
+        check_choice(f"part of rule {name!r}", key, (name, *needed, *may))
+    if name == "all_of":
+        for part in about:
             check_rule(part)
+        return name
+    texts = all(isinstance(text, str) and text for text in about)
+    if not texts or len(about) not in count or len(set(about)) < len(about):
+        many = "one text" if count == range(1, 2) else f"{count.start}{' or more' * (len(count) > 1)} names of results"
+        raise InvalidInputError(f"rule {name!r}: expected {many}, got {rule[name]!r}")
+    if name in _SIDES:
+        check_choice(f"side of rule {name!r}", rule["is"], _SIDES[name])
+    for key in ("value", "within", "than"):
+        check_number(key, rule.get(key, 0))
+    check_level(rule.get("alpha", 0.05), "alpha")
+    return name
 
 
 def load_claims(path: Path | None = None) -> list[Claim]:
@@ -201,11 +203,13 @@ def load_claims(path: Path | None = None) -> list[Claim]:
 
     from clusterlib.paths import get_project
 
-    path = path or get_project().root / "data" / FILE
+    path = get_project().root / "data" / FILE if path is None else Path(path)
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ClusterlibError(f"{path.name} cannot be read: {error}") from None
+    if not isinstance(entries, list):
+        raise ClusterlibError(f"{path.name}: expected a list of claims, each with a dash before it")
     claims = [_claim(entry) for entry in entries]
     names = [claim.id for claim in claims]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -214,21 +218,26 @@ def load_claims(path: Path | None = None) -> list[Claim]:
     return claims
 
 
-def _claim(entry: Mapping) -> Claim:
-    missing = {"id", "kind", "en", "zh", "rule"} - set(entry)
+def _claim(entry: Any) -> Claim:
+    texts = ("id", "kind", "en", "zh")
+    name = f"claim {entry.get('id', entry)!r}" if isinstance(entry, Mapping) else f"claim {entry!r}"
+    missing = [key for key in (*texts, "rule") if not isinstance(entry, Mapping) or key not in entry]
     if missing:
-        raise ClusterlibError(f"claim {entry.get('id', entry)}: {', '.join(sorted(missing))} is missing")
-    if entry["kind"] not in KINDS:
-        raise UnknownNameError(f"kind of claim {entry['id']!r}", entry["kind"], KINDS)
-    regions = tuple(entry.get("regions", REGIONS))
+        raise ClusterlibError(f"{name}: {', '.join(missing)} is missing")
+    for key in texts:
+        if not isinstance(entry[key], str):
+            raise ClusterlibError(f"{name}: {key} is {entry[key]!r}, expected a text: set it in quotes")
+    check_choice(f"kind of {name}", entry["kind"], KINDS)
+    regions = entry.get("regions", tuple(REGIONS))
+    if not isinstance(regions, (list, tuple)):
+        raise ClusterlibError(f"{name}: regions is {regions!r}, expected a list")
     for region in regions:
-        if region not in REGIONS:
-            raise UnknownNameError(f"region of claim {entry['id']!r}", region, REGIONS)
+        check_choice(f"region of {name}", region, REGIONS)
     try:
         check_rule(entry["rule"])
     except InvalidInputError as error:
-        raise ClusterlibError(f"claim {entry['id']!r}: {error}") from None
-    return Claim(entry["id"], entry["kind"], entry["en"], entry["zh"], entry["rule"], regions)
+        raise ClusterlibError(f"{name}: {error}") from None
+    return Claim(entry["id"], entry["kind"], entry["en"], entry["zh"], entry["rule"], tuple(regions))
 
 
 def evaluate_claims(region: str, claims: list[Claim] | None = None, reports: Path | None = None) -> pd.DataFrame:
@@ -247,27 +256,30 @@ def evaluate_claims(region: str, claims: list[Claim] | None = None, reports: Pat
     DataFrame
         Indexed by claim: ``kind``, ``en``, ``zh``, ``verdict``, ``verdict_zh``, ``evidence`` (results and values)
         and ``reason``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such region, or no such result.
+    ClusterlibError
+        If the region's notebooks have not been run.
     """
     import pandas as pd
 
     from clusterlib.report._lookup import ResultLookup
 
-    lookup = ResultLookup(region, reports)
+    lookup = ResultLookup(get_region(region).code, reports)
+    claims = load_claims() if claims is None else claims
+    if not isinstance(claims, list) or not all(isinstance(claim, Claim) for claim in claims):
+        raise InvalidInputError("claims: expected a list of claims, as of load_claims()")
     rows = {}
-    for claim in load_claims() if claims is None else claims:
+    for claim in claims:
         if region not in claim.regions:
             continue
-        verdict = evaluate(lookup, claim.rule)
+        found = evaluate(lookup, claim.rule)
+        evidence = "; ".join(f"{name} = {value:.4g}" for name, value in found.evidence.items())
         rows[claim.id] = {
-            "kind": claim.kind,
-            "en": claim.en,
-            "zh": claim.zh,
-            "verdict": verdict.verdict,
-            "verdict_zh": VERDICTS_ZH[verdict.verdict],
-            "evidence": "; ".join(
-                f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}"
-                for name, value in verdict.evidence.items()
-            ),
-            "reason": verdict.reason,
-        }
+            "kind": claim.kind, "en": claim.en, "zh": claim.zh, "verdict": found.verdict,
+            "verdict_zh": VERDICTS_ZH[found.verdict], "evidence": evidence, "reason": found.reason,
+        }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")

@@ -154,7 +154,20 @@ def _claim(rule: dict, regions=("yrd",)):
         ({"equals": "02_y:n"}, "needs value"),
         ({"effect": ["a", "b"]}, "needs is"),
         ({"effect": ["a", "b"], "is": "above"}, "did you mean|valid: positive, negative"),
-        ({"all_of": [{"largest": []}, {"interval": []}]}, "needs is"),
+        ({"all_of": [{"largest": ["a", "b"]}, {"interval": []}]}, "needs is"),
+        ({"largest": ["a"]}, "2 or more names of results"),
+        ({"largest": "a"}, "2 or more names of results"),
+        ({"interval": ["a", "b"], "is": "above"}, "expected 3 names of results"),
+        ({"interval": ["a", "b", "a"], "is": "above"}, "expected 3 names of results"),
+        ({"equals": "02_y:n", "value": "45"}, "expected a finite number"),
+        ({"at_least": 45, "value": 45}, "expected one text, got 45"),
+        ({"not_testable": ""}, "expected one text"),
+        ({"all_of": {}}, "expected one of equals"),
+        ({"all_of": [None]}, "expected one of equals"),
+        ("equals", "expected one of equals"),
+        (None, "expected one of equals"),
+        ({"effect": ["a", "b"], "is": "positive", "alpha": 5}, "expected a share such as 0.95"),
+        ({"effect": ["a", "b"], "is": "positive", "level": 0.1}, "did you mean|valid: effect, is, alpha"),
     ],
 )
 def test_an_incomplete_rule_is_refused(rule, words, tmp_path):
@@ -165,12 +178,18 @@ def test_an_incomplete_rule_is_refused(rule, words, tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("- {id: a, kind: number, en: A, zh: 甲}", "claim a: rule is missing"),
+        ("- {id: a, kind: number, en: A, zh: 甲}", "claim 'a': rule is missing"),
         ("- {id: a, kind: numbr, en: A, zh: 甲, rule: {not_testable: x}}", "did you mean 'number'"),
         ("- {id: a, kind: number, en: A, zh: 甲, rule: {not_testable: x}, regions: [ydr]}", "did you mean 'yrd'"),
         ("- {id: a, kind: number, en: A, zh: 甲, rule: {equals: x}}", "claim 'a': rule 'equals' needs value"),
         ("- {id: a, kind: number, en: A, zh: 甲, rule: {not_testable: x}}\n" * 2, "listed twice: a"),
         ("- {id: a,", "cannot be read"),
+        ("", "expected a list of claims"),
+        ("id: a", "expected a list of claims"),
+        ("- a", "claim 'a': id, kind, en, zh, rule is missing"),
+        ("- {id: 1, kind: number, en: A, zh: 甲, rule: {not_testable: x}}", "id is 1, expected a text"),
+        ("- {id: a, kind: number, en: A, zh: 甲, rule: {not_testable: x}, regions: yrd}", "regions is 'yrd'"),
+        ("- {id: a, kind: number, en: A, zh: 甲, rule: x}", "claim 'a': rule 'x'"),
     ],
 )
 def test_a_faulty_list_is_refused_by_name(text, words, tmp_path):
@@ -178,3 +197,9 @@ def test_a_faulty_list_is_refused_by_name(text, words, tmp_path):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ClusterlibError, match=words):
         load_claims(path)
+
+
+@pytest.mark.parametrize(("region", "claims"), [("ydr", None), (None, None), ("yrd", [{}]), ("yrd", "x"), ("yrd", {})])
+def test_another_region_or_kind_of_claims_is_refused(region, claims, tmp_path):
+    with pytest.raises(ClusterlibError):
+        evaluate_claims(region, claims, tmp_path)

@@ -15,12 +15,11 @@ from clusterlib.diagnosis import (
     data_dormancy,
     diagnose,
     ecosystem_isolation,
-    frontier_check,
     measure_syndromes,
     output_frontier,
     with_coordination,
 )
-from clusterlib.diagnosis._comparison import contrasts, rank_among, verdict
+from clusterlib.diagnosis._assessment import contrasts, rank_among, verdict
 from clusterlib.diagnosis.indicators import load_province_panel
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
@@ -97,7 +96,8 @@ def test_the_stochastic_frontier_ranks_units_by_the_inefficiency_they_were_given
     shortfall = np.abs(random.normal(scale=0.8, size=units))[index.get_level_values(0)]
     ports = random.uniform(1, 9, len(index))
     sales = ports**0.7 * np.exp(0.05 * random.normal(size=len(index)) - shortfall)
-    efficiency = frontier_check(pd.DataFrame({"ports": ports, "sales": sales}, index), ["ports"], "sales")
+    found = output_frontier(pd.DataFrame({"ports": ports, "sales": sales}, index), ["ports"], "sales")
+    efficiency = found.efficiency["efficiency"]
     assert efficiency.corr(pd.Series(-shortfall, index), method="spearman") > 0.95
 
 
@@ -121,10 +121,9 @@ def test_noise_without_a_tail_of_inefficiency_is_taken_for_no_inefficiency():
     index = pd.MultiIndex.from_product([range(30), range(4)], names=["adcode", "year"])
     ports = random.uniform(1, 9, len(index))
     made = 0.7 * np.log(ports) + 0.3 * random.exponential(size=len(index))
-    efficiency = frontier_check(
-        pd.DataFrame({"ports": ports, "sales": np.exp(made)}, index), ["ports"], "sales", "independent"
-    )
-    assert (efficiency == 1).all()
+    data = pd.DataFrame({"ports": ports, "sales": np.exp(made)}, index)
+    found = output_frontier(data, ["ports"], "sales", "independent")
+    assert (found.efficiency["efficiency"] == 1).all()
 
 
 def test_the_slope_of_coordination_on_concentration_is_reported_with_bounds(random_panel):
@@ -167,7 +166,7 @@ def test_architecture_is_worse_for_the_unit_that_coordinates_less_at_the_same_co
 
 
 def test_a_concentration_of_zero_is_refused_with_its_place(random_panel):
-    with pytest.raises(InvalidInputError, match=r"'quotient' at \(0, 2016\) is not positive"):
+    with pytest.raises(InvalidInputError, match=r"not positive, the first at \(0, 2016\), 'quotient'"):
         architecture_imbalance(random_panel.assign(quotient=0.0), "quotient", ["websites"])
 
 
@@ -192,8 +191,10 @@ def test_a_region_is_the_weighted_mean_of_its_units_that_have_a_severity():
     assert of["units"].tolist() == [2, 1]
     with pytest.raises(InvalidInputError, match="no unit of the region"):
         severity([1, 2, 3, 4]).of_region([7], weights)
-    with pytest.raises(InvalidInputError, match="no weight for"):
+    with pytest.raises(InvalidInputError, match=r"weights: 2 has no label"):
         severity([1, 2, 3, 4]).of_region([1, 2], pd.Series({1: 1.0}))
+    with pytest.raises(InvalidInputError, match="2 has no label or more than one"):
+        severity([1, 2, 3, 4]).of_region([1, 2], pd.Series([1.0, 2.0, 3.0], [1, 2, 2]))
 
 
 def test_the_bounds_of_a_region_are_of_its_mean_in_each_draw():
@@ -251,7 +252,7 @@ def test_ranks_count_regions_that_are_more_severe_and_how_often():
 )
 def test_a_verdict_is_read_off_the_contrasts(best, rest, said):
     compared = pd.DataFrame([best, rest], index=["best", "rest"], columns=["estimate", "lower", "upper"])
-    assert verdict("data_dormancy", compared, pd.Series(dtype=float), 0.95).startswith(said)
+    assert verdict(compared, pd.Series(dtype=float), 0.95).startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -260,12 +261,17 @@ def test_a_verdict_is_read_off_the_contrasts(best, rest, said):
 )
 def test_a_verdict_on_governance_is_read_off_the_border(difference, error, reason, said):
     border = pd.Series({"difference": difference, "se_difference": error, "reason": reason})
-    assert verdict("governance_imbalance", None, border, 0.95).startswith(said)
+    assert verdict(None, border, 0.95).startswith(said)
 
 
 @pytest.fixture(scope="module")
-def real():
-    return {region: diagnose(region, 2023, draws=10) for region in ("bth", "yrd", "gba")}
+def measured():
+    return measure_syndromes(10, 0)
+
+
+@pytest.fixture(scope="module")
+def real(measured):
+    return {region: measured.diagnose(region, 2023) for region in ("bth", "yrd", "gba")}
 
 
 def test_a_diagnosis_scores_every_syndrome_and_says_from_which_year(real):
@@ -289,8 +295,14 @@ def test_what_the_border_model_does_not_identify_is_missing_and_has_no_rank(real
     assert any(d.scores["severity"].isna().any() for d in real.values())
 
 
-def test_measuring_again_returns_what_was_measured():
-    assert measure_syndromes(10, 0) is measure_syndromes(draws=10, seed=0)
+def test_what_a_caller_does_to_a_result_does_not_reach_the_next(measured, real):
+    before = real["yrd"].scores.copy()
+    spoilt = measure_syndromes(10, 0)
+    spoilt.severities["data_dormancy"].table.loc[:] = 0.0
+    spoilt.border.loc[:, "difference"] = 0.0
+    spoilt.gdp.loc[:] = 1.0
+    pd.testing.assert_frame_equal(diagnose("yrd", 2023, draws=10).scores, before)
+    pd.testing.assert_frame_equal(measured.diagnose("yrd", 2023).scores, before)
 
 
 def test_guangdong_stands_for_the_greater_bay_area(real):
@@ -299,17 +311,16 @@ def test_guangdong_stands_for_the_greater_bay_area(real):
     assert row["lower"] == pytest.approx(province["lower"], abs=0.5)
 
 
-def test_unknown_regions_and_years_are_refused():
+def test_unknown_regions_and_years_are_refused(measured):
     with pytest.raises(UnknownNameError, match="did you mean 'yrd'"):
         diagnose("ydr", 2023)
     with pytest.raises(UnknownNameError, match="year"):
         diagnose("yrd", 2030, draws=10)
+    with pytest.raises(InvalidInputError, match="year='2023': expected a whole number"):
+        measured.diagnose("yrd", "2023")
 
 
-def test_a_region_whose_border_cannot_be_estimated_has_a_diagnosis_all_the_same(monkeypatch):
-    from clusterlib.diagnosis import _assessment as assessment
-
-    measured = measure_syndromes(10, 0)
+def test_a_region_whose_border_cannot_be_estimated_has_a_diagnosis_all_the_same(measured):
     border = measured.border.copy()
     border.loc["gba", border.columns.drop("reason")] = np.nan
     border.loc["gba", "reason"] = "2 pair(s) of neighbours across the border: at least 6 are needed"
@@ -317,8 +328,40 @@ def test_a_region_whose_border_cannot_be_estimated_has_a_diagnosis_all_the_same(
     table = governance.table.copy()
     table.loc["gba"] = np.nan
     severities = dict(measured.severities) | {"governance_imbalance": replace(governance, table=table)}
-    unknown = replace(measured, severities=severities, border=border)
-    monkeypatch.setattr(assessment, "measure_syndromes", lambda *_: unknown)
-    diagnosis = diagnose("gba", 2023, draws=10)
+    diagnosis = replace(measured, severities=severities, border=border).diagnose("gba", 2023)
     assert diagnosis.scores.loc["governance_imbalance", ["units", "rank"]].tolist() == [0, 0]
     assert diagnosis.verdicts["governance_imbalance"].startswith("not identified: 2 pair")
+
+
+def test_results_show_people_a_title_a_table_and_what_stands_below(measured, real):
+    text = str(measured.severities["data_dormancy"].summary())
+    assert text.startswith("Data dormancy 数据沉睡: severity from 0 (none) to 100") and "2023" in text.splitlines()[2]
+    assert "verdict" in str(real["yrd"].summary()) and "region: yrd" in str(real["yrd"].summary())
+    assert measured.table.loc[("data_dormancy", 2023), "yrd"] == real["yrd"].scores.loc["data_dormancy", "severity"]
+    assert "<table" in measured._repr_html_()
+
+
+def test_a_frontier_is_that_of_the_year_whatever_the_index_is_called():
+    data = panel(ports=[1, 1, 2, 2, 4, 4], sales=[2, 2, 1, 4, 8, 2])
+    named, nameless = (
+        data_dormancy(data.rename_axis(names), "ports", "sales", draws=0).table
+        for names in (["adcode", "year"], [None, None])
+    )
+    np.testing.assert_array_equal(nameless["severity"], named["severity"])
+    assert nameless["severity"].tolist() == pytest.approx([0, 0, 75, 0, 0, 50])
+
+
+def test_a_concentration_that_is_the_same_for_all_is_refused(random_panel):
+    with pytest.raises(InvalidInputError, match="'quotient' is the same for all units"):
+        architecture_imbalance(random_panel.assign(quotient=2.0), "quotient", ["websites"])
+
+
+def test_without_draws_there_are_severities_and_no_bounds(random_panel):
+    parts = ["websites", "shops"]
+    for result, drawn in (
+        (architecture_imbalance(random_panel, "quotient", parts, draws=d) for d in (0, 5)),
+        (ecosystem_isolation(random_panel[parts], draws=d) for d in (0, 5)),
+    ):
+        assert result.draws is None and result.table[["lower", "upper"]].isna().all(axis=None)
+        pd.testing.assert_series_equal(result.table["severity"], drawn.table["severity"])
+        assert result.of_region([0, 1], pd.Series({0: 1.0, 1: 1.0}))["severity"].notna().all()

@@ -12,9 +12,10 @@ from libpysal.graph import Graph
 from scipy.sparse import csr_array
 
 from clusterlib.diagnosis import border_spillovers, governance_imbalance, load_growth_panel, pair_correlations
-from clusterlib.diagnosis._governance import _Borders, border_severity
-from clusterlib.diagnosis._shocks import SharedShocks
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.diagnosis._governance import SharedShocks, border_severity
+from clusterlib.errors import ClusterlibWarning, InvalidInputError, UnknownNameError
+from clusterlib.spatial_panel import two_weights_sar
+from clusterlib.weights import within_and_across
 
 PER_PROVINCE = 8
 NAMES = ["rho_within", "rho_across"]
@@ -106,7 +107,7 @@ def test_shocks_that_a_province_shares_pass_for_a_border_unless_they_are_estimat
 def test_a_border_beside_shared_shocks_is_still_found():
     data, graph, province = country(8, 16, 0.6, 0.0, 0.7, seed=3)
     result = border_spillovers(data, "y", ["x"], graph, province, shocks=True)
-    table = result.summary()
+    table = result.table
     assert table.loc["rho_within", "lower"] < 0.6 < table.loc["rho_within", "upper"]
     assert table.loc["rho_across", "lower"] < 0.0 < table.loc["rho_across", "upper"]
     assert result.difference()[0] > 3 * result.difference()[1]
@@ -119,7 +120,7 @@ def test_estimates_have_the_coverage_and_the_test_the_size_that_they_claim():
         result = border_spillovers(data, "y", ["x"], graph, province, shocks=True)
         rejected.append(result.equality_test().p_value < 0.05)
         inside.append(
-            result.summary().loc["rho_within", ["lower", "upper"]].between(-np.inf, 0.25).tolist() == [True, False]
+            result.table.loc["rho_within", ["lower", "upper"]].between(-np.inf, 0.25).tolist() == [True, False]
         )
     # Binomial bounds of 40 draws.
     assert np.mean(rejected) <= 0.15
@@ -132,7 +133,8 @@ def small():
     data, ring, province = country((4, 7, 13), 4, 0.4, 0.1, 0.6, seed=5)
     # Cut open: with fewer neighbours at the ends the weights are not symmetric.
     line = Graph.from_sparse(csr_array(np.tril(np.triu(ring.sparse.toarray(), -2), 2)), ids=range(24))
-    return data, province, _Borders(line, province).sample(data, None).pair
+    sides = within_and_across(line, province)
+    return data, province, tuple(csr_array(side.sparse) for side in (sides.within, sides.across))
 
 
 def normal_loglik(data, province, pair, values) -> float:
@@ -177,8 +179,6 @@ def test_the_likelihood_is_that_of_the_normal_density_of_all_observations(small,
 
 def test_without_shared_shocks_estimates_are_those_of_the_two_weights_model(small):
     data, province, pair = small
-    from clusterlib.spatial_panel import two_weights_sar
-
     expected = two_weights_sar(data, "y", ["x"], *pair, effects="twoway")
     plain, shared = SharedShocks(data, "y", ["x"], pair, province).results()
     np.testing.assert_allclose(plain.params[NAMES], expected.params[NAMES], atol=1e-7)
@@ -213,19 +213,51 @@ def test_the_maximum_has_no_slope_and_is_above_its_surroundings(small):
 
 
 def test_the_two_weights_are_those_of_within_and_across_and_incomplete_units_are_left_out():
-    from clusterlib.weights import within_and_across
-
-    data, graph, province = country(4, 5, 0.3, 0.1, 0.5, seed=4)
+    data, graph, province = country(4, 9, 0.3, 0.1, 0.5, seed=4)
     gappy = data.drop((3, 2))
-    sample = _Borders(graph, province).sample(gappy, range(8, 16))
     # Two cities on either side of the province have neighbours in it.
     units = list(range(6, 18))
-    assert sample.rows.index.unique(0).tolist() == units
-    expected = within_and_across(graph.subgraph(units), province)
-    for found, part in zip(sample.pair, (expected.within, expected.across), strict=True):
-        order = pd.Index(part.unique_ids).get_indexer(units)
-        np.testing.assert_allclose(found.toarray(), part.sparse.toarray()[np.ix_(order, order)], atol=1e-12)
-    assert 3 not in _Borders(graph, province).sample(gappy, None).rows.index.unique(0)
+    found = border_spillovers(gappy, "y", "x", graph, province, range(8, 16))
+    assert found.residuals.index.unique(0).tolist() == units
+    sides = within_and_across(graph.subgraph(units), province)
+    expected = two_weights_sar(gappy.loc[units], "y", ["x"], sides.within, sides.across, effects="twoway")
+    np.testing.assert_allclose(found.params[NAMES], expected.params[NAMES], rtol=1e-9)
+    assert 3 not in border_spillovers(gappy, "y", "x", graph, province).residuals.index.unique(0)
+
+
+def test_weights_are_aligned_by_label_whatever_they_come_in():
+    data, graph, province = country(4, 9, 0.3, 0.1, 0.5, seed=4)
+    order = np.random.default_rng(0).permutation(32)
+    matrix = pd.DataFrame(graph.sparse.toarray(), range(32), range(32))
+    # Rows of the data, of the weights and of the jurisdictions each in an order of their own.
+    mixed = data.sample(frac=1, random_state=1)
+    expected = border_spillovers(data, "y", "x", graph, province, shocks=True).params
+    for w in (graph.to_W(), matrix.iloc[order, order], matrix.iloc[order]):
+        found = border_spillovers(mixed, "y", "x", w, province.iloc[order[::-1]], shocks=True).params
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+    first = mixed.index.unique(0)
+    with pytest.warns(ClusterlibWarning, match="not their sorted order"):
+        found = border_spillovers(mixed, "y", "x", matrix.loc[first, first].to_numpy(), province, shocks=True).params
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    pairs = [
+        pair_correlations(mixed, "y", w, province, permutations=9).table for w in (graph, matrix.iloc[order, order])
+    ]
+    pd.testing.assert_frame_equal(*pairs)
+
+
+def test_estimates_with_shared_shocks_keep_the_protocol_of_results():
+    data, graph, province = country(4, 9, 0.3, 0.1, 0.5, seed=4)
+    result = border_spillovers(data, "y", "x", graph, province, shocks=True)
+    assert (result.nobs, result.n_units, result.n_periods) == (288, 32, 9)
+    assert result.df_resid == 288 - 1 - (32 + 9 - 1)
+    # Two rhos, the share, the slope, the variance and the effects.
+    assert result.n_parameters == 2 + 1 + 1 + 1 + 40
+    assert result.aic == pytest.approx(2 * 45 - 2 * result.loglik)
+    assert result.tests["equality"].p_value == result.equality_test().p_value
+    assert result.tests["equality"].df == 1 and result.tests["shocks"].null == "no shared shocks"
+    assert "辖区共同冲击" in str(result.summary()) and "likelihood ratio" in str(result.summary())
+    half = result.conf_int(0.5)
+    assert (half["upper"] - half["lower"]).lt(result.table["upper"] - result.table["lower"]).all()
 
 
 def test_too_few_units_pairs_and_years_are_refused_with_their_number():
@@ -236,7 +268,7 @@ def test_too_few_units_pairs_and_years_are_refused_with_their_number():
         border_spillovers(data, "y", ["x"], graph, pd.Series(0, province.index))
     with pytest.raises(InvalidInputError, match="years 0 to 5: a window has 8"):
         governance_imbalance(data, "y", ["x"], graph, province, {"all": province.index})
-    with pytest.raises(InvalidInputError, match="no jurisdiction for 20"):
+    with pytest.raises(InvalidInputError, match="jurisdiction: 20 has no label"):
         border_spillovers(data, "y", ["x"], graph, province.drop(20))
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linprog
 
-from clusterlib.diagnosis._quantiles import quantile_lines
+from clusterlib.diagnosis._syndromes import quantile_lines
 
 
 def loss(x, y, quantile, slope, intercepts) -> float:

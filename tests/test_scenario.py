@@ -166,9 +166,9 @@ def test_unknown_names_are_answered_with_the_valid_ones(arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"percentile": 120}, "expected 0 to 100"),
+        ({"percentile": 120}, "from 0 to 100"),
         ({"size": 0}, "expected a positive number"),
-        ({"level": 95}, "between 0 and 1"),
+        ({"level": 95}, "expected a share such as 0.95"),
         ({"measure": "adoption"}, "waking data cannot move it"),
     ],
 )

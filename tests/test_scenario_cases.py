@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clusterlib.data import load_panel, load_policies
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.errors import InvalidInputError
 from clusterlib.regions import get_region
 from clusterlib.scenario import (
     CASES,
@@ -16,7 +16,6 @@ from clusterlib.scenario import (
     case_paths,
     case_profile,
     case_start,
-    check_case,
     field_clusters,
     led_clusters,
 )
@@ -54,8 +53,8 @@ def test_a_case_is_refused_where_the_figures_do_not_reach():
         case_control(HANGZHOU, last=2012)
     with pytest.raises(InvalidInputError, match="120000 has no gdp_per_capita"):
         case_control(CASES["bth"][0], "gdp_per_capita", last=2021)
-    with pytest.raises(UnknownNameError, match="valid: 1, 2"):
-        check_case("yrd", 3)
+    with pytest.raises(InvalidInputError, match="330100 has no gdp in some year of 2003-2040"):
+        case_control(HANGZHOU, last=2040)
 
 
 def test_a_profile_ranks_the_city_and_sets_it_beside_region_and_nation():

@@ -9,16 +9,16 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 from clusterlib.composite import composite_index
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.scenario import (
     border_response,
     durbin_response,
-    propagate,
 )
-from clusterlib.scenario._changes import index_change, raise_indicators, waking_factors
-from clusterlib.scenario._outcome import region_totals, unit_table
+from clusterlib.scenario._remedies import index_change, raise_indicators, region_totals, unit_table, waking_factors
+from clusterlib.scenario._responses import propagate
 from clusterlib.spatial_panel import cluster_covariance, spatial_panel
 
 UNITS, YEARS = 12, 9
@@ -80,7 +80,7 @@ def test_impulses_come_to_what_the_dense_inverse_says(rhos, seed):
     same = np.equal.outer(np.arange(UNITS) // 4, np.arange(UNITS) // 4)
     within, across = np.where(same, RING, 0), np.where(same, 0, RING)
     impulses = np.random.default_rng(seed).normal(size=(UNITS, 3))
-    reached = propagate([within, across], np.array(rhos)[:, None], impulses[..., None])[..., 0]
+    reached = propagate([csr_array(within), csr_array(across)], np.array(rhos)[:, None], impulses[..., None])[..., 0]
     expected = np.linalg.inv(np.eye(UNITS) - rhos[0] * within - rhos[1] * across) @ impulses
     np.testing.assert_allclose(reached, expected, rtol=1e-8, atol=1e-9)
 
@@ -88,7 +88,7 @@ def test_impulses_come_to_what_the_dense_inverse_says(rhos, seed):
 def test_draws_of_small_and_large_rhos_stay_in_their_order():
     rhos = np.random.default_rng(0).permutation(np.linspace(-0.99, 0.99, 450))
     impulses = np.arange(UNITS * 450.0).reshape(UNITS, 450) % 7
-    together = propagate([RING], rhos[None], impulses)
+    together = propagate([csr_array(RING)], rhos[None], impulses)
     for draw in range(0, 450, 30):
         expected = np.linalg.solve(np.eye(UNITS) - rhos[draw] * RING, impulses[:, draw])
         np.testing.assert_allclose(together[:, draw], expected, rtol=1e-9, atol=1e-9)
@@ -96,9 +96,9 @@ def test_draws_of_small_and_large_rhos_stay_in_their_order():
 
 def test_an_unstable_rho_and_weights_that_multiply_are_refused():
     with pytest.raises(InvalidInputError, match="a rho of 1 in modulus"):
-        propagate([RING], np.array([[1.0]]), np.ones((UNITS, 1)))
+        propagate([csr_array(RING)], np.array([[1.0]]), np.ones((UNITS, 1)))
     with pytest.raises(InvalidInputError, match="a row of the weights sums to 2"):
-        propagate([2 * RING], np.array([[0.5]]), np.ones((UNITS, 1)))
+        propagate([csr_array(2 * RING)], np.array([[0.5]]), np.ones((UNITS, 1)))
 
 
 def test_a_durbin_response_is_recomputed_unit_by_unit_and_draw_by_draw(durbin):
@@ -224,7 +224,7 @@ def test_the_border_response_is_linear_and_counts_unstable_draws():
     np.testing.assert_allclose(3 * one.joint, three.joint, rtol=1e-9)
     assert one.rejected == 0
     assert border_response(rhos(0.9, 0.1, 0.2), WITHIN, ACROSS, impulse(2), draws=40).rejected > 0
-    with pytest.raises(InvalidInputError, match="no impulse for 3"):
+    with pytest.raises(InvalidInputError, match="the first at 3, 'impulse': an impulse is zero where there is none"):
         border_response(rhos(0.6, 0.1), WITHIN, ACROSS, impulse(2).where(lambda s: s.index != 3))
 
 

@@ -9,19 +9,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_panel
+from clusterlib.core.alignment import align_weights, first_seen
+from clusterlib.core.checks import check_labels, check_level, check_number, check_panel
+from clusterlib.core.resampling import check_permutations, exceedance_p, generator
+from clusterlib.core.results import Result, coefficient_table
+from clusterlib.core.within import check_variation, demean
+from clusterlib.diagnosis._severity import as_units, distances_between
 from clusterlib.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from libpysal.graph import Graph
+    from clusterlib.core.alignment import WeightsLike
+
+    Pairs = dict[str, tuple[np.ndarray, np.ndarray]]
 
 KINDS = ("neighbours_within", "others_within", "neighbours_across", "others_across")
 _FEW_PERIODS = 4
 
 
-@dataclass(frozen=True)
-class PairCorrelations:
-    """Correlations of pairs of units over time, by kind of pair.
+@dataclass(frozen=True, eq=False)
+class PairCorrelations(Result):
+    """How alike units move over time, neighbours and others, within jurisdictions and across (成对相关的边界检验).
 
     Attributes
     ----------
@@ -36,20 +43,24 @@ class PairCorrelations:
     settings : dict
     """
 
-    table: pd.DataFrame
-    premiums: pd.DataFrame
-    by_distance: pd.DataFrame
-    settings: dict = field(default_factory=dict)
+    table: pd.DataFrame = field(repr=False)
+    premiums: pd.DataFrame = field(repr=False)
+    by_distance: pd.DataFrame = field(repr=False)
+    settings: dict = field(default_factory=dict, repr=False)
 
-    def summary(self) -> pd.DataFrame:
-        """Return the table by kind of pair."""
-        return self.table
+    @property
+    def footer(self) -> dict[str, object]:
+        """Premiums of neighbours with their p values."""
+        return {
+            f"neighbours less others, {side}": f"{row['estimate']:.3f} [p = {row['p_value']:.3f}]"
+            for side, row in self.premiums.iterrows()
+        }
 
 
 def pair_correlations(
     panel: pd.DataFrame,
     y: str,
-    graph: Graph,
+    w: WeightsLike,
     jurisdiction: pd.Series,
     *,
     units: Iterable | None = None,
@@ -76,8 +87,8 @@ def pair_correlations(
     panel : DataFrame
         Indexed by (unit, period); units without a row in some period are left out.
     y : str
-    graph : Graph
-        Neighbours.
+    w : Graph, W or DataFrame
+        Neighbours of the panel's units, aligned by label.
     jurisdiction : Series
         Of each unit.
     units : iterable, optional
@@ -97,7 +108,8 @@ def pair_correlations(
     Raises
     ------
     InvalidInputError
-        For fewer than four periods, or no pair of some kind.
+        For fewer than four periods, no pair of some kind, a unit that moves as all do, and weights, jurisdictions or
+        distances that do not fit the panel.
     UnknownNameError
         If there is no such column.
 
@@ -120,25 +132,33 @@ def pair_correlations(
     >>> result.table["pairs"].tolist(), bool(result.premiums.loc["within", "p_value"] > 0.05)
     ([20, 40, 4, 140], True)
     """
-    values = check_panel(panel, [y])[y].unstack().dropna()
-    values = values.loc[values.index.intersection(graph.unique_ids)]
+    level, permutations, random = check_level(level), check_permutations(permutations), generator(seed)
+    ends = [check_number("classes", end, least=0, open_ends=True, unit="km") for end in as_units(classes, "classes")]
+    if ends != sorted(set(ends)):
+        raise InvalidInputError("classes: expected upper ends that rise")
+    wide = check_panel(panel, [y])[y].unstack()
+    weights = align_weights(w, wide.index, given=first_seen(panel.index))
+    labels = check_labels(jurisdiction, wide.index, "jurisdiction")
+    values = wide.dropna()
     if values.shape[1] < _FEW_PERIODS:
         raise InvalidInputError(f"{values.shape[1]} period(s): correlations over time need at least {_FEW_PERIODS}")
     ids = values.index
-    code, names = jurisdiction.loc[ids].factorize()
-    left = values.to_numpy() - values.mean(axis=1).to_numpy()[:, None]
-    left = left - left.mean(axis=0)
+    code, names = labels.loc[ids].factorize()
+    left = demean(values.to_numpy(), "twoway")
+    check_variation(values.to_numpy().T, left.T, list(ids), "twoway")
     left = left / np.linalg.norm(left, axis=1)[:, None]
     alike = left @ left.T
-    pairs = _pairs(graph, ids, code, None if units is None else ids.isin(list(units)))
-    if any(not len(pairs[kind][0]) for kind in KINDS):
-        empty = next(kind for kind in KINDS if not len(pairs[kind][0]))
-        raise InvalidInputError(f"no pair of the kind {empty!r} among {len(ids)} units")
+    place = wide.index.get_indexer(ids)
+    near = weights.matrix.toarray()[np.ix_(place, place)] > 0
+    pairs = _pairs(near | near.T, code, None if units is None else ids.isin(as_units(units)))
+    empty = [kind for kind in KINDS if not len(pairs[kind][0])]
+    if empty:
+        raise InvalidInputError(f"no pair of the kind {empty[0]!r} among {len(ids)} units")
     table = pd.DataFrame({kind: {"correlation": alike[at].mean(), "pairs": len(at[0])} for kind, at in pairs.items()}).T
-    premiums = _premiums(alike, pairs, code, permutations, seed, level)
+    premiums = _premiums(alike, pairs, code, permutations, random, level)
     by_distance = pd.DataFrame()
     if distance is not None:
-        by_distance = _by_distance(alike, pairs, distance.loc[ids, ids].to_numpy(), list(classes))
+        by_distance = _by_distance(alike, pairs, distances_between(distance, ids).to_numpy(), ends)
     settings = {
         "y": y, "units": len(ids), "periods": values.shape[1], "jurisdictions": len(names),
         "permutations": permutations, "seed": seed, "level": level,
@@ -146,13 +166,8 @@ def pair_correlations(
     return PairCorrelations(table.astype({"pairs": int}), premiums, by_distance, settings)
 
 
-def _pairs(graph: Graph, ids: pd.Index, code: np.ndarray, core: np.ndarray | None) -> dict:
+def _pairs(near: np.ndarray, code: np.ndarray, core: np.ndarray | None) -> Pairs:
     """Positions of the pairs of each kind, each pair once."""
-    matrix = graph.subgraph(ids).sparse.tocoo()
-    position = ids.get_indexer(pd.Index(graph.subgraph(ids).unique_ids))
-    near = np.zeros((len(ids), len(ids)), dtype=bool)
-    near[position[matrix.row[matrix.data > 0]], position[matrix.col[matrix.data > 0]]] = True
-    near |= near.T
     same = np.equal.outer(code, code)
     member = np.eye(code.max() + 1, dtype=bool)[code]
     touching = (member.T.astype(int) @ (near & ~same) @ member) > 0
@@ -160,26 +175,21 @@ def _pairs(graph: Graph, ids: pd.Index, code: np.ndarray, core: np.ndarray | Non
     taken = np.triu(np.ones_like(near), 1)
     if core is not None:
         taken &= core[:, None] | core[None, :]
-    kinds = {
-        "neighbours_within": near & same,
-        "others_within": ~near & same,
-        "neighbours_across": near & ~same,
-        "others_across": ~near & facing,
-    }
-    return {kind: np.nonzero(chosen & taken) for kind, chosen in kinds.items()}
+    kinds = (near & same, ~near & same, near & ~same, ~near & facing)
+    at = (np.nonzero(chosen & taken) for chosen in kinds)
+    return {kind: (i, j) for kind, (i, j) in zip(KINDS, at, strict=True)}
 
 
-def _gaps(alike: np.ndarray, pairs: dict) -> np.ndarray:
+def _gaps(alike: np.ndarray, pairs: Pairs) -> np.ndarray:
     """Premium of neighbours within and across."""
     means = [alike[pairs[kind]].mean() for kind in KINDS]
     return np.array([means[0] - means[1], means[2] - means[3]])
 
 
-def _premiums(alike, pairs, code, permutations: int, seed: int, level: float) -> pd.DataFrame:
-    from scipy.stats import t
-
+def _premiums(
+    alike: np.ndarray, pairs: Pairs, code: np.ndarray, permutations: int, random: np.random.Generator, level: float
+) -> pd.DataFrame:
     observed = _gaps(alike, pairs)
-    random = np.random.default_rng(seed)
     drawn = np.empty((permutations, 2))
     groups = [np.flatnonzero(code == k) for k in range(code.max() + 1)]
     for d in range(permutations):
@@ -187,26 +197,20 @@ def _premiums(alike, pairs, code, permutations: int, seed: int, level: float) ->
         for group in groups:
             order[group] = random.permutation(group)
         drawn[d] = _gaps(alike, {kind: (order[i], order[j]) for kind, (i, j) in pairs.items()})
-    p_values = (1 + (drawn >= observed).sum(axis=0)) / (permutations + 1)
     error, count = _jackknife(alike, pairs, code)
-    gap = observed[0] - observed[1]
-    half = t(count - 1).ppf((1 + level) / 2) * error if count > 2 else np.nan
-    p_equal = 2 * t(count - 1).sf(abs(gap) / error) if count > 2 else np.nan
-    rows = {
-        "within": [observed[0], np.nan, np.nan, np.nan, p_values[0]],
-        "across": [observed[1], np.nan, np.nan, np.nan, p_values[1]],
-        "difference": [gap, error, gap - half, gap + half, p_equal],
-    }
-    return pd.DataFrame(rows, index=["estimate", "std_error", "lower", "upper", "p_value"]).T
+    premiums = pd.Series([*observed, observed[0] - observed[1]], ["within", "across", "difference"])
+    table = coefficient_table(premiums, pd.Series({"difference": error}), count - 1, level)
+    table.loc[["within", "across"], "p_value"] = [exceedance_p(observed[side], drawn[:, side]) for side in (0, 1)]
+    return table[["estimate", "std_error", "lower", "upper", "p_value"]]
 
 
-def _jackknife(alike, pairs, code) -> tuple[float, int]:
+def _jackknife(alike: np.ndarray, pairs: Pairs, code: np.ndarray) -> tuple[float, int]:
     """Standard error of the difference of both premiums, leaving out one jurisdiction at a time."""
     without = []
     for k in np.unique(code):
         rest = {kind: np.array([i, j])[:, (code[i] != k) & (code[j] != k)] for kind, (i, j) in pairs.items()}
         if all(at.shape[1] for at in rest.values()):
-            within, across = _gaps(alike, {kind: tuple(at) for kind, at in rest.items()})
+            within, across = _gaps(alike, {kind: (at[0], at[1]) for kind, at in rest.items()})
             without.append(within - across)
     count = len(without)
     if count < 3:
@@ -214,15 +218,12 @@ def _jackknife(alike, pairs, code) -> tuple[float, int]:
     return float(np.sqrt((count - 1) / count * ((np.array(without) - np.mean(without)) ** 2).sum())), count
 
 
-def _by_distance(alike, pairs, kilometres: np.ndarray, classes: list[float]) -> pd.DataFrame:
+def _by_distance(alike: np.ndarray, pairs: Pairs, kilometres: np.ndarray, classes: list[float]) -> pd.DataFrame:
     """Mean correlation by class of distance, within jurisdictions and across borders, with numbers of pairs."""
-    rows = {}
+    found = {}
     for side in ("within", "across"):
         i, j = (np.concatenate([pairs[f"{who}_{side}"][k] for who in ("neighbours", "others")]) for k in (0, 1))
-        place = np.digitize(kilometres[i, j], classes)
-        for c, end in enumerate(classes):
-            chosen = alike[i, j][place == c]
-            rows.setdefault(end, {}).update(
-                {side: chosen.mean() if len(chosen) else np.nan, f"pairs_{side}": len(chosen)}
-            )
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("kilometres")
+        by_class = pd.Series(alike[i, j]).groupby(np.digitize(kilometres[i, j], classes)).agg(["mean", "size"])
+        by_class = by_class.reindex(range(len(classes)))
+        found |= {side: by_class["mean"], f"pairs_{side}": by_class["size"].fillna(0).astype(int)}
+    return pd.DataFrame(found).set_axis(pd.Index(classes, name="kilometres"))

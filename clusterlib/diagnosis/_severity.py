@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from clusterlib.core.checks import (
+    as_floats,
+    check_bounds,
+    check_choice,
+    check_columns,
+    check_finite,
+    check_labels,
+    check_level,
+    check_units,
+    check_whole,
+)
+from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
 
 SYNDROMES = MappingProxyType(
@@ -20,9 +34,9 @@ SYNDROMES = MappingProxyType(
 )
 
 
-@dataclass(frozen=True)
-class Severity:
-    """How severe a syndrome is in each unit and year.
+@dataclass(frozen=True, eq=False)
+class Severity(Result):
+    """How severe a syndrome is in each unit and year, from 0 (none) to 100 (症候严重度).
 
     Attributes
     ----------
@@ -42,17 +56,21 @@ class Severity:
     """
 
     syndrome: str
-    table: pd.DataFrame
-    drivers: pd.DataFrame
-    settings: dict = field(default_factory=dict)
-    draws: np.ndarray | None = field(default=None, repr=False, compare=False)
-    estimates: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False, compare=False)
+    table: pd.DataFrame = field(repr=False)
+    drivers: pd.DataFrame = field(repr=False)
+    settings: dict = field(default_factory=dict, repr=False)
+    draws: np.ndarray | None = field(default=None, repr=False)
+    estimates: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
 
-    def summary(self) -> pd.DataFrame:
-        """Return severities, units by years."""
-        return self.table["severity"].unstack("year")
+    @property
+    def title(self) -> str:
+        """Which syndrome, and the scale."""
+        return f"{' '.join(SYNDROMES.get(self.syndrome, (self.syndrome,)))}: severity from 0 (none) to 100"
 
-    def of_region(self, members, weights: pd.Series) -> pd.DataFrame:
+    def _shown(self) -> pd.DataFrame:
+        return self.table["severity"].unstack()
+
+    def of_region(self, members: Iterable, weights: pd.Series) -> pd.DataFrame:
         r"""Severity of a region as a whole: the weighted mean of its units (区域严重度).
 
         .. math:: S_{rt} = \sum_{i \in r} w_{it} S_{it} / \sum_{i \in r} w_{it}
@@ -75,44 +93,47 @@ class Severity:
         Raises
         ------
         InvalidInputError
-            If no member has a severity.
+            If no member has a severity, or one that has has no weight.
         """
         years, rows, sizes = self._members(members, weights)
         means = pd.DataFrame(_weighted_means(self.table.to_numpy(), rows, sizes), years, self.table.columns)
         if self.draws is not None:
-            bounds = percentile_bounds(_weighted_means(self.draws, rows, sizes).T, self.settings["level"])
-            # A percentile interval need not hold the estimate that it is about.
-            means["lower"] = np.minimum(bounds[0], means["severity"])
-            means["upper"] = np.maximum(bounds[1], means["severity"])
+            drawn = _weighted_means(self.draws, rows, sizes).T
+            means["lower"], means["upper"] = percentile_bounds(drawn, self.settings["level"], means["severity"])
         return means.assign(units=[len(chosen) for chosen in rows])
 
-    def draws_of_region(self, members, weights: pd.Series) -> pd.DataFrame:
+    def draws_of_region(self, members: Iterable, weights: pd.Series) -> pd.DataFrame:
         """Return the severity of a region in each draw (columns) by year, as :meth:`of_region`.
 
         Raises
         ------
         InvalidInputError
-            If there are no draws, or no member has a severity.
+            If there are no draws, or as :meth:`of_region`.
         """
         if self.draws is None:
             raise InvalidInputError(f"{self.syndrome}: there are no draws")
         years, rows, sizes = self._members(members, weights)
         return pd.DataFrame(_weighted_means(self.draws, rows, sizes), years)
 
-    def _members(self, members, weights: pd.Series) -> tuple[pd.Index, list[np.ndarray], list[np.ndarray]]:
+    def _members(self, members: Iterable, weights: pd.Series) -> tuple[pd.Index, list[np.ndarray], list[np.ndarray]]:
         """Years, and in each the positions of the members that have a severity, and their weights."""
-        known = self.table.index.get_level_values(0).isin(list(members)) & self.table.notna().all(axis=1).to_numpy()
+        known = self.table.index.get_level_values(0).isin(as_units(members)) & self.table["severity"].notna().to_numpy()
         inside = self.table.index[known]
         if inside.empty:
             raise InvalidInputError(f"{self.syndrome}: no unit of the region has a severity")
-        size = weights.reindex(inside) if weights.index.nlevels == 2 else inside.get_level_values(0).map(weights)
-        size = np.asarray(size, float)
-        if np.isnan(size).any():
-            raise InvalidInputError(f"no weight for {inside[np.isnan(size)][0]}")
-        code, years = inside.get_level_values(1).factorize(sort=True)
+        size = _sizes(weights, inside)
+        code, years = pd.factorize(inside.get_level_values(1), sort=True)
         chosen = [code == k for k in range(len(years))]
-        years = years.rename(inside.names[1])
+        years = pd.Index(years, name=inside.names[1])
         return years, [np.flatnonzero(known)[at] for at in chosen], [size[at] for at in chosen]
+
+
+def _sizes(weights: pd.Series, inside: pd.Index) -> np.ndarray:
+    """Return the weight of each row."""
+    labels = check_labels(weights, inside, "weights").to_frame("weights")
+    size = as_floats(labels, check_columns(labels, ["weights"]))
+    check_bounds(size, "units are weighed by their size", open_ends=True)
+    return size["weights"].to_numpy()
 
 
 def _weighted_means(values: np.ndarray, rows: list[np.ndarray], sizes: list[np.ndarray]) -> np.ndarray:
@@ -120,15 +141,96 @@ def _weighted_means(values: np.ndarray, rows: list[np.ndarray], sizes: list[np.n
     return np.array([size @ values[at] / size.sum() for at, size in zip(rows, sizes, strict=True)])
 
 
-def percentile_bounds(draws: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval of each column of ``draws``, missing draws left out."""
+def percentile_bounds(draws: np.ndarray, level: float, around: Any = None) -> tuple[Any, Any]:
+    """Percentile interval of each column of ``draws``, missing draws left out.
+
+    With ``around`` bounds are moved so far that they hold these estimates, which a percentile interval need not.
+    """
+    if not len(draws):
+        return np.full(draws.shape[1:], np.nan), np.full(draws.shape[1:], np.nan)
     tail = 50 * (1 - level)
     # Looking for missing draws column by column takes far longer than looking once.
     percentile = np.nanpercentile if np.isnan(draws).any() else np.percentile
-    return tuple(percentile(draws, [tail, 100 - tail], axis=0))
+    lower, upper = percentile(draws, [tail, 100 - tail], axis=0)
+    return (lower, upper) if around is None else (np.minimum(lower, around), np.maximum(upper, around))
 
 
-def resampled_units(units: pd.Index, draws: int, seed: int) -> list[np.ndarray]:
-    """Positions of units drawn with replacement, one array a draw."""
-    random = np.random.default_rng(seed)
-    return [random.integers(0, len(units), len(units)) for _ in range(draws)]
+def drawn_severity(
+    syndrome: str, severity: pd.Series, drawn: np.ndarray, drivers: pd.DataFrame, settings: dict, widen: bool = False
+) -> Severity:
+    """Set severities and those of the draws, shape (draws, rows), as a result with percentile bounds.
+
+    ``widen`` makes the bounds hold the severity.
+    """
+    lower, upper = percentile_bounds(drawn, settings["level"], severity if widen else None)
+    table = pd.DataFrame({"severity": severity, "lower": lower, "upper": upper}, severity.index).clip(0, 100)
+    return Severity(syndrome, table, drivers, settings, drawn.T if len(drawn) else None)
+
+
+def shares(gap: pd.DataFrame) -> pd.DataFrame:
+    """Return each column's share of the row sum in percent, nil where there is no gap."""
+    gap = gap.where(gap > 1e-12, 0.0)
+    total = gap.sum(axis=1)
+    return 100 * gap.div(total.where(total > 0, 1.0), axis=0)
+
+
+def logarithms(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return logarithms of checked columns.
+
+    Raises
+    ------
+    InvalidInputError
+        For a value that has none, by its place.
+    """
+    check_bounds(frame, "its logarithm is needed", open_ends=True)
+    return frame.apply(np.log)
+
+
+def distances_between(distance: pd.DataFrame, units: pd.Index) -> pd.DataFrame:
+    """Return the distances between units, of which each has one row and one column of finite numbers."""
+    found = as_floats(distance, check_columns(distance, list(units), "unit with distances"))
+    check_units(found.index, "row of distances")
+    found = found.reindex(units)
+    check_finite(found, "give the kilometres between all units")
+    return found
+
+
+def bootstrap_settings(draws: Any, seed: Any, level: Any, least: int = 0) -> dict:
+    """Return checked settings of a bootstrap by name."""
+    return {
+        "draws": check_whole("draws", draws, least), "seed": check_whole("seed", seed), "level": check_level(level),
+    }  # fmt: skip
+
+
+def as_units(units: Any, what: str = "units") -> list:
+    """Return units as a list.
+
+    Raises
+    ------
+    InvalidInputError
+        For a single name, a mapping, a frame or what is no collection.
+    """
+    if isinstance(units, (str, Mapping, pd.DataFrame)) or not isinstance(units, Iterable):
+        raise InvalidInputError(f"{what}: expected a list of units, got a {type(units).__name__}")
+    return list(units)
+
+
+def as_span(years: Any) -> tuple[int, int]:
+    """Return the first and the last year as whole numbers.
+
+    Raises
+    ------
+    InvalidInputError
+        For anything else, or a first year after the last.
+    """
+    if not isinstance(years, (tuple, list)) or len(years) != 2:
+        raise InvalidInputError(f"years={years!r}: expected the first and the last year, as in (2006, 2020)")
+    first, last = (check_whole("years", year) for year in years)
+    if first > last:
+        raise InvalidInputError(f"years={years!r}: the first year is after the last")
+    return first, last
+
+
+def check_year(year: Any, years: Iterable[Any]) -> int:
+    """Return a year as a whole number if it is one of these."""
+    return check_choice("year", check_whole("year", year), [int(known) for known in years])

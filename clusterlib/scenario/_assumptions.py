@@ -98,11 +98,13 @@ def region_scope(area: Region) -> list[Sentence]:
     ]
 
 
-def data_management(factors: pd.Series, names: pd.DataFrame, target: float, percentile: float, beyond: int) -> list:
+def data_management(
+    factors: pd.Series, names: pd.DataFrame, target: float, percentile: float, beyond: int
+) -> list[Sentence]:
     """What closing the dormancy gap assumes."""
-    raised = factors[factors > 1]
-    en = listed([f"{names.loc[code, 'name_en']} by {value:.2f}" for code, value in raised.items()])
-    zh = "、".join(f"{names.loc[code, 'name_zh']}{value:.2f}倍" for code, value in raised.items()) or "无"
+    raised = names.join(factors[factors > 1].rename("factor"), how="right")[["name_en", "name_zh", "factor"]]
+    en = listed([f"{name} by {value:.2f}" for name, _, value in raised.itertuples(index=False)])
+    zh = "、".join(f"{name}{value:.2f}倍" for _, name, value in raised.itertuples(index=False)) or "无"
     return [
         (
             f"Software, information technology services and e-commerce sales are multiplied until output efficiency is "

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.core.checks import check_whole
+from clusterlib.diagnosis._severity import as_span, logarithms
+from clusterlib.errors import InvalidInputError
+from clusterlib.regions import get_region
 
+if TYPE_CHECKING:
+    from clusterlib.did import SyntheticControl
+
+FIRST_YEAR = 2003
 LARGEST_JUMP = 0.5
 PROFILE = (
     "gdp",
@@ -86,6 +93,24 @@ CASES = MappingProxyType(
 )  # fmt: skip
 
 
+def _check_case(case: Any) -> Case:
+    if not isinstance(case, Case):
+        raise InvalidInputError(f"expected a Case, such as CASES['yrd'][0], got a {type(case).__name__}")
+    return case
+
+
+def _by_year(case: Case, indicator: str, years: tuple[int, int]) -> pd.DataFrame:
+    """Return figures of all cities, cities by years, if the case's city has any."""
+    from clusterlib.data import load_panel
+
+    if not isinstance(indicator, str):
+        raise InvalidInputError(f"indicator: expected a name, got a {type(indicator).__name__}")
+    wide = load_panel("city", indicator, years=slice(*years))[indicator].unstack("year")
+    if _check_case(case).adcode not in wide.index:
+        raise InvalidInputError(f"{case.adcode} has no {indicator} in {years[0]}-{years[1]}: choose another indicator")
+    return wide
+
+
 def _pilots(policy: str) -> pd.Series:
     """First year of a policy by adcode, counties left out."""
     from clusterlib.data import load_policies
@@ -107,7 +132,7 @@ def case_start(case: Case) -> int:
     >>> [case_start(case) for case in CASES["yrd"]]
     [2015, 2015]
     """
-    pilots = _pilots(case.policy)
+    pilots = _pilots(_check_case(case).policy)
     if case.adcode not in pilots.index:
         raise InvalidInputError(f"{case.adcode} is not on the list of {case.policy}")
     return int(pilots[case.adcode])
@@ -134,14 +159,11 @@ def case_profile(case: Case, years: tuple[int, int] = (2003, 2020)) -> pd.DataFr
     >>> int(case_profile(CASES["yrd"][0]).loc["gdp", "rank"])
     8
     """
-    from clusterlib.data import load_panel
-    from clusterlib.regions import get_region
-
-    panel = load_panel("city", list(PROFILE), years=f"{years[0]}:{years[1]}")
-    members = get_region(case.region).adcodes("city")
+    span = as_span(years)
+    members = get_region(_check_case(case).region).adcodes("city")
     rows = {}
     for name in PROFILE:
-        wide = panel[name].unstack("year")
+        wide = _by_year(case, name, span)
         own = wide.loc[case.adcode].dropna()
         first, last = int(own.index[0]), int(own.index[-1])
         now = wide[last].dropna()
@@ -180,11 +202,9 @@ def case_paths(case: Case, indicator: str, years: tuple[int, int] = (2003, 2020)
     >>> case_paths(CASES["yrd"][0], "gdp", total=True).loc[2003].tolist()
     [100.0, 100.0, 100.0]
     """
-    from clusterlib.data import load_panel
-    from clusterlib.regions import get_region
-
-    wide = load_panel("city", indicator, years=f"{years[0]}:{years[1]}")[indicator].unstack("year")
-    wide = wide[wide.columns[wide.loc[case.adcode].notna()]].dropna()
+    wide = _by_year(case, indicator, as_span(years))
+    known = wide.loc[[case.adcode]].notna().to_numpy()[0]
+    wide = wide.loc[:, known].dropna()
     members = wide.index.isin(get_region(case.region).adcodes("city"))
     over = "sum" if total else "mean"
     paths = pd.DataFrame({"city": wide.loc[case.adcode], "region": wide[members].agg(over), "nation": wide.agg(over)})
@@ -199,7 +219,7 @@ def case_control(
     donors: int = 40,
     relative: bool = True,
     placebos: bool = True,
-):
+) -> SyntheticControl:
     r"""Synthetic control of the pilot that a city had (试点的合成控制).
 
     In logarithms and, with ``relative``, less each city's own mean before the pilot, so that the donors need follow the
@@ -230,7 +250,9 @@ def case_control(
     Raises
     ------
     InvalidInputError
-        If the city has no complete series, or the panel ends before the pilot.
+        If the city has no complete series, the panel ends before the pilot, or arguments are of another kind.
+    UnknownNameError
+        If there is no such indicator.
 
     References
     ----------
@@ -242,26 +264,25 @@ def case_control(
     >>> case_control(CASES["yrd"][0], placebos=False).credible
     True
     """
-    from clusterlib.data import load_panel
     from clusterlib.did import synthetic_control
-    from clusterlib.regions import get_region
 
     start, pilots = case_start(case), _pilots(case.policy)
-    panel = load_panel("city", list(dict.fromkeys([indicator, "gdp"])), years=f"2003:{last}")
-    wide = np.log(panel[indicator].unstack("year").dropna())
-    if case.adcode not in wide.index:
-        raise InvalidInputError(
-            f"{case.adcode} has no {indicator} in some year of 2003-{last}: choose another indicator"
-        )
+    last, donors = check_whole("last", last, FIRST_YEAR), check_whole("donors", donors, 1)
     if last < start:
         raise InvalidInputError(f"last={last}: the pilot began in {start}")
+    figures = _by_year(case, indicator, (FIRST_YEAR, last)).reindex(columns=range(FIRST_YEAR, last + 1)).dropna()
+    if case.adcode not in figures.index:
+        raise InvalidInputError(
+            f"{case.adcode} has no {indicator} in some year of {FIRST_YEAR}-{last}: choose another indicator"
+        )
+    wide = logarithms(figures)
     steady = wide.index[wide.diff(axis=1).abs().max(axis=1) < LARGEST_JUMP]
-    outside = steady.difference(pilots.index[pilots <= last]).difference(get_region(case.region).adcodes("city"))
-    size = panel["gdp"].unstack("year")[start - 1].reindex(outside).dropna()
+    outside = steady.difference(pilots.index[pilots <= last]).difference(list(get_region(case.region).adcodes("city")))
+    size = _by_year(case, "gdp", (FIRST_YEAR, last))[start - 1].reindex(outside).dropna()
     chosen = wide.loc[[case.adcode, *size.nlargest(donors).index]]
     if relative:
         chosen = chosen.sub(chosen.loc[:, : start - 1].mean(axis=1), axis=0)
-    data = chosen.stack().rename(indicator).to_frame()
+    data = pd.DataFrame({indicator: chosen.stack()})
     return synthetic_control(data, indicator, case.adcode, start, placebos=placebos)
 
 
@@ -293,27 +314,8 @@ def led_clusters(case: Case, everywhere: bool = False) -> pd.DataFrame:
     """
     from clusterlib.data import load_clusters
 
+    _check_case(case)
     clusters = load_clusters()
-    led = clusters["adcodes"].str.split(";").map(lambda codes: str(case.adcode) in codes)
+    led = [str(case.adcode) in str(codes).split(";") for codes in clusters["adcodes"]]
     clusters = clusters[["name_en", "name_zh", "programme_zh", "year", "confirmed", "region"]].assign(led=led)
-    return clusters if everywhere else clusters[led]
-
-
-def check_case(region: str, number: int) -> Case:
-    """Return a case of a region by its number, from one.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is none.
-
-    Examples
-    --------
-    >>> check_case("gba", 1).adcode
-    440300
-    """
-    if region not in CASES:
-        raise UnknownNameError("region", region, CASES)
-    if not 1 <= number <= len(CASES[region]):
-        raise UnknownNameError("case", number, range(1, len(CASES[region]) + 1))
-    return CASES[region][number - 1]
+    return clusters if everywhere else clusters[clusters["led"]]

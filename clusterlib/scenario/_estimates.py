@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -10,10 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from clusterlib.errors import UnknownNameError
+from clusterlib.core.checks import check_choice, check_flags
+from clusterlib.errors import InvalidInputError
+from clusterlib.regions import get_region
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
+
+    from clusterlib.composite import CompositeIndex
+    from clusterlib.diagnosis import SharedShocksResult
+    from clusterlib.spatial_panel import SpatialPanelResult, TwoWeightsResult
 
 YEARS, INDEX_YEARS = (2016, 2023), (2016, 2024)
 OUTCOME, INDEX = "log_gdp_per_head", "digital"
@@ -52,7 +59,7 @@ SAMPLES = MappingProxyType(
 _OVER_GDP = ("software_revenue_share", "ecommerce_sales_share")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ProvinceModel:
     """A spatial Durbin model of provinces with what a scenario needs to run through it.
 
@@ -73,17 +80,17 @@ class ProvinceModel:
         Correlation of the residuals with those of the year before.
     """
 
-    result: object
+    result: SpatialPanelResult
     covariance: pd.DataFrame = field(repr=False)
     graph: Graph = field(repr=False)
     regressors: pd.DataFrame = field(repr=False)
-    index: object = field(repr=False)
+    index: CompositeIndex = field(repr=False)
     index_data: pd.DataFrame = field(repr=False)
     panel: pd.DataFrame = field(repr=False)
     memory: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BorderModel:
     """A model of city growth with a spatial lag within provinces and another across their borders.
 
@@ -99,7 +106,7 @@ class BorderModel:
         The last year.
     """
 
-    result: object
+    result: TwoWeightsResult | SharedShocksResult
     within: Graph = field(repr=False)
     across: Graph = field(repr=False)
     gdp: pd.Series = field(repr=False)
@@ -107,17 +114,7 @@ class BorderModel:
     year: int
 
 
-def check_choice(kind: str, name: str, valid) -> None:
-    """Raise UnknownNameError if there is no such choice."""
-    if name not in valid:
-        raise UnknownNameError(kind, name, valid)
-
-
-def _span(years: tuple[int, int]) -> str:
-    return f"{years[0]}:{years[1]}"
-
-
-def make_index(measure: str):
+def make_index(measure: str) -> tuple[CompositeIndex, pd.DataFrame]:
     """Make an index of digital development, with ranges and weights over all its years, and return its data too."""
     from clusterlib.composite import composite_index
     from clusterlib.data import load_panel
@@ -129,13 +126,14 @@ def make_index(measure: str):
             "infrastructure": DIGITAL["infrastructure"], "adoption": ("computers_per_100_employees", *PLATFORMS),
         }  # fmt: skip
     names = [name for group in DIGITAL.values() for name in group]
-    data = load_panel("province", [*names, "gdp"], years=_span(INDEX_YEARS)).dropna()
+    data = load_panel("province", [*names, "gdp"], years=slice(*INDEX_YEARS)).dropna()
     if measure == "fixed_gdp":
         since = data["gdp"] / data["gdp"].groupby(level="adcode").transform("first")
         data = data.assign(**{name: data[name] * since for name in _OVER_GDP})
     return composite_index(data, dimensions), data[names]
 
 
+# What is kept from here on is not to be changed: callers of the public functions get copies.
 @lru_cache(maxsize=1)
 def _provinces() -> tuple[pd.DataFrame, dict[str, Graph]]:
     """The diagnosis's panel of provinces and who neighbours whom: the same for every model."""
@@ -143,7 +141,7 @@ def _provinces() -> tuple[pd.DataFrame, dict[str, Graph]]:
     from clusterlib.diagnosis.indicators import load_province_panel
     from clusterlib.weights import contiguity, inverse_distance, k_nearest
 
-    panel = load_province_panel(_span(YEARS))
+    panel = load_province_panel(slice(*YEARS))
     shapes = load_boundaries("province").loc[panel.index.unique("adcode")]
     return panel, {
         "contiguity": contiguity(shapes),
@@ -152,34 +150,27 @@ def _provinces() -> tuple[pd.DataFrame, dict[str, Graph]]:
     }
 
 
-@lru_cache(maxsize=1)
-def _growth() -> tuple[pd.DataFrame, Graph, pd.Series]:
-    from clusterlib.diagnosis._governance import load_growth_panel
-
-    return load_growth_panel()
-
-
 def _before(values: pd.Series) -> pd.Series:
     return values.groupby(level="adcode").shift()
 
 
-def load_regressors(index, panel: pd.DataFrame) -> pd.DataFrame:
+def load_regressors(index: CompositeIndex, panel: pd.DataFrame) -> pd.DataFrame:
     """Load the outcome and all regressors of the models of provinces, by (adcode, year), complete."""
     from clusterlib.data import load_boundaries, load_panel
-    from clusterlib.diagnosis._isolation import link_indicators
+    from clusterlib.diagnosis import link_indicators
     from clusterlib.diagnosis.indicators import INDUSTRIES, industry_table
     from clusterlib.weights import great_circle_distances
 
     names = ["gdp_per_capita", "urbanisation_rate", "university_students", "general_budget_expenditure"]
-    facts = load_panel("province", [*names, "resident_population"], years=_span((YEARS[0] - 1, YEARS[1]))).sort_index()
+    facts = load_panel("province", [*names, "resident_population"], years=slice(YEARS[0] - 1, YEARS[1])).sort_index()
     people = facts["resident_population"]
     frame = pd.DataFrame(
         {
             OUTCOME: np.log(facts["gdp_per_capita"]),
             INDEX: 10 * index.score,
             "urbanisation": _before(facts["urbanisation_rate"]),
-            "students": _before(np.log(facts["university_students"] / people)),
-            "expenditure": _before(np.log(facts["general_budget_expenditure"] / people)),
+            "students": np.log(_before(facts["university_students"] / people)),
+            "expenditure": np.log(_before(facts["general_budget_expenditure"] / people)),
         }
     ).reindex(panel.index)
     boundaries = load_boundaries("province").loc[panel.index.unique("adcode")]
@@ -188,7 +179,7 @@ def load_regressors(index, panel: pd.DataFrame) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=len(MEASURES))
-def _measured(measure: str) -> tuple[object, pd.DataFrame, pd.DataFrame]:
+def _measured(measure: str) -> tuple[CompositeIndex, pd.DataFrame, pd.DataFrame]:
     """Index, the data that it was made from and the regressors: the same for every model with the measure."""
     index, index_data = make_index(measure)
     return index, index_data, load_regressors(index, _provinces()[0])
@@ -197,7 +188,7 @@ def _measured(measure: str) -> tuple[object, pd.DataFrame, pd.DataFrame]:
 @lru_cache(maxsize=8)
 def output_efficiency(year: int) -> pd.Series:
     """Output efficiency of the provinces' data in a year, not corrected for bias: no model enters it."""
-    from clusterlib.diagnosis._dormancy import data_dormancy
+    from clusterlib.diagnosis import data_dormancy
     from clusterlib.diagnosis.indicators import DATA_INPUTS, DATA_OUTPUTS
 
     panel, _ = _provinces()
@@ -206,7 +197,6 @@ def output_efficiency(year: int) -> pd.Series:
     return 1 - found.table["severity"].droplevel("year") / 100
 
 
-@lru_cache(maxsize=16)
 def province_model(
     measure: str = "digital", links: bool = False, variant: str = "levels", weights: str = "contiguity"
 ) -> ProvinceModel:
@@ -244,11 +234,18 @@ def province_model(
     >>> model.result.n_units, model.result.n_periods
     (30, 8)
     """
-    from clusterlib.spatial_panel import cluster_covariance, spatial_panel
-
     check_choice("measure", measure, MEASURES)
+    check_flags(links=links)
     check_choice("variant", variant, VARIANTS)
     check_choice("weights", weights, WEIGHTS)
+    return deepcopy(estimate_provinces(measure, links, variant, weights))
+
+
+@lru_cache(maxsize=16)
+def estimate_provinces(measure: str, links: bool, variant: str, weights: str) -> ProvinceModel:
+    """Estimate a model of provinces as :func:`province_model`, once for all who only read it."""
+    from clusterlib.spatial_panel import cluster_covariance, spatial_panel
+
     panel, graphs = _provinces()
     graph = graphs[weights]
     index, index_data, frame = _measured(measure)
@@ -262,7 +259,6 @@ def province_model(
     return ProvinceModel(result, covariance, graph, frame[names], index, index_data, panel, memory)
 
 
-@lru_cache(maxsize=8)
 def border_model(sample: str = "window", region: str | None = None, shocks: bool = True) -> BorderModel:
     """Estimate growth of cities by that of neighbours within the province and beyond its border (城市增长双权重模型).
 
@@ -286,24 +282,34 @@ def border_model(sample: str = "window", region: str | None = None, shocks: bool
     UnknownNameError
         If there is no such sample or region.
     InvalidInputError
-        If the region has too few neighbours across a border of provinces.
+        If the region has too few neighbours across a border of provinces, or is given with another sample.
 
     Examples
     --------
     >>> bool(0 < border_model().result.shock_share < 1)
     True
     """
+    check_choice("sample", sample, SAMPLES)
+    check_flags(shocks=shocks)
+    if sample != "region" and region is not None:
+        raise InvalidInputError(f"region={region!r}: of sample='region' only, got sample={sample!r}")
+    code = get_region("" if region is None else region).code if sample == "region" else None
+    return deepcopy(estimate_cities(sample, code, shocks))
+
+
+@lru_cache(maxsize=8)
+def estimate_cities(sample: str, region: str | None, shocks: bool) -> BorderModel:
+    """Estimate a model of cities as :func:`border_model`, once for all who only read it."""
     from clusterlib.data import load_panel
-    from clusterlib.diagnosis._governance import border_spillovers
-    from clusterlib.regions import get_region
+    from clusterlib.diagnosis import border_spillovers, load_growth_panel
     from clusterlib.weights import within_and_across
 
-    check_choice("sample", sample, SAMPLES)
-    panel, graph, province = _growth()
+    panel, graph, province = load_growth_panel()
     year = int(panel.index.unique("year").max())
     if sample != "all_years":
         panel = panel[panel.index.get_level_values("year") > year - WINDOW]
-    cities = get_region(region).adcodes("city") if sample == "region" else None
+    graph = graph.subgraph(panel.index.unique("adcode"))
+    cities = get_region(region).adcodes("city") if region else None
     result = border_spillovers(panel, "growth", ["initial"], graph, province, cities, shocks=shocks)
     units = result.residuals.index.unique(0)
     pair = within_and_across(graph.subgraph(units), province.loc[units])

@@ -1,34 +1,28 @@
-"""The four remedies (四项对策) as counterfactuals run through estimated models."""
+"""The four remedies (四项对策) as counterfactuals run through estimated models: what changes, and what it gives."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from clusterlib.core.checks import ROUNDING, check_choice, check_level, check_number, check_whole
+from clusterlib.core.covariance import wald_statistic
+from clusterlib.core.results import Result, Test
+from clusterlib.diagnosis._severity import check_year
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.regions import Region, get_region
 from clusterlib.scenario import _assumptions as assumptions
-from clusterlib.scenario._borders import border_response
-from clusterlib.scenario._changes import check_target, index_change, raise_indicators, waking_factors
-from clusterlib.scenario._durbin import durbin_response
-from clusterlib.scenario._estimates import (
-    INDEX,
-    LINKS,
-    MEASURES,
-    SAMPLES,
-    VARIANTS,
-    WEIGHTS,
-    YEARS,
-    ProvinceModel,
-    border_model,
-    check_choice,
-    output_efficiency,
-    province_model,
-)
-from clusterlib.scenario._outcome import NO_GROUPS, Scenario, group_means, region_totals, unit_table
+from clusterlib.scenario import _estimates as models
+from clusterlib.scenario._estimates import INDEX, LINKS, ProvinceModel
+from clusterlib.scenario._responses import border_response, durbin_response, effect_table, interval
+
+if TYPE_CHECKING:
+    from clusterlib.composite import CompositeIndex
 
 REMEDIES = MappingProxyType(
     {
@@ -38,9 +32,89 @@ REMEDIES = MappingProxyType(
         "joint_targets": ("Joint targets across borders", "跨区域共同目标"),
     }
 )
-ERRORS = ("cluster", "classical")
+_CHOICES = {
+    "measure": models.MEASURES, "variant": models.VARIANTS, "weights": models.WEIGHTS, "sample": models.SAMPLES,
+    "shocks": (False, True), "errors": ("cluster", "classical"),
+}  # fmt: skip
 PERCENT, POINTS = "percent of the region's GDP", "percentage points of the region's growth"
 _SCALED = ("software_revenue_share", "it_services_revenue_per_capita", "ecommerce_sales_share")
+# Indicators before and after, and what is said of the change.
+Change = tuple[pd.DataFrame, pd.DataFrame, list[assumptions.Sentence]]
+_BOUNDS = ["estimate", "lower", "upper"]
+NO_GROUPS = pd.DataFrame(columns=_BOUNDS, index=pd.MultiIndex.from_arrays([[], []], names=["province", "regime"]))
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario(Result):
+    """Effects of a remedy applied to the units of one region (对策情景).
+
+    Attributes
+    ----------
+    remedy, region : str
+    year : int
+        Of the figures that are changed and of the GDP that weighs units.
+    unit : str
+        Of the effects.
+    table : DataFrame
+        By adcode, all units of the model: ``member`` (whether of the region), then ``direct``, ``spillover`` and
+        ``total``, each with ``_lower`` and ``_upper``. Direct is what a unit's own change gives it, spillover the rest.
+    totals : DataFrame
+        ``estimate``, ``lower``, ``upper`` by effect, units weighed by their GDP relative to that of the region:
+        ``direct``; ``spillover_inside`` and ``spillover_outside``, what the region's units get beyond that and what the
+        rest of the country gets, ``spillover``, their sum; ``total``. For joint targets also ``gain``,
+        ``gain_over_present`` and the region's response under each regime: ``alone``, ``present``, ``joint``.
+    groups : DataFrame
+        Of joint targets: by (province, regime) ``estimate``, ``lower``, ``upper`` of its cities' response, weighed by
+        GDP; regimes ``alone``, ``present``, ``joint``. Of other remedies empty.
+    changes : DataFrame
+        By (adcode, indicator), the units that change: ``before`` and ``after``.
+    assumptions : tuple of (str, str)
+        Each in English and Chinese.
+    settings : dict
+        What made it; ``rejected`` counts draws outside the stable values.
+    """
+
+    remedy: str
+    region: str
+    year: int
+    unit: str
+    table: pd.DataFrame = field(repr=False)
+    totals: pd.DataFrame = field(repr=False)
+    groups: pd.DataFrame = field(repr=False)
+    changes: pd.DataFrame = field(repr=False)
+    assumptions: tuple[tuple[str, str], ...] = field(repr=False)
+    settings: dict = field(default_factory=dict, repr=False)
+
+    @property
+    def title(self) -> str:
+        """Which remedy."""
+        return " ".join(REMEDIES.get(self.remedy, (self.remedy,)))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is assumed, in English."""
+        return tuple(english for english, _ in self.assumptions)
+
+    def _shown(self) -> pd.DataFrame:
+        return self.totals
+
+    def verdict(self, effect: str = "total") -> str:
+        """Say whether an effect of the region is told from zero (结论).
+
+        Raises
+        ------
+        UnknownNameError
+            For an effect that is no row of ``totals``.
+        """
+        check_choice("effect", effect, self.totals.index)
+        estimate, lower, upper = self.totals.loc[effect, _BOUNDS].to_numpy(float)
+        if not len(self.changes):
+            return "no unit of the region lies below the target: nothing changes"
+        level = f"{100 * self.settings['level']:g} percent interval"
+        found = f"{estimate:+.3f} {self.unit} ({level} {lower:+.3f} to {upper:+.3f})"
+        if lower <= 0 <= upper:
+            return f"not told from zero: {found}"
+        return f"{'positive' if estimate > 0 else 'negative'}: {found}"
 
 
 @dataclass(frozen=True)
@@ -60,14 +134,13 @@ class _Options:
     level: float
 
     def __post_init__(self) -> None:
-        check_target(self.percentile, self.size)
-        check_choice("measure", self.measure, MEASURES)
-        check_choice("variant", self.variant, VARIANTS)
-        check_choice("weights", self.weights, WEIGHTS)
-        check_choice("sample", self.sample, SAMPLES)
-        check_choice("kind of errors", self.errors, ERRORS)
-        if not 0 < self.level < 1:
-            raise InvalidInputError(f"level={self.level!r}: expected a number between 0 and 1")
+        check_number("percentile", self.percentile, least=0, most=100)
+        check_number("size", self.size, least=0, open_ends=True)
+        for name, valid in _CHOICES.items():
+            check_choice("kind of errors" if name == "errors" else name, getattr(self, name), valid)
+        check_whole("draws", self.draws, 2)
+        check_whole("seed", self.seed)
+        check_level(self.level)
 
     def settings(self, *names: str) -> dict:
         return {name: getattr(self, name) for name in (*names, "size", "draws", "seed", "level")}
@@ -160,6 +233,7 @@ def simulate(
     """
     check_choice("remedy", remedy, REMEDIES)
     area = get_region(region)
+    year = check_whole("year", year)
     options = _Options(percentile, size, measure, variant, weights, sample, shocks, errors, draws, seed, level)
     if remedy == "joint_targets":
         return _joint_targets(area, year, options)
@@ -170,17 +244,15 @@ def simulate(
 
 def _at(frame: pd.DataFrame, year: int) -> pd.DataFrame:
     """Rows of one year, by unit."""
-    years = sorted(frame.index.unique("year"))
-    if year not in years:
-        raise UnknownNameError("year", year, years)
-    return frame.xs(year, level="year")
+    check_year(year, sorted(frame.index.unique("year")))
+    return frame[frame.index.get_level_values("year") == year].droplevel("year")
 
 
 def _through_index(remedy: str, area: Region, year: int, options: _Options) -> Scenario:
     """Run what moves the digital index through the model of provinces."""
     if remedy == "data_management" and options.measure == "adoption":
         raise InvalidInputError("measure='adoption' holds no revenue: waking data cannot move it; use another measure")
-    model = province_model(options.measure, False, options.variant, options.weights)
+    model = models.estimate_provinces(options.measure, False, options.variant, options.weights)
     panel = _at(model.panel, year)
     indicators = _at(model.index_data, year).loc[panel.index]
     before, after, said = _INDEXED[remedy](model, year, indicators, area.adcodes("province"), options)
@@ -190,18 +262,20 @@ def _through_index(remedy: str, area: Region, year: int, options: _Options) -> S
     return _provincial(model, remedy, area, year, moved.to_frame(INDEX), (shown, changed), said, options)
 
 
-def _wake(model: ProvinceModel, year: int, indicators, members, options: _Options):
-    efficiency = output_efficiency(year)
+def _wake(model: ProvinceModel, year: int, indicators: pd.DataFrame, members: Iterable, options: _Options) -> Change:
+    from clusterlib.data import load_units
+
+    efficiency = models.output_efficiency(year)
     factors = waking_factors(efficiency, options.percentile, members, options.size)
     before = indicators[list(_SCALED)]
     after = before.mul(factors, axis=0)
     beyond = int((after[factors > 1] > model.index_data[list(_SCALED)].max()).sum().sum())
     target = float(np.percentile(efficiency, options.percentile))
-    said = assumptions.data_management(factors, _names(), target, options.percentile, beyond)
+    said = assumptions.data_management(factors, load_units("province"), target, options.percentile, beyond)
     return before, after, said
 
 
-def _spread(model: ProvinceModel, year: int, indicators, members, options: _Options):
+def _spread(model: ProvinceModel, year: int, indicators: pd.DataFrame, members: Iterable, options: _Options) -> Change:
     from clusterlib.diagnosis.indicators import PLATFORMS
 
     before = indicators[list(PLATFORMS)]
@@ -213,7 +287,7 @@ _INDEXED = {"data_management": _wake, "co_creation": _spread}
 
 
 def _data_platform(area: Region, year: int, options: _Options) -> Scenario:
-    model = province_model(options.measure, True, options.variant, options.weights)
+    model = models.estimate_provinces(options.measure, True, options.variant, options.weights)
     before = _at(model.regressors, year)[list(LINKS)]
     after = raise_indicators(before, options.percentile, area.adcodes("province"), options.size)
     targets = before.quantile(options.percentile / 100)
@@ -226,22 +300,16 @@ def _data_platform(area: Region, year: int, options: _Options) -> Scenario:
 
 def _links_p_value(model: ProvinceModel, errors: str) -> float:
     """Wald test that the slopes of links are all zero, at home and next door."""
-    from scipy.stats import chi2
-
     names = [*LINKS, *(f"W_{name}" for name in LINKS)]
     covariance = model.covariance if errors == "cluster" else model.result.covariance
-    slopes = model.result.params[names].to_numpy()
-    statistic = slopes @ np.linalg.solve(covariance.loc[names, names].to_numpy(), slopes)
-    return float(chi2(len(names)).sf(statistic))
+    statistic = wald_statistic(model.result.params[names].to_numpy(), covariance.loc[names, names].to_numpy())
+    return Test.of("Wald", "no slope of a link", statistic, "chi2", len(names)).p_value
 
 
-def _names() -> pd.DataFrame:
-    from clusterlib.data import load_units
-
-    return load_units("province")
-
-
-def _provincial(model: ProvinceModel, remedy, area, year, moved: pd.DataFrame, shown, said, options: _Options):
+def _provincial(
+    model: ProvinceModel, remedy: str, area: Region, year: int, moved: pd.DataFrame,
+    shown: tuple[pd.DataFrame, pd.DataFrame], said: list[assumptions.Sentence], options: _Options,
+) -> Scenario:  # fmt: skip
     """Run a change of regressors through the model of provinces."""
     response = durbin_response(
         model.result, model.graph, moved, draws=options.draws, seed=options.seed,
@@ -252,7 +320,7 @@ def _provincial(model: ProvinceModel, remedy, area, year, moved: pd.DataFrame, s
     gdp = _at(model.panel, year)["gdp"].loc[moved.index].to_numpy()
     settings = options.settings("percentile", "measure", "variant", "weights", "errors")
     settings |= {"rejected": response.rejected, "rho": model.result.rho, "memory": model.memory}
-    basis = assumptions.province_basis(settings, YEARS)
+    basis = assumptions.province_basis(settings, models.YEARS)
     return Scenario(
         remedy, area.code, year, PERCENT, table,
         region_totals(direct, total, table["member"].to_numpy(), gdp, options.level), NO_GROUPS.copy(),
@@ -268,7 +336,7 @@ def _changes(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def _joint_targets(area: Region, year: int, options: _Options) -> Scenario:
-    model = border_model(options.sample, area.code if options.sample == "region" else None, options.shocks)
+    model = models.estimate_cities(options.sample, area.code if options.sample == "region" else None, options.shocks)
     if year < model.year:
         raise UnknownNameError(
             "year", year, [model.year], f"city figures are of {model.year}: ask for it or a later one"
@@ -290,7 +358,7 @@ def _joint_targets(area: Region, year: int, options: _Options) -> Scenario:
     settings = options.settings("sample", "shocks") | {
         "rejected": found.rejected, "cities": len(units), "rho_within": result.rho_within,
         "rho_across": result.rho_across, "p_equal": result.equality_test().p_value,
-        "shock_share": result.shock_share if options.shocks else 0.0,
+        "shock_share": getattr(result, "shock_share", 0.0),
     }  # fmt: skip
     missing = [unit.name_zh for unit in area.cities if unit.adcode not in units]
     said = assumptions.joint_targets(settings, int(member.sum()), missing)
@@ -300,3 +368,103 @@ def _joint_targets(area: Region, year: int, options: _Options) -> Scenario:
     return Scenario(
         "joint_targets", area.code, model.year, POINTS, table, totals, groups, changed, tuple(said), settings
     )
+
+
+def gap_to_percentile(values: pd.Series, percentile: float, members: Iterable) -> pd.Series:
+    """Distance of members below a percentile of all units; zero for others and for members at or above it.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> gap_to_percentile(pd.Series({"a": 1.0, "b": 2.0, "c": 3.0}), 50, ["a", "c"]).tolist()
+    [1.0, 0.0, 0.0]
+    """
+    gap = np.percentile(values, percentile) - values
+    below = (gap > ROUNDING * values.abs().max()) & values.index.isin(list(members))
+    return gap.where(below, 0.0)
+
+
+def raise_indicators(frame: pd.DataFrame, percentile: float, members: Iterable, size: float) -> pd.DataFrame:
+    """Return indicators of one year with members raised by ``size`` of their gap to the percentile of the year."""
+    members = list(members)
+    return frame + size * frame.apply(lambda values: gap_to_percentile(values, percentile, members))
+
+
+def waking_factors(efficiency: pd.Series, percentile: float, members: Iterable, size: float) -> pd.Series:
+    r"""Factor on outputs that closes ``size`` of the gap to a percentile of output efficiency.
+
+    .. math:: f_i = 1 + s \max\Bigl(0, \frac{q}{\hat\theta_i} - 1\Bigr)
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> waking_factors(pd.Series({"a": 0.2, "b": 0.4, "c": 0.8}), 50, ["a", "c"], 1.0).tolist()
+    [2.0, 1.0, 1.0]
+    """
+    return 1 + size * gap_to_percentile(efficiency, percentile, members) / efficiency
+
+
+def index_change(index: CompositeIndex, data: pd.DataFrame, before: pd.DataFrame, after: pd.DataFrame) -> pd.Series:
+    r"""Change of a composite index, with the ranges and weights that it was made with (指数变动).
+
+    .. math:: \Delta S_i = \sum_j w_j \Delta x_{ij} / (\max x_j - \min x_j)
+
+    so that levels compare with those that the model was estimated from; a value may leave the range.
+
+    Parameters
+    ----------
+    index : CompositeIndex
+        Of indicators of which more is better.
+    data : DataFrame
+        That the index was made from.
+    before, after : DataFrame
+        Indicators of the same units; those of the index that are no columns do not change.
+    """
+    names = [name for name in index.weights.index if name in after.columns]
+    span = data[names].max() - data[names].min()
+    return ((after[names] - before[names]) / span * index.weights[names]).sum(axis=1)
+
+
+def unit_table(units: pd.Index, direct: np.ndarray, total: np.ndarray, members: Iterable, level: float) -> pd.DataFrame:
+    """Set effects by unit, shape (units, 1 + draws) each, as the table of a scenario."""
+    table = effect_table(units, level, direct=direct, spillover=total - direct, total=total)
+    table.insert(0, "member", units.isin(list(members)))
+    return table
+
+
+def region_totals(
+    direct: np.ndarray, total: np.ndarray, member: np.ndarray, weights: np.ndarray, level: float, **further: np.ndarray
+) -> pd.DataFrame:
+    r"""Effects of a region as a whole: sums over units, weighed by size relative to the region's (区域合计).
+
+    .. math:: D_R = \sum_{i \in R} s_i d_i, \quad S_R = \sum_{i \in R} s_i (t_i - d_i) + \sum_{i \notin R} s_i t_i,
+              \quad s_i = g_i \Big/ \sum_{j \in R} g_j
+
+    Parameters
+    ----------
+    direct, total : ndarray, shape (units, 1 + draws)
+    member : ndarray of bool, shape (units,)
+    weights : ndarray, shape (units,)
+    level : float
+    **further : ndarray, shape (units, 1 + draws)
+        Other responses, of which the weighted mean over the region's units is added by name.
+    """
+    share = weights / weights[member].sum()
+    home, spilt = share * member, total - direct
+    parts = {"direct": home @ direct, "spillover_inside": home @ spilt, "spillover_outside": (share * ~member) @ total}
+    parts["spillover"] = parts["spillover_inside"] + parts["spillover_outside"]
+    parts["total"] = parts["direct"] + parts["spillover"]
+    parts |= {name: home @ values for name, values in further.items()}
+    rows = {name: interval(values, level) for name, values in parts.items()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=_BOUNDS).rename_axis("effect")
+
+
+def group_means(groups: pd.Series, weights: np.ndarray, level: float, **responses: np.ndarray) -> pd.DataFrame:
+    """Weighted means of responses, shape (units, 1 + draws), by (group, response); units of no group are left out."""
+    rows = {}
+    for group in groups.dropna().unique().astype(int):
+        share = np.where(groups == group, weights, 0.0)
+        for name, values in responses.items():
+            rows[group, name] = interval(share / share.sum() @ values, level)
+    index = pd.MultiIndex.from_tuples(rows, names=["province", "regime"])
+    return pd.DataFrame(list(rows.values()), index, _BOUNDS)
