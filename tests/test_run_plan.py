@@ -218,7 +218,7 @@ def test_library_code_counts_by_what_the_last_run_loaded(project, tmp_path, monk
     shutil.copytree(sources.FOLDER, copy, ignore=shutil.ignore_patterns("__pycache__", "run"))
     monkeypatch.setattr(sources, "FOLDER", copy)
     make_notebook(project, "01_one", "import clusterlib as cl\ncl.composite.topsis")
-    pretend_run(project, plan(project), loads=["composite/_ranking.py", "results.py"])
+    pretend_run(project, plan(project), loads=["composite/_index.py", "results.py"])
     assert plan(project).reasons == []
     for name in ("maps/base.py", "__init__.py"):
         (copy / name).write_text((copy / name).read_text(encoding="utf-8") + "\n# more\n", encoding="utf-8")
@@ -226,8 +226,8 @@ def test_library_code_counts_by_what_the_last_run_loaded(project, tmp_path, monk
     results = copy / "results.py"
     results.write_text(results.read_text(encoding="utf-8") + "\n# more\n", encoding="utf-8")
     assert plan(project).reasons == ["library code changed: results.py"]
-    (copy / "composite" / "_ranking.py").unlink()
-    assert plan(project).reasons == ["library code changed: composite/_ranking.py, results.py"]
+    (copy / "composite" / "_index.py").unlink()
+    assert plan(project).reasons == ["library code changed: composite/_index.py, results.py"]
 
 
 def test_a_report_is_stale_when_the_results_of_others_change_in_content_and_only_then(project):
