@@ -119,7 +119,7 @@ def spectral_radius(weights: Weights) -> float:
     from scipy.sparse.csgraph import connected_components
 
     w, sums = weights.matrix, weights.row_sums
-    n = w.shape[0]
+    n = len(sums)
     if connected_components(w, directed=True, connection="strong")[0] == n:
         raise InvalidInputError("weights: no unit is, over any path, a neighbour of its neighbours: rho has no bounds")
     if np.allclose(sums[sums > 0], 1, rtol=0, atol=1e-8):
@@ -129,7 +129,8 @@ def spectral_radius(weights: Weights) -> float:
     from scipy.sparse.linalg import eigs
 
     start = np.random.default_rng(0).uniform(0.5, 1.5, n)
-    return float(np.abs(eigs(w, k=1, which="LM", v0=start, tol=1e-8, return_eigenvectors=False)).max())
+    largest = eigs(w, k=1, which="LM", v0=start, tol=1e-8, return_eigenvectors=False)  # type: ignore[arg-type]
+    return float(np.abs(largest).max())
 
 
 def _labelled(w: Any, name: str) -> tuple[Any, pd.Index | None]:
@@ -226,7 +227,7 @@ def align_weights(w: WeightsLike, units: pd.Index, name: str = "w", *, given: pd
     if isinstance(w, Weights) and w.units.equals(units):
         return w
     matrix, ids = _labelled(w, name)
-    if np.iscomplexobj(w):
+    if np.iscomplexobj(matrix):
         raise InvalidInputError(f"{name}: {_EXPECTED}, got complex numbers")
     if not issparse(matrix):
         if ids is None and not isinstance(matrix, (np.ndarray, list)):

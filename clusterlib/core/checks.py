@@ -154,7 +154,7 @@ def parse_years(years: Any) -> tuple[int, int] | list[int] | None:
                 raise ValueError
             return sorted(found)
         else:
-            span = (check_whole("years", years),) * 2
+            span = (check_whole("years", years), check_whole("years", years))
     except (TypeError, ValueError):
         raise InvalidInputError(f"years={years!r} cannot be read; {expected}") from None
     if span[0] > span[1]:
@@ -214,7 +214,8 @@ def check_columns(data: pd.DataFrame, names: Iterable[str], kind: str = "column"
 
 def as_floats(data: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Return checked columns as numpy floats, whatever kind of number they are; missing values become NaN."""
-    frame = data.take([data.columns.get_loc(name) for name in names], axis=1)
+    places = [data.columns.get_loc(name) for name in names]
+    frame = data.take(places, axis=1)  # type: ignore[arg-type]
     if all(isinstance(dtype, np.dtype) for dtype in frame.dtypes):
         return frame.astype(float)
     return pd.DataFrame({name: as_float_series(frame[name]) for name in frame.columns}, index=frame.index)

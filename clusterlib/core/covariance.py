@@ -47,11 +47,11 @@ class Covariance:
 
     def meat(self, scores: np.ndarray, layout: Layout) -> np.ndarray:
         """Return the sum of outer products of ``scores``, a row an observation, over the pairs that may be related."""
-        if self.kind == "cluster":
+        if self.groups is not None:
             return _outer(group_sums(scores, self.groups, self.groups.max() + 1))
         if self.kind == "driscoll-kraay":
             return _lagged(group_sums(scores, layout.time, len(layout.periods))[None], self.bandwidth)
-        if self.kind == "conley":
+        if self.proximity is not None:
             cube = np.zeros((len(layout.units), len(layout.periods), scores.shape[1]))
             cube[layout.unit, layout.time] = scores
             near = np.tensordot(self.proximity, cube, axes=1)
@@ -219,7 +219,7 @@ def make_covariance(
     if small_sample == "sss" and kind != "cluster":
         raise InvalidInputError("small_sample='sss' is a convention for clustered errors: use True or False")
     groups, proximity, lags = None, None, _bandwidth(kind, bandwidth, len(layout.periods))
-    settings = {"cov": kind, "small_sample": small_sample}
+    settings: dict[str, object] = {"cov": kind, "small_sample": small_sample}
     if kind == "cluster":
         groups, settings["cluster"] = cluster_codes(cluster, layout)
         settings["clusters"] = int(groups.max() + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -73,18 +73,20 @@ def coordinates(places: GeoDataFrame | pd.DataFrame, points: str = "centroid") -
         found = as_floats(places, check_columns(places, ["lon", "lat"]))
         check_degrees(found["lon"].to_numpy(), found["lat"].to_numpy(), places.index)
         return _distinct(places, found)
-    check_boundaries(places, 1)
-    if (places.geometry.geom_type == "Point").all():
-        at = places.geometry
+    boundaries = cast("GeoDataFrame", places)
+    check_boundaries(boundaries, 1)
+    geometry = boundaries.geometry
+    if (geometry.geom_type == "Point").all():
+        at = geometry
     elif points == "centroid":
-        at = places.geometry.to_crs(ALBERS).centroid.to_crs(places.crs)
+        at = geometry.to_crs(ALBERS).centroid.to_crs(geometry.crs)  # type: ignore[arg-type]
     else:
-        at = places.geometry.representative_point()
-    return _distinct(places, pd.DataFrame({"lon": at.x, "lat": at.y}, index=places.index))
+        at = geometry.representative_point()
+    return _distinct(boundaries, pd.DataFrame({"lon": at.x, "lat": at.y}, index=boundaries.index))
 
 
 def _distinct(places: pd.DataFrame, degrees: pd.DataFrame) -> pd.DataFrame:
-    same = np.radians(degrees).round(9).duplicated(keep=False)
+    same = (degrees * np.pi / 180).round(9).duplicated(keep=False)
     if same.any():
         raise InvalidInputError(
             f"at one point: {listed_places(places, places.index[same])}; units need a distance between them"

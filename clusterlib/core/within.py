@@ -199,8 +199,8 @@ def collinear_columns(X: np.ndarray, size: np.ndarray | None = None) -> list[int
     size : ndarray, shape (columns,), optional
         Lengths that are judged by, such as those before effects are taken out; by default the columns' own.
     """
-    size = np.linalg.norm(X, axis=0) if size is None else size
-    scaled = X / np.where(size > 0, size, 1.0)
+    length = np.asarray(np.linalg.norm(X, axis=0) if size is None else size)
+    scaled = X / np.where(length > 0, length, 1.0)
     depth = np.abs(np.diagonal(np.linalg.qr(scaled, mode="r")))
     # A column past the number of rows has no place in the triangle.
     return [j for j in range(X.shape[1]) if j >= len(depth) or depth[j] < NOTHING_LEFT]

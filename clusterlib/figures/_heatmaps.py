@@ -65,18 +65,28 @@ def coverage_heatmap(coverage: pd.DataFrame, title: str) -> Figure:
         Percent; one row an indicator, one column a year.
     title : str
     """
+    import seaborn as sns
+
     coverage = check_table(coverage, what="coverage")
-    figure, axes = plt.subplots(figsize=(8.6, 1.2 + 0.19 * len(coverage)))
-    _draw_cells(
-        axes, coverage.where(coverage > 0), 0, missing="", size=6, cmap="Greys", vmin=0, vmax=130, aspect="auto",
-        ink=lambda value: "white" if value > 75 else "black",
-    )  # fmt: skip
-    rows, columns = coverage.shape
-    axes.set_xticks(np.arange(0.5, columns), minor=True)
-    axes.set_yticks(np.arange(0.5, rows), minor=True)
-    axes.grid(which="minor", color="white", linewidth=0.4)
-    axes.tick_params(axis="both", which="both", labelsize=7, length=0)
-    axes.set_title(title)
+    # seaborn draws while it sets the labels up; the layout can only be solved afterwards.
+    figure, axes = plt.subplots(figsize=(8.6, 1.2 + 0.19 * len(coverage)), layout="none")
+    sns.heatmap(
+        coverage.where(coverage > 0),
+        cmap="Greys",
+        vmin=0,
+        vmax=130,
+        linewidths=0.4,
+        linecolor="white",
+        cbar=False,
+        annot=True,
+        fmt=".0f",
+        annot_kws={"size": 6, "clip_on": True},
+        ax=axes,
+    )
+    axes.set(title=title, xlabel="", ylabel="")
+    axes.tick_params(axis="both", labelsize=7, length=0)
+    axes.tick_params(axis="y", rotation=0)
+    figure.set_layout_engine("constrained")
     return figure
 
 
