@@ -26,7 +26,7 @@ lint: setup ## check the code and the notebooks without changing them
 	$(bin)/ruff check
 	$(bin)/nbqa "ruff check" notebooks
 	$(bin)/ruff format --check
-	$(bin)/pyright --pythonpath $(bin)/python
+	$(bin)/pyright --project . --pythonpath $(bin)/python
 
 format: setup ## mend what can be mended: layout, import order, notebook outputs
 	$(bin)/ruff check --fix

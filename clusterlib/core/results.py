@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -29,6 +30,8 @@ OLD_NAMES = {
     "loglike": "loglik",
 }
 NORMAL = float("inf")
+# Columns of text below a table; a terminal has 80 to 120.
+_WIDTH = 100
 
 
 def coefficient_table(
@@ -155,7 +158,7 @@ class Result:
 
     def summary(self) -> Summary:
         """Return the table and what stands below it as text for people."""
-        below = "\n".join(filter(None, [self._below(), *self.notes]))
+        below = "\n".join(fill(line, _WIDTH) for line in [self._below(), *self.notes] if line)
         shown = self._shown()
         if shown.empty:
             return Summary("\n".join(filter(None, [self.title, below])))
