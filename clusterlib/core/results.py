@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from textwrap import fill
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -147,9 +146,9 @@ class Result:
                 found[spec.name.replace("_", " ")] = value
         return found
 
-    def _below(self) -> str:
+    def _below(self) -> list[str]:
         lines = [f"{label}: {footer_value(value)}" for label, value in self.footer.items() if value is not None]
-        return "; ".join(line for line in lines if not line.endswith(": "))
+        return [*(line for line in lines if not line.endswith(": ")), *self.notes]
 
     def _shown(self) -> pd.DataFrame:
         """Return the table that is shown for people."""
@@ -158,7 +157,10 @@ class Result:
 
     def summary(self) -> Summary:
         """Return the table and what stands below it as text for people."""
-        below = "\n".join(fill(line, _WIDTH) for line in [self._below(), *self.notes] if line)
+        below = ""
+        for line in self._below():
+            room = len(below) - below.rfind("\n") + len(line) < _WIDTH
+            below += ("; " if room else "\n") + line if below else line
         shown = self._shown()
         if shown.empty:
             return Summary("\n".join(filter(None, [self.title, below])))
@@ -168,7 +170,7 @@ class Result:
         return str(self.summary())
 
     def _repr_html_(self) -> str:
-        below = "; ".join(filter(None, [self._below(), *self.notes]))
+        below = "; ".join(self._below())
         shown = self._shown()
         if shown.empty:
             return f"<p>{escape(self.title)}</p><p>{escape(below)}</p>"
