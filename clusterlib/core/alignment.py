@@ -227,7 +227,7 @@ def align_weights(w: WeightsLike, units: pd.Index, name: str = "w", *, given: pd
     if isinstance(w, Weights) and w.units.equals(units):
         return w
     matrix, ids = _labelled(w, name)
-    if np.iscomplexobj(matrix):
+    if np.iscomplexobj(w):  # type: ignore[arg-type]
         raise InvalidInputError(f"{name}: {_EXPECTED}, got complex numbers")
     if not issparse(matrix):
         if ids is None and not isinstance(matrix, (np.ndarray, list)):
