@@ -1,0 +1,54 @@
+"""In which language what is drawn and set is written: English or Chinese, one at a time (语言)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from clusterlib.core.checks import check_choice
+
+LANGUAGES = ("en", "zh")
+_SPOKEN: ContextVar[str] = ContextVar("language", default="en")
+
+
+def spoken() -> str:
+    """Return the language in which texts are written now, ``"en"`` unless :func:`speaking` says otherwise."""
+    return _SPOKEN.get()
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Write in a language as long as the block lasts.
+
+    Parameters
+    ----------
+    language : {"en", "zh"}
+
+    Raises
+    ------
+    UnknownNameError
+        For another language.
+
+    Examples
+    --------
+    >>> with speaking("zh"):
+    ...     say("Year", "年份")
+    '年份'
+    """
+    token = _SPOKEN.set(check_choice("language", language, LANGUAGES))
+    try:
+        yield
+    finally:
+        _SPOKEN.reset(token)
+
+
+def say(en: str, zh: str) -> str:
+    """Return the text in the language spoken.
+
+    Examples
+    --------
+    >>> say("Year", "年份")
+    'Year'
+    """
+    return zh if spoken() == "zh" else en
