@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clusterlib.core.checks import check_choice, check_whole
+from clusterlib.core.language import LANGUAGES, say, speaking
+from clusterlib.core.tables import Cells, check_texts, has_labels, head_of, set_text, write_cells, write_value
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 from clusterlib.regions import get_region
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
     from nbformat import NotebookNode
+
+    from clusterlib.captions import Wording
 
 MIME = "application/vnd.clusterlib.result+json"
 RESULTS_FILE = "results.json"
@@ -38,32 +43,49 @@ class Record:
     ----------
     name, kind : str
         Stable name within the notebook; ``"number"``, ``"text"``, ``"table"`` or ``"figure"``.
-    value : object
+    value, value_zh : object
         The number or text; a table as ``{"index": [...], "columns": [...], "data": [...]}``, where an index level
-        without a name is called ``""``; a figure's file.
-    unit, label_en, label_zh, note, note_zh, source, source_zh : str
+        without a name is called ``""``; a figure's file. Of a text and a figure also in Chinese.
+    label_en, label_zh, unit, unit_zh, note, note_zh, source, source_zh : str
         What the value is, for people.
     cell : str
         Identifier of the notebook cell that made it.
-    alt : str
+    alt, alt_zh : str
         What a figure shows.
-    shown : dict or None
+    shown, shown_zh : dict or None
         A table as it was set for people: ``heads``, ``rows`` and ``align``, see :class:`clusterlib.core.tables.Cells`.
     """
 
     name: str
     kind: str
     value: Any
-    unit: str = ""
+    value_zh: Any = None
     label_en: str = ""
     label_zh: str = ""
+    unit: str = ""
+    unit_zh: str = ""
     note: str = ""
     note_zh: str = ""
     source: str = ""
     source_zh: str = ""
     cell: str = ""
     alt: str = ""
+    alt_zh: str = ""
     shown: dict | None = None
+    shown_zh: dict | None = None
+
+    def said(self, part: str, language: str) -> Any:
+        """Return a part, such as ``"note"`` or ``"shown"``, in a language: in English where there is no Chinese.
+
+        Raises
+        ------
+        UnknownNameError
+            For another part or language.
+        """
+        check_choice("language", language, LANGUAGES)
+        check_choice("part of a record", part, ("label", "value", "unit", "note", "source", "alt", "shown"))
+        english = self.label_en if part == "label" else getattr(self, part)
+        return (getattr(self, f"{part}_zh") or english) if language == "zh" else english
 
     def frame(self) -> pd.DataFrame:
         """Return a recorded table as a DataFrame.
@@ -136,8 +158,6 @@ def _scalar(name: str, value: Any) -> tuple[str, bool | int | float | str]:
 
 def _table(frame: pd.DataFrame) -> dict:
     """Return a table's columns and rows; labels of rows are the first cells, but for the numbers of the rows."""
-    from clusterlib.core.tables import has_labels, head_of
-
     labelled = has_labels(frame.index)
     rows = frame.itertuples(index=False, name=None)
     if labelled:
@@ -166,7 +186,9 @@ def record(
     headers: Mapping[str, str] | None = None,
     shown: pd.DataFrame | None = None,
 ) -> None:
-    """Record a number, text, table or figure and show it.
+    """Record a number, text, table or figure and show it, with what is to be said of it in the call.
+
+    A notebook of the project has a caption file instead, see :class:`Recorder`.
 
     Parameters
     ----------
@@ -200,84 +222,184 @@ def record(
     >>> from clusterlib.results import record
     >>> record("software_revenue_share", 9.3, unit="percent", label="Software revenue in GDP")  # doctest: +SKIP
     """
-    from IPython.display import display
-
-    from clusterlib.core.tables import check_texts
-
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InvalidInputError(f"result name {name!r}: use lower case letters, digits and '_', parts joined by '.'")
+    _check_name(name)
+    check_texts(
+        unit=unit, label=label, label_zh=label_zh, note=note, note_zh=note_zh, source=source, source_zh=source_zh,
+        alt=alt,
+    )  # fmt: skip
+    said = _Said(" ".join(part for part in (label, label_zh) if part), unit, note, source, alt)
     entry = {
-        "unit": unit, "label_en": label, "label_zh": label_zh,
+        "name": name, "unit": unit, "label_en": label, "label_zh": label_zh,
         "note": note, "note_zh": note_zh, "source": source, "source_zh": source_zh,
     }  # fmt: skip
-    check_texts(alt=alt, **entry)
-    entry = {"name": name, **entry}
-    metadata = {}
-    is_table = hasattr(value, "itertuples") or hasattr(value, "to_frame")
-    if shown is not None and not (is_table and hasattr(shown, "itertuples")):
-        raise InvalidInputError(f"result {name!r}: shown= is a DataFrame that stands for a recorded table")
+    _check_shown(name, value, shown)
     if hasattr(value, "savefig"):
-        bundle, metadata = _figure_bundle(entry, value, alt)
-    elif is_table:
-        value = value if hasattr(value, "itertuples") else value.to_frame()
-        bundle = _table_bundle(entry, value, digits, headers, value if shown is None else shown)
+        entry |= {"kind": "figure", "value": f"figures/{name}.png", "alt": alt}
+        bundle, metadata = _figure_bundle(name, value, said)
+    elif _is_table(value):
+        table = value if hasattr(value, "itertuples") else value.to_frame()
+        cells = write_cells(table if shown is None else shown, label, digits, headers)
+        entry |= {"kind": "table", "value": _table(table), "shown": vars(cells)}
+        bundle, metadata = _table_bundle(cells, said), {}
     else:
-        bundle = _scalar_bundle(entry, value, digits)
+        kind, plain = _scalar(name, value)
+        entry |= {"kind": kind, "value": plain}
+        bundle, metadata = _scalar_bundle(name, plain, digits, said), {}
+    _show({MIME: entry, **bundle}, metadata)
+
+
+class Recorder:
+    """Record what a notebook finds under the captions of the file beside it; a notebook calls it ``record``.
+
+    Parameters
+    ----------
+    notebook : str
+        Such as ``"05_inequality"``: ``notebooks/05_inequality.yml`` says what each result is called.
+    folder : Path, optional
+        That of the caption files; by default the project's notebooks.
+    **values
+        What captions may quote, such as the notebook's parameters: ``region=region, draws=draws``.
+
+    Raises
+    ------
+    ClusterlibError
+        If the caption file is missing or something in it is wrong, with its line.
+
+    Notes
+    -----
+    ``record(name, value, **values)`` records a number, a text (a word of the caption file), a DataFrame, a Series, or a
+    figure as the function that draws it: called once in each language with the :class:`clusterlib.captions.Wording`
+    that has its words. ``values`` are what its caption quotes besides. ``shown=`` stands for a table of figures what
+    is set in its place, as for :func:`record`.
+
+    Examples
+    --------
+    >>> record = Recorder("05_inequality", region=region, draws=draws)  # doctest: +SKIP
+    >>> record("dagum.total", 0.31)  # doctest: +SKIP
+    >>> record("dagum.figure", lambda words: decomposition_bars(tables, words("title")))  # doctest: +SKIP
+    """
+
+    def __init__(self, notebook: str, *, folder: Path | None = None, **values: Any) -> None:
+        from clusterlib.captions import load_captions
+
+        self._captions, self._values = load_captions(notebook, folder), values
+
+    def __call__(self, name: str, value: Any, *, shown: pd.DataFrame | None = None, **values: Any) -> None:
+        from clusterlib.captions import Wording
+
+        _check_name(name)
+        _check_shown(name, value, shown)
+        caption, parts = self._captions.find(name)
+        entry: dict[str, Any] = {"name": name}
+        outputs = []
+        for language in LANGUAGES:
+            words = Wording(self._captions, caption, language, {**self._values, **parts, **values})
+            with speaking(language):
+                found, *output = self._set(name, value, shown, words)
+            ending = "" if language == "en" else "_zh"
+            entry |= found if language == "en" else {f"{k}_zh": v for k, v in found.items() if k in _IN_BOTH}
+            entry |= {f"{part}{ending}": words.text(part) for part in ("unit", "note")}
+            entry |= {f"label_{language}": words.text("label"), f"source{ending}": words.source}
+            outputs.append((language, *output))
+        for language, bundle, metadata in outputs:
+            own = {MIME: entry} if language == "en" else {}
+            _show({**own, **bundle}, {**metadata, MIME: {"name": name, "language": language}})
+
+    def _set(self, name: str, value: Any, shown: Any, words: Wording) -> tuple[dict, dict, dict]:
+        """Return what is recorded of a value in one language, and how it is shown."""
+        said = _Said(words.text("label"), words.text("unit"), words.text("note"), words.source, words.text("alt"))
+        if callable(value):
+            figure = value(words)
+            if not hasattr(figure, "savefig"):
+                raise InvalidInputError(f"figure {name!r}: the function returned a {type(figure).__name__}, no figure")
+            entry = {"kind": "figure", "value": f"figures/{name}.{words.language}.png", "alt": said.alt}
+            return entry, *_figure_bundle(name, figure, said)
+        if hasattr(value, "savefig"):
+            raise InvalidInputError(
+                f"figure {name!r} is drawn already, in one language: hand over the function that draws it, as in "
+                f'record({name!r}, lambda words: draw(table, words("title")))'
+            )
+        if _is_table(value):
+            table = value if hasattr(value, "itertuples") else value.to_frame()
+            cells = words.cells(table if shown is None else shown)
+            return {"kind": "table", "value": _table(table), "shown": vars(cells)}, _table_bundle(cells, said), {}
+        if isinstance(value, (list, tuple)):
+            value = words.fill(dict.fromkeys(LANGUAGES, "{value}"), {"value": value})
+        kind, plain = _scalar(name, value)
+        if isinstance(plain, str):
+            plain = words.sentence(plain)
+        return {"kind": kind, "value": plain}, _scalar_bundle(name, plain, words.digits, said), {}
+
+
+# What of a record differs from one language to the other, beside what the caption says.
+_IN_BOTH = ("value", "alt", "shown")
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What is to be said of a result, in one language."""
+
+    label: str
+    unit: str
+    note: str
+    source: str
+    alt: str
+
+
+def _show(bundle: dict, metadata: dict) -> None:
+    from IPython.display import display
+
     display(bundle, metadata=metadata, raw=True)
 
 
-def _scalar_bundle(entry: dict, value: Any, digits: int | Mapping[str, int] | None) -> dict:
+def _check_name(name: Any) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidInputError(f"result name {name!r}: use lower case letters, digits and '_', parts joined by '.'")
+
+
+def _is_table(value: Any) -> bool:
+    return hasattr(value, "itertuples") or hasattr(value, "to_frame")
+
+
+def _check_shown(name: str, value: Any, shown: Any) -> None:
+    if shown is not None and not (_is_table(value) and hasattr(shown, "itertuples")):
+        raise InvalidInputError(f"result {name!r}: shown= is a DataFrame that stands for a recorded table")
+
+
+def _scalar_bundle(name: str, plain: Any, digits: int | Mapping[str, int] | None, said: _Said) -> dict:
     from html import escape
 
-    from clusterlib.core.checks import check_whole
-    from clusterlib.core.tables import write_value
-
-    kind, plain = _scalar(entry["name"], value)
     digits = None if digits is None else check_whole("digits", digits, 0, 15)
     shown = plain if isinstance(plain, str) else write_value(plain, digits)
-    label = " ".join(part for part in (entry["label_en"], entry["label_zh"]) if part) or entry["name"]
-    text = f"{label}: {shown} {entry['unit']}".rstrip()
+    label = said.label or name
     html = (
-        f'<p class="result" title="{escape(entry["name"])}">{escape(label)}: '
-        f"<strong>{escape(shown)}</strong> {escape(entry['unit'])}"
-        + (f' <span class="note">({escape(entry["note"])})</span>' if entry["note"] else "")
+        f'<p class="result" title="{escape(name)}">{escape(label)}{say(": ", "：")}'
+        f"<strong>{escape(shown)}</strong> {escape(said.unit)}"
+        + (f' <span class="note">{say("(", "（")}{escape(said.note)}{say(")", "）")}</span>' if said.note else "")
         + "</p>"
     )
-    return {MIME: {**entry, "kind": kind, "value": plain}, "text/html": html, "text/plain": text}
+    return {"text/html": html, "text/plain": f"{label}{say(': ', '：')}{shown} {said.unit}".rstrip()}
 
 
-def _table_bundle(
-    entry: dict,
-    value: pd.DataFrame,
-    digits: int | Mapping[str, int] | None,
-    headers: Mapping[str, str] | None,
-    shown: pd.DataFrame,
-) -> dict:
-    from clusterlib.core.tables import write_cells
+def _table_bundle(cells: Cells, said: _Said) -> dict:
     from clusterlib.tables._three_line import set_page
 
-    cells = write_cells(shown, entry["label_en"], digits, headers)
-    html = set_page(
-        cells, entry["label_en"], entry["label_zh"], unit=entry["unit"], note=entry["note"], source=entry["source"]
-    )
-    record_ = {**entry, "kind": "table", "value": _table(value), "shown": vars(cells)}
-    return {MIME: record_, "text/html": html, "text/plain": shown.to_string()}
+    html = set_page(cells, said.label, "", unit=said.unit, note=said.note, source=said.source)
+    return {"text/html": html, "text/plain": set_text(cells, said.label)}
 
 
-def _figure_bundle(entry: dict, figure: Figure, alt: str) -> tuple[dict, dict]:
+def _figure_bundle(name: str, figure: Figure, said: _Said) -> tuple[dict, dict]:
     import matplotlib.pyplot as plt
 
     from clusterlib.figures import draw_png
 
-    if not alt.strip():
-        raise InvalidInputError(f"figure {entry['name']!r} has no alt text: say in alt= what it shows")
+    if not said.alt.strip():
+        raise InvalidInputError(f"figure {name!r} has no alt text: say in alt= (or alt: of its caption) what it shows")
     image = draw_png(figure)
     width = round(figure.get_figwidth() * 96)
     plt.close(figure)
     png = base64.b64encode(image).decode("ascii")
-    record_ = {**entry, "kind": "figure", "value": f"figures/{entry['name']}.png", "alt": alt}
-    bundle = {MIME: record_, "image/png": png, "text/plain": alt}
-    return bundle, {"image/png": {"alt": alt, "width": width}}
+    return {"image/png": png, "text/plain": said.alt}, {"image/png": {"alt": said.alt, "width": width}}
 
 
 def collect_records(notebook: NotebookNode) -> list[dict]:
@@ -299,6 +421,19 @@ def collect_records(notebook: NotebookNode) -> list[dict]:
                 raise ClusterlibError(f"cells {first} and {cell['id']} both record {entry['name']!r}: rename one")
             records[entry["name"]] = {**entry, "cell": cell["id"]}
     return list(records.values())
+
+
+def collect_images(notebook: NotebookNode) -> dict[str, str]:
+    """Return the pictures of the recorded figures in an executed notebook's outputs, by file, in base64."""
+    images = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data, about = output.get("data", {}), output.get("metadata", {}).get(MIME)
+            if "image/png" in data and about is not None:
+                images[f"figures/{about['name']}.{about['language']}.png"] = data["image/png"]
+            elif "image/png" in data and MIME in data:
+                images[data[MIME]["value"]] = data["image/png"]
+    return images
 
 
 def load_results(notebook: str, region: str, reports: Path | None = None) -> Results:
@@ -324,7 +459,6 @@ def load_results(notebook: str, region: str, reports: Path | None = None) -> Res
     UnknownNameError
         If there is no such region.
     """
-    from clusterlib.core.tables import check_texts
     from clusterlib.paths import get_project
 
     check_texts(notebook=notebook)

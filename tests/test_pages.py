@@ -87,7 +87,7 @@ def test_figures_carry_alt_text_caption_and_an_anchor_to_cite(tmp_path):
     html = page(tmp_path, figure_cell())
     (image,) = Tags(html).all("img")
     assert image["alt"] == 'A map of "nine" cities'
-    assert {"id": "result-a.map"} in Tags(html).all("figure")
+    assert 'id="result-a.map"' in html
     assert 'A &lt;map&gt; <span lang="zh">地图</span>' in html
 
 

@@ -283,7 +283,7 @@ def test_latex_has_booktabs_rules_a_column_each_and_the_cells_of_the_page():
     assert r"\begin{tabular}{lrr}" in text
     assert r"\caption{Effects 效应}" in text
     assert text.index(r"\caption") < text.index(r"\label{tab:effects}") < text.index(r"\begin{tabular}")
-    assert r"Unit 单位: percent; Note 注: n \textless{} 3; Source 资料来源: R\&D" in text
+    assert r"Unit: percent; Note: n \textless{} 3; Source: R\&D" in text
     rows = latex_rows(text)
     assert [len(row) for row in rows] == [3] * 10
     assert rows[0] == ["x", r"0.500\rlap{\textsuperscript{**}}", r"$-$1,234.568\rlap{\textsuperscript{***}}"]

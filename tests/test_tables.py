@@ -81,10 +81,10 @@ def test_chinese_heads_and_text_are_kept_and_heads_replace_names():
 def test_captions_unit_note_and_source_stand_around_the_table_and_are_left_out_when_empty():
     parsed = Parsed(three_line_table(PROVINCES, "Caption", "表题", unit="percent", note="n = 2", source="NBS"))
     assert parsed.text["caption"] == "Caption 表题"
-    assert parsed.text["p"] == "Unit 单位: percent; Note 注: n = 2; Source 资料来源: NBS"
+    assert parsed.text["p"] == "Unit: percent; Note: n = 2; Source: NBS"
     bare = Parsed(three_line_table(PROVINCES))
     assert {"caption", "p"} & {tag for tag, _ in bare.tags} == set()
-    assert Parsed(three_line_table(PROVINCES, source="NBS")).text["p"] == "Source 资料来源: NBS"
+    assert Parsed(three_line_table(PROVINCES, source="NBS")).text["p"] == "Source: NBS"
 
 
 def test_numbers_stand_to_the_right_and_text_and_truth_values_to_the_left():

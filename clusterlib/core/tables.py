@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.checks import check_frame, check_whole
+from clusterlib.core.language import say
 from clusterlib.errors import InvalidInputError
 
 _SET_FIGURE = re.compile(r"\(-?[\d,]*\.?\d+(e[+-]\d+)?\)|-?[\d,]*\.?\d+(e[+-]\d+)?\*{1,3}")
@@ -39,7 +40,7 @@ class Cells:
 def format_number(value: float, digits: int | None = None) -> str:
     """Format a number for people: thousands separated, about four significant digits unless told otherwise."""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return say("yes", "是") if value else say("no", "否")
     if isinstance(value, int) and digits is None:
         return f"{value:,}" if abs(value) >= 10000 else str(value)
     if digits is None:
@@ -139,9 +140,9 @@ def check_texts(**texts: object) -> None:
 
 
 def write_notes(unit: str, note: str, source: str) -> list[str]:
-    """Return what stands below a table, in both languages, without what is empty."""
-    parts: Iterable[tuple[str, str]] = (("Unit 单位", unit), ("Note 注", note), ("Source 资料来源", source))
-    return [f"{head}: {text}" for head, text in parts if text]
+    """Return what stands below a table, without what is empty."""
+    parts = ((say("Unit", "单位"), unit), (say("Note", "注"), note), (say("Source", "资料来源"), source))
+    return [f"{head}{say(': ', '：')}{text}" for head, text in parts if text]
 
 
 _HEAVY, _LIGHT = "border-top:2px solid #222", "border-bottom:1px solid #222"

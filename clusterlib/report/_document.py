@@ -106,15 +106,15 @@ class _Writer:
 
     def figure(self, block: dict) -> str:
         record = self.lookup.record(block["notebook"], block["name"])
-        alt = record.alt.replace("\n", " ").replace('"', "'")
-        file = f"{block['notebook']}/{record.value}"
+        alt = record.said("alt", self.language).replace("\n", " ").replace('"', "'")
+        file = f"{block['notebook']}/{record.said('value', self.language)}"
         lines = [f'![{self.caption(block)}]({file}){{alt="{alt}" width=100%}}']
         notes = self._notes(record)
         return "\n\n".join([*lines, notes] if notes else lines)
 
     def table(self, block: dict) -> str:
         record = self.lookup.record(block["notebook"], block["name"])
-        shown = record.shown
+        shown = record.said("shown", self.language)
         if shown is None:
             raise ClusterlibError(f"{block['notebook']}:{block['name']} has no cells to set: run the notebook again")
         parts = [pipe_table(shown["heads"], shown["rows"], shown["align"]), f": {self.caption(block)}"]
@@ -122,8 +122,7 @@ class _Writer:
         return "\n\n".join([*parts, notes] if notes else parts)
 
     def _notes(self, record: Record) -> str:
-        chinese = {"note": record.note_zh, "source": record.source_zh} if self.language == "zh" else {}
-        fields = ((self.words[k], chinese.get(k) or getattr(record, k)) for k in ("unit", "note", "source"))
+        fields = ((self.words[k], record.said(k, self.language)) for k in ("unit", "note", "source"))
         text = self.words["join"].join(
             f"{word}{self.words['colon']}{escape_markdown(value)}" for word, value in fields if value
         )

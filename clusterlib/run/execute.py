@@ -268,22 +268,16 @@ def _take_reads(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def _write_results(folder: Path, job: Job, notebook: NotebookNode) -> None:
-    from clusterlib.results import MIME, collect_records
+    from clusterlib.results import collect_images, collect_records
 
-    records = collect_records(notebook)
-    images = {
-        output.data[MIME]["name"]: output.data["image/png"]
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if MIME in output.get("data", {}) and "image/png" in output.data
-    }
+    records, images = collect_records(notebook), collect_images(notebook)
     for kind in ("tables", "figures"):
         (folder / kind).mkdir()
     for entry in records:
         if entry["kind"] == "table":
             _write_table(folder / "tables" / entry["name"], entry)
-        elif entry["kind"] == "figure":
-            (folder / entry["value"]).write_bytes(base64.b64decode(images[entry["name"]]))
+    for file, image in images.items():
+        (folder / file).write_bytes(base64.b64decode(image))
     content = {
         "notebook": job.notebook,
         "region": job.region,
@@ -295,9 +289,10 @@ def _write_results(folder: Path, job: Job, notebook: NotebookNode) -> None:
 
 
 def _write_table(stem: Path, entry: dict) -> None:
-    """Write a recorded table as csv, with full precision, and as people see it in LaTeX."""
+    """Write a recorded table as csv, with full precision, and as people see it in LaTeX, in each language."""
     import pandas as pd
 
+    from clusterlib.core.language import speaking
     from clusterlib.core.tables import Cells
     from clusterlib.tables._three_line import set_latex
 
@@ -305,11 +300,12 @@ def _write_table(stem: Path, entry: dict) -> None:
     frame = pd.DataFrame(table["data"], columns=[*table["index"], *table["columns"]])
     # Spreadsheets take a csv without the mark for the system's own encoding and garble Chinese.
     frame.to_csv(f"{stem}.csv", index=False, encoding="utf-8-sig", lineterminator="\n")
-    notes = {name: entry[name] for name in ("unit", "note", "source")}
-    latex = set_latex(
-        Cells(**entry["shown"]), entry["label_en"], entry["label_zh"], **notes, label=f"tab:{entry['name']}"
-    )
-    Path(f"{stem}.tex").write_text(latex + "\n", encoding="utf-8")
+    for language, ending, file in (("en", "", "tex"), ("zh", "_zh", "zh.tex")):
+        if shown := entry.get(f"shown{ending}"):
+            notes = {name: entry[f"{name}{ending}"] for name in ("unit", "note", "source")}
+            with speaking(language):
+                latex = set_latex(Cells(**shown), entry[f"label_{language}"], "", **notes, label=f"tab:{entry['name']}")
+            Path(f"{stem}.{file}").write_text(latex + "\n", encoding="utf-8")
 
 
 def _write_run(folder: Path, job: Job, observed: dict, started: float, usage: dict) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -9,10 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clusterlib.core.language import LANGUAGES
 from clusterlib.errors import ClusterlibError
 from clusterlib.regions import get_region
-from clusterlib.results import MIME
-from clusterlib.run.notebooks import title_of
+from clusterlib.results import MIME, collect_records
 from clusterlib.run.places import EXECUTED, RESULTS, RUN, Place
 
 if TYPE_CHECKING:
@@ -103,36 +104,47 @@ def read_style() -> str:
     return (TEMPLATES / "style.css").read_text(encoding="utf-8")
 
 
-def contents_of(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
-    """Return anchor and text of the second-level headings."""
+def language_of(cell: nbformat.NotebookNode) -> str:
+    """Return the language of a cell of prose, of which there is one for each, or nothing for one that all read."""
+    tags = cell.metadata.get("tags", [])
+    return next((language for language in LANGUAGES if f"lang-{language}" in tags), "")
+
+
+def contents_of(notebook: nbformat.NotebookNode) -> list[tuple[str, str, str]]:
+    """Return anchor, text and language of the second-level headings."""
     headings = []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             found = re.findall(r'<h2 id="([^"]+)">(.*?)(?:<a |</h2>)', markdown_to_html(cell.source))
-            headings += [(anchor, re.sub(r"<[^>]+>", "", text)) for anchor, text in found]
+            headings += [(anchor, re.sub(r"<[^>]+>", "", text), language_of(cell)) for anchor, text in found]
     return headings
+
+
+def _take_titles(notebook: nbformat.NotebookNode, default: str) -> dict[str, str]:
+    """Take the first headings, one in each language, out of a notebook and return them."""
+    titles: dict[str, str] = {}
+    for cell in notebook.cells:
+        language = language_of(cell)
+        match = re.match(r"\s*# +(.+)\n?", cell.source) if cell.cell_type == "markdown" else None
+        if match and language not in titles:
+            titles[language] = match[1].strip()
+            cell.source = cell.source[match.end() :]
+    return titles or {"": default}
 
 
 def render(notebook: nbformat.NotebookNode, place: Place, run: dict, data: dict[str, str]) -> str:
     """Render an executed notebook with a header that says what it was made from."""
-    region = get_region(place.region)
-    title = title_of(notebook, place.notebook)
+    shown = copy.deepcopy(notebook)
     header = {
-        "title": title,
-        "region": region,
+        "titles": _take_titles(shown, place.notebook),
+        "region": get_region(place.region),
         "notebook": place.notebook,
         "run": run,
         "data": data,
-        "contents": contents_of(notebook),
+        "contents": contents_of(shown),
         "folder": place.notebook,
+        "records": {record["name"]: record for record in collect_records(shown)},
     }
-    shown = notebook.copy()
-    shown.cells = [c for c in notebook.cells if not re.match(r"#\s", c.source) or c.cell_type != "markdown"]
-    first = next((c for c in notebook.cells if c not in shown.cells), None)
-    if first is not None:
-        rest = first.copy()
-        rest.source = re.sub(r"^# +.+\n?", "", first.source, count=1)
-        shown.cells.insert(0, rest)
     html, _ = _exporter().from_notebook_node(shown, resources={"page": header})  # type: ignore[arg-type]
     return html
 

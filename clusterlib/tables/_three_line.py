@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from clusterlib.core.language import say
 from clusterlib.core.tables import Cells, check_texts, set_html, split_hanging, write_cells, write_notes
 
 
@@ -58,7 +59,7 @@ def set_page(cells: Cells, caption: str, caption_zh: str, unit: str, note: str, 
     """Set cells as a three-line table in HTML, with captions and what stands below."""
     check_texts(caption=caption, caption_zh=caption_zh, unit=unit, note=note, source=source)
     titles = " ".join(text for text in (caption, caption_zh) if text)
-    return set_html(cells, titles, "; ".join(write_notes(unit, note, source)))
+    return set_html(cells, titles, say("; ", "；").join(write_notes(unit, note, source)))
 
 
 _ESCAPES = str.maketrans(
@@ -173,7 +174,7 @@ def set_latex(cells: Cells, caption: str, caption_zh: str, unit: str, note: str,
         *(_line([_content(text, a) for text, a in zip(row, cells.align, strict=True)]) for row in cells.rows),
         r"\bottomrule",
         r"\end{tabular}",
-        *([r"\par\smallskip", rf"{{\footnotesize {'; '.join(notes)}\par}}"] if notes else []),
+        *([r"\par\smallskip", rf"{{\footnotesize {say('; ', '；').join(notes)}\par}}"] if notes else []),
         r"\end{table}",
     ]
     return "\n".join(lines)
