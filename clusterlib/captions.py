@@ -115,16 +115,28 @@ class Captions:
 
     @cached_property
     def study(self) -> Mapping[str, Mapping[str, str]]:
-        """Names of regions and indicators, by language and key."""
+        """Names of regions, indicators, their units and economies, by language and key."""
         from clusterlib.data import indicator_catalogue
         from clusterlib.regions import REGIONS
 
-        names = indicator_catalogue().droplevel(0)
-        names = names[~names.index.duplicated()]
-        regions = REGIONS.values()
+        catalogue = indicator_catalogue().droplevel(0)
+        names = catalogue[~catalogue.index.duplicated()]
+        units = {
+            "en": dict(zip(names["unit"], names["unit"], strict=True)),
+            "zh": dict(zip(names["unit"], names["unit_zh"], strict=True)),
+        }
+        regions = {
+            "en": {r.code: r.short_en for r in REGIONS.values()},
+            "zh": {r.code: r.name_zh for r in REGIONS.values()},
+        }
         return {
-            "en": {**names["name_en"], **{r.code: r.short_en for r in regions}},
-            "zh": {**names["name_zh"], **{r.code: r.name_zh for r in regions}},
+            language: {
+                **{code: name for code, name in self.places[language].items() if isinstance(code, str)},
+                **units[language],
+                **names[f"name_{language}"],
+                **regions[language],
+            }
+            for language in LANGUAGES
         }
 
     def find(self, name: str) -> tuple[Caption, dict[str, str]]:
@@ -302,8 +314,9 @@ def _parse(template: str) -> Iterator[tuple[str, str | None, str, str | None]]:
 class Wording:
     """The words of one result in one language; a figure asks it for what it writes.
 
-    Called with a key it returns the word: that of the figure's ``text`` (``"title"`` is its label unless given), of the
-    file's ``words``, of ``notebooks/words.yml``, a region's name or an indicator's.
+    Called with a key it returns the word: that of the figure's ``text`` (``"title"`` is its label unless given, and
+    ``"unit"`` its unit), with values in the place of its braces, or a word of the file, of ``notebooks/words.yml``, a
+    region's name or an indicator's.
 
     Attributes
     ----------
@@ -319,11 +332,11 @@ class Wording:
         self.language = check_choice("language", language, LANGUAGES)
         self._captions, self._caption, self._values = captions, caption, dict(values)
 
-    def __call__(self, key: Any) -> str:
+    def __call__(self, key: Any, **values: Any) -> str:
         text = self._caption.groups["text"].get(key)
-        if text is None and key == "title":
-            text = self._caption.texts["label"]
-        return self.fill(text) if text is not None else self._word_or_error(key)
+        if text is None and key in ("title", "unit"):
+            text = self._caption.texts["label" if key == "title" else "unit"]
+        return self.fill(text, values) if text is not None else self._word_or_error(key)
 
     def names(self, keys: Iterable[Any]) -> dict[Any, str]:
         """Return the word of each key, such as the labels of regions."""
