@@ -88,6 +88,8 @@ def _plain(loader: Any, node: Any, place: Place, name: str, lines: dict[Place, i
     import yaml
 
     lines[place] = node.start_mark.line + 1
+    if not isinstance(node, yaml.ScalarNode) and node.tag.rpartition(":")[2] not in ("map", "seq"):
+        raise yaml.MarkedYAMLError(problem=f"tag {node.tag!r}: expected plain values", problem_mark=node.start_mark)
     if isinstance(node, yaml.MappingNode):
         found: dict = {}
         for key, value in _pairs(loader, node):
