@@ -286,9 +286,11 @@ def severity_radar(
         names.append(f"{name}\n{lacking}" if missing else str(name))
     axes.set_xticks(angles, names, fontsize=8, linespacing=LINE_SPACING)
     for angle, text in zip(angles, axes.get_xticklabels(), strict=True):
-        # Names stand beside the circle, not on it: those to the right begin at it, those to the left end there.
-        side = np.sin(angle)
+        # Names stand beside the circle, not on it: those to the right begin at it, those to the left end there, and
+        # of several lines above it the last is at it, below it the first.
+        side, rise = np.sin(angle), np.cos(angle)
         text.set_horizontalalignment("center" if abs(side) < _UPRIGHT else "left" if side > 0 else "right")
+        text.set_verticalalignment("center" if abs(rise) < _UPRIGHT else "bottom" if rise > 0 else "top")
     axes.set_ylim(0, _ALL)
     axes.set_yticks([20, 40, 60, 80, 100], ["20", "40", "60", "80", "100"], fontsize=7, color=NEUTRAL)
     axes.set_rlabel_position(45)
