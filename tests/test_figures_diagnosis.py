@@ -15,7 +15,7 @@ from clusterlib import figures
 pytestmark = pytest.mark.usefixtures("figure_style")
 
 CHINESE = "四类症候：京津冀、长三角、大湾区"
-LABELS = {"bth": "BTH 京津冀", "yrd": "YRD 长三角"}
+LABELS = {"bth": "BTH", "yrd": "YRD"}
 SYNDROMES = ["Data dormancy\n数据沉睡", "Architecture\n架构失衡", "Isolation\n生态孤立", "Governance\n治理失衡"]
 SEVERITY = pd.DataFrame([[60, 20, 40, 90], [30, 10, 20, np.nan]], index=list(LABELS), columns=SYNDROMES)
 PATHS = pd.DataFrame(
@@ -44,11 +44,11 @@ def radar() -> Figure:
 
 
 def heatmap() -> Figure:
-    return figures.severity_heatmap(SEVERITY.rename(index=LABELS), CHINESE, ("YRD 长三角",), "severity 严重度")
+    return figures.severity_heatmap(SEVERITY.rename(index=LABELS), CHINESE, ("YRD",), "severity")
 
 
 def paths() -> Figure:
-    return figures.severity_paths(dict.fromkeys(SYNDROMES[:3], PATHS), LABELS, CHINESE, "severity 严重度")
+    return figures.severity_paths(dict.fromkeys(SYNDROMES[:3], PATHS), LABELS, CHINESE, "severity")
 
 
 def border() -> Figure:
@@ -56,7 +56,7 @@ def border() -> Figure:
 
 
 def distance() -> Figure:
-    return figures.distance_plot(DISTANCE, CHINESE, "correlation 相关系数")
+    return figures.distance_plot(DISTANCE, CHINESE, "correlation")
 
 
 @pytest.mark.parametrize("plot", [radar, heatmap, paths, border, distance], ids=lambda f: f.__name__)
@@ -91,7 +91,7 @@ def test_a_radar_closes_its_lines_and_says_what_is_not_identified():
 def test_a_heat_map_writes_severities_and_a_dash_for_none():
     axes = heatmap().axes[0]
     assert [t.get_text() for t in axes.texts] == ["60", "20", "40", "90", "30", "10", "20", "–"]
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["BTH 京津冀", "▶ YRD 长三角"]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["BTH", "▶ YRD"]
     assert axes.images[0].get_clim() == (0, 100)
 
 
@@ -110,10 +110,10 @@ def test_paths_have_a_panel_a_syndrome_on_one_scale_and_their_intervals():
 def test_a_border_plot_sets_within_beside_across_and_leaves_a_missing_row_empty():
     axes = border().axes[0]
     drawn = {line.get_label(): line for line in axes.lines}
-    assert drawn["within 省内"].get_xdata()[0] == 0.6
-    assert drawn["across 跨省"].get_xdata()[0] == 0.2
-    assert np.isnan(drawn["within 省内"].get_xdata()[1])
-    assert drawn["within 省内"].get_marker() != drawn["across 跨省"].get_marker()
+    assert drawn["within provinces"].get_xdata()[0] == 0.6
+    assert drawn["across provinces"].get_xdata()[0] == 0.2
+    assert np.isnan(drawn["within provinces"].get_xdata()[1])
+    assert drawn["within provinces"].get_marker() != drawn["across provinces"].get_marker()
     spans = [segment[:, 0].tolist() for segment in axes.collections[0].get_segments() if len(segment)]
     assert spans == [[0.5, 0.7]]
     # Read from top to bottom, the first row stands highest.
@@ -126,4 +126,4 @@ def test_a_distance_plot_names_classes_and_numbers_of_pairs():
     assert [t.get_text() for t in axes.get_xticklabels()] == ["< 100", "100–200"]
     assert [t.get_text() for t in axes.texts] == ["20", "30", "5"]
     drawn = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
-    assert drawn["within 省内"] == [0.5, 0.4]
+    assert drawn["within provinces"] == [0.5, 0.4]

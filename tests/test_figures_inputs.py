@@ -20,8 +20,9 @@ from clusterlib.errors import ClusterlibError, ClusterlibWarning, InvalidInputEr
 pytestmark = pytest.mark.usefixtures("figure_style")
 
 YEARS = [2020, 2021, 2022]
-PLACES = ["北京 Beijing", "上海 Shanghai", "广东 Guangdong"]
-LABELS = {"bth": "BTH 京津冀", "yrd": "YRD 长三角"}
+# Labels are one or two letters, so that any word in a picture is the plot's own.
+PLACES = ["P1", "P2", "P3"]
+LABELS = {"bth": "B", "yrd": "Y"}
 INTERVALS = pd.DataFrame(
     {"estimate": [1.2, 0.8, 0.9], "lower": [0.9, 0.5, 0.8], "upper": [1.6, 1.1, 1.0]}, index=PLACES
 )
@@ -39,7 +40,7 @@ def by_region(*columns: str, second: list) -> pd.DataFrame:
     return pd.DataFrame({c: 0.5 + 0.1 * i + 0.05 * np.arange(len(index)) for i, c in enumerate(columns)}, index=index)
 
 
-SEVERITY = pd.DataFrame({"dormancy": [60.0, 30.0], "isolation": [20.0, 40.0]}, index=list(LABELS))
+SEVERITY = pd.DataFrame({"s": [60.0, 30.0], "t": [20.0, 40.0]}, index=list(LABELS))
 PROFILE = pd.DataFrame(
     {
         "stage": "first",
@@ -63,11 +64,11 @@ PLOTS = {
     "coefficient_comparison": {"panels": {"GDP": {"ML": INTERVALS}}, "title": "t", "xlabel": "x"},
     "coverage_heatmap": {"coverage": 100 * GRID, "title": "t"},
     "curve_comparison": {
-        "panels": {"direct": {"all": pd.Series([0.3, -0.2])}}, "title": "t", "ylabel": "y",
-        "bands": {"direct": pd.DataFrame({"lower": [-1.0, -0.5], "upper": [0.5, 1.0]})},
+        "panels": {"h": {"a": pd.Series([0.3, -0.2])}}, "title": "t", "ylabel": "y",
+        "bands": {"h": pd.DataFrame({"lower": [-1.0, -0.5], "upper": [0.5, 1.0]})},
     },
     "decomposition_bars": {
-        "tables": {"all": pd.DataFrame(
+        "tables": {"h": pd.DataFrame(
             {name: 0.1 * (i + 1) for part in ("within", "between", "transvariation")
              for i, name in enumerate((part, f"{part}_contribution"))}, index=YEARS)},
         "title": "t",
@@ -84,7 +85,7 @@ PLOTS = {
         "title": "t", "ylabel": "y",
     },
     "effects_plot": {"table": wide("direct", "spillover", "total"), "title": "t", "xlabel": "x"},
-    "event_study_plot": {"tables": {"one": BY_YEAR}, "title": "t", "ylabel": "y"},
+    "event_study_plot": {"tables": {"a": BY_YEAR}, "title": "t", "ylabel": "y"},
     "grade_heatmap": {"degree": GRID, "title": "t", "highlight": PLACES[:1]},
     "grouped_bars": {"shares": GRID, "title": "t", "xlabel": "x"},
     "growth_scatter": {
@@ -94,15 +95,16 @@ PLOTS = {
     "impacts_plot": {"panels": {"GDP": wide("direct", "indirect", "total")}, "title": "t", "xlabel": "x"},
     "interval_dots": {"table": INTERVALS, "title": "t", "xlabel": "x", "reference": 1.0},
     "interval_lines": {
-        "series": {"bth": BY_YEAR}, "marks": figures.REGION_MARKS, "title": "t", "ylabel": "y", "dodge": 0.1,
+        "series": {"B": BY_YEAR}, "marks": {"B": figures.REGION_MARKS["bth"]}, "title": "t", "ylabel": "y",
+        "dodge": 0.1,
     },
     "moran_plot": {
         "scatter": SimpleNamespace(table=pd.DataFrame({"z": [-1.0, 1.0], "lag": [-0.5, 0.5]}, PLACES[:2]), slope=0.5),
-        "title": "t", "xlabel": "x", "ylabel": "y", "highlight": {PLACES[0]: "北京"}, "highlight_label": "h",
+        "title": "t", "xlabel": "x", "ylabel": "y", "highlight": {PLACES[0]: "P1"}, "highlight_label": "h",
     },
     "paths_plot": {"panels": {"GDP": GRID.set_axis(YEARS).set_axis(["city", "region", "nation"], axis=1)},
-                   "labels": {"city": "杭州", "region": "长三角"}, "title": "t", "start": 2021},
-    "placebo_plot": {"draws": {"all": pd.Series(np.linspace(-1, 1, 50))}, "estimates": {"all": 0.5}, "p": {"all": 0.1},
+                   "labels": {"city": "H", "region": "Y"}, "title": "t", "start": 2021},
+    "placebo_plot": {"draws": {"h": pd.Series(np.linspace(-1, 1, 50))}, "estimates": {"h": 0.5}, "p": {"h": 0.1},
                      "title": "t"},
     "quotient_heatmap": {"quotients": GRID, "title": "t", "highlight": PLACES[:1]},
     "rank_ranges": {"ranks": GRID.rank(), "title": "t", "highlight": PLACES[:1]},
@@ -115,7 +117,7 @@ PLOTS = {
         "xlabel": "x", "impulse": 1.0,
     },
     "region_intervals": {
-        "table": by_region("lower", "quotient", "upper", second=["software", "textiles"]), "labels": LABELS,
+        "table": by_region("lower", "quotient", "upper", second=["s", "t"]), "labels": LABELS,
         "title": "t", "xlabel": "x",
     },
     "region_scatter": {
@@ -124,7 +126,7 @@ PLOTS = {
     },
     "severity_heatmap": {"severity": 100 * GRID, "title": "t", "highlight": PLACES[:1], "label": "l"},
     "severity_paths": {
-        "panels": {"dormancy": 50 * by_region("lower", "severity", "upper", second=YEARS)}, "labels": LABELS,
+        "panels": {"s": 50 * by_region("lower", "severity", "upper", second=YEARS)}, "labels": LABELS,
         "title": "t", "ylabel": "y",
     },
     "severity_radar": {
@@ -145,7 +147,7 @@ PLOTS = {
     "transition_heatmaps": {"markov": MARKOV, "title": "t"},
     "trend_lines": {
         "series": GRID.set_axis(YEARS).set_axis(["bth", "yrd", "gba"], axis=1), "marks": figures.REGION_MARKS,
-        "labels": dict.fromkeys(figures.REGION_MARKS, "label"), "title": "t", "ylabel": "y",
+        "labels": dict.fromkeys(figures.REGION_MARKS, "l"), "title": "t", "ylabel": "y",
     },
 }  # fmt: skip
 KINDS = {

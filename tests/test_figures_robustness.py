@@ -73,7 +73,7 @@ def test_estimates_stand_sorted_with_their_intervals_coloured_by_sign_and_signif
     drawn = {segment[0, 0]: tuple(segment[:, 1]) for segment in ends}
     assert drawn == {1: (-0.3, -0.1), 2: (-0.1, 0.3), 3: (0.1, 0.5), 4: (-0.2, 1.0)}
     legend = [text.get_text() for text in above.get_legend().get_texts()]
-    assert any("显著为正 (1)" in text for text in legend) and any("不显著 (2)" in text for text in legend)
+    assert "positive, significant (1)" in legend and "not significant (2)" in legend
 
 
 def test_the_level_and_the_p_values_may_be_chosen():
@@ -92,7 +92,7 @@ def test_marks_stand_under_the_estimate_in_the_row_of_the_option_chosen():
     # Sorted: entropy and far, equal and near, entropy and near, equal and far.
     assert marks == {(1, 0), (1, 3), (2, 1), (2, 2), (3, 0), (3, 2), (4, 1), (4, 3)}
     texts = [text.get_text() for text in below.texts]
-    assert texts == ["0.05", "0.25", "0.20", "0.10", "median 中位数"]
+    assert texts == ["0.05", "0.25", "0.20", "0.10", "median"]
     assert below.get_ylim()[0] > below.get_ylim()[1]
 
 

@@ -80,7 +80,7 @@ def test_a_grade_heat_map_writes_each_degree_and_names_ten_grades():
     image = figure.axes[0].images[0]
     assert image.norm(0.43) == 4 and image.norm(0.53) == 5
     shown = [t.get_text() for t in figure.axes[1].get_yticklabels()]
-    assert len(shown) == 10 and shown[0] == "1 极度失调" and shown[-1] == "10 优质协调"
+    assert len(shown) == 10 and shown[0] == "1 extreme imbalance" and shown[-1] == "10 quality coordination"
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["甘肃", "湖南", "▶ 北京"]
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.checks import as_float_series, as_names, place_of
+from clusterlib.core.language import say
 from clusterlib.errors import ClusterlibWarning, InvalidInputError, UnknownNameError
-from clusterlib.figures._style import MARKERS, SERIES_COLOURS
+from clusterlib.figures._style import LINE_SPACING, MARKERS, SERIES_COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -187,6 +188,16 @@ def marked(names: Iterable[object], highlight: str | Iterable[str]) -> list[str]
     return [f"▶ {name}" if name in chosen else str(name) for name in names]
 
 
+def noted(label: object, note: object) -> str:
+    """Return a label with something in brackets behind it, such as a number."""
+    return say(f"{label} ({note})", f"{label}（{note}）")
+
+
+def text_width(text: str, size: float) -> float:
+    """Return about how wide a text of this size is, in points: Chinese characters are square, letters half as wide."""
+    return size * sum(1.0 if ord(letter) > 0x2E80 else 0.56 for letter in text)
+
+
 def panel_row(
     headings: Iterable[str], title: str, height: float, *, labels: float | None = 7.5, **options: Any
 ) -> tuple[Figure, list[Axes]]:
@@ -206,7 +217,7 @@ def panel_row(
     headings = list(headings)
     figure, grid = plt.subplots(1, len(headings), figsize=(7.4, height), squeeze=False, **options)
     for axes, heading in zip(grid[0], headings, strict=True):
-        axes.set_title(heading, fontsize=8.5)
+        axes.set_title(heading, fontsize=8.5, linespacing=LINE_SPACING)
         if labels is not None:
             axes.tick_params(labelsize=labels)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)

@@ -11,9 +11,10 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from clusterlib.core.checks import check_number
+from clusterlib.core.language import say
 from clusterlib.errors import InvalidInputError
 from clusterlib.figures import _canvas as canvas
-from clusterlib.figures._style import NEUTRAL, REGION_MARKS, SERIES_COLOURS, SERIES_HATCHES, Mark
+from clusterlib.figures._style import LINE_SPACING, NEUTRAL, REGION_MARKS, SERIES_COLOURS, SERIES_HATCHES, Mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +70,7 @@ def trend_lines(
     for place, name in enumerate(series.columns):
         mark, values = canvas.look_up(marks, name, "mark"), series.iloc[:, place].dropna()
         axes.plot(values.index, values, markersize=4, label=canvas.look_up(labels, name, "label"), **mark.look)
-    axes.set(title=title, ylabel=ylabel, xlabel="Year 年份", xticks=series.index)
+    axes.set(title=title, ylabel=ylabel, xlabel=say("Year", "年份"), xticks=series.index)
     axes.legend(fontsize=8)
     return figure
 
@@ -121,13 +122,16 @@ def rank_ranges(ranks: pd.DataFrame, title: str, highlight: str | Iterable[str] 
     ordered = ranks.iloc[np.argsort(-baseline.to_numpy(), kind="stable")]
     position = np.arange(len(ordered))
     figure, axes = plt.subplots(figsize=(7, 1.1 + 0.19 * len(ordered)))
-    axes.hlines(position, ordered.min(axis=1), ordered.max(axis=1), color=NEUTRAL, linewidth=1.4, label="range 范围")
+    axes.hlines(
+        position, ordered.min(axis=1), ordered.max(axis=1), color=NEUTRAL, linewidth=1.4, label=say("range", "范围")
+    )
     others = ordered.iloc[:, 1:].to_numpy()
     axes.plot(others, np.tile(position[:, None], others.shape[1]), "|", color=NEUTRAL, markersize=5)
-    axes.plot(ordered.iloc[:, 0], position, "o", color=SERIES_COLOURS[0], markersize=5, label="baseline 基准")
-    axes.set(title=title, xlabel="Rank 名次", yticks=position, yticklabels=canvas.marked(ordered.index, highlight))
+    axes.plot(ordered.iloc[:, 0], position, "o", color=SERIES_COLOURS[0], markersize=5, label=say("baseline", "基准"))
+    axes.set(title=title, xlabel=say("Rank", "名次"))
+    axes.set_yticks(position, canvas.marked(ordered.index, highlight))
     axes.tick_params(axis="y", labelsize=7.5)
-    axes.legend(fontsize=7, loc="upper right")
+    canvas.legend_below(figure, axes, 2, 7)
     axes.margins(y=0.015)
     return figure
 
@@ -224,7 +228,7 @@ def rank_size_plot(tables: Mapping[str, pd.DataFrame], labels: Mapping[str, str]
         mark, label = _region_mark(region), canvas.look_up(labels, region, "label")
         axes.plot(table["size"], table["rank"], mark.marker, color=mark.colour, markersize=5, label=label)
         axes.plot(table["fitted"], table["rank"], color=mark.colour, linestyle=mark.line, linewidth=1)
-    axes.set(title=title, xlabel=xlabel, ylabel="Rank 位序", xscale="log", yscale="log")
+    axes.set(title=title, xlabel=xlabel, ylabel=say("Rank", "位序"), xscale="log", yscale="log")
     highest = max(table["rank"].max() for table in tables.values())
     ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500) if t <= highest]
     axes.set_yticks(ticks, [str(t) for t in ticks])
@@ -277,13 +281,16 @@ def severity_radar(
         )  # fmt: skip
     names = []
     for place, name in enumerate(severity.columns):
-        missing = [str(labels[region]).split()[0] for region in severity.index[severity.iloc[:, place].isna()]]
-        names.append(f"{name}\n(not identified: {', '.join(missing)})" if missing else str(name))
-    axes.set_xticks(angles, names, fontsize=8)
+        missing = [str(labels[region]) for region in severity.index[severity.iloc[:, place].isna()]]
+        lacking = say(f"(not identified: {', '.join(missing)})", f"（未识别：{'、'.join(missing)}）")
+        names.append(f"{name}\n{lacking}" if missing else str(name))
+    axes.set_xticks(angles, names, fontsize=8, linespacing=LINE_SPACING)
     for angle, text in zip(angles, axes.get_xticklabels(), strict=True):
-        # Names stand beside the circle, not on it: those to the right begin at it, those to the left end there.
-        side = np.sin(angle)
+        # Names stand beside the circle, not on it: those to the right begin at it, those to the left end there, and
+        # of several lines above it the last is at it, below it the first.
+        side, rise = np.sin(angle), np.cos(angle)
         text.set_horizontalalignment("center" if abs(side) < _UPRIGHT else "left" if side > 0 else "right")
+        text.set_verticalalignment("center" if abs(rise) < _UPRIGHT else "bottom" if rise > 0 else "top")
     axes.set_ylim(0, _ALL)
     axes.set_yticks([20, 40, 60, 80, 100], ["20", "40", "60", "80", "100"], fontsize=7, color=NEUTRAL)
     axes.set_rlabel_position(45)

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.colors import BoundaryNorm, ListedColormap
 
 from clusterlib.composite import COORDINATION_GRADES
+from clusterlib.core.language import say
 from clusterlib.figures._canvas import check_result, check_table, marked
 from clusterlib.figures._style import NEUTRAL, SEQUENTIAL
 
@@ -111,7 +112,7 @@ def grade_heatmap(degree: pd.DataFrame, title: str, highlight: str | Iterable[st
     axes.set_title(title)
     axes.tick_params(axis="both", labelsize=7.5)
     bar = figure.colorbar(image, ax=axes, ticks=(bounds[:-1] + bounds[1:]) / 2, pad=0.02, aspect=30)
-    bar.ax.set_yticklabels([f"{k} {zh}" for k, (_, zh) in enumerate(COORDINATION_GRADES, start=1)], fontsize=7)
+    bar.ax.set_yticklabels([f"{k} {say(*words)}" for k, words in enumerate(COORDINATION_GRADES, start=1)], fontsize=7)
     bar.ax.tick_params(which="both", length=0)
     bar.outline.set_visible(False)
     return figure
@@ -178,10 +179,10 @@ def transition_heatmaps(markov: SpatialMarkov, title: str) -> Figure:
             panel, markov.matrix(name), 2, size=6.5, cmap=SEQUENTIAL, vmin=0, vmax=1,
             ink=lambda value: "white" if value > 0.55 else "black",
         )  # fmt: skip
-        heading = "all 全部" if name == "all" else f"neighbours 邻居 {name}"
+        heading = say("all", "全部") if name == "all" else say(f"neighbours {name}", f"邻域类型 {name}")
         panel.set_title(heading, fontsize=8, loc="center")
         panel.tick_params(labelsize=7)
-    panels[0].set_ylabel("class now 当期类型", fontsize=8)
-    figure.supxlabel("class next year 下一年类型 (1 = lowest 最低)", fontsize=8)
+    panels[0].set_ylabel(say("class now", "当期类型"), fontsize=8)
+    figure.supxlabel(say("class next year (1 = lowest)", "下一年类型（1 = 最低）"), fontsize=8)
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     return figure

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.checks import check_choice, check_number
+from clusterlib.core.language import say
 from clusterlib.errors import InvalidInputError
 from clusterlib.figures import _canvas as canvas
 from clusterlib.figures._style import NEUTRAL, SERIES_COLOURS, SERIES_HATCHES, Mark
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PARTS = {
-    "within": "Within groups 组内",
-    "between": "Net between groups 组间净值",
-    "transvariation": "Transvariation 超变密度",
+    "within": ("Within groups", "组内"),
+    "between": ("Net between groups", "组间净值"),
+    "transvariation": ("Transvariation", "超变密度"),
 }
-_YEAR = "Year 年份"
 _MOST_LABELS = 10
 
 
@@ -41,8 +41,8 @@ def decomposition_bars(tables: Mapping[str, pd.DataFrame], title: str) -> Figure
     figure, panels = canvas.panel_row(tables, title, 3.4, labels=None, sharey=True)
     for axes, table in zip(panels, tables.values(), strict=True):
         _stack(axes, table)
-        axes.set_xlabel(_YEAR)
-    panels[0].set_ylabel("Gini coefficient 基尼系数")
+        axes.set_xlabel(say("Year", "年份"))
+    panels[0].set_ylabel(say("Gini coefficient", "基尼系数"))
     canvas.legend_below(figure, panels[0], size=8)
     return figure
 
@@ -50,8 +50,10 @@ def decomposition_bars(tables: Mapping[str, pd.DataFrame], title: str) -> Figure
 def _stack(axes: Axes, table: pd.DataFrame) -> None:
     base, periods = np.zeros(len(table)), canvas.as_numbers(table.index, "table")
     colours = (SERIES_COLOURS[0], SERIES_COLOURS[2], SERIES_COLOURS[1])
-    for colour, hatch, (part, label) in zip(colours, SERIES_HATCHES, PARTS.items(), strict=False):
-        axes.bar(periods, table[part], 0.8, base, label=label, color=colour, hatch=hatch, edgecolor="white", lw=0.4)
+    for colour, hatch, (part, words) in zip(colours, SERIES_HATCHES, PARTS.items(), strict=False):
+        axes.bar(
+            periods, table[part], 0.8, base, label=say(*words), color=colour, hatch=hatch, edgecolor="white", lw=0.4
+        )
         if len(table) <= _MOST_LABELS:
             for year, low, high, share in zip(
                 periods, base, base + table[part], table[f"{part}_contribution"], strict=True
@@ -91,7 +93,9 @@ def interval_lines(
         look = {"markersize": 4, "label": label, **canvas.look_up(marks, label, "mark").look}
         canvas.draw_intervals(axes, x, table, "estimate", upright=True, width=1.1, **look)
     years = pd.Index(sorted(set().union(*(table.index for table in series.values()))))
-    axes.set(title=title, ylabel=ylabel, xlabel=_YEAR, xticks=years[:: 1 if len(years) <= _MOST_LABELS else 2])
+    axes.set(
+        title=title, ylabel=ylabel, xlabel=say("Year", "年份"), xticks=years[:: 1 if len(years) <= _MOST_LABELS else 2]
+    )
     axes.legend(fontsize=8)
     return figure
 
@@ -127,8 +131,8 @@ def growth_scatter(
     axes.plot(ends, constant + slope * ends, color=NEUTRAL, linewidth=1, linestyle="--")
     axes.set(
         title=title,
-        xlabel="Logarithm of the initial level 初始水平（对数）",
-        ylabel="Growth, percent a year 年均增长率（%）",
+        xlabel=say("Logarithm of the initial level", "初始水平（对数）"),
+        ylabel=say("Growth, percent a year", "年均增长率（%）"),
     )
     axes.legend(fontsize=7.5)
     return figure
@@ -161,12 +165,12 @@ def club_paths(transitions: pd.DataFrame, membership: pd.Series, title: str, log
         paths = transitions[membership == number]
         colour = SERIES_COLOURS[i] if number else NEUTRAL
         axes.plot(periods, paths.T, color=colour, linewidth=0.4, alpha=0.45)
-        name = f"Club {number} 俱乐部{number}" if number else "Divergent 发散"
+        name = say(f"Club {number}", f"俱乐部{number}") if number else say("Divergent", "发散")
         style = lines[i] if number else ":"
-        label = f"{name} (n = {len(paths)})"
+        label = canvas.noted(name, f"n = {len(paths)}")
         axes.plot(periods, paths.mean(), color=colour, linewidth=2, linestyle=style, label=label)
     axes.axhline(1, color=NEUTRAL, linewidth=0.6)
-    axes.set(title=title, xlabel=_YEAR, ylabel="Relative to the mean 相对转移路径")
+    axes.set(title=title, xlabel=say("Year", "年份"), ylabel=say("Relative to the mean", "相对转移路径"))
     axes.set_xticks(periods[:: 1 if len(periods) <= _MOST_LABELS else 2])
     if log:
         axes.set_yscale("log", base=2)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.checks import check_number
+from clusterlib.core.language import say
 from clusterlib.errors import InvalidInputError
 from clusterlib.figures import _canvas as canvas
 from clusterlib.figures._style import LIGHT, MARKERS, NEUTRAL, SERIES_COLOURS
@@ -51,7 +52,7 @@ def event_study_plot(tables: Mapping[str, pd.DataFrame], title: str, ylabel: str
     for i, (label, table) in enumerate(tables.items()):
         _interval_series(axes, table, 0.22 * (i - (len(tables) - 1) / 2), i, label)
     times = sorted(set().union(*(table.index for table in tables.values())))
-    axes.set(title=title, xlabel="Years since treatment 距政策实施年数", ylabel=ylabel, xticks=times)
+    axes.set(title=title, xlabel=say("Years since treatment", "距政策实施年数"), ylabel=ylabel, xticks=times)
     axes.legend(fontsize=8, loc="best")
     return figure
 
@@ -73,10 +74,12 @@ def decomposition_plot(comparisons: pd.DataFrame, estimate: float, title: str, x
     axes.axhline(0, color=NEUTRAL, linewidth=0.6)
     axes.axhline(
         check_number("estimate", estimate), color=NEUTRAL, linewidth=1, linestyle="--",
-        label="two-way estimate 双向固定效应估计",
+        label=say("two-way estimate", "双向固定效应估计"),
     )  # fmt: skip
     for i, (kind, rows) in enumerate(comparisons.groupby("kind", sort=False)):
-        axes.plot(rows["weight"], rows["estimate"], **canvas.series_look(i, f"{kind} ({rows['weight'].sum():.2f})"))
+        axes.plot(
+            rows["weight"], rows["estimate"], **canvas.series_look(i, canvas.noted(kind, f"{rows['weight'].sum():.2f}"))
+        )
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     axes.margins(x=0.06, y=0.15)
     axes.legend(fontsize=7.5, loc="best")
@@ -106,8 +109,8 @@ def placebo_plot(
         axes.hist(values, bins=min(40, max(10, len(values) // 12)), color=LIGHT, edgecolor="white", linewidth=0.4)
         axes.axvline(actual[label], color=SERIES_COLOURS[1], linewidth=1.8)
         axes.axvline(-actual[label], color=SERIES_COLOURS[1], linewidth=1, linestyle=":")
-        axes.set_xlabel("Coefficient 系数", fontsize=8)
-    all_axes[0].set_ylabel("Draws 抽样次数")
+        axes.set_xlabel(say("Coefficient", "系数"), fontsize=8)
+    all_axes[0].set_ylabel(say("Draws", "抽样次数"))
     return figure
 
 
@@ -143,7 +146,7 @@ def synthetic_control_plot(
     below.plot(periods, path["gap"], color=SERIES_COLOURS[0], linewidth=1.8)
     # Placebos that are badly fitted would otherwise set the scale.
     reach = 3 * max(float(path["gap"].abs().max()), float(np.nanmedian(gaps.abs()))) or 1.0
-    below.set(ylabel="Gap 差距", xlabel="Year 年份", ylim=(-reach, reach))
+    below.set(ylabel=say("Gap", "差距"), xlabel=say("Year", "年份"), ylim=(-reach, reach))
     for axes in (above, below):
         axes.axvline(start - 0.5, color=NEUTRAL, linewidth=0.8, linestyle="--")
     return figure
@@ -173,7 +176,7 @@ def paths_plot(panels: Mapping[str, pd.DataFrame], labels: Mapping[str, str], ti
                 markersize=3.5, linewidth=1.4, label=label,
             )  # fmt: skip
         axes.axvline(start - 0.5, color=NEUTRAL, linewidth=0.8, linestyle="--")
-        axes.set_xlabel("Year 年份", fontsize=8)
+        axes.set_xlabel(say("Year", "年份"), fontsize=8)
         axes.set_xticks(years[:: max(1, len(table) // 6)])
     all_axes[0].set_ylabel(f"{next(iter(tables.values())).index[0]} = 100", fontsize=8)
     canvas.legend_below(figure, all_axes[0])

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.checks import check_level, check_number
+from clusterlib.core.language import say
 from clusterlib.core.tables import check_texts
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.figures import _canvas as canvas
@@ -21,15 +22,20 @@ if TYPE_CHECKING:
 
     from clusterlib.panel import ThresholdResult
 
-KINDS = {"direct": "direct 直接", "indirect": "indirect 间接", "total": "total 总"}
-EFFECTS = {"direct": "direct 直接", "spillover": "spillover 溢出", "total": "total 合计"}
-REGIMES = {"alone": "each alone 各自行动", "present": "as estimated 现状", "joint": "joint targets 共同目标"}
-SIDES = {"within": "within 省内", "across": "across 跨省"}
+# What is drawn, and its words in English and Chinese.
+KINDS = {"direct": ("direct", "直接效应"), "indirect": ("indirect", "间接效应"), "total": ("total", "总效应")}
+EFFECTS = {"direct": ("direct", "直接效应"), "spillover": ("spillover", "溢出效应"), "total": ("total", "合计")}
+REGIMES = {
+    "alone": ("each alone", "各自行动"),
+    "present": ("as estimated", "现状"),
+    "joint": ("joint targets", "共同目标"),
+}
+SIDES = {"within": ("within provinces", "省内"), "across": ("across provinces", "跨省")}
 # Apart in lightness too: dark, middle, light.
 SIGNS = {
-    "positive": ("positive, significant 显著为正", SERIES_COLOURS[0]),
-    "negative": ("negative, significant 显著为负", SERIES_COLOURS[1]),
-    "neither": ("not significant 不显著", "#b4b4b4"),
+    "positive": (("positive, significant", "显著为正"), SERIES_COLOURS[0]),
+    "negative": (("negative, significant", "显著为负"), SERIES_COLOURS[1]),
+    "neither": (("not significant", "不显著"), "#b4b4b4"),
 }
 LINES = ["-", "--", ":", "-."]
 _INTERVAL = ("estimate", "lower", "upper")
@@ -105,13 +111,13 @@ def _check_interval(table: Any, what: str) -> pd.DataFrame:
     return table
 
 
-def _parts(table: Any, kinds: Mapping[str, str], what: str) -> dict[str, pd.DataFrame]:
+def _parts(table: Any, kinds: Mapping[str, tuple[str, str]], what: str) -> dict[str, pd.DataFrame]:
     """Return the intervals of each kind of effect in a wide table, by label."""
     table = canvas.check_table(table, [f"{kind}{end}" for kind in kinds for end in ("", "_lower", "_upper")], what)
     ends = dict(zip(_INTERVAL, ("", "_lower", "_upper"), strict=True))
     return {
-        label: pd.DataFrame({column: table[f"{kind}{end}"] for column, end in ends.items()})
-        for kind, label in kinds.items()
+        say(*words): pd.DataFrame({column: table[f"{kind}{end}"] for column, end in ends.items()})
+        for kind, words in kinds.items()
     }
 
 
@@ -159,7 +165,7 @@ def regimes_plot(table: pd.DataFrame, title: str, xlabel: str, impulse: float = 
     for name in REGIMES:
         canvas.look_up(dict.fromkeys(table.index.unique(1)), name, "regime")
     regime = table.index.get_level_values(1)
-    series = {label: table[regime == name].droplevel(1) for name, label in REGIMES.items()}
+    series = {say(*words): table[regime == name].droplevel(1) for name, words in REGIMES.items()}
     return _dots(series, title, xlabel, impulse)
 
 
@@ -221,13 +227,17 @@ def threshold_plot(results: Mapping[str, ThresholdResult], title: str, xlabel: s
         axes.plot(x, ratio, color=SERIES_COLOURS[2], linewidth=1)
         axes.plot(
             x, np.where(profile["in_set"], ratio, np.nan), color=SERIES_COLOURS[0], linewidth=2.2, marker=".",
-            markersize=3, label="confidence set 置信集",
+            markersize=3, label=say("confidence set", "置信集"),
         )  # fmt: skip
-        axes.axhline(result.critical_value, color=NEUTRAL, linestyle="--", linewidth=0.9, label="critical value 临界值")
-        axes.plot(x[ratio.argmin()], 0, "o", color=SERIES_COLOURS[1], markersize=5, label="estimate 估计值", zorder=3)
+        axes.axhline(
+            result.critical_value, color=NEUTRAL, linestyle="--", linewidth=0.9, label=say("critical value", "临界值")
+        )
+        axes.plot(
+            x[ratio.argmin()], 0, "o", color=SERIES_COLOURS[1], markersize=5, label=say("estimate", "估计值"), zorder=3
+        )
         axes.set_xlabel(xlabel, fontsize=8)
         axes.set_ylim(bottom=-0.04 * max(ratio.max(), result.critical_value))
-    all_axes[0].set_ylabel("Likelihood ratio LR 似然比", fontsize=8)
+    all_axes[0].set_ylabel(say("Likelihood ratio LR", "似然比 LR"), fontsize=8)
     canvas.legend_below(figure, all_axes[0])
     return figure
 
@@ -236,15 +246,17 @@ def _draw_curve(axes: Axes, table: pd.DataFrame, classes: np.ndarray, main: int 
     ranks = np.arange(1, len(table) + 1)
     axes.axhline(0, color=NEUTRAL, linewidth=0.8, linestyle="--")
     width = min(1.4, 220 / len(table))
-    for name, (label, colour) in SIGNS.items():
-        of = classes == name
+    for name, (words, colour) in SIGNS.items():
+        of, label = classes == name, say(*words)
         if of.any():
             axes.vlines(ranks[of], table["lower"][of], table["upper"][of], color=colour, linewidth=width, alpha=0.35)
-            axes.plot(ranks[of], table["estimate"][of], ".", color=colour, markersize=3, label=f"{label} ({of.sum()})")
+            axes.plot(
+                ranks[of], table["estimate"][of], ".", color=colour, markersize=3, label=canvas.noted(label, of.sum())
+            )
     if main is not None:
         axes.plot(
             ranks[main], table["estimate"].iloc[main], "D", color="black", markerfacecolor="white", markersize=6,
-            label="main specification 主设定",
+            label=say("main specification", "主设定"),
         )  # fmt: skip
     # The widest intervals would flatten all others.
     ends = table[["lower", "upper"]].stack().dropna()
@@ -269,12 +281,12 @@ def _draw_choices(axes: Axes, table: pd.DataFrame, classes: np.ndarray, main: in
         axes.text(1.01, place, f"{median:.{digits}f}", transform=axes.get_yaxis_transform(), fontsize=6.5, va="center")
         if place and rows[place - 1][0] != choice:
             axes.axhline(place - 0.5, color=NEUTRAL, linewidth=0.5)
-    axes.text(1.01, -1, "median 中位数", transform=axes.get_yaxis_transform(), fontsize=6.5, va="center")
+    axes.text(1.01, -1, say("median", "中位数"), transform=axes.get_yaxis_transform(), fontsize=6.5, va="center")
     if main is not None:
         axes.axvline(ranks[main], color="black", linewidth=0.8)
     axes.set_yticks(range(len(rows)), [label for *_, label in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlabel("Specifications, sorted by estimate 按估计值排序的设定", fontsize=8)
+    axes.set_xlabel(say("Specifications, sorted by estimate", "按估计值排序的设定"), fontsize=8)
     axes.tick_params(axis="y", labelsize=7, length=0)
     axes.spines[:].set_visible(False)
 
@@ -392,13 +404,13 @@ def curve_comparison(
             band = checked[heading]
             axes.fill_between(
                 _percent(len(band)), band["lower"], band["upper"], color=_BAND, linewidth=0,
-                label="95 % without an effect 无效应时的95%范围",
+                label=say("95 % without an effect", "无效应时的95%范围"),
             )  # fmt: skip
         for i, (label, values) in enumerate(series.items()):
             axes.plot(
                 _percent(len(values)), np.sort(values), LINES[i], color=SERIES_COLOURS[i], linewidth=1.6, label=label
             )
-        axes.set_xlabel("Rank 名次 (%)", fontsize=8)
+        axes.set_xlabel(say("Rank (%)", "名次（%）"), fontsize=8)
     all_axes[0].set_ylabel(ylabel, fontsize=8)
     canvas.legend_below(figure, all_axes[0])
     return figure

@@ -12,8 +12,9 @@ import pandas as pd
 from matplotlib import patheffects
 
 from clusterlib.core.checks import check_whole
+from clusterlib.core.language import say
 from clusterlib.errors import InvalidInputError
-from clusterlib.figures._canvas import as_numbers, check_mapping, check_result, check_table, series_look
+from clusterlib.figures._canvas import as_numbers, check_mapping, check_result, check_table, series_look, text_width
 from clusterlib.figures._regression import SIDES
 from clusterlib.figures._style import NEUTRAL, REGION_MARKS, Mark
 
@@ -23,10 +24,16 @@ if TYPE_CHECKING:
 
     from clusterlib.spatial import MoranScatter
 
-# Of the axes' width and height: what a short name takes up.
-_ROOM = np.array([0.07, 0.03])
+# Of the axes' width and height: what a name takes up at least.
+_ROOM = (0.07, 0.03)
+_NAME_SIZE = 6.5
 _CORNERS = {"HH": (0.98, 0.97), "LH": (0.02, 0.97), "LL": (0.02, 0.02), "HL": (0.98, 0.02)}
-_CORNER_NAMES = {"HH": "HH 高-高", "LH": "LH 低-高", "LL": "LL 低-低", "HL": "HL 高-低"}
+_CORNER_NAMES = {
+    "HH": ("HH high-high", "HH 高-高"),
+    "LH": ("LH low-high", "LH 低-高"),
+    "LL": ("LL low-low", "LL 低-低"),
+    "HL": ("HL high-low", "HL 高-低"),
+}
 
 
 def moran_plot(
@@ -59,18 +66,18 @@ def moran_plot(
     axes.axhline(0, color=NEUTRAL, linewidth=0.7, linestyle="--")
     axes.axvline(0, color=NEUTRAL, linewidth=0.7, linestyle="--")
     others = table[~table.index.isin(list(names))]
-    axes.scatter(others["z"], others["lag"], s=12, color="#b8b8b8", linewidth=0, label="others 其他")
+    axes.scatter(others["z"], others["lag"], s=12, color="#b8b8b8", linewidth=0, label=say("others", "其他"))
     chosen = table[table.index.isin(list(names))]
     if len(chosen):
         axes.scatter(
             chosen["z"], chosen["lag"], s=26, color=mark.colour, marker=mark.marker, edgecolor="white", linewidth=0.4,
             label=highlight_label, zorder=3,
         )  # fmt: skip
-    ends = np.array([table["z"].min(), table["z"].max()])
-    axes.plot(ends, scatter.slope * ends, color="black", linewidth=1.2, label=f"slope 斜率 = I = {scatter.slope:.3f}")
+    ends, slope = np.array([table["z"].min(), table["z"].max()]), say("slope", "斜率")
+    axes.plot(ends, scatter.slope * ends, color="black", linewidth=1.2, label=f"{slope} = I = {scatter.slope:.3f}")
     for quadrant, (x, y) in _CORNERS.items():
         axes.text(
-            x, y, _CORNER_NAMES[quadrant], transform=axes.transAxes, ha="right" if x > 0.5 else "left",
+            x, y, say(*_CORNER_NAMES[quadrant]), transform=axes.transAxes, ha="right" if x > 0.5 else "left",
             va="top" if y > 0.5 else "bottom", fontsize=8, color=NEUTRAL,
         )  # fmt: skip
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
@@ -89,14 +96,17 @@ def name_points(axes: Axes, points: pd.DataFrame, count: int | None = None) -> N
     """
     points = check_table(points, ["x", "y"], "points", ["name"])
     count = None if count is None else check_whole("count", count)
-    written: list[np.ndarray] = []
+    written: list[tuple[float, float, float]] = []
+    points_wide = axes.bbox.width * 72 / axes.figure.dpi
     for x, y, name in points[["x", "y", "name"]].itertuples(index=False):
-        place = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))
-        if not name or any((np.abs(place - other) < _ROOM).all() for other in written) or len(written) == count:
+        left, height = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))
+        own = left, left + max(_ROOM[0], text_width(str(name), _NAME_SIZE) / points_wide), height
+        taken = any(own[0] < end and start < own[1] and abs(height - other) < _ROOM[1] for start, end, other in written)
+        if not name or taken or len(written) == count:
             continue
-        text = axes.annotate(name, (x, y), xytext=(3, 3), textcoords="offset points", fontsize=6.5, zorder=8)
+        text = axes.annotate(name, (x, y), xytext=(3, 3), textcoords="offset points", fontsize=_NAME_SIZE, zorder=8)
         text.set_path_effects([patheffects.withStroke(linewidth=1.5, foreground="white")])
-        written.append(place)
+        written.append(own)
 
 
 def _check_path(table: pd.DataFrame, what: str) -> pd.DataFrame:
@@ -139,7 +149,8 @@ def centre_path(paths: Mapping[str, pd.DataFrame], title: str, every: int = 3) -
         last = len(table) - 1
         named = [last, 0, *(i for i in range(every, last, every) if last - i >= every / 2)]
         labels.append(pd.DataFrame({"x": east[named], "y": north[named], "name": table.index[named].astype(str)}))
-    axes.set(title=title, xlabel="km to the east 向东（千米）", ylabel="km to the north 向北（千米）", aspect="equal")
+    axes.set(title=title, aspect="equal")
+    axes.set(xlabel=say("km to the east", "向东（千米）"), ylabel=say("km to the north", "向北（千米）"))
     axes.set_adjustable("datalim")
     axes.margins(0.12)
     axes.autoscale_view()
@@ -163,13 +174,13 @@ def distance_plot(by_distance: pd.DataFrame, title: str, ylabel: str) -> Figure:
     figure, axes = plt.subplots(figsize=(7, 3.6))
     place = np.arange(len(table))
     axes.axhline(0, color=NEUTRAL, linewidth=0.8, linestyle="--")
-    for i, (side, label) in enumerate(SIDES.items()):
-        axes.plot(place, table[side], **{**series_look(i, label), "linestyle": ("-", "--")[i]})
+    for i, (side, words) in enumerate(SIDES.items()):
+        axes.plot(place, table[side], **{**series_look(i, say(*words)), "linestyle": ("-", "--")[i]})
         for x, (value, pairs) in enumerate(table[[side, f"pairs_{side}"]].itertuples(index=False)):
             if pairs > 0:
                 axes.annotate(f"{pairs:.0f}", (x, value), (0, 6), textcoords="offset points", ha="center", fontsize=6.5)
     axes.set_xticks(place, [f"< {ends[0]}", *(f"{a}–{b}" for a, b in pairwise(ends))])
-    axes.set(title=title, xlabel="Kilometres apart 距离（千米）", ylabel=ylabel)
+    axes.set(title=title, xlabel=say("Kilometres apart", "距离（千米）"), ylabel=ylabel)
     axes.margins(y=0.15)
     axes.legend(fontsize=8)
     return figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import matplotlib.pyplot as plt
@@ -12,12 +13,19 @@ from matplotlib import patheffects
 from matplotlib.lines import Line2D
 
 from clusterlib.core.checks import listed
+from clusterlib.core.language import say, spoken
 from clusterlib.core.places import ALBERS
 from clusterlib.data import load_boundaries, load_national_line
 from clusterlib.errors import InvalidInputError
 from clusterlib.figures import REGION_MARKS
+from clusterlib.figures._canvas import text_width
+from clusterlib.figures._style import LINE_SPACING
 from clusterlib.maps.base import LEGEND, Canvas, Shading, draw_borders, draw_polygons, frame, scale_bar
 from clusterlib.regions import REGIONS, Region
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
 
 # Extents in degrees; the main frame leaves the islands of the South China Sea to the inset.
 _MAIN = (79.8, 17.4, 130.5, 53.2)
@@ -25,6 +33,9 @@ _INSET = (106.0, 2.5, 123.5, 24.5)
 # Of the main frame's width and height: right of Taiwan and below Heilongjiang, covering neither.
 _INSET_PLACE = (0.855, 0.005, 0.14, 0.235)
 _SMALL_ISLAND = 5e8
+_NAME_SIZE = 6
+# Points that a map of a region has at least, either way.
+_REGION_SPAN = 340
 
 
 def _projected(bounds: tuple[float, float, float, float]) -> np.ndarray:
@@ -41,6 +52,18 @@ def _outline(cities: gpd.GeoSeries, region: Region) -> gpd.GeoSeries:
     """The outline of a region without its smaller islands, which a thick line would turn into blots."""
     parts = _whole(gpd.GeoSeries(cities.loc[list(region.adcodes("city"))])).explode()
     return gpd.GeoSeries(parts[parts.area > _SMALL_ISLAND])
+
+
+def region_name(region: Region) -> str:
+    """What a region is called in a legend."""
+    return say(region.short_en, region.name_zh)
+
+
+def city_names(cities: pd.DataFrame) -> pd.Series:
+    """What cities are called on a map, without what their place on it says: that they are cities, of which province."""
+    if spoken() == "zh":
+        return cities["name_zh"].str.replace("特别行政区$|市$", "", regex=True)
+    return cities["name_en"].str.replace(r" \(.*\)$", "", regex=True)
 
 
 def country_canvas(
@@ -69,7 +92,7 @@ def country_canvas(
             mark = REGION_MARKS[code]
             draw_borders(panel, outline, color=mark.colour, linewidth=1.6, linestyle=mark.line, zorder=4)
         frame(panel, _projected(bounds))
-    inset.set_title("South China Sea 南海诸岛", fontsize=5.5, loc="center", pad=2)
+    inset.set_title(say("South China Sea", "南海诸岛"), fontsize=5.5, loc="center", pad=2)
     scale_bar(axes, 500)
     return Canvas(figure, axes, boundaries.attrs["approval_number"]), shading
 
@@ -82,41 +105,62 @@ def region_canvas(area: Region, shade: Callable[[pd.Index], Shading], names: boo
     figure, axes = plt.subplots(figsize=(7, 6.2))
     draw_polygons(axes, cities, shading.colours, shading.hatches, edgecolor="#666666", linewidth=0.5, zorder=1)
     draw_borders(axes, _whole(cities), color="black", linewidth=0.9, zorder=2)
-    inside = cities.representative_point()
-    for unit, x, y in zip(area.cities if names else (), inside.x, inside.y, strict=False):
-        name = unit.name_zh.removesuffix("特别行政区").removesuffix("市")
-        text = axes.text(x, y, name, fontsize=6, ha="center", va="center", zorder=8)
-        text.set_path_effects([patheffects.withStroke(linewidth=1.6, foreground="white")])
     west, south, east, north = cities.total_bounds
+    if names:
+        _write_names(axes, cities.representative_point(), city_names(boundaries), (north - south) / _REGION_SPAN)
     margin = 0.05 * max(east - west, north - south)
     frame(axes, (west - margin, south - margin, east + margin, north + margin))
     scale_bar(axes, 50 if area.code == "gba" else 100)
     return Canvas(figure, axes, boundaries.attrs["approval_number"]), shading
 
 
+def _write_names(axes: Axes, places: gpd.GeoSeries, names: pd.Series, point: float) -> None:
+    """Write names at these places, moved up or down where they would lie on another; ``point`` is one in metres."""
+    written: list[tuple[float, float, float]] = []
+    for name, x, y in zip(names, places.x, places.y, strict=True):
+        half = text_width(name, _NAME_SIZE) / 2
+        free = (
+            y + move * point
+            for move in sorted(range(-10, 11), key=abs)
+            if not any(
+                abs(x - other) < (half + width + 2) * point
+                and abs(y + move * point - height) < 1.2 * _NAME_SIZE * point
+                for other, height, width in written
+            )
+        )
+        y = next(free, y)
+        written.append((x, y, half))
+        text = axes.text(x, y, name, fontsize=_NAME_SIZE, ha="center", va="center", zorder=8)
+        text.set_path_effects([patheffects.withStroke(linewidth=1.6, foreground="white")])
+
+
+def _set_legend(canvas: Canvas, handles: list, heading: str, **place: Any) -> Legend:
+    legend = canvas.axes.legend(handles=handles, title=heading, **place, **LEGEND)
+    legend.get_title().set_linespacing(LINE_SPACING)
+    return legend
+
+
 def shading_legend(canvas: Canvas, handles: list, heading: str) -> None:
     """Set the legend of the fills at the lower left, above the scale bar."""
-    place = {"loc": "lower left", "bbox_to_anchor": (0, 0.07)}
-    canvas.axes.add_artist(canvas.axes.legend(handles=handles, title=heading, **place, **LEGEND))
+    canvas.axes.add_artist(_set_legend(canvas, handles, heading, loc="lower left", bbox_to_anchor=(0, 0.07)))
 
 
 def marks_legend(canvas: Canvas, handles: list, heading: str, regions: Iterable[str] = tuple(REGIONS)) -> None:
     """Set the legend of what is drawn on the map, and of the regions' outlines, at the upper left."""
     outlines = [
         Line2D(
-            [], [], label=f"{REGIONS[code].short_en} {REGIONS[code].name_zh}", color=REGION_MARKS[code].colour,
+            [], [], label=region_name(REGIONS[code]), color=REGION_MARKS[code].colour,
             linestyle=REGION_MARKS[code].line, linewidth=1.6,
         )
         for code in regions
     ]  # fmt: skip
     if handles or outlines:
-        handles = [*handles, *outlines]
-        canvas.axes.legend(handles=handles, title=heading, loc="upper left", labelspacing=0.9, **LEGEND)
+        _set_legend(canvas, [*handles, *outlines], heading, loc="upper left", labelspacing=0.9)
 
 
 def side_legend(canvas: Canvas, handles: list, heading: str) -> None:
     """Set a legend to the right of the map of a region."""
-    canvas.axes.legend(handles=handles, title=heading, loc="upper left", bbox_to_anchor=(1.0, 1.0), **LEGEND)
+    _set_legend(canvas, handles, heading, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def city_points(counts: pd.DataFrame) -> gpd.GeoDataFrame:

@@ -13,16 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from clusterlib.core.checks import check_whole
+from clusterlib.core.language import say
 from clusterlib.core.places import ALBERS
 from clusterlib.data import load_boundaries
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.figures import REGION_MARKS, name_points
-from clusterlib.figures._canvas import check_result, check_table
+from clusterlib.figures._canvas import check_result, check_table, noted
 from clusterlib.maps._ground import (
+    city_names,
     city_points,
     country_canvas,
     marks_legend,
     region_canvas,
+    region_name,
     shading_legend,
     side_legend,
 )
@@ -34,11 +37,11 @@ if TYPE_CHECKING:
 
 # Red where high, blue where low; hatches tell them apart in grey.
 CLUSTER_LOOKS = {
-    "HH": ("#b2182b", "", "HH high-high 高-高集聚"),
-    "LL": ("#2166ac", "////", "LL low-low 低-低集聚"),
-    "HL": ("#f4a582", "....", "HL high-low 高-低异常"),
-    "LH": ("#92c5de", "xxxx", "LH low-high 低-高异常"),
-    "ns": ("#dcdcdc", "", "not significant 不显著"),
+    "HH": ("#b2182b", "", ("HH high-high", "HH 高-高集聚")),
+    "LL": ("#2166ac", "////", ("LL low-low", "LL 低-低集聚")),
+    "HL": ("#f4a582", "....", ("HL high-low", "HL 高-低异常")),
+    "LH": ("#92c5de", "xxxx", ("LH low-high", "LH 低-高异常")),
+    "ns": ("#dcdcdc", "", ("not significant", "不显著")),
 }
 # None of the regions' colours, which their outlines have.
 _ACROSS = "#882255"
@@ -117,7 +120,7 @@ def china_map(
         regions=outlined,
     )
     if values is not None:
-        shading_legend(canvas, shading.handles, f"{unit}\nnatural breaks 自然断点")
+        shading_legend(canvas, shading.handles, f"{unit}\n{say('natural breaks', '自然断点')}")
     circles = [] if points is None else _draw_points(canvas, points, marked_label)
     marks_legend(canvas, circles, points_label, outlined)
     return finish(canvas, title, source)
@@ -146,7 +149,7 @@ def region_map(
     classes, digits : int
         Number of classes and decimals in the legend.
     names : bool
-        Write the cities' Chinese names.
+        Write the cities' names.
 
     Returns
     -------
@@ -161,7 +164,7 @@ def region_map(
     """
     area = get_region(region)
     canvas, shading = region_canvas(area, lambda units: shade_classes(values, units, classes, digits), names)
-    side_legend(canvas, shading.handles, f"{unit}\nnatural breaks 自然断点")
+    side_legend(canvas, shading.handles, f"{unit}\n{say('natural breaks', '自然断点')}")
     return finish(canvas, title, source)
 
 
@@ -192,11 +195,15 @@ def lisa_map(
         If there is no such region or level.
     """
     check_result(local, ("table", "fdr", "alpha", "permutations"), "clusterlib.spatial.local_moran")
-    rule = f"{'FDR' if local.fdr else 'p'} ≤ {local.alpha:g}, {local.permutations:,} permutations 置换"
-    heading = f"Local Moran 局部莫兰指数\n{rule}"
+    level_of = f"{'FDR' if local.fdr else 'p'} ≤ {local.alpha:g}"
+    heading = say(
+        f"Local Moran\n{level_of}, {local.permutations:,} permutations",
+        f"局部莫兰指数\n{level_of}，置换{local.permutations:,}次",
+    )
 
     def shade(units: pd.Index) -> Shading:
-        return shade_kinds(local.table["cluster"], units, CLUSTER_LOOKS)
+        looks = {kind: (colour, hatch, say(*words)) for kind, (colour, hatch, words) in CLUSTER_LOOKS.items()}
+        return shade_kinds(local.table["cluster"], units, looks)
 
     if region is None:
         canvas, shading = country_canvas(shade, level)
@@ -236,7 +243,6 @@ def _draw_links(canvas: Canvas, edges: pd.DataFrame, looks: dict[str, dict]) -> 
     # The weakest first, so that the strong ones lie on top.
     for kind, look in looks.items():
         of_kind = np.flatnonzero(edges["kind"] == kind)[::-1]
-        look = {name: value for name, value in look.items() if name != "label"}
         lines = LineCollection([segments[i] for i in of_kind], linewidths=width[of_kind], **look)
         canvas.axes.add_collection(lines, autolim=False)
     size = 3 + 22 * nodes["links"] / nodes["links"].max()
@@ -245,7 +251,7 @@ def _draw_links(canvas: Canvas, edges: pd.DataFrame, looks: dict[str, dict]) -> 
 
 
 def _name_hubs(canvas: Canvas, nodes: gpd.GeoDataFrame, count: int) -> None:
-    names = load_boundaries("city")["name_zh"].str.removesuffix("市")
+    names = city_names(load_boundaries("city"))
     points = pd.DataFrame({"x": nodes.geometry.x, "y": nodes.geometry.y, "name": names.reindex(nodes.index)})
     name_points(canvas.axes, points.loc[nodes["links"].sort_values(ascending=False, kind="stable").index], count)
 
@@ -292,16 +298,25 @@ def network_map(
     links = _checked_edges(edges, area, whole)
     drawn = links.head(top)
     looks = {
-        "within": {"color": "black", "alpha": 0.85, "zorder": 6, "label": f"within {area.short_en} 区域内"},
-        "across": {"color": _ACROSS, "alpha": 0.9, "linestyle": "--", "zorder": 5, "label": "across its border 跨区域"},
-        "elsewhere": {"color": "#8c8c8c", "alpha": 0.55, "zorder": 4, "label": "elsewhere 其他"},
-    }  # fmt: skip
+        "within": {"color": "black", "alpha": 0.85, "zorder": 6},
+        "across": {"color": _ACROSS, "alpha": 0.9, "linestyle": "--", "zorder": 5},
+        "elsewhere": {"color": "#8c8c8c", "alpha": 0.55, "zorder": 4},
+    }
+    name = region_name(area)
+    words = {
+        "within": say(f"within {name}", f"{name}内部"),
+        "across": say("across its border", "跨区域"),
+        "elsewhere": say("elsewhere", "其他"),
+    }
     canvas = country_canvas(blank, regions=[area.code])[0] if whole else region_canvas(area, blank)[0]
     nodes = _draw_links(canvas, drawn, looks)
-    heading = f"Links 关联: the strongest {len(drawn):,} of {len(links):,}\n强度最大的部分，线宽∝强度的平方根"
+    heading = say(
+        f"Links: the strongest {len(drawn):,} of {len(links):,}\nwidth ∝ root of strength",
+        f"关联：{len(links):,}条中强度最大的{len(drawn):,}条\n线宽∝强度的平方根",
+    )
     count = drawn["kind"].value_counts()
     handles = [
-        Line2D([], [], linewidth=1.6, **{**look, "label": f"{look['label']} ({count.get(kind, 0)})"})
+        Line2D([], [], linewidth=1.6, label=noted(words[kind], count.get(kind, 0)), **look)
         for kind, look in looks.items()
         if whole or kind == "within"
     ]
@@ -367,9 +382,11 @@ def ellipse_map(
         canvas.axes.scatter(
             row["x"], row["y"], color=mark.colour, marker=mark.marker, s=30, edgecolor="white", zorder=8
         )
-        label = f"{period}: {row['major']:,.0f} × {row['minor']:,.0f} km"
+        axes = f"{row['major']:,.0f} × {row['minor']:,.0f}"
+        label = say(f"{period}: {axes} km", f"{period}：{axes} 千米")
         handles.append(Line2D([], [], color=mark.colour, linestyle=mark.line, marker=mark.marker, label=label))
-    heading = f"Ellipse 标准差椭圆 ({_CONVENTIONS[ellipse.convention]}): semi-axes 半轴"
+    convention = _CONVENTIONS[ellipse.convention]
+    heading = say(f"Ellipse ({convention}): semi-axes", f"标准差椭圆（{convention}）：半轴")
     if region is None:
         marks_legend(canvas, handles, heading, [])
     else:

@@ -17,9 +17,10 @@ from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 
 from clusterlib.core.checks import check_number, check_whole, listed, snap
+from clusterlib.core.language import say
 from clusterlib.errors import InvalidInputError
 from clusterlib.figures import NEUTRAL, SEQUENTIAL, add_source
-from clusterlib.figures._canvas import as_drawn
+from clusterlib.figures._canvas import as_drawn, noted
 
 if TYPE_CHECKING:
     from mapclassify import FisherJenks
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 NO_DATA = "#f4f4f4"
-NO_DATA_LABEL = "No data 无数据"
 LEGEND = {"fontsize": 7, "title_fontsize": 7, "alignment": "left"}
 
 
@@ -89,15 +89,18 @@ def scale_bar(axes: Axes, kilometres: float) -> None:
     x, y, length = x0 + 0.04 * (x1 - x0), y0 + 0.04 * (y1 - y0), kilometres * 1000
     tick = 0.008 * (y1 - y0)
     axes.plot([x, x, x + length, x + length], [y + tick, y, y, y + tick], color="black", linewidth=1, zorder=9)
-    axes.text(x + length / 2, y + 1.4 * tick, f"{kilometres:g} km", ha="center", va="bottom", fontsize=7, zorder=9)
+    text = f"{kilometres:g} {say('km', '千米')}"
+    axes.text(x + length / 2, y + 1.4 * tick, text, ha="center", va="bottom", fontsize=7, zorder=9)
 
 
 def finish(canvas: Canvas, title: str, source: str) -> Figure:
     """Write the title, and below the map its source, the base map with its approval number (审图号), the projection."""
-    projection = "Albers equal-area conic 25°N, 47°N, 105°E"
-    base = f"Base map 底图: Tianditu 天地图, approval number 审图号 {canvas.approval}; {projection}"
+    base = say(
+        f"Base map: Tianditu, approval number {canvas.approval}; Albers equal-area conic 25°N, 47°N, 105°E",
+        f"底图：天地图，审图号：{canvas.approval}；Albers等积圆锥投影（25°N、47°N，105°E）",
+    )
     canvas.axes.set_title(title)
-    add_source(canvas.figure, f"Source 资料来源: {source}\n{base}" if source else base)
+    add_source(canvas.figure, f"{say('Source: ', '资料来源：')}{source}\n{base}" if source else base)
     return canvas.figure
 
 
@@ -132,7 +135,7 @@ def _on_the_map(values: Any, index: pd.Index) -> pd.Series:
 
 
 def _no_data() -> Patch:
-    return Patch(facecolor=NO_DATA, edgecolor=NEUTRAL, label=NO_DATA_LABEL)
+    return Patch(facecolor=NO_DATA, edgecolor=NEUTRAL, label=say("No data", "无数据"))
 
 
 def blank(index: pd.Index) -> Shading:
@@ -174,15 +177,14 @@ def shade_kinds(values: pd.Series, index: pd.Index, kinds: Mapping[str, tuple[st
     unknown = sorted(set(values.dropna()) - set(kinds))
     if unknown:
         raise InvalidInputError(f"kinds without a colour: {', '.join(map(str, unknown))}; expected {', '.join(kinds)}")
-    missing = (NO_DATA, "", NO_DATA_LABEL)
-    looks = [kinds[kind] if isinstance(kind, str) else missing for kind in values]
+    looks = [kinds[kind][:2] if isinstance(kind, str) else (NO_DATA, "") for kind in values]
     count = values.value_counts()
     handles = [
         Patch(
             facecolor=colour,
             hatch=hatch,
             edgecolor="white" if hatch else NEUTRAL,
-            label=f"{label} ({count.get(kind, 0)})",
+            label=noted(label, count.get(kind, 0)),
         )
         for kind, (colour, hatch, label) in kinds.items()
     ]
