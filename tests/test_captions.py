@@ -210,7 +210,7 @@ def test_a_name_in_full_goes_before_one_with_braces(folder):
 
 
 def test_words_of_all_notebooks_stand_behind_those_of_the_file(folder):
-    (folder / "words.yml").write_text("words:\n  year: {en: "no", zh: 否}\n  n: n\n", encoding="utf-8")
+    (folder / "words.yml").write_text("words:\n  year: {en: 'no', zh: 否}\n  n: n\n", encoding="utf-8")
     captions = load_captions("01_a", folder)
     words = {language: Wording(captions, captions.results["change"], language, {}) for language in LANGUAGES}
     assert [words[language]("year") for language in LANGUAGES] == ["Year", "年份"]

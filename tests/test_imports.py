@@ -97,7 +97,7 @@ METHODS = {
     "specification_curve",
 }  # fmt: skip
 ABOVE_METHODS = {
-    "data", "regions", "figures", "maps", "tables", "report", "results", "run", "diagnosis", "scenario", "claims",
+    "captions", "data", "regions", "figures", "maps", "tables", "report", "results", "run", "diagnosis", "scenario", "claims",
 }  # fmt: skip
 PUBLIC_PACKAGES = sorted(name for name in clusterlib.__all__ if (PACKAGE / name).is_dir())
 
