@@ -97,7 +97,8 @@ METHODS = {
     "specification_curve",
 }  # fmt: skip
 ABOVE_METHODS = {
-    "captions", "data", "regions", "figures", "maps", "tables", "report", "results", "run", "diagnosis", "scenario", "claims",
+    "captions", "claims", "data", "diagnosis", "figures", "maps", "regions", "report", "results", "run", "scenario",
+    "tables",
 }  # fmt: skip
 PUBLIC_PACKAGES = sorted(name for name in clusterlib.__all__ if (PACKAGE / name).is_dir())
 
