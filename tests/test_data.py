@@ -12,6 +12,8 @@ from importlib import metadata
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from clusterlib.data import (
     _processed as processed,
@@ -235,6 +237,23 @@ def test_an_indicator_asked_for_twice_is_refused():
 def test_a_region_is_known_by_any_of_its_names(name):
     pd.testing.assert_frame_equal(load_panel("city", "gdp", name), load_panel("city", "gdp", "yrd"))
     assert list(load_boundaries("city", name).index) == list(REGIONS["yrd"].adcodes("city"))
+
+
+def test_a_notebook_shows_names_of_units_beside_their_codes_and_keeps_the_codes(tmp_path, monkeypatch):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    try:
+        panel = load_panel("province", "gdp", "yrd", 2020)
+        shown = {name: shell.display_formatter.format(frame)[0]["text/html"] for name, frame in {
+            "panel": panel, "made from it": panel.droplevel("year"), "economies": load_panel("economy", years=2020),
+            "another": pd.DataFrame({"x": [1]}),
+        }.items()}  # fmt: skip
+    finally:
+        InteractiveShell.clear_instance()
+    assert ">310000 上海市<" in shown["panel"] and ">310000 上海市<" in shown["made from it"]
+    assert ">CHN 中国<" in shown["economies"]
+    assert shown["another"] == pd.DataFrame({"x": [1]})._repr_html_()
+    assert list(panel.index.unique("adcode")) == [310000, 320000, 330000, 340000]
 
 
 def test_changing_a_loaded_frame_does_not_change_the_next_one():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import warnings
 from collections.abc import Iterable
 from functools import lru_cache
@@ -113,7 +114,8 @@ def load_panel(
     -------
     DataFrame
         Indexed by (adcode, year), or (economy, year); one float column an indicator, in the catalogue's units.
-        Rows in which every indicator asked for is missing are left out; nothing is interpolated.
+        Rows in which every indicator asked for is missing are left out; nothing is interpolated. A notebook shows the
+        names of units beside their codes, of this frame and of those made from it.
 
     Raises
     ------
@@ -132,6 +134,7 @@ def load_panel(
     (8, 2)
     """
     check_choice("level", level, LEVELS)
+    _show_names()
     panel = _load(level)
     if indicators is not None:
         panel = panel[_check_names(indicators, panel.columns, level)]
@@ -140,6 +143,24 @@ def load_panel(
     # Years that have no figure of these indicators are unknown years, not empty answers.
     panel = panel.dropna(how="all")
     return _select_years(panel, panel.index.get_level_values("year"), years, "panel")
+
+
+def _show_names() -> None:
+    """Have IPython, if it runs this, set the names of units beside their codes in the frames that it shows."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is not None and getattr(shell, "display_formatter", None) is not None:
+        shell.display_formatter.formatters["text/html"].for_type(pd.DataFrame, _named_html)
+
+
+def _named_html(frame: pd.DataFrame) -> str | None:
+    level = next((name for name in ("adcode", "economy") if name in frame.index.names), None)
+    if level is not None:
+        names = (load_units("economy") if level == "economy" else load_units())["name_zh"].to_dict()
+        codes = frame.index.unique(level)
+        named = {code: f"{code} {names[code]}" if code in names else code for code in codes}
+        frame = frame.rename(index=named, level=level) if frame.index.nlevels > 1 else frame.rename(index=named)
+    return frame._repr_html_()  # type: ignore[operator]
 
 
 def indicator_catalogue(level: str | None = None) -> pd.DataFrame:

@@ -153,11 +153,13 @@ class ResultLookup:
             raise InvalidInputError(f"{reference.notebook}:{reference.name} is a {record.kind}: name one of its cells")
         return record.value
 
-    def value(self, text: str) -> Value:
-        """Return the number that ``text`` refers to, set for people, with its place."""
+    def value(self, text: str, language: str = "en") -> Value:
+        """Return the number or text that ``text`` refers to, set for people in a language, with its place."""
         reference = Reference.parse(text)
         raw = self.raw(reference)
-        shown = raw if isinstance(raw, str) else _shown(raw, reference)
+        shown = _shown(raw, reference) if not isinstance(raw, str) else raw
+        if isinstance(raw, str) and not (reference.parameter or reference.column):
+            shown = self.record(reference.notebook, reference.name).said("value", language)
         target = f"{reference.notebook}.html"
         cell = "parameters"
         if not reference.parameter:
@@ -251,7 +253,7 @@ def fill(template: str, language: str, lookup: ResultLookup, phrases: Mapping | 
 
 def _replacement(text: str, language: str, lookup: ResultLookup, phrases: Mapping) -> list[str | dict]:
     if ":" in text:
-        return [vars(lookup.value(text)).copy()]
+        return [vars(lookup.value(text, language)).copy()]
     if text not in phrases:
         raise UnknownNameError("phrase", text, phrases, "a result is named notebook:result")
     words = getattr(phrases[text], language, None)
