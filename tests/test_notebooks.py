@@ -10,10 +10,12 @@ import shutil
 import nbformat
 import pytest
 
+from clusterlib.captions import load_captions
+from clusterlib.core.language import LANGUAGES
 from clusterlib.paths import ROOT_VARIABLE, Project, get_project
 from clusterlib.regions import REGIONS
 from clusterlib.report._document import read_blocks
-from clusterlib.report._lookup import LANGUAGES, numbers_in
+from clusterlib.report._lookup import numbers_in
 from clusterlib.results import load_results
 from clusterlib.run.notebooks import PARAMETERS, find_notebooks
 from clusterlib.run.tasks import RunOutcome, run
@@ -21,6 +23,12 @@ from clusterlib.run.tasks import RunOutcome, run
 NOTEBOOKS = find_notebooks(get_project())
 CASES = [(notebook.name, region) for notebook in NOTEBOOKS for region in REGIONS]
 REPORT = "90_report"
+LONGEST_CELL, MOST_LINES = 25, 4_200
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+PARTS = {
+    "en": ("**Question.**", "**Data.**", "**Method.**", "## Caveats"),
+    "zh": ("**问题。**", "**数据。**", "**方法。**", "## 说明"),
+}
 pytestmark = pytest.mark.notebooks
 
 
@@ -51,17 +59,39 @@ def test_a_notebook_writes_no_warning_and_records_numbers_tables_and_figures(exe
     kinds = {record.kind for record in results.values()}
     # The report sets figures that others made.
     assert {"number", "table", *([] if name == REPORT else ["figure"])} <= kinds
+    folder = project.reports / region / name
     for record in results.values():
-        assert record.label_en, f"{record.name} has no label"
         if record.kind == "number":
             assert math.isfinite(record.value)
         if record.kind == "table":
-            tables = project.reports / region / name / "tables"
-            assert (tables / f"{record.name}.csv").stat().st_size > 0
-            assert (tables / f"{record.name}.tex").read_text(encoding="utf-8").startswith("\\begin{table}")
+            assert (folder / "tables" / f"{record.name}.csv").stat().st_size > 0
+            for ending in ("tex", "zh.tex"):
+                text = (folder / "tables" / f"{record.name}.{ending}").read_text(encoding="utf-8")
+                assert text.startswith("\\begin{table}")
         if record.kind == "figure":
-            png = (project.reports / region / name / record.value).read_bytes()
-            assert png.startswith(b"\x89PNG") and len(png) > 10_000
+            pictures = [(folder / record.said("value", language)).read_bytes() for language in LANGUAGES]
+            assert all(png.startswith(b"\x89PNG") and len(png) > 10_000 for png in pictures)
+            assert pictures[0] != pictures[1]
+
+
+@pytest.mark.parametrize(("name", "region"), CASES)
+def test_what_is_said_of_a_result_is_in_one_language(executed, name, region):
+    for record in load_results(name, region, executed[1].reports).values():
+        for part in ("label", "unit", "note", "source", "alt"):
+            english, chinese = (record.said(part, language) for language in LANGUAGES)
+            assert not CHINESE.search(english), f"{record.name}: {part} {english!r}"
+            assert CHINESE.search(chinese) or not re.search(r"[a-z]{4,}", chinese), f"{record.name}: {part} {chinese!r}"
+        assert record.label_en and record.label_zh
+        if record.shown:
+            assert not CHINESE.search("".join(record.shown["heads"])), record.name
+            words = re.findall(r"[a-z]{4,}", "".join(record.shown_zh["heads"]))
+            assert not words, f"{record.name}: {words}"
+
+
+@pytest.mark.parametrize("name", [notebook.name for notebook in NOTEBOOKS])
+def test_every_caption_is_that_of_a_result_of_some_region(executed, name):
+    found = [load_results(name, region, executed[1].reports) for region in REGIONS]
+    load_captions(name).check_used({result for results in found for result in results})
 
 
 @pytest.mark.parametrize("name", [notebook.name for notebook in NOTEBOOKS])
@@ -196,13 +226,47 @@ def test_one_raw_value_changes_the_evidence_of_the_claims_that_rest_on_it(change
 def test_a_notebook_is_stored_thin_and_reads_like_a_section(notebook):
     content = nbformat.read(notebook.path, as_version=4)
     code = [cell for cell in content.cells if cell.cell_type == "code"]
-    text = "\n".join(cell.source for cell in content.cells if cell.cell_type == "markdown")
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
     assert code[0].metadata["tags"] == [PARAMETERS]
-    assert all(re.fullmatch(r"\w+: (str|int|float|bool) = .+", line) for line in code[0].source.splitlines())
-    for part in ("**Question.**", "**Data.**", "**Method.**", "## Caveats"):
-        assert part in text, f"{part} is missing"
+    # The comment is the help that papermill shows.
+    for line in code[0].source.splitlines():
+        assert re.fullmatch(r"\w+: (str|int|float|bool) = .+  # .+", line), line
     for cell in code:
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        assert len(lines) <= LONGEST_CELL, f"{cell.id} has {len(lines)} lines"
         assert not re.search(r"['\"](?:\.{0,2}/|~|data/|reports/)", cell.source), f"{cell.id} names a path"
         for body in re.findall(r"^def .+\n(?:(?:[ \t].*)?\n)*", cell.source + "\n", flags=re.MULTILINE):
-            assert len(body.strip().splitlines()) <= 10, f"{cell.id} defines a long function"
+            assert len(body.strip().splitlines()) <= 12, f"{cell.id} defines a long function"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.name)
+def test_prose_stands_there_in_both_languages_and_mixes_them_nowhere(notebook):
+    content = nbformat.read(notebook.path, as_version=4)
+    prose: dict[str, list] = {language: [] for language in LANGUAGES}
+    for cell in content.cells:
+        if cell.cell_type == "markdown":
+            (tag,) = cell.metadata["tags"]
+            prose[tag.removeprefix("lang-")].append(cell)
+        else:
+            assert not CHINESE.search(cell.source), f"{cell.id}: Chinese words belong into the caption file"
+    assert [cell.id + "-zh" for cell in prose["en"]] == [cell.id for cell in prose["zh"]]
+    assert not any(CHINESE.search(cell.source) for cell in prose["en"])
+    for cell in prose["zh"]:
+        assert CHINESE.search(cell.source), cell.id
+    for language, parts in PARTS.items():
+        text = "\n".join(cell.source for cell in prose[language])
+        for part in parts:
+            assert part in text, f"{part} is missing"
+
+
+def test_notebooks_are_short():
+    counts = {
+        notebook.name: sum(
+            bool(line.strip())
+            for cell in nbformat.read(notebook.path, as_version=4).cells
+            if cell.cell_type == "code"
+            for line in cell.source.splitlines()
+        )
+        for notebook in NOTEBOOKS
+    }
+    assert sum(counts.values()) <= MOST_LINES, counts
