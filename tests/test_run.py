@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -300,6 +301,7 @@ def test_clean_deletes_what_runs_wrote_and_no_raw_data_and_asks_first(built_proj
 def test_a_new_notebook_runs_as_it_stands_and_never_overwrites(project):
     from clusterlib.run.scaffold import write_skeleton
 
+    shutil.copy(get_project().notebooks / "words.yml", project.notebooks)
     path = write_skeleton("11_energy_use", "Energy 能源")
     outcome = run(["gba"], ["11_energy_use"], project=project)
     assert outcome.ok, outcome.failures
