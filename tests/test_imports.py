@@ -98,6 +98,7 @@ METHODS = {
 }  # fmt: skip
 ABOVE_METHODS = {
     "data", "regions", "figures", "maps", "tables", "report", "results", "run", "diagnosis", "scenario", "claims",
+    "study",
 }  # fmt: skip
 PUBLIC_PACKAGES = sorted(name for name in clusterlib.__all__ if (PACKAGE / name).is_dir())
 

@@ -25,6 +25,8 @@ _INSET = (106.0, 2.5, 123.5, 24.5)
 # Of the main frame's width and height: right of Taiwan and below Heilongjiang, covering neither.
 _INSET_PLACE = (0.855, 0.005, 0.14, 0.235)
 _SMALL_ISLAND = 5e8
+# Kilometres: the longest below a fifth of the width of a region's map is drawn.
+_BARS = (10, 20, 50, 100, 200, 500)
 
 
 def _projected(bounds: tuple[float, float, float, float]) -> np.ndarray:
@@ -44,7 +46,7 @@ def _outline(cities: gpd.GeoSeries, region: Region) -> gpd.GeoSeries:
 
 
 def country_canvas(
-    shade: Callable[[pd.Index], Shading], level: str = "province", regions: Iterable[str] = tuple(REGIONS)
+    shade: Callable[[pd.Index], Shading], level: str = "province", regions: Iterable[str] | None = None
 ) -> tuple[Canvas, Shading]:
     """Draw China with its boundary, dash line, inset and scale bar, units filled by ``shade``, regions outlined."""
     boundaries = load_boundaries(level)
@@ -53,7 +55,7 @@ def country_canvas(
     line = load_national_line().to_crs(ALBERS).geometry
     units = provinces if level == "province" else cities
     whole, shading = _whole(provinces), shade(units.index)
-    outlines = {code: _outline(cities, REGIONS[code]) for code in regions}
+    outlines = {code: _outline(cities, REGIONS[code]) for code in (REGIONS if regions is None else regions)}
     figure, axes = plt.subplots(figsize=(8.2, 7))
     inset = axes.inset_axes(_INSET_PLACE)
     thin = (
@@ -90,7 +92,7 @@ def region_canvas(area: Region, shade: Callable[[pd.Index], Shading], names: boo
     west, south, east, north = cities.total_bounds
     margin = 0.05 * max(east - west, north - south)
     frame(axes, (west - margin, south - margin, east + margin, north + margin))
-    scale_bar(axes, 50 if area.code == "gba" else 100)
+    scale_bar(axes, max([_BARS[0], *(bar for bar in _BARS if 1000 * bar < (east - west) / 5)]))
     return Canvas(figure, axes, boundaries.attrs["approval_number"]), shading
 
 
@@ -100,14 +102,14 @@ def shading_legend(canvas: Canvas, handles: list, heading: str) -> None:
     canvas.axes.add_artist(canvas.axes.legend(handles=handles, title=heading, **place, **LEGEND))
 
 
-def marks_legend(canvas: Canvas, handles: list, heading: str, regions: Iterable[str] = tuple(REGIONS)) -> None:
+def marks_legend(canvas: Canvas, handles: list, heading: str, regions: Iterable[str] | None = None) -> None:
     """Set the legend of what is drawn on the map, and of the regions' outlines, at the upper left."""
     outlines = [
         Line2D(
             [], [], label=f"{REGIONS[code].short_en} {REGIONS[code].name_zh}", color=REGION_MARKS[code].colour,
             linestyle=REGION_MARKS[code].line, linewidth=1.6,
         )
-        for code in regions
+        for code in (REGIONS if regions is None else regions)
     ]  # fmt: skip
     if handles or outlines:
         handles = [*handles, *outlines]
