@@ -20,6 +20,7 @@ from . import scenario as scenario
 from . import spatial as spatial
 from . import spatial_panel as spatial_panel
 from . import specification_curve as specification_curve
+from . import study as study
 from . import tables as tables
 from . import weights as weights
 

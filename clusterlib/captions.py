@@ -21,10 +21,10 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from clusterlib.core.checks import check_choice
-from clusterlib.core.documents import Document, Place, read_document
 from clusterlib.core.language import LANGUAGES, speaking
+from clusterlib.core.rows import Place, Settings, read_settings
 from clusterlib.core.tables import Cells, format_number, has_labels, write_cells
-from clusterlib.errors import ClusterlibError, InvalidInputError
+from clusterlib.errors import CaptionsError, InvalidInputError, Problem
 
 Text: TypeAlias = Mapping[str, str]
 
@@ -37,7 +37,6 @@ _NAME = re.compile(r"(?:[a-z0-9_]|\{[a-z_]+\})+(?:\.(?:[a-z0-9_]|\{[a-z_]+\})+)*
 _FIELD = re.compile(r"[a-z_][a-z0-9_]*")
 _FORMAT = re.compile(r"\+?,?(?:\.\d{1,2})?[defg%]?")
 _SPAN = re.compile(r"(\d{4}):(\d{4})")
-_SUFFIX = r"(?<=..)(?:省|市|壮族自治区|回族自治区|维吾尔自治区|自治区|特别行政区)$"
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _LATIN = re.compile(r"[A-Za-z]{3,}")
 # Written in Latin letters by Chinese authors too.
@@ -108,36 +107,33 @@ class Captions:
     @cached_property
     def places(self) -> Mapping[str, Mapping[Any, str]]:
         """Short names of provinces, cities and economies, by language and code."""
-        from clusterlib.data import load_units
+        from clusterlib.data import unit_names
 
-        names = pd.concat([load_units("economy"), load_units()])
-        return {"en": names["name_en"].to_dict(), "zh": names["name_zh"].str.replace(_SUFFIX, "", regex=True).to_dict()}
+        return {
+            language: {**unit_names("economy", language), **unit_names(language=language)} for language in LANGUAGES
+        }
 
     @cached_property
     def study(self) -> Mapping[str, Mapping[str, str]]:
-        """Names of regions, indicators, their units and economies, by language and key."""
+        """What the study and the catalogue name: regions, belts, variables, indicators, units, economies."""
         from clusterlib.data import indicator_catalogue
         from clusterlib.regions import REGIONS
+        from clusterlib.study import design
 
-        catalogue = indicator_catalogue().droplevel(0)
-        names = catalogue[~catalogue.index.duplicated()]
-        units = {
-            "en": dict(zip(names["unit"], names["unit"], strict=True)),
-            "zh": dict(zip(names["unit"], names["unit_zh"], strict=True)),
-        }
-        regions = {
-            "en": {r.code: r.short_en for r in REGIONS.values()},
-            "zh": {r.code: r.name_zh for r in REGIONS.values()},
-        }
-        return {
-            language: {
+        plan, catalogue = design(), indicator_catalogue().droplevel(0)
+        catalogue = catalogue[~catalogue.index.duplicated()].assign(unit_en=lambda frame: frame["unit"])
+        found = {}
+        for language, short in (("en", "short_en"), ("zh", "name_zh")):
+            named = {**plan.measures, **plan.dimensions, **plan.variables, **plan.belts, "nation": plan.nation}
+            found[language] = {
                 **{code: name for code, name in self.places[language].items() if isinstance(code, str)},
-                **units[language],
-                **names[f"name_{language}"],
-                **regions[language],
+                **dict(zip(catalogue["unit"], catalogue[f"unit_{language}"], strict=True)),
+                **{key: getattr(each, language) for key, each in named.items()},
+                "rest": getattr(plan.rest, language),
+                **catalogue[f"name_{language}"],
+                **{region.code: getattr(region, short) for region in REGIONS.values()},
             }
-            for language in LANGUAGES
-        }
+        return found
 
     def find(self, name: str) -> tuple[Caption, dict[str, str]]:
         """Return the caption of a result, and what stands in its name for the parts in braces.
@@ -165,13 +161,10 @@ class Captions:
         return [c for c in self.results.values() if c.name not in used and not c.optional]
 
     def check_used(self, names: Iterable[str]) -> None:
-        """Raise ClusterlibError naming the captions that are for no recorded result."""
+        """Raise CaptionsError naming the captions that are for no recorded result."""
+        advice = "nothing was recorded for it: take the entry out, or give it `optional: true` if few regions have it"
         if left := self.unused(names):
-            listed = "; ".join(f"line {caption.line}: {caption.name}" for caption in left)
-            raise ClusterlibError(
-                f"{self.file}: nothing was recorded for {listed}. Take the entry out, or give it `optional: true` if "
-                "it is not there for every region"
-            )
+            raise CaptionsError([Problem(self.file, caption.line, f"{caption.name}: {advice}") for caption in left])
 
 
 def load_captions(notebook: str, folder: Path | None = None) -> Captions:
@@ -190,7 +183,7 @@ def load_captions(notebook: str, folder: Path | None = None) -> Captions:
 
     Raises
     ------
-    ClusterlibError
+    CaptionsError
         If the file is missing or something in it is wrong: file, line, and what was expected.
 
     Examples
@@ -203,87 +196,97 @@ def load_captions(notebook: str, folder: Path | None = None) -> Captions:
     if not isinstance(notebook, str):
         raise InvalidInputError(f"notebook={notebook!r}: expected its name, such as '05_inequality'")
     folder = get_project().notebooks if folder is None else Path(folder)
-    own = read_document(folder / f"{notebook.removesuffix('.ipynb')}.yml")
-    common = read_document(folder / COMMON) if (folder / COMMON).exists() else Document(COMMON, {}, {})
+    own = _read(folder / f"{notebook.removesuffix('.ipynb')}.yml")
+    common = _read(folder / COMMON) if (folder / COMMON).exists() else Settings(COMMON, {}, {(): 1})
     results = {name: _caption(own, name) for name in _section(own, "results")}
     merged = {part: {**_texts(common, (part,)), **_texts(own, (part,))} for part in ("sources", "words")}
-    captions = Captions(own.name, MappingProxyType(results), *map(MappingProxyType, merged.values()))  # type: ignore[arg-type]
+    captions = Captions(own.file, MappingProxyType(results), *map(MappingProxyType, merged.values()))  # type: ignore[arg-type]
     for caption in results.values():
         for key in caption.source:
             if key not in captions.sources:
-                raise own.error(
-                    ("results", caption.name, "source"),
-                    f"unknown source {key!r}; expected one of {', '.join(map(str, captions.sources)) or 'sources:'}",
+                known = ", ".join(map(str, captions.sources)) or "sources:"
+                raise _wrong(
+                    own, ("results", caption.name, "source"), f"unknown source {key!r}; expected one of {known}"
                 )
     return captions
 
 
-def _section(document: Document, name: str) -> Mapping:
-    content = document.content if document.content is not None else {}
+def _read(path: Path) -> Settings:
+    return read_settings(path, path.parent.parent, CaptionsError)
+
+
+def _wrong(document: Settings, place: Place, reason: str) -> CaptionsError:
+    return CaptionsError([document.problem(place, reason)])
+
+
+def _section(document: Settings, name: str) -> Mapping:
+    content = document.value if document.value is not None else {}
     if not isinstance(content, dict):
-        raise document.error((), f"expected {', '.join(f'{s}:' for s in _SECTIONS)}")
+        raise _wrong(document, (), f"expected {', '.join(f'{s}:' for s in _SECTIONS)}")
     for key in content:
         if key not in _SECTIONS:
-            raise document.error((key,), f"unknown; expected one of {', '.join(_SECTIONS)}")
+            raise _wrong(document, (key,), f"unknown; expected one of {', '.join(_SECTIONS)}")
     section = content.get(name) or {}
     if not isinstance(section, dict):
-        raise document.error((name,), "expected names with what is said of each")
+        raise _wrong(document, (name,), "expected names with what is said of each")
     return section
 
 
-def _texts(document: Document, place: Place) -> dict[object, Text]:
+def _texts(document: Settings, place: Place) -> dict[object, Text]:
     found = _section(document, str(place[0]))
     for key in place[1:]:
         found = found.get(key) or {}
     if not isinstance(found, dict):
-        raise document.error(place, "expected names, each with a text in English and Chinese")
+        raise _wrong(document, place, "expected names, each with a text in English and Chinese")
     return {key: _text(document, (*place, key), value) for key, value in found.items()}
 
 
-def _text(document: Document, place: Place, value: Any) -> Text:
+def _text(document: Settings, place: Place, value: Any) -> Text:
     """Return a text in both languages, whose braces can be filled."""
     if isinstance(value, (str, int, float)) and not isinstance(value, bool):
         value = dict.fromkeys(LANGUAGES, str(value))
     if not isinstance(value, dict) or set(value) != set(LANGUAGES):
-        raise document.error(place, f"expected {{en: ..., zh: ...}}, got {value!r}")
+        raise _wrong(document, place, f"expected {{en: ..., zh: ...}}, got {value!r}")
     for language in LANGUAGES:
         text = value[language]
         if not isinstance(text, str):
-            raise document.error((*place, language), f"expected a text, got {text!r}: set it in quotes")
+            raise _wrong(document, (*place, language), f"expected a text, got {text!r}: set it in quotes")
         try:
             list(_parse(text))
         except ValueError as error:
-            raise document.error((*place, language), f"{error}") from None
+            raise _wrong(document, (*place, language), f"{error}") from None
     if _CHINESE.search(value["en"]):
-        raise document.error((*place, "en"), f"Chinese in the English text {value['en']!r}")
+        raise _wrong(document, (*place, "en"), f"Chinese in the English text {value['en']!r}")
     return MappingProxyType({language: value[language] for language in LANGUAGES})
 
 
-def _caption(document: Document, name: Any) -> Caption:
+def _caption(document: Settings, name: Any) -> Caption:
     place: Place = ("results", name)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise document.error(place, "a result's name has lower case letters, digits and '_', parts joined by '.'")
+        raise _wrong(document, place, "a result's name has lower case letters, digits and '_', parts joined by '.'")
     entry = _section(document, "results")[name]
     if not isinstance(entry, dict):
-        raise document.error(place, f"expected label: and others, got {entry!r}")
+        raise _wrong(document, place, f"expected label: and others, got {entry!r}")
     for key in entry:
         if key not in (*_TEXTS, *_GROUPS, *_OTHERS):
-            raise document.error((*place, key), f"unknown; expected one of {', '.join((*_TEXTS, *_GROUPS, *_OTHERS))}")
+            raise _wrong(
+                document, (*place, key), f"unknown; expected one of {', '.join((*_TEXTS, *_GROUPS, *_OTHERS))}"
+            )
     if "label" not in entry:
-        raise document.error(place, "label: is missing")
+        raise _wrong(document, place, "label: is missing")
     lists = {}
     for key in ("source", "units", "as_is"):
         given = entry.get(key, [])
         lists[key] = tuple(given if isinstance(given, list) else [given])
         if not all(isinstance(part, str) for part in lists[key]):
-            raise document.error((*place, key), f"expected a name or a list of names, got {given!r}")
+            raise _wrong(document, (*place, key), f"expected a name or a list of names, got {given!r}")
     digits = entry.get("digits")
     for value in digits.values() if isinstance(digits, dict) else [digits]:
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 15):
-            raise document.error((*place, "digits"), f"expected decimals from 0 to 15, got {value!r}")
+            raise _wrong(document, (*place, "digits"), f"expected decimals from 0 to 15, got {value!r}")
     optional = entry.get("optional", False)
     if not isinstance(optional, bool):
-        raise document.error((*place, "optional"), f"expected true or false, got {optional!r}")
+        raise _wrong(document, (*place, "optional"), f"expected true or false, got {optional!r}")
     return Caption(
         name,
         {key: _text(document, (*place, key), entry[key]) for key in _TEXTS if key in entry},

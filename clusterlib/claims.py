@@ -44,7 +44,7 @@ class Claim:
     en: str
     zh: str
     rule: dict = field(repr=False)
-    regions: tuple[str, ...] = tuple(REGIONS)
+    regions: tuple[str, ...] = field(default_factory=lambda: tuple(REGIONS))
 
 
 @dataclass(frozen=True)
@@ -245,7 +245,8 @@ def evaluate_claims(region: str, claims: list[Claim] | None = None, reports: Pat
 
     Parameters
     ----------
-    region : {"bth", "yrd", "gba"}
+    region : str
+        A region's code.
     claims : list of Claim, optional
         By default those of :func:`load_claims`.
     reports : Path, optional

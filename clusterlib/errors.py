@@ -66,27 +66,47 @@ class BoundaryError(ClusterlibError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong in a raw file: where it is and what was expected."""
+    """One thing wrong in a file that people write: where it is and what was expected."""
 
     file: str
     line: int
     reason: str
     column: str = ""
+    # What ``column`` is: of a table, or the keys that lead to a value.
+    kind: str = "column"
 
     def __str__(self) -> str:
-        column = f", column {self.column!r}" if self.column else ""
+        column = f", {self.kind} {self.column!r}" if self.column else ""
         return f"{self.file}, line {self.line}{column}: {self.reason}"
 
 
-class RawDataError(ClusterlibError):
-    """Raw data that cannot be used; `problems` lists each file, line and reason."""
+class ProblemsError(ClusterlibError):
+    """Files that cannot be used; `problems` lists each file, line and reason."""
 
     shown = 20
+    head = "{} problem(s)"
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = list(problems)
         lines = [str(p) for p in self.problems[: self.shown]]
         if len(self.problems) > self.shown:
             lines.append(f"... and {len(self.problems) - self.shown} more")
-        head = f"{len(self.problems)} problem(s) in the raw data; the processed data were left as they were"
-        super().__init__("\n  ".join([head, *lines]))
+        super().__init__("\n  ".join([self.head.format(len(self.problems)), *lines]))
+
+
+class RawDataError(ProblemsError):
+    """Raw data that cannot be used."""
+
+    head = "{} problem(s) in the raw data; the processed data were left as they were"
+
+
+class StudyError(ProblemsError):
+    """Files of data/study that cannot be used."""
+
+    head = "{} problem(s) in what data/study says"
+
+
+class CaptionsError(ProblemsError):
+    """Caption files of notebooks that cannot be used."""
+
+    head = "{} problem(s) in the captions"

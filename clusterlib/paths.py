@@ -22,6 +22,10 @@ class Project:
         return self.root / "data" / "raw"
 
     @property
+    def study(self) -> Path:
+        return self.root / "data" / "study"
+
+    @property
     def processed(self) -> Path:
         return self.root / "data" / "processed"
 

@@ -1,19 +1,50 @@
-"""The three core regions, their provinces and cities, with GB/T 2260 codes (行政区划代码).
+"""The core regions, their provinces and cities by GB/T 2260 codes (行政区划代码), as ``data/study/regions.csv`` says.
 
-The Yangtze River Delta has the 41 cities of the State Council's 2019 outline; the Greater Bay Area the nine
-Pearl River Delta cities and two special administrative regions of the 2019 outline; Beijing-Tianjin-Hebei the
-two municipalities and Hebei's eleven prefecture-level cities.
+A row of that file is a region: everything that depends on which regions there are reads it here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from types import MappingProxyType
 from unicodedata import normalize
 
-from clusterlib.errors import UnknownNameError
+from clusterlib.core.rows import name_of, read_rows
+from clusterlib.data._columns import UNIT_COLUMNS
+from clusterlib.errors import Problem, StudyError, UnknownNameError
+from clusterlib.paths import get_project
+
+FILE = "regions.csv"
+COLUMNS = (
+    "code name_zh name_en short_zh short_en other_names provinces cities whole_provinces colour marker line hatch"
+).split()
+ALL = "all"
+Units = Mapping[int, Mapping[str, str]]
+# What figures tell groups apart by: a pattern, and what is expected.
+MARKS = {
+    "colour": ("#[0-9A-Fa-f]{6}", "a colour such as #0072B2"),
+    "marker": ("[os^v<>DdPXph*]", "one of matplotlib's markers o s ^ v < > D d P X p h *"),
+    "line": ("-|--|-\\.|:", "one of - -- -. :"),
+    "hatch": ("[/\\\\|\\-+xoO.*]*", "of matplotlib's hatches, or nothing"),
+}
+_FORMS = {
+    "code": ("(?!(rest|nation)$)[a-z][a-z0-9]*", "a short name in lower case, such as bth; rest and nation are taken"),
+    "name_zh": (".+", "a name"),
+    "name_en": (".+", "a name"),
+    "short_zh": (".+", "a name"),
+    "short_en": (".+", "a name"),
+    "whole_provinces": ("yes|no", "yes or no"),
+}
+_LISTS = {
+    "provinces": ("[0-9]{6}(;[0-9]{6})*", "codes of six digits with ; between them"),
+    "cities": ("(all(;-[0-9]{6})*)|([0-9]{6}(;[0-9]{6})*)", "all, all;-341400 or codes of six digits with ;"),
+}
+# What two regions may not share: the units, and what tells them apart in a figure.
+_APART = ("code", "name_zh", "name_en", "short_zh", "short_en", "colour", "marker")
 
 
 @dataclass(frozen=True, order=True)
@@ -32,9 +63,9 @@ class Region:
     Attributes
     ----------
     code : str
-        ``"bth"``, ``"yrd"`` or ``"gba"``.
-    name_zh, name_en, short_en : str
-        Full names in Chinese and English and the English abbreviation used in figures.
+        Such as ``"yrd"``.
+    name_zh, name_en, short_zh, short_en : str
+        Full names in Chinese and English, and what figures call it.
     provinces : tuple of Unit
         Provincial units that the region lies in.
     cities : tuple of Unit
@@ -44,16 +75,33 @@ class Region:
         Guangdong's 21 cities: provincial figures are then a proxy.
     other_names : tuple of str
         What else people call it.
+    colour, marker, line, hatch : str
+        How figures draw it.
     """
 
     code: str
     name_zh: str
     name_en: str
+    short_zh: str
     short_en: str
     provinces: tuple[Unit, ...]
     cities: tuple[Unit, ...]
     whole_provinces: bool
-    other_names: tuple[str, ...] = ()
+    other_names: tuple[str, ...]
+    colour: str
+    marker: str
+    line: str
+    hatch: str
+
+    @property
+    def name(self) -> str:
+        """The full name in the language spoken."""
+        return _say(self.name_en, self.name_zh)
+
+    @property
+    def short(self) -> str:
+        """The short name in the language spoken."""
+        return _say(self.short_en, self.short_zh)
 
     def adcodes(self, level: str) -> tuple[int, ...]:
         """Return the codes of the region's units at ``level`` (``"province"`` or ``"city"``)."""
@@ -64,113 +112,141 @@ class Region:
         raise UnknownNameError("level", level, ["province", "city"])
 
 
-def _units(text: str) -> tuple[Unit, ...]:
-    rows = (line.split(maxsplit=2) for line in text.strip().splitlines())
-    return tuple(Unit(int(code), zh, en) for code, zh, en in rows)
+def _say(en: str, zh: str) -> str:
+    # Its checks load pandas, which names of regions do not take.
+    from clusterlib.core.language import say
+
+    return say(en, zh)
 
 
-_BTH = Region(
-    "bth",
-    "京津冀",
-    "Beijing-Tianjin-Hebei",
-    "BTH",
-    provinces=_units("110000 北京市 Beijing\n120000 天津市 Tianjin\n130000 河北省 Hebei"),
-    cities=_units("""
-        110000 北京市 Beijing
-        120000 天津市 Tianjin
-        130100 石家庄市 Shijiazhuang
-        130200 唐山市 Tangshan
-        130300 秦皇岛市 Qinhuangdao
-        130400 邯郸市 Handan
-        130500 邢台市 Xingtai
-        130600 保定市 Baoding
-        130700 张家口市 Zhangjiakou
-        130800 承德市 Chengde
-        130900 沧州市 Cangzhou
-        131000 廊坊市 Langfang
-        131100 衡水市 Hengshui
-    """),
-    whole_provinces=True,
-    other_names=("Jing-Jin-Ji", "北京天津河北"),
-)
+def read_units(root: Path) -> Units:
+    """Read the table of administrative units by code."""
+    path = root / "data" / "raw" / "units.csv"
+    rows = read_rows(path, UNIT_COLUMNS, root, StudyError)
+    wrong = [line for line, row in rows.items() if not (row["adcode"] + row["province"]).isdecimal()]
+    if wrong:
+        raise StudyError([Problem(name_of(path, root), wrong[0], "not a six-digit GB/T 2260 code", "adcode")])
+    return {int(row["adcode"]): row for row in rows.values()}
 
-_YRD = Region(
-    "yrd",
-    "长三角",
-    "Yangtze River Delta",
-    "YRD",
-    provinces=_units("310000 上海市 Shanghai\n320000 江苏省 Jiangsu\n330000 浙江省 Zhejiang\n340000 安徽省 Anhui"),
-    cities=_units("""
-        310000 上海市 Shanghai
-        320100 南京市 Nanjing
-        320200 无锡市 Wuxi
-        320300 徐州市 Xuzhou
-        320400 常州市 Changzhou
-        320500 苏州市 Suzhou (Jiangsu)
-        320600 南通市 Nantong
-        320700 连云港市 Lianyungang
-        320800 淮安市 Huai'an
-        320900 盐城市 Yancheng
-        321000 扬州市 Yangzhou
-        321100 镇江市 Zhenjiang
-        321200 泰州市 Taizhou (Jiangsu)
-        321300 宿迁市 Suqian
-        330100 杭州市 Hangzhou
-        330200 宁波市 Ningbo
-        330300 温州市 Wenzhou
-        330400 嘉兴市 Jiaxing
-        330500 湖州市 Huzhou
-        330600 绍兴市 Shaoxing
-        330700 金华市 Jinhua
-        330800 衢州市 Quzhou
-        330900 舟山市 Zhoushan
-        331000 台州市 Taizhou (Zhejiang)
-        331100 丽水市 Lishui
-        340100 合肥市 Hefei
-        340200 芜湖市 Wuhu
-        340300 蚌埠市 Bengbu
-        340400 淮南市 Huainan
-        340500 马鞍山市 Ma'anshan
-        340600 淮北市 Huaibei
-        340700 铜陵市 Tongling
-        340800 安庆市 Anqing
-        341000 黄山市 Huangshan
-        341100 滁州市 Chuzhou
-        341200 阜阳市 Fuyang
-        341300 宿州市 Suzhou (Anhui)
-        341500 六安市 Lu'an
-        341600 亳州市 Bozhou
-        341700 池州市 Chizhou
-        341800 宣城市 Xuancheng
-    """),
-    whole_provinces=True,
-    other_names=("长江三角洲", "Chang San Jiao", "Yangtze Delta", "Yangzi River Delta"),
-)
 
-_GBA = Region(
-    "gba",
-    "粤港澳大湾区",
-    "Guangdong-Hong Kong-Macao Greater Bay Area",
-    "GBA",
-    provinces=_units("440000 广东省 Guangdong\n810000 香港特别行政区 Hong Kong\n820000 澳门特别行政区 Macao"),
-    cities=_units("""
-        440100 广州市 Guangzhou
-        440300 深圳市 Shenzhen
-        440400 珠海市 Zhuhai
-        440600 佛山市 Foshan
-        440700 江门市 Jiangmen
-        441200 肇庆市 Zhaoqing
-        441300 惠州市 Huizhou
-        441900 东莞市 Dongguan
-        442000 中山市 Zhongshan
-        810000 香港特别行政区 Hong Kong
-        820000 澳门特别行政区 Macao
-    """),
-    whole_provinces=False,
-    other_names=("大湾区", "粤港澳", "Greater Bay Area", "Guangdong-Hong Kong-Macau Greater Bay Area", "Yue-Gang-Ao"),
-)
+def read_regions(root: Path) -> dict[str, Region]:
+    """Read and check the regions of a project.
 
-REGIONS = MappingProxyType({region.code: region for region in (_BTH, _YRD, _GBA)})
+    Raises
+    ------
+    StudyError
+        With line and column of everything that is wrong: codes that are unknown or of two regions, a city outside its
+        region's provinces, names and marks that two regions share.
+    """
+    path = root / "data" / "study" / FILE
+    file, units = name_of(path, root), read_units(root)
+    rows, problems = read_rows(path, COLUMNS, root, StudyError), []
+    for line, row in rows.items():
+        for column, (form, expected) in (_FORMS | MARKS | _LISTS).items():
+            if not re.fullmatch(form, row[column]):
+                problems.append(Problem(file, line, f"{row[column]!r}: expected {expected}", column))
+    if not rows:
+        problems.append(Problem(file, 1, "no region: add a row"))
+    if problems:
+        raise StudyError(problems)
+    seen: dict[tuple[str, object], int] = {}
+    found = {}
+    for line, row in rows.items():
+        provinces = [int(code) for code in _split(row["provinces"])]
+        cities = _cities(row["cities"], row["provinces"], units)
+        told: list[tuple[str, object]] = [(column, row[column].casefold()) for column in _APART]
+        told += [("other_names", _plain(name)) for name in _split(row["other_names"])]
+        told += [(column, code) for column, codes in (("provinces", provinces), ("cities", cities)) for code in codes]
+        for column, value in told:
+            if seen.setdefault((column, value), line) != line:
+                reason = f"{value!r} stands in line {seen[column, value]} already: regions do not share it"
+                problems.append(Problem(file, line, reason, column))
+        unknown = {
+            "provinces": (
+                [code for code in provinces if code not in _level(units, "province")],
+                "a province of units.csv",
+            ),
+            "cities": (
+                [code for code in cities if code not in _within(row["provinces"], units)],
+                "a city of its provinces",
+            ),
+        }
+        for column, (codes, expected) in unknown.items():
+            problems += [Problem(file, line, f"{code} is not {expected}", column) for code in codes]
+        members = [tuple(_unit(code, units) for code in codes if code in units) for codes in (provinces, cities)]
+        marks = (row[name] for name in ("colour", "marker", "line", "hatch"))
+        found[row["code"]] = Region(
+            *(row[name] for name in ("code", "name_zh", "name_en", "short_zh", "short_en")),
+            *members, row["whole_provinces"] == "yes", tuple(_split(row["other_names"])), *marks,
+        )  # fmt: skip
+    if problems:
+        raise StudyError(problems)
+    return found
+
+
+def _split(cell: str) -> list[str]:
+    return [part for part in cell.split(";") if part]
+
+
+def _unit(code: int, units: Units) -> Unit:
+    return Unit(code, units[code]["name_zh"], units[code]["name_en"])
+
+
+def _level(units: Units, level: str) -> list[int]:
+    return [code for code, unit in units.items() if unit["level"] == level]
+
+
+def _within(provinces: str, units: Units) -> list[int]:
+    """Cities of provinces; a municipality or special administrative region, which has none, is one itself."""
+    found = []
+    for province in _split(provinces):
+        inside = [code for code in _level(units, "city") if units[code]["province"] == province]
+        found += inside or [int(province)]
+    return sorted(found)
+
+
+def _cities(cell: str, provinces: str, units: Units) -> list[int]:
+    first, *rest = _split(cell)
+    if first != ALL:
+        return [int(code) for code in (first, *rest)]
+    left_out, every = [-int(code) for code in rest], _within(provinces, units)
+    # One that is left out but not there is told as one that is: it stands in the file and is no city of the provinces.
+    return [code for code in every if code not in left_out] + [code for code in left_out if code not in every]
+
+
+# What is kept cannot be changed: a region and all that it holds is frozen.
+@lru_cache(maxsize=8)
+def _kept(root: Path, stamps: tuple) -> Mapping[str, Region]:
+    return MappingProxyType(read_regions(root))
+
+
+def stamps_of(*paths: Path) -> tuple:
+    """Return what tells one state of files from the next: when each was written, and its size."""
+    found = [path.stat() if path.exists() else None for path in paths]
+    return tuple(status and (status.st_mtime_ns, status.st_size, status.st_ino) for status in found)
+
+
+class _Regions(Mapping):
+    """The project's regions by code, read when they are asked for."""
+
+    def _read(self) -> Mapping[str, Region]:
+        project = get_project()
+        return _kept(project.root, stamps_of(project.study / FILE, project.raw / "units.csv"))
+
+    def __getitem__(self, code: str) -> Region:
+        return self._read()[code]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        return f"REGIONS: {', '.join(self)}"
+
+
+REGIONS: Mapping[str, Region] = _Regions()
 
 
 def _plain(name: str) -> str:
@@ -179,12 +255,12 @@ def _plain(name: str) -> str:
     return re.sub(r"^the | region$|地区$|区域$|城市群$", "", kept).replace(" ", "")
 
 
-_SPELLINGS = {
-    spelling: region.code
-    for region in REGIONS.values()
-    for spelling in (region.code, region.name_zh, region.name_en, *region.other_names)
-}
-_BY_PLAIN_NAME = {_plain(spelling): code for spelling, code in _SPELLINGS.items()}
+def _spellings() -> dict[str, str]:
+    return {
+        spelling: region.code
+        for region in REGIONS.values()
+        for spelling in (region.code, region.name_zh, region.name_en, region.short_zh, *region.other_names)
+    }
 
 
 def get_region(name: str | Region) -> Region:
@@ -193,8 +269,8 @@ def get_region(name: str | Region) -> Region:
     Parameters
     ----------
     name : str or Region
-        ``"bth"`` (京津冀), ``"yrd"`` (长三角) or ``"gba"`` (粤港澳大湾区), or how else people call it, in English or
-        Chinese: ``"YRD"``, ``"长江三角洲"``, ``"Yangtze River Delta"``. A region is returned as it is.
+        A code, such as ``"bth"`` (京津冀), ``"yrd"`` (长三角) or ``"gba"`` (粤港澳大湾区), or how else people call it,
+        in English or Chinese: ``"YRD"``, ``"长江三角洲"``, ``"Yangtze River Delta"``. A region is returned as it is.
 
     Returns
     -------
@@ -215,9 +291,13 @@ def get_region(name: str | Region) -> Region:
     """
     if isinstance(name, Region):
         return name
-    code = _BY_PLAIN_NAME.get(_plain(name)) if isinstance(name, str) else None
+    if isinstance(name, str) and name in REGIONS:
+        return REGIONS[name]
+    spellings = _spellings()
+    plain = {_plain(spelling): code for spelling, code in spellings.items()}
+    code = plain.get(_plain(name)) if isinstance(name, str) else None
     if code is None:
-        raise UnknownNameError("region", name, REGIONS, spellings=_SPELLINGS)
+        raise UnknownNameError("region", name, REGIONS, spellings=spellings)
     return REGIONS[code]
 
 

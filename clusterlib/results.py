@@ -262,7 +262,7 @@ class Recorder:
 
     Raises
     ------
-    ClusterlibError
+    CaptionsError
         If the caption file is missing or something in it is wrong, with its line.
 
     Notes

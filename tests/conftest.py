@@ -32,7 +32,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 @pytest.fixture
 def raw_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project with a copy of the raw tables that a test may damage, and nothing built."""
-    shutil.copytree(REAL.raw, tmp_path / "data" / "raw")
+    for part in (REAL.raw, REAL.study):
+        shutil.copytree(part, tmp_path / "data" / part.name)
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
     return Project(tmp_path)
 

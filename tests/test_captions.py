@@ -163,21 +163,21 @@ def test_what_has_no_words_is_refused_and_nothing_is_shown(folder, name, value, 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("sources:", "origins:", r"01_a.yml, line 2: origins: unknown; expected one of sources, words, results"),
-        ("  fell: {en: fell, zh: 下降}", "  fell: {en: fell}", r"line 5: words fell: expected {en: ..., zh: ...}"),
-        ("en: fell,", "en: 下降,", "line 5: words fell en: Chinese in the English text"),
-        ("en: fell,", "en: 3,", "line 5: words fell en: expected a text, got 3: set it in quotes"),
-        ("  score:", "  year:", "line 6: 'year' stands there twice"),
-        ("    source: nbs", "    source: nbc", "line 13: results change source: unknown source 'nbc'; expected one of"),
-        ("    digits: 2", "    digits: two", "line 14: results change digits: expected decimals"),
-        ("    digits: 2", "    decimals: 2", "line 14: results change decimals: unknown; expected one of label"),
-        ("    label: {en: Ranking, zh: 排名}\n", "", "line 18: results ranking: label: is missing"),
-        ("  ranking:", "  Ranking:", "line 18: results Ranking: a result's name has lower case letters"),
-        ("{draws:,} draws", "{draws!r} draws", "line 12: results change note en: {draws}: braces hold"),
-        ("{draws:,} draws", "{draws.real}", "line 12: .*braces hold"),
-        ("{draws:,} draws", "{draws:{width}}", "line 12: .*braces hold"),
-        ("{draws:,} draws", "{draws", "line 12: "),
-        ("nbs: {en: NBS, zh: 国家统计局}", "nbs: !!python/object/apply:os.getcwd []", "line 2: .*getcwd"),
+        ("sources:", "origins:", r"01_a.yml, line 1, at 'origins': unknown; expected one of sources, words, results"),
+        ("  fell: {en: fell, zh: 下降}", "  fell: {en: fell}", r"line 5, at 'words.fell': expected {en: ..., zh: ...}"),
+        ("en: fell,", "en: 下降,", "line 5, at 'words.fell.en': Chinese in the English text"),
+        ("en: fell,", "en: 3,", "line 5, at 'words.fell.en': expected a text, got 3: set it in quotes"),
+        ("  score:", "  year:", "line 6: 'year' is given twice"),
+        ("    source: nbs", "    source: nbc", "line 13, at 'results.change.source': unknown source 'nbc'; expected"),
+        ("    digits: 2", "    digits: two", "line 14, at 'results.change.digits': expected decimals"),
+        ("    digits: 2", "    decimals: 2", "line 14, at 'results.change.decimals': unknown; expected one of label"),
+        ("    label: {en: Ranking, zh: 排名}\n", "", "line 17, at 'results.ranking': label: is missing"),
+        ("  ranking:", "  Ranking:", "line 17, at 'results.Ranking': a result's name has lower case letters"),
+        ("{draws:,} draws", "{draws!r} draws", "line 12, at 'results.change.note.en': {draws}: braces hold"),
+        ("{draws:,} draws", "{draws.real}", "line 12, .*braces hold"),
+        ("{draws:,} draws", "{draws:{width}}", "line 12, .*braces hold"),
+        ("{draws:,} draws", "{draws", "line 12, "),
+        ("nbs: {en: NBS, zh: 国家统计局}", "nbs: !!python/object/apply:os.getcwd []", "line 1: aliases .* and tags"),
         ("  nbs: {en: NBS", "  nbs: {en: NBS, : ", "01_a.yml, line 2: "),
     ],
 )  # fmt: skip
@@ -191,14 +191,14 @@ def test_what_is_wrong_in_a_file_is_named_with_its_line(folder, old, new, messag
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ClusterlibError, match=r"02_b\.yml is missing"):
+    with pytest.raises(ClusterlibError, match=r"02_b\.yml, line 0: the file is missing"):
         load_captions("02_b", tmp_path)
 
 
 def test_captions_for_which_nothing_was_recorded_are_named_with_their_line(folder):
     captions = load_captions("01_a", folder)
     captions.check_used(["change", "score_verdict", "ranking", "trend.figure"])
-    with pytest.raises(ClusterlibError, match=r"01_a\.yml: nothing was recorded for line 18: ranking"):
+    with pytest.raises(ClusterlibError, match=r"01_a\.yml, line 18: ranking: nothing was recorded"):
         captions.check_used(["change", "score_verdict", "trend.figure"])
 
 

@@ -561,7 +561,7 @@ def test_a_damaged_or_missing_output_makes_the_data_out_of_date(built_project: P
 
 def test_other_code_or_another_version_of_a_package_makes_the_data_out_of_date(built_project: Project, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(processed, "_builder_hash", lambda: "other")
+        patch.setattr(processed, "_builder_hash", lambda project: "other")
         assert not processed.is_current(built_project)
     assert processed.is_current(built_project)
     path = built_project.processed / "manifest.json"

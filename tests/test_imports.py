@@ -98,7 +98,7 @@ METHODS = {
 }  # fmt: skip
 ABOVE_METHODS = {
     "captions", "claims", "data", "diagnosis", "figures", "maps", "regions", "report", "results", "run", "scenario",
-    "tables",
+    "study", "tables",
 }  # fmt: skip
 PUBLIC_PACKAGES = sorted(name for name in clusterlib.__all__ if (PACKAGE / name).is_dir())
 

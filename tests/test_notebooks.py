@@ -183,7 +183,8 @@ def changed(executed, tmp_path_factory) -> tuple[list[dict], list[dict]]:
     """Blocks of a report before and after one cluster of the raw list is no longer called digital."""
     before = executed[1]
     root = tmp_path_factory.mktemp("changed")
-    shutil.copytree(before.raw, root / "data" / "raw")
+    for part in (before.raw, before.study):
+        shutil.copytree(part, root / "data" / part.name)
     shutil.copy(before.root / "data" / "claims.yml", root / "data")
     (root / "notebooks").symlink_to(get_project().notebooks)
     shutil.copytree(before.reports, root / "reports")

@@ -47,6 +47,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Project:
         if kept:
             with target.open("w", encoding="utf-8", newline="") as file:
                 csv.writer(file, lineterminator="\n").writerows([header, *kept])
+    shutil.copytree(real.study, small.study)
     build(small)
     return small
 

@@ -13,8 +13,11 @@ import pytest
 from engine import RECORD, clusterlib_command, files_of, pages_only, results_of, write_notebook
 
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
+from clusterlib.paths import get_project
 from clusterlib.run.notebooks import find_notebooks
 from clusterlib.run.tasks import run
+
+REAL = get_project()
 
 
 def test_a_failing_notebook_stops_no_other_and_the_command_ends_with_cell_error_and_exit_code(project):
@@ -81,7 +84,7 @@ def test_a_run_is_seen_to_load_what_its_cells_use_however_they_name_it(project, 
         for name in ("01_one", "02_two")
     }
     assert {"composite/_weighting.py", "core/checks.py", "errors.py"} <= loaded["01_one"]
-    assert loaded["02_two"] == {"errors.py", "regions.py"}
+    assert loaded["02_two"] == {"core/rows.py", "data/_columns.py", "errors.py", "paths.py", "regions.py"}
 
 
 def test_results_are_the_same_byte_for_byte_whatever_the_number_of_workers(project):
@@ -301,7 +304,7 @@ def test_clean_deletes_what_runs_wrote_and_no_raw_data_and_asks_first(built_proj
 def test_a_new_notebook_runs_as_it_stands_and_never_overwrites(project):
     from clusterlib.run.scaffold import write_skeleton
 
-    shutil.copy(get_project().notebooks / "words.yml", project.notebooks)
+    shutil.copy(REAL.notebooks / "words.yml", project.notebooks)
     path = write_skeleton("11_energy_use", "Energy 能源")
     outcome = run(["gba"], ["11_energy_use"], project=project)
     assert outcome.ok, outcome.failures

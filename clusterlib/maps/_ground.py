@@ -36,6 +36,8 @@ _SMALL_ISLAND = 5e8
 _NAME_SIZE = 6
 # Points that a map of a region has at least, either way.
 _REGION_SPAN = 340
+# Kilometres: the longest below a fifth of the width of a region's map is drawn.
+_BARS = (10, 20, 50, 100, 200, 500)
 
 
 def _projected(bounds: tuple[float, float, float, float]) -> np.ndarray:
@@ -67,7 +69,7 @@ def city_names(cities: pd.DataFrame) -> pd.Series:
 
 
 def country_canvas(
-    shade: Callable[[pd.Index], Shading], level: str = "province", regions: Iterable[str] = tuple(REGIONS)
+    shade: Callable[[pd.Index], Shading], level: str = "province", regions: Iterable[str] | None = None
 ) -> tuple[Canvas, Shading]:
     """Draw China with its boundary, dash line, inset and scale bar, units filled by ``shade``, regions outlined."""
     boundaries = load_boundaries(level)
@@ -76,7 +78,7 @@ def country_canvas(
     line = load_national_line().to_crs(ALBERS).geometry
     units = provinces if level == "province" else cities
     whole, shading = _whole(provinces), shade(units.index)
-    outlines = {code: _outline(cities, REGIONS[code]) for code in regions}
+    outlines = {code: _outline(cities, REGIONS[code]) for code in (REGIONS if regions is None else regions)}
     figure, axes = plt.subplots(figsize=(8.2, 7))
     inset = axes.inset_axes(_INSET_PLACE)
     thin = (
@@ -110,7 +112,7 @@ def region_canvas(area: Region, shade: Callable[[pd.Index], Shading], names: boo
         _write_names(axes, cities.representative_point(), city_names(boundaries), (north - south) / _REGION_SPAN)
     margin = 0.05 * max(east - west, north - south)
     frame(axes, (west - margin, south - margin, east + margin, north + margin))
-    scale_bar(axes, 50 if area.code == "gba" else 100)
+    scale_bar(axes, max([_BARS[0], *(bar for bar in _BARS if 1000 * bar < (east - west) / 5)]))
     return Canvas(figure, axes, boundaries.attrs["approval_number"]), shading
 
 
@@ -145,14 +147,14 @@ def shading_legend(canvas: Canvas, handles: list, heading: str) -> None:
     canvas.axes.add_artist(_set_legend(canvas, handles, heading, loc="lower left", bbox_to_anchor=(0, 0.07)))
 
 
-def marks_legend(canvas: Canvas, handles: list, heading: str, regions: Iterable[str] = tuple(REGIONS)) -> None:
+def marks_legend(canvas: Canvas, handles: list, heading: str, regions: Iterable[str] | None = None) -> None:
     """Set the legend of what is drawn on the map, and of the regions' outlines, at the upper left."""
     outlines = [
         Line2D(
             [], [], label=region_name(REGIONS[code]), color=REGION_MARKS[code].colour,
             linestyle=REGION_MARKS[code].line, linewidth=1.6,
         )
-        for code in regions
+        for code in (REGIONS if regions is None else regions)
     ]  # fmt: skip
     if handles or outlines:
         _set_legend(canvas, [*handles, *outlines], heading, loc="upper left", labelspacing=0.9)

@@ -30,7 +30,7 @@ from clusterlib.maps._ground import (
     side_legend,
 )
 from clusterlib.maps.base import Canvas, Shading, blank, draw_borders, finish, shade_classes, shade_kinds
-from clusterlib.regions import REGIONS, Region, get_region
+from clusterlib.regions import Region, get_region
 
 if TYPE_CHECKING:
     from clusterlib.spatial import DeviationalEllipse, LocalMoran
@@ -103,7 +103,7 @@ def china_map(
     classes, digits : int
         Number of classes and decimals in the legend.
     regions : bool
-        Outline the three core regions.
+        Outline the core regions.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def china_map(
     InvalidInputError
         If no province has a value, or a point is no city or has no count.
     """
-    outlined = tuple(REGIONS) if regions else ()
+    outlined = None if regions else ()
     canvas, shading = country_canvas(
         lambda units: blank(units) if values is None else shade_classes(values, units, classes, digits),
         regions=outlined,

@@ -268,8 +268,8 @@ def border_model(sample: str = "window", region: str | None = None, shocks: bool
     ----------
     sample : {"window", "all_years", "region"}
         A key of ``SAMPLES``.
-    region : {"bth", "yrd", "gba"}, optional
-        Of ``sample="region"``.
+    region : str, optional
+        A region's code; of ``sample="region"``.
     shocks : bool
         Whether cities of a province may share shocks, which otherwise pass for spillovers within it.
 

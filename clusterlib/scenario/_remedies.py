@@ -180,7 +180,8 @@ def simulate(
     Parameters
     ----------
     remedy : {"data_management", "co_creation", "data_platform", "joint_targets"}
-    region : {"bth", "yrd", "gba"}
+    region : str
+        A region's code.
     year : int
         2016 to 2023, of the figures that change; joint targets take the last year of city figures up to it.
     percentile : float

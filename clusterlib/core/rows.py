@@ -1,0 +1,151 @@
+"""Tables and settings that people write by hand: csv and yaml, each value with the line that it stands on."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clusterlib.errors import Problem, ProblemsError
+
+Place = tuple[str | int, ...]
+
+
+def _decode(path: Path, file: str, error: type[ProblemsError]) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise error([Problem(file, 0, "the file is missing; restore it from version control")]) from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as wrong:
+        line = content[: wrong.start].count(b"\n") + 1
+        try:
+            content.decode("gb18030")
+            guess = "it reads as GBK/GB18030: save it again as UTF-8"
+        except UnicodeDecodeError:
+            guess = "save it again as UTF-8"
+        raise error([Problem(file, line, f"the text is not UTF-8; {guess}")]) from None
+    if not text:
+        raise error([Problem(file, 1, "the file is empty; restore it from version control")])
+    return text
+
+
+def _check_header(file: str, header: list[str], columns: Sequence[str], error: type[ProblemsError]) -> None:
+    found = {
+        "missing": [c for c in columns if c not in header],
+        "unexpected": [c for c in header if c not in columns],
+        "repeated": sorted({c for c in header if header.count(c) > 1}),
+    }
+    reasons = [f"{word} column {', '.join(map(repr, names))}" for word, names in found.items() if names]
+    if reasons:
+        raise error([Problem(file, 1, f"{'; '.join(reasons)}; expected {','.join(columns)}")])
+
+
+def name_of(path: Path, root: Path | None) -> str:
+    """Return what messages call a file: its path from ``root``, or its name."""
+    return path.relative_to(root).as_posix() if root else path.name
+
+
+def read_rows(
+    path: Path, columns: Sequence[str], root: Path | None, error: type[ProblemsError]
+) -> dict[int, dict[str, str]]:
+    """Read a csv as text and return its rows by the line that each starts on.
+
+    Parameters
+    ----------
+    path : Path
+        UTF-8 with a header.
+    columns : sequence of str
+        The columns that it must have, in any order.
+    root : Path or None
+        Folder that messages name the file from.
+    error : type
+        What is raised if the file is missing, not UTF-8 or cut off, or has other columns or a row with too many or too
+        few fields.
+    """
+    file = name_of(path, root)
+    text = _decode(path, file, error)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows, problems = {}, []
+    start = 1
+    try:
+        header = next(reader)
+        _check_header(file, header, columns, error)
+        start = reader.line_num + 1
+        for row in reader:
+            if len(row) == len(header):
+                rows[start] = dict(zip(header, row, strict=True))
+            elif row:
+                problems.append(Problem(file, start, f"{len(row)} fields where the header has {len(header)}"))
+            start = reader.line_num + 1
+    except csv.Error as wrong:
+        # A quotation mark that is never closed swallows the rest of the file: name the line that it stands in.
+        problems.append(Problem(file, start, f"not valid csv: {wrong}"))
+    if not text.endswith("\n"):
+        last = text.count("\n") + 1
+        problems.append(Problem(file, last, "the file ends in the middle of a line: it looks cut off"))
+    if problems:
+        raise error(problems)
+    return rows
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a yaml file says, and the line of every key and item by the keys that lead to it."""
+
+    file: str
+    value: Any
+    lines: Mapping[Place, int]
+
+    def problem(self, at: Place, reason: str) -> Problem:
+        """Return what is wrong at a place, or, where the place is missing, at what should hold it."""
+        known = next(at[:end] for end in range(len(at), -1, -1) if at[:end] in self.lines)
+        return Problem(self.file, self.lines[known], reason, ".".join(map(str, at)), "at")
+
+
+def read_settings(path: Path, root: Path | None, error: type[ProblemsError]) -> Settings:
+    """Read a yaml file of plain values; nothing in it is evaluated.
+
+    Raises ``error`` for what is no yaml, a key given twice, a tag and a value that refers to another.
+    """
+    import yaml
+
+    file = name_of(path, root)
+    text = _decode(path, file, error)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    lines: dict[Place, int] = {(): 1}
+    problems: list[Problem] = []
+
+    def value_of(node: yaml.Node, at: Place) -> Any:
+        if isinstance(node, yaml.SequenceNode):
+            lines.update({(*at, k): item.start_mark.line + 1 for k, item in enumerate(node.value)})
+            return [value_of(item, (*at, k)) for k, item in enumerate(node.value)]
+        if not isinstance(node, yaml.MappingNode):
+            return loader.construct_object(node)
+        found = {}
+        for key_node, item in node.value:
+            key, line = str(key_node.value), key_node.start_mark.line + 1
+            if key in found:
+                problems.append(Problem(file, line, f"{key!r} is given twice"))
+            lines[*at, key] = line
+            found[key] = value_of(item, (*at, key))
+        return found
+
+    try:
+        if any(isinstance(token, (yaml.AliasToken, yaml.TagToken)) for token in yaml.scan(text, type(loader))):
+            raise error([Problem(file, 1, "aliases (*name) and tags (!name) are not read: write the value out")])
+        node = loader.get_single_node()
+        value = None if node is None else value_of(node, ())
+    except yaml.YAMLError as wrong:
+        mark = getattr(wrong, "problem_mark", None)
+        reason = getattr(wrong, "problem", None) or str(wrong)
+        raise error([Problem(file, mark.line + 1 if mark else 1, f"not valid yaml: {reason}")]) from None
+    finally:
+        loader.dispose()
+    if problems:
+        raise error(problems)
+    return Settings(file, value, lines)

@@ -1,0 +1,12 @@
+from ._design import Design as Design
+from ._design import Group as Group
+from ._design import Span as Span
+from ._design import design as design
+from ._design import dimensions as dimensions
+from ._design import groups as groups
+from ._design import spans as spans
+from ._panels import digital_index as digital_index
+from ._panels import group_units as group_units
+from ._panels import index_data as index_data
+from ._panels import output_panel as output_panel
+from ._panels import province_graphs as province_graphs

@@ -1,0 +1,276 @@
+"""The indices, panels and weights that notebooks and models share, as the design says (指数与面板)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from clusterlib.core.checks import parse_years
+from clusterlib.errors import InvalidInputError
+from clusterlib.study._design import Variable, design, group_of, look_up
+
+if TYPE_CHECKING:
+    from libpysal.graph import Graph
+
+    from clusterlib.composite import CompositeIndex
+    from clusterlib.data._load import Years
+
+# Alternatives in a panel of provinces beside the index itself.
+_OTHERS = ("four", "fixed_gdp", "adoption")
+
+
+def group_units(units: Iterable[int] | pd.Index, grouping: str = "regions") -> pd.Series:
+    """Return the group of each province or city, by code (单元分组).
+
+    Parameters
+    ----------
+    units : iterable of int
+        Codes; of an index with ``adcode`` among its levels these, each once.
+    grouping : {"regions", "belts"}
+        The core regions and ``"rest"``, or the four belts.
+
+    Returns
+    -------
+    Series
+
+    Raises
+    ------
+    InvalidInputError
+        For a unit that no belt holds.
+    UnknownNameError
+        If there is no such grouping.
+
+    Examples
+    --------
+    >>> import clusterlib as cl
+    >>> cl.study.group_units([330100, 510000]).to_dict()
+    {330100: 'yrd', 510000: 'rest'}
+    """
+    if isinstance(units, pd.MultiIndex):
+        units = units.unique("adcode")
+    found = group_of(units, grouping)
+    return pd.Series(found, index=pd.Index(list(found), name="adcode"), name="group")
+
+
+def index_data(measure: str = "digital", years: Years = None) -> pd.DataFrame:
+    """Load the indicators of an index, and of its dimensions those that it leaves out, where all are known (指数数据).
+
+    Parameters
+    ----------
+    measure : str
+        A key of ``design().measures``.
+    years : int, str, slice or list, optional
+        By default the span that ranges and weights of the index come from.
+
+    Returns
+    -------
+    DataFrame
+        By (adcode, year), as the index takes them.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such measure, or no figure in these years.
+    """
+    from clusterlib.data import load_panel
+
+    chosen = look_up("measure", measure, design().measures)
+    span = design().spans[chosen.years].default if years is None else years
+    data = load_panel("province", chosen.needed, years=span).dropna()
+    if chosen.first_gdp:
+        gdp = load_panel("province", "gdp")["gdp"].reindex(data.index)
+        since = gdp / gdp.groupby(level="adcode").transform("first")
+        data = data.assign(**{name: data[name] * since for name in chosen.first_gdp})
+    return data
+
+
+def digital_index(
+    measure: str = "digital",
+    *,
+    years: Years = None,
+    weights: str | Mapping | pd.Series = "entropy",
+    index_years: Years = None,
+) -> CompositeIndex:
+    """Make an index of provinces, such as of digital development (数字化指数).
+
+    Parameters
+    ----------
+    measure : str
+        A key of ``design().measures``: ``"digital"``, ``"four"`` with digital finance, ``"fixed_gdp"``, ``"adoption"``,
+        ``"digital_use"``, ``"real"``.
+    years : int, str, slice or list, optional
+        Keep only these of the result.
+    weights : {"entropy", "critic", "pca", "equal"}, mapping or Series
+        As in :func:`clusterlib.composite.composite_index`.
+    index_years : int, str, slice or list, optional
+        Of ranges and weights; by default those of the measure.
+
+    Returns
+    -------
+    CompositeIndex
+
+    Raises
+    ------
+    UnknownNameError, InvalidInputError
+        For a measure or years that there are not, and as :func:`clusterlib.composite.composite_index`.
+
+    Examples
+    --------
+    >>> import clusterlib as cl
+    >>> index = cl.study.digital_index(years=2023)
+    >>> int(index.score.droplevel("year").idxmax())
+    110000
+    """
+    from clusterlib.composite import composite_index
+
+    chosen, data = look_up("measure", measure, design().measures), index_data(measure, index_years)
+    index = composite_index(data, chosen.dimensions, weights=weights)
+    if years is None:
+        return index
+    kept = in_years(index.score, years)
+    return replace(index, score=kept, normalised=index.normalised.loc[kept.index])
+
+
+def in_years(frame: Any, years: Years) -> Any:
+    """Return the rows of these years."""
+    wanted, have = parse_years(years), frame.index.get_level_values("year")
+    if wanted is None:
+        return frame
+    chosen = have.isin(wanted) if isinstance(wanted, list) else (have >= wanted[0]) & (have <= wanted[1])
+    if not chosen.any():
+        raise InvalidInputError(f"years={years!r}: there are {have.min()}-{have.max()}")
+    return frame[chosen]
+
+
+def before(values: pd.Series) -> pd.Series:
+    """Return the values of the year before, by (adcode, year)."""
+    return values.groupby(level="adcode").shift()
+
+
+def make_variable(facts: pd.DataFrame, variable: Variable) -> pd.Series:
+    """Make a variable from indicators by (adcode, year), sorted."""
+    values = facts[variable.of] * variable.times
+    if variable.per:
+        values = values / facts[variable.per]
+    if variable.log:
+        values = values.apply(np.log)
+    return before(values) if variable.before else values
+
+
+def output_panel(
+    years: Years = None, *, weights: str = "entropy", index_years: Years = None, alternatives: bool = True
+) -> pd.DataFrame:
+    """Make the panel of provinces that models of output are estimated from (省级产出面板).
+
+    Parameters
+    ----------
+    years : int, str, slice or list, optional
+        By default all up to the last of the index: what is of the year before is known in the first.
+    weights : {"entropy", "critic", "pca", "equal"}
+        Of the index ``digital``.
+    index_years : int, str, slice or list, optional
+        Of ranges and weights of the indices.
+    alternatives : bool
+        Whether there are columns for other indices.
+
+    Returns
+    -------
+    DataFrame
+        By (adcode, year), provinces that have the index; not complete. A column for each of ``design().variables``;
+        ``digital``, the index in tenths; and with alternatives, in tenths too, ``four``, ``fixed_gdp``, ``adoption``,
+        the index under each way of weighting and ``part_<dimension>``; ``digital_before`` of the year before and the
+        logarithm ``log_index``.
+
+    Raises
+    ------
+    UnknownNameError, InvalidInputError
+        For weights or years that there are not.
+
+    Examples
+    --------
+    >>> import clusterlib as cl
+    >>> panel = cl.study.output_panel("2016:2023", alternatives=False)
+    >>> panel[["log_gdp_per_head", "digital", *cl.study.design().controls]].dropna().shape
+    (240, 5)
+    """
+    from clusterlib.composite import WEIGHTING
+    from clusterlib.data import load_panel
+
+    index = digital_index(weights=weights, index_years=index_years)
+    provinces, last = index.score.index.unique("adcode"), index.score.index.get_level_values("year").max()
+    chosen = design().variables
+    names = dict.fromkeys(name for v in chosen.values() for name in (v.of, v.per) if name)
+    facts = load_panel("province", list(names)).sort_index()
+    inside = facts.index.get_level_values("adcode").isin(provinces) & (facts.index.get_level_values("year") <= last)
+    facts = facts[inside]
+    frame = pd.DataFrame({name: make_variable(facts, variable) for name, variable in chosen.items()})
+    frame["digital"] = 10 * index.score
+    if alternatives:
+        for measure in _OTHERS:
+            span = index_years if measure != "four" else None
+            frame[measure] = 10 * digital_index(measure, weights=weights, index_years=span).score
+        for method in WEIGHTING:
+            frame[method] = 10 * digital_index(weights=method, index_years=index_years).score
+        frame = frame.join((10 * index.by_dimension).add_prefix("part_"))
+        frame["digital_before"], frame["log_index"] = before(frame["digital"]), np.log(frame["digital"])
+    return in_years(frame, years)
+
+
+def province_graphs(
+    provinces: Iterable[int] | pd.Index,
+    *,
+    neighbours: int | None = None,
+    power: float | None = None,
+    nested_before: int | None = None,
+) -> dict[str, Graph]:
+    """Make the weights between provinces that models are compared by (省级空间权重).
+
+    Parameters
+    ----------
+    provinces : iterable of int
+        Codes in the order of the weights; of an index with ``adcode`` among its levels these, each once.
+    neighbours : int, optional
+        Of the nearest ones; by default that of the design.
+    power : float, optional
+        Of the inverse distance; by default that of the design.
+    nested_before : int, optional
+        The first year of the model: economic distance is that of GDP per head, first release, of the years before.
+
+    Returns
+    -------
+    dict of str to Graph
+        ``contiguity``, ``nearest``, ``distance`` and, with ``nested_before``, ``economic`` distance and ``nested``:
+        inverse distance times economic proximity.
+
+    Raises
+    ------
+    UnknownNameError, InvalidInputError
+        For units that are no provinces and years without figures.
+
+    Examples
+    --------
+    >>> import clusterlib as cl
+    >>> list(cl.study.province_graphs([310000, 320000, 330000], neighbours=1))
+    ['contiguity', 'nearest', 'distance']
+    """
+    from clusterlib import weights
+    from clusterlib.data import load_boundaries, load_panel
+
+    constants = design().constants
+    codes = provinces.unique("adcode") if isinstance(provinces, pd.MultiIndex) else pd.Index(provinces, name="adcode")
+    shapes = load_boundaries("province").loc[codes]
+    found = {
+        "contiguity": weights.contiguity(shapes),
+        "nearest": weights.k_nearest(shapes, int(constants["nearest"]) if neighbours is None else neighbours),
+        "distance": weights.inverse_distance(shapes, constants["distance_power"] if power is None else power),
+    }
+    if nested_before is not None:
+        released = load_panel("province", "gdp_per_capita_first_release")
+        earlier = released[released.index.get_level_values("year") < nested_before]["gdp_per_capita_first_release"]
+        found["economic"] = weights.economic_distance(earlier[earlier.index.get_level_values("adcode").isin(codes)])
+        found["nested"] = weights.nested(weights.inverse_distance(shapes), found["economic"])
+    return found

@@ -1,0 +1,266 @@
+"""The study as data/study says: faults are told with file and line, and what is read cannot be changed."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import clusterlib as cl
+from clusterlib.core.language import speaking
+from clusterlib.errors import InvalidInputError, StudyError, UnknownNameError
+from clusterlib.paths import Project
+from clusterlib.regions import REGIONS, get_region
+
+YRD = "yrd,长三角,Yangtze River Delta"
+
+
+def change(path: Path, old: str, new: str) -> int:
+    """Replace a text that stands in the file once, and return its line."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1, old
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    return text[: text.index(old)].count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "column", "reason"),
+    [
+        ("110000;120000;130000", "110000;120000;139900", "provinces", "139900 is not a province of units.csv"),
+        ("110000;120000;130000", "110000;120000;130100", "provinces", "130100 is not a province of units.csv"),
+        ("110000;120000;130000", "110000;120000,", None, "14 fields where the header has 13"),
+        ("110000;120000;130000", "110000;12;130000", "provinces", "expected codes of six digits"),
+        ("all;-133100", "130100;110000;120000;330100", "cities", "330100 is not a city of its provinces"),
+        ("all;-133100", "all;-330100", "cities", "330100 is not a city of its provinces"),
+        ("all;-133100", "every", "cities", "expected all, all;-341400 or codes"),
+        ("440000;810000;820000,", "440000;310000,", "provinces", "310000 stands in line 3 already"),
+        (YRD, "bth,长三角,Yangtze River Delta", "code", "'bth' stands in line 2 already"),
+        (YRD, "rest,长三角,Yangtze River Delta", "code", "rest and nation are taken"),
+        (YRD, "yrd,,Yangtze River Delta", "name_zh", "expected a name"),
+        (YRD, "yrd,京津冀,Yangtze River Delta", "name_zh", "stands in line 2 already"),
+        ("#D55E00", "orange", "colour", "expected a colour such as #0072B2"),
+        ("#D55E00", "#0072B2", "colour", "stands in line 2 already"),
+        ("#D55E00,s", "#D55E00,square", "marker", "one of matplotlib's markers"),
+        (",no,#009E73", ",maybe,#009E73", "whole_provinces", "expected yes or no"),
+    ],
+)  # fmt: skip
+def test_a_wrong_region_is_told_with_file_line_and_column(raw_project: Project, old, new, column, reason):
+    line = change(raw_project.study / "regions.csv", old, new)
+    with pytest.raises(StudyError) as caught:
+        list(REGIONS)
+    place = f"data/study/regions.csv, line {line}" + (f", column {column!r}" if column else "")
+    assert place in str(caught.value) and reason in str(caught.value)
+
+
+def test_a_file_without_regions_and_a_missing_one_are_told(raw_project: Project):
+    path = raw_project.study / "regions.csv"
+    path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
+    with pytest.raises(StudyError, match="no region: add a row"):
+        get_region("yrd")
+    path.unlink()
+    with pytest.raises(StudyError, match="the file is missing; restore it from version control"):
+        get_region("yrd")
+
+
+def test_regions_are_read_again_when_the_file_changes(raw_project: Project):
+    assert get_region("yrd").short_en == "YRD"
+    change(raw_project.study / "regions.csv", ",长三角,YRD,", ",长三角,Delta,")
+    assert get_region("yrd").short == "Delta"
+    with speaking("zh"):
+        assert get_region("gba").short == "大湾区" and get_region("gba").name == "粤港澳大湾区"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "reason"),
+    [
+        ("indicators: [software_revenue_share, it", "indicators: [software_revenue_shar, it",
+         "dimensions.digital_industry.indicators.0", "did you mean 'software_revenue_share'"),
+        ("indicators: [software_revenue_share, it_services_revenue_per_capita]", "indicators: none",
+         "dimensions.digital_industry.indicators", "expected a list"),
+        ("indicators: [goods_trade_share]", "indicators: [goods_trade_share, goods_trade_share]",
+         "dimensions.openness.indicators.1", "given twice"),
+        ("dimensions: [infrastructure, industrial_digitisation]", "dimensions: [infrastructure, digitisation]",
+         "measures.digital_use.dimensions.1", "unknown dimension 'digitisation'"),
+        ("measure: four}", "measure: five}", "spans.finance_years.measure", "unknown measure 'five'"),
+        ('default: "2010:2019"', 'default: "2000:2019"', "spans.middle_years.default", "figures for 2003:2021"),
+        ('default: "2010:2019"', "default: soon", "spans.middle_years.default", "expected '2016:2023'"),
+        ("level: city, indicators: [gdp], first: 2004", "level: city, indicators: [gpd], first: 2004",
+         "spans.growth_years", "unknown city indicator 'gpd'"),
+        ("    zh: 东北\n", "", "belts.northeast.zh", "is missing"),
+        ("provinces: [210000, 220000, 230000]", "provinces: [210000, 220000, 110000]",
+         "belts.northeast.provinces.2", "110000 is of 'east' already"),
+        ("provinces: [210000, 220000, 230000]", "provinces: [210000, 220000, 230100]",
+         "belts.northeast.provinces.2", "unknown province 230100"),
+        ("of: rd_expenditure, per: gdp}", "of: rd_expenditure, par: gdp}", "variables.rd.par", "unknown key 'par'"),
+        ("controls: [urbanisation,", "controls: [urbanization,", "controls.0", "did you mean 'urbanisation'"),
+        ("nearest: 5 ", "nearest: five ", "constants.nearest", "expected a number"),
+        ("average_wage: amount", "average_wage: rate", "city_outcomes.average_wage", "unknown kind 'rate'"),
+        ("constants:\n", "constant:\n", "constant", "unknown section 'constant'; did you mean 'constants'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_told_with_file_line_and_place(raw_project: Project, old, new, place, reason):
+    line = change(raw_project.study / "design.yml", old, new)
+    with pytest.raises(StudyError) as caught:
+        cl.study.design()
+    (fault,) = [problem for problem in caught.value.problems if problem.column == place]
+    assert fault.file == "data/study/design.yml" and reason in fault.reason
+    # What is missing is told at what should hold it, two lines above.
+    assert fault.line == (line - 2 if reason == "is missing" else line)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("outcomes: [log_gdp_per_head]\n", 2, "'outcomes' is given twice"),
+        ("more: [\n", 3, "not valid yaml"),
+        ("more: !!python/object:os.system {}\n", 1, "aliases"),
+        ("more: &a [1]\nagain: *a\n", 1, "aliases"),
+    ],
+)
+def test_what_is_no_plain_yaml_is_told_by_line(raw_project: Project, text, line, reason):
+    path = raw_project.study / "design.yml"
+    path.write_text(f"outcomes: [log_gdp_per_head]\n{text}", encoding="utf-8")
+    with pytest.raises(StudyError, match=f"line {line}: .*{reason}"):
+        cl.study.design()
+
+
+def test_the_design_cannot_be_changed():
+    found = cl.study.design()
+    with pytest.raises(FrozenInstanceError):
+        found.controls = ()
+    with pytest.raises(FrozenInstanceError):
+        found.measures["digital"].years = "city_years"
+    for mapping in (found.dimensions, found.measures["digital"].dimensions, found.spans, found.industries, REGIONS):
+        with pytest.raises(TypeError):
+            mapping["new"] = 1
+    assert all(isinstance(part, tuple) for part in cl.study.dimensions().values())
+
+
+def test_reading_the_design_takes_no_pandas_and_little_time(tmp_path):
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, time, clusterlib as cl\nstart = time.perf_counter()\n"
+        "assert cl.study.spans()['index_years'].default == '2016:2024' and len(cl.study.groups()) == 4\n"
+        "assert 'pandas' not in sys.modules\nprint(time.perf_counter() - start)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 1.0
+
+
+@pytest.mark.parametrize("years", ["2005:2010", "2003", 2021, "2003:2004, 2010:2021"])
+def test_years_within_a_span_are_returned_as_given(years):
+    assert cl.study.spans()["city_years"].check(years) == years
+
+
+@pytest.mark.parametrize(
+    ("span", "years", "reason"),
+    [
+        ("city_years", "2002:2010", r"city_years='2002:2010': there are figures for 2003:2021"),
+        ("city_years", "2010:2005", "the first year is after the last"),
+        ("city_years", "all", "cannot be read: expected years such as '2003:2020'"),
+        ("city_years", True, "cannot be read"),
+        ("city_year", "2010:2011", "expected one year; there are figures for 2003:2021"),
+        ("finance_years", "2016:2024", "there are figures for 2016:2023"),
+    ],
+)
+def test_years_outside_a_span_are_refused_with_the_span(span, years, reason):
+    with pytest.raises(InvalidInputError, match=reason):
+        cl.study.spans()[span].check(years)
+
+
+def test_every_default_lies_within_its_span_and_has_both_names():
+    for span in cl.study.spans().values():
+        assert span.check(span.default) == span.default and span.en and span.zh
+
+
+def test_the_index_is_made_over_its_years_and_cut_afterwards():
+    whole, last = cl.study.digital_index(), cl.study.digital_index(years=2023)
+    pd.testing.assert_series_equal(last.score, whole.score[whole.score.index.get_level_values("year") == 2023])
+    pd.testing.assert_series_equal(last.weights, whole.weights)
+    assert list(last.normalised.index) == list(last.score.index)
+    short = cl.study.digital_index(index_years="2018:2020")
+    assert short.weights.to_dict() != whole.weights.to_dict()
+    with pytest.raises(UnknownNameError, match="unknown measure 'digtal'; did you mean 'digital'"):
+        cl.study.digital_index("digtal")
+
+
+def test_indices_with_less_are_of_the_same_provinces():
+    digital, adoption = cl.study.digital_index(), cl.study.digital_index("adoption")
+    assert adoption.score.index.equals(digital.score.index)
+    left_out = set(cl.study.design().measures["digital"].indicators) - set(adoption.weights.index)
+    assert left_out == {"software_revenue_share", "it_services_revenue_per_capita", "ecommerce_sales_share"}
+    first = cl.study.index_data("fixed_gdp").xs(2016, level="year")
+    pd.testing.assert_frame_equal(first, cl.study.index_data().xs(2016, level="year"))
+
+
+def test_variables_of_the_panel_are_what_the_design_says():
+    panel = cl.study.output_panel()
+    facts = cl.data.load_panel(
+        "province", ["university_students", "resident_population", "gdp_per_capita", "dfi_total"]
+    )
+    ratio = np.log(facts["university_students"] / facts["resident_population"])
+    assert panel.loc[(330000, 2020), "students"] == ratio[330000, 2019]
+    assert panel.loc[(330000, 2020), "log_gdp_per_head"] == np.log(facts["gdp_per_capita"][330000, 2020])
+    assert panel["digital"].equals(panel["entropy"])
+    parts = panel.filter(like="part_").sum(axis=1, min_count=3)
+    assert np.allclose(parts, panel["digital"], equal_nan=True)
+    assert panel.loc[(330000, 2020), "digital_before"] == panel.loc[(330000, 2019), "digital"]
+    assert list(cl.study.output_panel("2016:2017", alternatives=False).index.unique("year")) == [2016, 2017]
+
+
+def test_a_change_of_what_is_returned_does_not_come_back():
+    panel, index = cl.study.output_panel(), cl.study.digital_index()
+    panel.loc[:] = 0.0
+    index.score[:] = 0.0
+    assert (cl.study.output_panel("2016:2023")["digital"] > 0).all() and (cl.study.digital_index().score > 0).all()
+
+
+def test_units_are_grouped_by_regions_and_by_belts():
+    index = pd.MultiIndex.from_product([[330000, 440200, 440300, 500000], [2020, 2021]], names=["adcode", "year"])
+    assert cl.study.group_units(index).tolist() == ["yrd", "rest", "gba", "rest"]
+    assert cl.study.group_units(index, "belts").tolist() == ["east", "east", "east", "west"]
+    with pytest.raises(InvalidInputError, match="in none of the belts: 810000"):
+        cl.study.group_units([810000], "belts")
+    with pytest.raises(UnknownNameError, match="unknown grouping 'belt'"):
+        cl.study.group_units([330000], "belt")
+    provinces = cl.data.load_panel("province", "gdp").index.unique("adcode")
+    assert cl.study.group_units(provinces, "belts").value_counts().to_dict() == {
+        "west": 12, "east": 10, "central": 6, "northeast": 3
+    }  # fmt: skip
+
+
+def test_marks_of_figures_are_those_of_the_groups():
+    assert list(cl.figures.REGION_MARKS) == ["bth", "yrd", "gba", "rest"]
+    assert cl.figures.REGION_MARKS["yrd"] == cl.figures.group_marks()["yrd"] and len(cl.figures.REGION_MARKS) == 4
+    assert cl.figures.REGION_MARKS["yrd"].look == {"color": "#D55E00", "marker": "s", "linestyle": "--"}
+    assert list(cl.figures.group_marks("belts")) == list(cl.study.groups("belts"))
+
+
+def test_names_of_units_are_short_and_of_one_language():
+    with speaking("zh"):
+        assert cl.data.unit_names("province")[[150000, 650000, 820000, 310000]].tolist() == [
+            "内蒙古",
+            "新疆",
+            "澳门",
+            "上海",
+        ]
+    assert cl.data.unit_names("city")[330100] == "Hangzhou"
+    assert cl.data.unit_names("economy", "zh")["CHN"] == "中国"
+    with pytest.raises(UnknownNameError, match="unknown language 'fr'"):
+        cl.data.unit_names(language="fr")
+
+
+def test_an_unchanged_file_is_not_read_again(raw_project: Project):
+    first = cl.study.design()
+    assert cl.study.design() is first
+    stamp = time.time() - 10
+    os.utime(raw_project.study / "design.yml", (stamp, stamp))
+    assert cl.study.design() is not first and cl.study.design() == first
