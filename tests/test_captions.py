@@ -198,7 +198,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 def test_captions_for_which_nothing_was_recorded_are_named_with_their_line(folder):
     captions = load_captions("01_a", folder)
     captions.check_used(["change", "score_verdict", "ranking", "trend.figure"])
-    with pytest.raises(ClusterlibError, match=r"01_a\.yml, line 18: ranking: nothing was recorded"):
+    with pytest.raises(ClusterlibError, match=r"01_a\.yml, line 17: ranking: nothing was recorded"):
         captions.check_used(["change", "score_verdict", "trend.figure"])
 
 
