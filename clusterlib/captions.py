@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from clusterlib.core.checks import check_choice
-from clusterlib.core.language import LANGUAGES, speaking
+from clusterlib.core.language import LANGUAGES, Phrase, speaking
 from clusterlib.core.rows import Place, Settings, read_settings
 from clusterlib.core.tables import Cells, format_number, has_labels, write_cells
 from clusterlib.errors import CaptionsError, InvalidInputError, Problem
@@ -374,9 +374,11 @@ class Wording:
         text = self._caption.texts.get(name)
         return self.fill(text) if text is not None else ""
 
-    def sentence(self, value: str) -> str:
+    def sentence(self, value: str | Phrase) -> str:
         """Return a recorded text: the caption's ``value``, which may quote it as ``{value}``, or the word for it."""
         text = self._caption.texts.get("value")
+        if text is None and isinstance(value, Phrase):
+            return getattr(value, self.language)
         return self.fill(text, {"value": value}) if text is not None else self._word_or_error(value)
 
     @property
@@ -420,6 +422,8 @@ class Wording:
             return say_list((self._said(name, member, form, None) for member in value), self.language)
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return "–"
+        if isinstance(value, Phrase):
+            return getattr(value, self.language)
         if isinstance(value, str):
             if span := _SPAN.fullmatch(value):
                 return ("–" if self.language == "en" else "—").join(span.groups())
@@ -467,6 +471,8 @@ class Wording:
         def said(value: Any) -> Any:
             if isinstance(value, (list, tuple)):
                 return say_list((str(said(part)) for part in value), self.language) or "–"
+            if isinstance(value, Phrase):
+                return getattr(value, self.language)
             if not isinstance(value, str):
                 return value
             found = self._word_or_same(value)

@@ -297,7 +297,7 @@ class Recorder:
             with speaking(language):
                 found, *output = self._set(name, value, shown, words)
             ending = "" if language == "en" else "_zh"
-            entry |= found if language == "en" else {f"{k}_zh": v for k, v in found.items() if k in _IN_BOTH}
+            entry |= found if language == "en" else {f"{k}_zh": found[k] for k in _IN_BOTH[found["kind"]] if k in found}
             entry |= {f"{part}{ending}": words.text(part) for part in ("unit", "note")}
             entry |= {f"label_{language}": words.text("label"), f"source{ending}": words.source}
             outputs.append((language, *output))
@@ -332,7 +332,7 @@ class Recorder:
 
 
 # What of a record differs from one language to the other, beside what the caption says.
-_IN_BOTH = ("value", "alt", "shown")
+_IN_BOTH = {"number": (), "text": ("value",), "table": ("shown",), "figure": ("value", "alt")}
 
 
 @dataclass(frozen=True)

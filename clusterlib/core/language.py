@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 from clusterlib.core.checks import check_choice
 
@@ -52,3 +53,20 @@ def say(en: str, zh: str) -> str:
     'Year'
     """
     return zh if spoken() == "zh" else en
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Words in English and Chinese, such as a result decides on; as a text in the language spoken.
+
+    Examples
+    --------
+    >>> str(Phrase("Year", "年份"))
+    'Year'
+    """
+
+    en: str
+    zh: str
+
+    def __str__(self) -> str:
+        return say(self.en, self.zh)

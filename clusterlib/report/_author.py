@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clusterlib.core.checks import check_level, check_number, check_whole
+from clusterlib.core.language import Phrase
 from clusterlib.core.tables import check_texts
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.regions import Region, get_region
@@ -18,14 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MIME = "application/vnd.clusterlib.report+json"
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """Words in English and Chinese that a result decides on."""
-
-    en: str
-    zh: str
 
 
 class Report:
