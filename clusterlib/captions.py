@@ -52,7 +52,7 @@ class Caption:
     Attributes
     ----------
     name : str
-        ``"dagum.figure"``, or ``"dagum.{series}_change"`` for all names of that form.
+        ``"dagum.figure"``, or ``"dagum.{series}_change"`` for all names of that form; the part in braces may be empty.
     texts : mapping
         ``label``, ``note``, ``unit``, ``alt``, ``value``: in English and Chinese.
     groups : mapping of mapping
@@ -85,7 +85,7 @@ class Caption:
     def pattern(self) -> re.Pattern[str]:
         """The names that it is for."""
         parts = re.split(r"\{([a-z_]+)\}", self.name)
-        return re.compile("".join(f"(?P<{p}>[a-z0-9_]+?)" if k % 2 else re.escape(p) for k, p in enumerate(parts)))
+        return re.compile("".join(f"(?P<{p}>[a-z0-9_]*?)" if k % 2 else re.escape(p) for k, p in enumerate(parts)))
 
 
 @dataclass(frozen=True)

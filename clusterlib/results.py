@@ -292,22 +292,25 @@ class Recorder:
         caption, parts = self._captions.find(name)
         entry: dict[str, Any] = {"name": name}
         outputs = []
+        # A text, such as that there is no number, has no unit.
+        unitless = isinstance(value, (str, Phrase, list, tuple))
         for language in LANGUAGES:
             words = Wording(self._captions, caption, language, {**self._values, **parts, **values})
             with speaking(language):
-                found, *output = self._set(name, value, shown, words)
+                unit, alt = "" if unitless else words.text("unit"), words.text("alt")
+                said = _Said(words.text("label"), unit, words.text("note"), words.source, alt)
+                found, *output = self._set(name, value, shown, words, said)
             ending = "" if language == "en" else "_zh"
             entry |= found if language == "en" else {f"{k}_zh": found[k] for k in _IN_BOTH[found["kind"]] if k in found}
-            entry |= {f"{part}{ending}": words.text(part) for part in ("unit", "note")}
-            entry |= {f"label_{language}": words.text("label"), f"source{ending}": words.source}
+            entry |= {f"{part}{ending}": getattr(said, part) for part in ("unit", "note", "source")}
+            entry[f"label_{language}"] = said.label
             outputs.append((language, *output))
         for language, bundle, metadata in outputs:
             own = {MIME: entry} if language == "en" else {}
             _show({**own, **bundle}, {**metadata, MIME: {"name": name, "language": language}})
 
-    def _set(self, name: str, value: Any, shown: Any, words: Wording) -> tuple[dict, dict, dict]:
+    def _set(self, name: str, value: Any, shown: Any, words: Wording, said: _Said) -> tuple[dict, dict, dict]:
         """Return what is recorded of a value in one language, and how it is shown."""
-        said = _Said(words.text("label"), words.text("unit"), words.text("note"), words.source, words.text("alt"))
         if callable(value):
             figure = value(words)
             if not hasattr(figure, "savefig"):
@@ -325,9 +328,7 @@ class Recorder:
             return {"kind": "table", "value": _table(table), "shown": vars(cells)}, _table_bundle(cells, said), {}
         if isinstance(value, (list, tuple)):
             value = words.fill(dict.fromkeys(LANGUAGES, "{value}"), {"value": value})
-        kind, plain = _scalar(name, value)
-        if isinstance(plain, str):
-            plain = words.sentence(plain)
+        kind, plain = _scalar(name, words.sentence(value) if isinstance(value, (str, Phrase)) else value)
         return {"kind": kind, "value": plain}, _scalar_bundle(name, plain, words.digits, said), {}
 
 
