@@ -3,7 +3,8 @@
 ``notebooks/05_inequality.yml`` says of each result of ``05_inequality.ipynb`` how it is captioned, and
 ``notebooks/words.yml`` what all notebooks have in common; a translator edits them without touching code. A text is a
 pair ``{en: ..., zh: ...}``, or one text for both where they are the same. Braces hold values that the notebook hands
-over with a result: ``{draws}``, ``{gini:.3f}``; nothing in a file is ever run.
+over with a result: ``{draws}``, ``{gini:.3f}``, ``{city!u}`` for the name of a place by its code, ``{p!p}`` for a p
+value as in ``p = 0.012`` or ``p < 0.001``; nothing in a file is ever run.
 """
 
 from __future__ import annotations
@@ -296,7 +297,7 @@ def _caption(document: Settings, name: Any) -> Caption:
 
 
 def _parse(template: str) -> Iterator[tuple[str, str | None, str, str | None]]:
-    """Split a text at its braces: literal, name, format, and ``u`` for the name of a place.
+    """Split a text at its braces: literal, name, format, and ``u`` for the name of a place or ``p`` for a p value.
 
     Raises
     ------
@@ -305,11 +306,11 @@ def _parse(template: str) -> Iterator[tuple[str, str | None, str, str | None]]:
     """
     for literal, name, form, conversion in Formatter().parse(template):
         if name is not None and not (
-            _FIELD.fullmatch(name) and _FORMAT.fullmatch(form or "") and conversion in (None, "u")
+            _FIELD.fullmatch(name) and _FORMAT.fullmatch(form or "") and conversion in (None, "u", "p")
         ):
             raise ValueError(
                 f"{{{name}}}: braces hold the name of a value, as in {{draws}}, with decimals {{gini:.3f}}, or the "
-                "name of a place {city!u}; write {{ for a brace"
+                "name of a place {city!u}, or a p value {p!p}; write {{ for a brace"
             )
         yield literal, name, form or "", conversion
 
@@ -428,6 +429,8 @@ class Wording:
             if span := _SPAN.fullmatch(value):
                 return ("–" if self.language == "en" else "—").join(span.groups())
             return self._word_or_error(value) if value else ""
+        if conversion == "p":
+            return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
         if form:
             return format(int(value) if form.endswith("d") else value, form)
         with speaking(self.language):

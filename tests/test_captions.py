@@ -202,6 +202,15 @@ def test_captions_for_which_nothing_was_recorded_are_named_with_their_line(folde
         captions.check_used(["change", "score_verdict", "trend.figure"])
 
 
+@pytest.mark.parametrize(
+    ("p", "said"), [(0.0123, "p = 0.012"), (0.0004, "p < 0.001"), (0, "p < 0.001"), (float("nan"), "–")]
+)
+def test_a_p_value_is_never_written_as_nought(folder, p, said):
+    path = folder / "01_a.yml"
+    path.write_text(path.read_text(encoding="utf-8").replace('"{draws:,} draws"', '"{p!p}"'), encoding="utf-8")
+    assert recorded(folder, "change", 1.0, p=p)[0]["note"] == said
+
+
 def test_a_name_in_full_goes_before_one_with_braces(folder):
     path = folder / "01_a.yml"
     path.write_text(path.read_text(encoding="utf-8") + "  gdp_verdict:\n    label: GDP\n", encoding="utf-8")

@@ -70,7 +70,9 @@ def trend_lines(
     for place, name in enumerate(series.columns):
         mark, values = canvas.look_up(marks, name, "mark"), series.iloc[:, place].dropna()
         axes.plot(values.index, values, markersize=4, label=canvas.look_up(labels, name, "label"), **mark.look)
-    axes.set(title=title, ylabel=ylabel, xlabel=say("Year", "年份"), xticks=series.index)
+    # About ten years fit beneath the axis.
+    ticks = series.index[:: 1 + (len(series) - 1) // 10]
+    axes.set(title=title, ylabel=ylabel, xlabel=say("Year", "年份"), xticks=ticks)
     axes.legend(fontsize=8)
     return figure
 

@@ -124,9 +124,11 @@ def growth_scatter(
     for group, part in points.groupby("group", sort=False):
         mark, label = canvas.look_up(marks, group, "mark"), canvas.look_up(labels, group, "label")
         axes.scatter(part["initial"], part["growth"], s=26, c=mark.colour, marker=mark.marker, label=label, alpha=0.9)
+    # The line does not strike names through.
+    paper = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
     for x, y, name in points[["initial", "growth", "name"]].itertuples(index=False):
         if isinstance(name, str) and name:
-            axes.annotate(name, (x, y), (6, -3), textcoords="offset points", fontsize=7)
+            axes.annotate(name, (x, y), (6, -3), textcoords="offset points", fontsize=7, bbox=paper)
     ends = np.array([points["initial"].min(), points["initial"].max()])
     axes.plot(ends, constant + slope * ends, color=NEUTRAL, linewidth=1, linestyle="--")
     axes.set(
