@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clusterlib.core.checks import check_choice, check_whole
-from clusterlib.core.language import LANGUAGES, say, speaking
+from clusterlib.core.language import LANGUAGES, Phrase, say, speaking
 from clusterlib.core.tables import Cells, check_texts, has_labels, head_of, set_text, write_cells, write_value
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 from clusterlib.regions import get_region
