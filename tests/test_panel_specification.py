@@ -15,6 +15,8 @@ from clusterlib.panel import (
     hausman_test,
     pesaran_cd,
     random_effects,
+    slope_difference_test,
+    within,
 )
 
 
@@ -142,3 +144,41 @@ def test_the_table_is_one_row_that_names_test_null_and_degrees_of_freedom():
 def test_tests_without_an_answer_are_refused(call, error, words):
     with pytest.raises(error, match=words):
         call(made_panel(8, 5, 0))
+
+
+def test_what_the_effects_leave_of_variables_is_orthogonal_to_them_and_gives_the_same_slopes():
+    data = thinned(case("grunfeld")[0])[["inv", "value", "capital"]]
+    left = within(data.sample(frac=1, random_state=1))
+    for level in (0, 1):
+        np.testing.assert_allclose(left.groupby(level=level).sum(), 0, atol=1e-8)
+    slopes = np.linalg.lstsq(left[["value", "capital"]], left["inv"], rcond=None)[0]
+    np.testing.assert_allclose(slopes, fixed_effects(data, "inv", ["value", "capital"]).params, rtol=1e-9)
+    pd.testing.assert_series_equal(within(data["inv"]), left["inv"])
+
+
+@pytest.mark.parametrize("group", [[3], [0, 3, 7]])
+def test_the_statistic_of_a_group_of_units_is_that_of_its_own_slope_in_the_regression(group):
+    data = thinned(made_panel(12, 8, seed=5))
+    test = slope_difference_test(data, "y", ["x", "z"], "x", group, draws=99, seed=1)
+    own = data["x"] * data.index.get_level_values("unit").isin(group)
+    wanted = fixed_effects(data.assign(own=own), "y", ["x", "z", "own"], cov="classical").table
+    assert test.statistic == pytest.approx(wanted.loc["own", "statistic"], rel=1e-9)
+    assert test.settings["groups"] == (11 if len(group) == 1 else 99)
+
+
+def test_p_values_of_groups_without_a_slope_of_their_own_are_uniform_over_the_units():
+    data = made_panel(20, 6, seed=2)
+    p = [slope_difference_test(data, "y", "x", "x", [unit]).p_value for unit in range(20)]
+    np.testing.assert_allclose(sorted(p), np.arange(1, 21) / 20)
+
+
+def test_groups_that_nothing_can_be_compared_with_are_refused():
+    data = made_panel(4, 5, seed=1)
+    with pytest.raises(InvalidInputError, match="4 of 4 units"):
+        slope_difference_test(data, "y", "x", "x", range(4))
+    with pytest.raises(InvalidInputError, match="0 of 4 units"):
+        slope_difference_test(data, "y", "x", "x", [])
+    with pytest.raises(UnknownNameError, match="unit"):
+        slope_difference_test(data, "y", "x", "x", [9])
+    with pytest.raises(UnknownNameError, match="variable of x"):
+        slope_difference_test(data, "y", "x", "z", [1])

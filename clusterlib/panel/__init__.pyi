@@ -5,9 +5,11 @@ from ._mediation import mediation as mediation
 from ._regression import PanelResult as PanelResult
 from ._regression import fixed_effects as fixed_effects
 from ._regression import random_effects as random_effects
+from ._regression import within as within
 from ._specification import breusch_pagan_test as breusch_pagan_test
 from ._specification import effects_test as effects_test
 from ._specification import hausman_test as hausman_test
 from ._specification import pesaran_cd as pesaran_cd
+from ._specification import slope_difference_test as slope_difference_test
 from ._threshold import ThresholdResult as ThresholdResult
 from ._threshold import panel_threshold as panel_threshold

@@ -166,6 +166,49 @@ def panel_fields(
     }
 
 
+def within(values: pd.Series | pd.DataFrame, effects: str = "twoway") -> pd.Series | pd.DataFrame:
+    r"""Take fixed effects out of variables, as fixed-effects regressions do (组内变换).
+
+    The residuals of each variable from the effects, which in a balanced panel are
+
+    .. math:: \tilde x_{it} = x_{it} - \bar x_i - \bar x_t + \bar x
+
+    Parameters
+    ----------
+    values : Series or DataFrame
+        Indexed (unit, time), complete.
+    effects : {"twoway", "entity", "time", "none"}
+
+    Returns
+    -------
+    Series or DataFrame
+        As ``values``, sorted by unit and time.
+
+    Raises
+    ------
+    InvalidInputError
+        For something else, another index, doubled rows or missing values.
+    UnknownNameError
+        For other effects.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> index = pd.MultiIndex.from_product([["a", "b"], [2020, 2021]], names=["unit", "year"])
+    >>> within(pd.Series([1.0, 2.0, 3.0, 6.0], index=index)).tolist()
+    [0.5, -0.5, -0.5, 0.5]
+    """
+    if not isinstance(values, (pd.Series, pd.DataFrame)):
+        raise InvalidInputError(f"expected a Series or a DataFrame by (unit, time), got a {type(values).__name__}")
+    table = values.to_frame("values") if isinstance(values, pd.Series) else values
+    frame = check_panel(table, list(table.columns))
+    index = panel_index(frame)
+    left = make_layout(index, effects).within(frame.to_numpy(dtype=float))
+    if isinstance(values, pd.Series):
+        return pd.Series(left[:, 0], index, name=values.name)
+    return pd.DataFrame(left, index, frame.columns)
+
+
 def fixed_effects(
     data: pd.DataFrame,
     y: str,

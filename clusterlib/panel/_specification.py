@@ -1,4 +1,4 @@
-"""Tests between panel models (设定检验): Hausman, F of the effects, Breusch-Pagan, cross-section dependence."""
+"""Tests of panel models (设定检验): Hausman, F of the effects, Breusch-Pagan, dependence, slopes of groups."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_names, check_choice, check_panel, snap
+from clusterlib.core.checks import as_names, check_choice, check_panel, check_whole, snap
 from clusterlib.core.covariance import make_covariance, wald_statistic
+from clusterlib.core.resampling import exceedance_p, generator
 from clusterlib.core.results import Test
-from clusterlib.errors import InvalidInputError
+from clusterlib.core.within import least_squares
+from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.panel._regression import check_errors, fixed_effects, make_design, random_design, random_effects
 
 HAUSMAN_METHODS = ("auxiliary", "classic")
@@ -284,3 +286,104 @@ def pesaran_cd(residuals: pd.Series) -> Test:
     settings = {"units": wide.shape[1], "periods": wide.shape[0], "mean_correlation": float(rho[counted].mean())}
     null = "errors of different units are unrelated 截面不相关"
     return Test.of("Pesaran CD", null, statistic, "normal", settings=settings)
+
+
+def slope_difference_test(
+    data: pd.DataFrame,
+    y: str,
+    x: str | Iterable[str],
+    variable: str,
+    group: Iterable[object],
+    *,
+    effects: str = "twoway",
+    draws: int = 999,
+    seed: int = 0,
+) -> Test:
+    r"""Test whether the slope of a group of units differs, by other groups of as many units (斜率差异的随机化检验).
+
+    Errors by unit mean little for a group of few units, and nothing for one. With :math:`t_g` the t statistic, by
+    classical errors, of :math:`\delta` in
+
+    .. math:: y_{it} = x_{it}'\beta + \delta\, d_{it} 1(i \in g) + \alpha_i + \gamma_t + \varepsilon_{it}, \quad
+              p = \frac{1 + \#\{t_h^2 \ge t_g^2\}}{1 + \#\{h\}}
+
+    over groups h drawn at random; for a group of one unit h is every other unit.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Indexed (unit, time), complete in the columns used.
+    y : str
+    x : str or iterable of str
+    variable : str
+        That of ``x`` whose slope may differ.
+    group : iterable
+        Units.
+    effects : {"twoway", "entity", "time", "none"}
+    draws : int
+        Groups drawn at random.
+    seed : int
+
+    Returns
+    -------
+    Test
+        ``settings["groups"]`` is the number of groups compared with.
+
+    Raises
+    ------
+    InvalidInputError
+        As :func:`clusterlib.panel.fixed_effects`, and for a group of no unit or of all.
+    UnknownNameError
+        For a variable that is not among ``x`` and a unit that is not in the data.
+
+    References
+    ----------
+    Conley, T. G. and Taber, C. R. (2011). Review of Economics and Statistics 93, 113-125.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> random = np.random.default_rng(1)
+    >>> index = pd.MultiIndex.from_product([range(40), range(5)], names=["unit", "year"])
+    >>> data = pd.DataFrame({"x": random.normal(size=200)}, index=index)
+    >>> data["y"] = data["x"] * (1 + (index.get_level_values("unit") == 7)) + 0.1 * random.normal(size=200)
+    >>> slope_difference_test(data, "y", "x", "x", [7]).p_value
+    0.025
+    """
+    names, group = as_names(x, "x"), list(dict.fromkeys(group))
+    if variable not in names:
+        raise UnknownNameError("variable of x", variable, names)
+    design, draws = make_design(data, y, names, effects), check_whole("draws", draws, least=1)
+    layout, residuals = design.layout, least_squares(design.y, design.X, design.names, design.layout.absorbed).residuals
+    rss = float(residuals @ residuals)
+    check_errors(rss, float(design.y @ design.y))
+    if unknown := [unit for unit in group if unit not in layout.units]:
+        raise UnknownNameError("unit", unknown[0], layout.units)
+    if not 0 < len(group) < len(layout.units):
+        raise InvalidInputError(f"group has {len(group)} of {len(layout.units)} units: expected some, and not all")
+    # The variable in each unit alone, less what the variables and effects account for: a group's is their sum.
+    alone = layout.unit[:, None] == np.arange(len(layout.units))
+    own = layout.within(np.where(alone, design.raw[:, [1 + names.index(variable)]], 0.0))
+    own -= design.X @ np.linalg.lstsq(design.X, own, rcond=None)[0]
+    places, random = layout.units.get_indexer(pd.Index(group)), generator(seed)
+    if len(group) == 1:
+        others = np.delete(np.arange(len(layout.units)), places)[:, None]
+    else:
+        others = np.array([random.choice(len(layout.units), len(group), replace=False) for _ in range(draws)])
+    chosen = np.zeros((1 + len(others), len(layout.units)))
+    np.put_along_axis(chosen, np.vstack([places, others]), 1.0, axis=1)
+    terms = chosen @ own.T
+    products = terms @ residuals
+    explained = products**2 / (terms**2).sum(axis=1)
+    df = layout.rows - len(design.names) - layout.absorbed - 1
+    t = np.sign(products) * np.sqrt(df * explained / (rss - explained))
+    settings = {"y": y, "x": tuple(names), "variable": variable, "effects": effects, "groups": len(others)}
+    return Test(
+        "Difference of a slope 斜率差异",
+        "the slope of the group is that of the others 组内斜率与其他单元相同",
+        float(t[0]),
+        None,
+        exceedance_p(t[0], t[1:], "two-sided"),
+        "groups of as many units 同等规模的单元组",
+        settings | {"draws": draws, "seed": seed},
+    )
