@@ -144,6 +144,15 @@ def test_what_a_result_shows_to_people_is_no_source_of_a_table():
         regression_table({"m": SimpleNamespace(summary=lambda: MODELS["(1)"].table, footer={"n": 7})})
 
 
+def test_a_line_may_be_named_by_the_english_of_its_label_and_is_then_shown_so():
+    models = {"m": model({"Observations 观测数": 31, "n": 7}, x=(0.5, 0.2, 0.02))}
+    assert regression_table(models, footer=["n", "Observations"]).to_numpy().tolist()[2:] == [
+        ["n", "7"], ["Observations", "31"],
+    ]  # fmt: skip
+    with pytest.raises(UnknownNameError, match="footer line 'Observation'"):
+        regression_table(models, footer="Observation")
+
+
 def test_estimates_bring_their_footer_and_their_tests():
     @dataclass(frozen=True, eq=False, kw_only=True)
     class Fit(Estimates):

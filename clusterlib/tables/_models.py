@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
@@ -14,6 +15,7 @@ from clusterlib.errors import InvalidInputError, UnknownNameError
 NEEDED = ("estimate", "std_error", "p_value")
 LABELS = {CONSTANT: "Constant 常数项"}
 VARIABLE = "Variable 变量"
+_CHINESE_PART = re.compile(r"\s+[\u3400-\u9fff].*")
 
 
 def _checked(models: Mapping[str, object]) -> dict[str, pd.DataFrame]:
@@ -60,6 +62,11 @@ def _footers(models: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
     return found
 
 
+def _asked_for(name: str, present: list) -> str:
+    """Return the line that is asked for by its whole label or by the English in it."""
+    return next((label for label in present if _CHINESE_PART.sub("", str(label)) == name), name)
+
+
 def _chosen(asked: str | Iterable[str] | None, present: list, kind: str) -> list:
     if asked is None:
         return present
@@ -95,7 +102,7 @@ def regression_table(
         What is shown for a variable: ``{"gdp": "GDP 地区生产总值"}``.
     variables, footer : iterable of str, optional
         Which variables and which lines below them, in this order; by default all, in the order of the models, the
-        constant last.
+        constant last. A line may be named by the English of its label, ``"Observations"``, and is then shown so.
     digits : int
         Decimals.
     heading : str
@@ -133,8 +140,11 @@ def regression_table(
         errors = ["" if r is None else footer_value(r["std_error"], digits) for r in found]
         lines.append([str(shown.get(variable, variable)), *top])
         lines.append(["", *(f"({error})" if error else "" for error in errors)])
-    for name in _chosen(footer, _merged(footers.values()), "footer line"):
-        lines.append([str(name), *(footer_value(own.get(name), digits) for own in footers.values())])
+    present = _merged(footers.values())
+    asked = present if footer is None else as_names(footer, "footer line")
+    for name in asked:
+        (label,) = _chosen([_asked_for(name, present)], present, "footer line")
+        lines.append([str(name), *(footer_value(own.get(label), digits) for own in footers.values())])
     return pd.DataFrame(lines, columns=[heading, *tables])
 
 
