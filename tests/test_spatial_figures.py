@@ -259,6 +259,16 @@ def test_names_without_room_are_left_out_and_the_first_come_first():
     assert axes.texts[-1].get_text() == "丙" and len(axes.texts) == 3
 
 
+def test_a_name_that_would_run_over_the_right_edge_ends_at_it():
+    axes = plt.figure().add_subplot()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    figures.name_points(axes, pd.DataFrame({"x": [0.5, 0.95], "y": [0.5, 0.5], "name": ["Wuxi", "Suzhou (Jiangsu)"]}))
+    axes.figure.canvas.draw()
+    inside, edge = (text.get_window_extent() for text in axes.texts)
+    assert inside.x0 > axes.transData.transform((0.5, 0.5))[0]
+    assert edge.x1 == pytest.approx(axes.bbox.x1, abs=1)
+
+
 def test_a_path_lies_as_far_from_its_start_as_the_centre_moved():
     places = gpd.GeoSeries.from_xy([105, 106, 105], [30, 30, 31], index=list("abc"), crs=4326).to_crs(ALBERS)
     index = pd.MultiIndex.from_product([list("abc"), [2019, 2020, 2021]], names=["unit", "year"])

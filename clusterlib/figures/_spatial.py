@@ -81,7 +81,8 @@ def moran_plot(
             va="top" if y > 0.5 else "bottom", fontsize=8, color=NEUTRAL,
         )  # fmt: skip
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
-    axes.margins(0.08)
+    # Room above the highest point, so that its name does not lie on that of a corner.
+    axes.margins(x=0.08, y=0.13)
     points = chosen.rename(columns={"z": "x", "lag": "y"})[["x", "y"]].assign(name=chosen.index.map(names))
     if len(points):
         name_points(axes, points.loc[[unit for unit in names if unit in points.index]])
@@ -99,12 +100,18 @@ def name_points(axes: Axes, points: pd.DataFrame, count: int | None = None) -> N
     written: list[tuple[float, float, float]] = []
     points_wide = axes.bbox.width * 72 / axes.figure.dpi
     for x, y, name in points[["x", "y", "name"]].itertuples(index=False):
-        left, height = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))
-        own = left, left + max(_ROOM[0], text_width(str(name), _NAME_SIZE) / points_wide), height
+        place, height = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))
+        wide = max(_ROOM[0], text_width(str(name), _NAME_SIZE) / points_wide)
+        # What would run over the right edge, where legends are, ends at it.
+        over = place + wide > 1
+        own = (1 - wide, 1, height) if over else (place, place + wide, height)
         taken = any(own[0] < end and start < own[1] and abs(height - other) < _ROOM[1] for start, end, other in written)
         if not name or taken or len(written) == count:
             continue
-        text = axes.annotate(name, (x, y), xytext=(3, 3), textcoords="offset points", fontsize=_NAME_SIZE, zorder=8)
+        side = {"xytext": (3, 3), "textcoords": "offset points"}
+        if over:
+            side = {"xytext": (1, 3), "textcoords": ("axes fraction", "offset points"), "ha": "right"}
+        text = axes.annotate(name, (x, y), fontsize=_NAME_SIZE, zorder=8, **side)
         text.set_path_effects([patheffects.withStroke(linewidth=1.5, foreground="white")])
         written.append(own)
 

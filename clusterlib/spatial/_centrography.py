@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from geopandas import GeoDataFrame, GeoSeries
 
 CONVENTIONS = ("arcgis", "yuill", "crimestat")
-DIRECTIONS = ("N 北", "NE 东北", "E 东", "SE 东南", "S 南", "SW 西南", "W 西", "NW 西北")
+DIRECTIONS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 # Metres: a centre moves by less where only the rounding of its sums differs.
 _STILL = 1e-3
 
@@ -103,7 +103,7 @@ class MeanCentre(Result):
     table : DataFrame
         By period (one row, ``"all"``, if the weights have none): ``x``, ``y`` in the units of ``crs``, ``longitude``,
         ``latitude``; from the period before, the ``distance`` (km, on the ellipsoid), ``bearing`` (degrees clockwise
-        from true north) and ``direction`` (of eight), which a centre that stays where it is has not.
+        from true north) and ``direction`` (``"N"``, ``"NE"`` ... ``"NW"``), which a centre that stays has not.
     total : dict
         ``distance``, ``bearing`` and ``direction`` from the first period to the last, and ``path``, the sum of the
         steps (km); empty with a single period.
