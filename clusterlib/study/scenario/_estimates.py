@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from libpysal.graph import Graph
 
     from clusterlib.composite import CompositeIndex
-    from clusterlib.diagnosis import SharedShocksResult
     from clusterlib.spatial_panel import SpatialPanelResult, TwoWeightsResult
+    from clusterlib.study.diagnosis import SharedShocksResult
 
 YEARS, INDEX_YEARS = (2016, 2023), (2016, 2024)
 OUTCOME, INDEX = "log_gdp_per_head", "digital"
@@ -116,9 +116,10 @@ class BorderModel:
 
 def make_index(measure: str) -> tuple[CompositeIndex, pd.DataFrame]:
     """Make an index of digital development, with ranges and weights over all its years, and return its data too."""
+    from clusterlib.study.diagnosis.indicators import DIGITAL, PLATFORMS
+
     from clusterlib.composite import composite_index
     from clusterlib.data import load_panel
-    from clusterlib.diagnosis.indicators import DIGITAL, PLATFORMS
 
     dimensions = dict(DIGITAL)
     if measure == "adoption":
@@ -137,8 +138,9 @@ def make_index(measure: str) -> tuple[CompositeIndex, pd.DataFrame]:
 @lru_cache(maxsize=1)
 def _provinces() -> tuple[pd.DataFrame, dict[str, Graph]]:
     """The diagnosis's panel of provinces and who neighbours whom: the same for every model."""
+    from clusterlib.study.diagnosis.indicators import load_province_panel
+
     from clusterlib.data import load_boundaries
-    from clusterlib.diagnosis.indicators import load_province_panel
     from clusterlib.weights import contiguity, inverse_distance, k_nearest
 
     panel = load_province_panel(slice(*YEARS))
@@ -156,9 +158,10 @@ def _before(values: pd.Series) -> pd.Series:
 
 def load_regressors(index: CompositeIndex, panel: pd.DataFrame) -> pd.DataFrame:
     """Load the outcome and all regressors of the models of provinces, by (adcode, year), complete."""
+    from clusterlib.study.diagnosis.indicators import INDUSTRIES, industry_table
+
     from clusterlib.data import load_boundaries, load_panel
-    from clusterlib.diagnosis import link_indicators
-    from clusterlib.diagnosis.indicators import INDUSTRIES, industry_table
+    from clusterlib.study.diagnosis import link_indicators
     from clusterlib.weights import great_circle_distances
 
     names = ["gdp_per_capita", "urbanisation_rate", "university_students", "general_budget_expenditure"]
@@ -188,8 +191,9 @@ def _measured(measure: str) -> tuple[CompositeIndex, pd.DataFrame, pd.DataFrame]
 @lru_cache(maxsize=8)
 def output_efficiency(year: int) -> pd.Series:
     """Output efficiency of the provinces' data in a year, not corrected for bias: no model enters it."""
-    from clusterlib.diagnosis import data_dormancy
-    from clusterlib.diagnosis.indicators import DATA_INPUTS, DATA_OUTPUTS
+    from clusterlib.study.diagnosis.indicators import DATA_INPUTS, DATA_OUTPUTS
+
+    from clusterlib.study.diagnosis import data_dormancy
 
     panel, _ = _provinces()
     of_year = panel[panel.index.get_level_values("year") == year]
@@ -301,7 +305,7 @@ def border_model(sample: str = "window", region: str | None = None, shocks: bool
 def estimate_cities(sample: str, region: str | None, shocks: bool) -> BorderModel:
     """Estimate a model of cities as :func:`border_model`, once for all who only read it."""
     from clusterlib.data import load_panel
-    from clusterlib.diagnosis import border_spillovers, load_growth_panel
+    from clusterlib.study.diagnosis import border_spillovers, load_growth_panel
     from clusterlib.weights import within_and_across
 
     panel, graph, province = load_growth_panel()

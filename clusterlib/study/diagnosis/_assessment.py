@@ -7,14 +7,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from clusterlib.study.diagnosis._governance import governance_imbalance
+from clusterlib.study.diagnosis._severity import SYNDROMES, Severity, bootstrap_settings, check_year, percentile_bounds
+from clusterlib.study.diagnosis._syndromes import (
+    architecture_imbalance,
+    data_dormancy,
+    ecosystem_isolation,
+    link_indicators,
+)
 
 from clusterlib.core.checks import check_whole
 from clusterlib.core.results import Result
-from clusterlib.diagnosis import indicators as chosen
-from clusterlib.diagnosis._governance import governance_imbalance
-from clusterlib.diagnosis._severity import SYNDROMES, Severity, bootstrap_settings, check_year, percentile_bounds
-from clusterlib.diagnosis._syndromes import architecture_imbalance, data_dormancy, ecosystem_isolation, link_indicators
 from clusterlib.regions import REGIONS, get_region
+from clusterlib.study.diagnosis import indicators as chosen
 
 NATION = "nation"
 FIRST_YEAR = 2016

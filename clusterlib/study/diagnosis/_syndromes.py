@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-
-from clusterlib.core.checks import as_names, check_index, check_number, check_panel, is_constant
-from clusterlib.core.resampling import generator
-from clusterlib.diagnosis._severity import (
+from clusterlib.study.diagnosis._severity import (
     Severity,
     bootstrap_settings,
     distances_between,
@@ -20,6 +17,9 @@ from clusterlib.diagnosis._severity import (
     percentile_bounds,
     shares,
 )
+
+from clusterlib.core.checks import as_names, check_index, check_number, check_panel, is_constant
+from clusterlib.core.resampling import generator
 from clusterlib.errors import InvalidInputError
 
 if TYPE_CHECKING:

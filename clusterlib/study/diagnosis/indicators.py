@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from clusterlib.study.diagnosis._severity import as_span, as_units
 
 from clusterlib.core.checks import as_floats, check_choice, check_columns, check_index, check_number, check_whole
-from clusterlib.diagnosis._severity import as_span, as_units
 from clusterlib.errors import InvalidInputError
 from clusterlib.regions import get_region
 
