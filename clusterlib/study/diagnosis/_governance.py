@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from clusterlib.study.diagnosis._severity import Severity, as_units, bootstrap_settings, percentile_bounds
 
 from clusterlib.core.alignment import Weights, align_weights, first_seen
 from clusterlib.core.checks import as_names, check_balanced, check_flags, check_labels, check_panel, check_whole
@@ -16,6 +15,7 @@ from clusterlib.core.resampling import generator
 from clusterlib.core.results import Estimates, Test
 from clusterlib.core.within import check_rank, check_variation, demean
 from clusterlib.errors import InvalidInputError
+from clusterlib.study.diagnosis._severity import Severity, as_units, bootstrap_settings, percentile_bounds
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from clusterlib.study.diagnosis._severity import as_units, distances_between
 
 from clusterlib.core.alignment import align_weights, first_seen
 from clusterlib.core.checks import check_labels, check_level, check_number, check_panel
@@ -16,6 +15,7 @@ from clusterlib.core.resampling import check_permutations, exceedance_p, generat
 from clusterlib.core.results import Result, coefficient_table
 from clusterlib.core.within import check_variation, demean
 from clusterlib.errors import InvalidInputError
+from clusterlib.study.diagnosis._severity import as_units, distances_between
 
 if TYPE_CHECKING:
     from clusterlib.core.alignment import WeightsLike

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+from clusterlib.core.checks import as_names, check_index, check_number, check_panel, is_constant
+from clusterlib.core.resampling import generator
+from clusterlib.errors import InvalidInputError
 from clusterlib.study.diagnosis._severity import (
     Severity,
     bootstrap_settings,
@@ -17,10 +21,6 @@ from clusterlib.study.diagnosis._severity import (
     percentile_bounds,
     shares,
 )
-
-from clusterlib.core.checks import as_names, check_index, check_number, check_panel, is_constant
-from clusterlib.core.resampling import generator
-from clusterlib.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from clusterlib.efficiency import FrontierResult

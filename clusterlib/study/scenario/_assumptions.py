@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pandas as pd
-from clusterlib.study.scenario._estimates import NEAREST, SAMPLES, VARIANTS, WEIGHTS, WINDOW
 
 from clusterlib.regions import Region
+from clusterlib.study.scenario._estimates import NEAREST, SAMPLES, VARIANTS, WEIGHTS, WINDOW
 
 Sentence = tuple[str, str]
 _VARIANTS_ZH = {

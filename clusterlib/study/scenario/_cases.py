@@ -7,11 +7,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from clusterlib.study.diagnosis._severity import as_span, logarithms
 
 from clusterlib.core.checks import check_whole
 from clusterlib.errors import InvalidInputError
 from clusterlib.regions import get_region
+from clusterlib.study.diagnosis._severity import as_span, logarithms
 
 if TYPE_CHECKING:
     from clusterlib.did import SyntheticControl

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from clusterlib.study.diagnosis._severity import check_year
-from clusterlib.study.scenario._estimates import INDEX, LINKS, ProvinceModel
-from clusterlib.study.scenario._responses import border_response, durbin_response, effect_table, interval
 
 from clusterlib.core.checks import ROUNDING, check_choice, check_level, check_number, check_whole
 from clusterlib.core.covariance import wald_statistic
 from clusterlib.core.results import Result, Test
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.regions import Region, get_region
+from clusterlib.study.diagnosis._severity import check_year
 from clusterlib.study.scenario import _assumptions as assumptions
 from clusterlib.study.scenario import _estimates as models
+from clusterlib.study.scenario._estimates import INDEX, LINKS, ProvinceModel
+from clusterlib.study.scenario._responses import border_response, durbin_response, effect_table, interval
 
 if TYPE_CHECKING:
     from clusterlib.composite import CompositeIndex
