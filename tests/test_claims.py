@@ -18,7 +18,7 @@ from clusterlib.claims import (
     load_claims,
 )
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
-from clusterlib.report._lookup import Reference, ResultLookup
+from clusterlib.study import Reference, ResultLookup
 
 CLAIMS = load_claims()
 TESTABLE = [claim for claim in CLAIMS if "not_testable" not in claim.rule]

@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from clusterlib.study.diagnosis._assessment import contrasts, rank_among, verdict
+from clusterlib.study.diagnosis.indicators import load_province_panel
 
 from clusterlib.diagnosis import (
     SYNDROMES,
@@ -19,8 +21,6 @@ from clusterlib.diagnosis import (
     output_frontier,
     with_coordination,
 )
-from clusterlib.diagnosis._assessment import contrasts, rank_among, verdict
-from clusterlib.diagnosis.indicators import load_province_panel
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
 YEARS = [2020, 2021]

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from clusterlib.study.diagnosis._governance import SharedShocks, border_severity
 from libpysal.graph import Graph
 from scipy.sparse import csr_array
 
 from clusterlib.diagnosis import border_spillovers, governance_imbalance, load_growth_panel, pair_correlations
-from clusterlib.diagnosis._governance import SharedShocks, border_severity
 from clusterlib.errors import ClusterlibWarning, InvalidInputError, UnknownNameError
 from clusterlib.spatial_panel import two_weights_sar
 from clusterlib.weights import within_and_across

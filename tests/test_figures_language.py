@@ -19,7 +19,16 @@ from clusterlib.spatial import local_moran
 pytestmark = pytest.mark.usefixtures("figure_style")
 
 # They set a style, encode, or write what they are given and no word of their own; a scale bar is on every map.
-NO_PLOTS = {"add_source", "draw_png", "label_points", "name_points", "use_style", "city_points", "scale_bar"}
+NO_PLOTS = {
+    "add_source",
+    "draw_png",
+    "group_marks",
+    "label_points",
+    "name_points",
+    "use_style",
+    "city_points",
+    "scale_bar",
+}
 CHINESE = re.compile(r"[\u2e80-\u9fff\uff00-\uffef]")
 WORD = re.compile(r"[A-Za-z]{3,}")
 NAMES = {"GDP", "FDR", "Albers", "ArcGIS", "CrimeStat", "Yuill"}

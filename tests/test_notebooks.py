@@ -185,7 +185,6 @@ def changed(executed, tmp_path_factory) -> tuple[list[dict], list[dict]]:
     root = tmp_path_factory.mktemp("changed")
     for part in (before.raw, before.study):
         shutil.copytree(part, root / "data" / part.name)
-    shutil.copy(before.root / "data" / "claims.yml", root / "data")
     (root / "notebooks").symlink_to(get_project().notebooks)
     shutil.copytree(before.reports, root / "reports")
     path = root / "data" / "raw" / "clusters.csv"

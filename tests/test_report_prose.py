@@ -8,7 +8,8 @@ from test_claims import write_results
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 from clusterlib.report import Phrase, Report
 from clusterlib.report._author import MIME
-from clusterlib.report._lookup import Reference, check_template, fill, numbers_in
+from clusterlib.report._lookup import check_template, fill, numbers_in
+from clusterlib.study import Reference
 
 
 @pytest.fixture

@@ -15,9 +15,10 @@ import pytest
 from clusterlib.errors import ClusterlibError
 from clusterlib.report._author import MIME
 from clusterlib.report._document import collect_document, escape_markdown, pipe_table, read_blocks
-from clusterlib.report._lookup import ResultLookup, fill
+from clusterlib.report._lookup import fill
 from clusterlib.report._render import write_report
 from clusterlib.report._word import finish
+from clusterlib.study import ResultLookup
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

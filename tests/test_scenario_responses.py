@@ -7,6 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from clusterlib.study.scenario._remedies import (
+    index_change,
+    raise_indicators,
+    region_totals,
+    unit_table,
+    waking_factors,
+)
+from clusterlib.study.scenario._responses import propagate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
@@ -17,8 +25,6 @@ from clusterlib.scenario import (
     border_response,
     durbin_response,
 )
-from clusterlib.scenario._remedies import index_change, raise_indicators, region_totals, unit_table, waking_factors
-from clusterlib.scenario._responses import propagate
 from clusterlib.spatial_panel import cluster_covariance, spatial_panel
 
 UNITS, YEARS = 12, 9

@@ -72,7 +72,7 @@ def test_regions_are_read_again_when_the_file_changes(raw_project: Project):
     change(raw_project.study / "regions.csv", ",长三角,YRD,", ",长三角,Delta,")
     assert get_region("yrd").short == "Delta"
     with speaking("zh"):
-        assert get_region("gba").short == "大湾区" and get_region("gba").name == "粤港澳大湾区"
+        assert get_region("bth").short == "京津冀" and get_region("gba").name == "粤港澳大湾区"
 
 
 @pytest.mark.parametrize(

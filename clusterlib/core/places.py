@@ -13,6 +13,8 @@ from clusterlib.errors import InvalidInputError
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
+# Longitude and latitude, in which boundaries are kept.
+CRS = "EPSG:4326"
 # Equal-area, the standard parallels and meridian customary for maps of China.
 ALBERS = "+proj=aea +lat_1=25 +lat_2=47 +lat_0=0 +lon_0=105 +datum=WGS84 +units=m +no_defs"
 EARTH_RADIUS = 6371.0088

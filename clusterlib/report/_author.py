@@ -12,7 +12,8 @@ from clusterlib.core.language import Phrase
 from clusterlib.core.tables import check_texts
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.regions import Region, get_region
-from clusterlib.report._lookup import LANGUAGES, Reference, ResultLookup, fill, numbers_in
+from clusterlib.report._lookup import LANGUAGES, fill, numbers_in
+from clusterlib.study import Reference, ResultLookup
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,7 +131,7 @@ class Report:
 
     def claims(self) -> pd.DataFrame:
         """Judge the essay's claims by the recorded results, set them as a table, and return it for recording."""
-        from clusterlib.claims import evaluate_claims
+        from clusterlib.study.claims import evaluate_claims
 
         verdicts = evaluate_claims(self.region.code, reports=self.lookup.reports)
         rows = {

@@ -10,8 +10,8 @@ import nbformat
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.report._author import MIME
-from clusterlib.report._lookup import ResultLookup
 from clusterlib.results import Record
+from clusterlib.study import ResultLookup
 
 WORDS = {
     "en": {"figure": "Figure", "table": "Table", "unit": "Unit", "note": "Note", "source": "Source", "sep": ". ",

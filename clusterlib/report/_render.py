@@ -11,8 +11,9 @@ from pathlib import Path
 from clusterlib.errors import ClusterlibError
 from clusterlib.regions import get_region
 from clusterlib.report._document import Document, collect_document, read_blocks
-from clusterlib.report._lookup import LANGUAGES, ResultLookup
+from clusterlib.report._lookup import LANGUAGES
 from clusterlib.run.places import EXECUTED, RESULTS, RUN, Place
+from clusterlib.study import ResultLookup
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 BIBLIOGRAPHY = Path(__file__).resolve().parent / "references.bib"

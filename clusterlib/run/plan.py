@@ -16,7 +16,7 @@ from clusterlib.run.places import ERROR, RESULTS, RUN, STATE, Place, is_report, 
 from clusterlib.run.sources import library_files
 from clusterlib.run.steps import STEPS, Step
 
-CLAIMS = "data/claims.yml"
+CLAIMS = "data/study/claims.yml"
 NEVER, FAILED, FORCED = "it has not been run", "its last run failed", "asked for by --force"
 
 

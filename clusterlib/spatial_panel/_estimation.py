@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.alignment import Weights
-from clusterlib.core.checks import check_choice, check_flags, check_level, check_whole, listed
-from clusterlib.core.resampling import generator
+from clusterlib.core.checks import check_choice, check_flags, check_level, listed
+from clusterlib.core.resampling import draw_normal
 from clusterlib.core.results import Estimates, Result, Test
 from clusterlib.errors import InvalidInputError
 from clusterlib.spatial_panel._design import PARAMETERS, Design, make_design
@@ -52,7 +52,6 @@ _COLUMNS = pd.Index([*KINDS, *(f"{kind}_{part}" for kind in KINDS for part in PA
 _IMPACTS = pd.Index(KINDS, name="impact")
 _HEADS = pd.Index(["estimate", "std_error", "statistic", "p_value", "lower", "upper"])
 _NODES = 32
-_ROUNDS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,35 +97,6 @@ class Impacts(Result):
 
     def _shown(self) -> pd.DataFrame:
         return self.tidy
-
-
-def draw_normal(
-    mean: np.ndarray, covariance: np.ndarray, draws: int, seed: int, admissible: Callable[[np.ndarray], np.ndarray]
-) -> tuple[np.ndarray, int]:
-    """Draw from a normal distribution until enough draws are admissible, and count those that were not.
-
-    Raises
-    ------
-    InvalidInputError
-        For fewer than two draws, a covariance that is not positive definite, or estimates so vague that hardly a draw
-        is admissible.
-    """
-    draws, random = check_whole("draws", draws, least=2), generator(seed)
-    scale = np.sqrt(np.diagonal(covariance))
-    try:
-        root = scale[:, None] * np.linalg.cholesky(covariance / np.outer(scale, scale))
-    except np.linalg.LinAlgError:
-        raise InvalidInputError("no draws: the covariance of the estimates is not positive definite") from None
-    kept, rejected, missing = [], 0, draws
-    for _ in range(_ROUNDS):
-        drawn = mean + random.standard_normal((missing, len(mean))) @ root.T
-        fits = admissible(drawn)
-        kept.append(drawn[fits])
-        rejected += int((~fits).sum())
-        missing -= int(fits.sum())
-        if not missing:
-            return np.concatenate(kept), rejected
-    raise InvalidInputError("hardly a draw of the spatial parameters is admissible: the estimates are too vague")
 
 
 def _impacts_table(names: Sequence[str], exact: np.ndarray, drawn: np.ndarray, level: float) -> pd.DataFrame:

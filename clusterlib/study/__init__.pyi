@@ -1,3 +1,6 @@
+from . import claims as claims
+from . import diagnosis as diagnosis
+from . import scenario as scenario
 from ._design import Design as Design
 from ._design import Group as Group
 from ._design import Span as Span
@@ -5,6 +8,9 @@ from ._design import design as design
 from ._design import dimensions as dimensions
 from ._design import groups as groups
 from ._design import spans as spans
+from ._lookup import Reference as Reference
+from ._lookup import ResultLookup as ResultLookup
+from ._lookup import Value as Value
 from ._panels import digital_index as digital_index
 from ._panels import group_units as group_units
 from ._panels import index_data as index_data

@@ -14,8 +14,8 @@ from clusterlib.core.checks import as_names, check_balanced, check_flags, check_
 from clusterlib.core.resampling import generator
 from clusterlib.core.results import Estimates, Test
 from clusterlib.core.within import check_rank, check_variation, demean
-from clusterlib.diagnosis._severity import Severity, as_units, bootstrap_settings, percentile_bounds
 from clusterlib.errors import InvalidInputError
+from clusterlib.study.diagnosis._severity import Severity, as_units, bootstrap_settings, percentile_bounds
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -13,13 +13,13 @@ import pandas as pd
 from clusterlib.core.checks import ROUNDING, check_choice, check_level, check_number, check_whole
 from clusterlib.core.covariance import wald_statistic
 from clusterlib.core.results import Result, Test
-from clusterlib.diagnosis._severity import check_year
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.regions import Region, get_region
-from clusterlib.scenario import _assumptions as assumptions
-from clusterlib.scenario import _estimates as models
-from clusterlib.scenario._estimates import INDEX, LINKS, ProvinceModel
-from clusterlib.scenario._responses import border_response, durbin_response, effect_table, interval
+from clusterlib.study.diagnosis._severity import check_year
+from clusterlib.study.scenario import _assumptions as assumptions
+from clusterlib.study.scenario import _estimates as models
+from clusterlib.study.scenario._estimates import INDEX, LINKS, ProvinceModel
+from clusterlib.study.scenario._responses import border_response, durbin_response, effect_table, interval
 
 if TYPE_CHECKING:
     from clusterlib.composite import CompositeIndex
@@ -277,7 +277,7 @@ def _wake(model: ProvinceModel, year: int, indicators: pd.DataFrame, members: It
 
 
 def _spread(model: ProvinceModel, year: int, indicators: pd.DataFrame, members: Iterable, options: _Options) -> Change:
-    from clusterlib.diagnosis.indicators import PLATFORMS
+    from clusterlib.study.diagnosis.indicators import PLATFORMS
 
     before = indicators[list(PLATFORMS)]
     after = raise_indicators(before, options.percentile, members, options.size)

@@ -10,11 +10,17 @@ import pandas as pd
 
 from clusterlib.core.checks import check_whole
 from clusterlib.core.results import Result
-from clusterlib.diagnosis import indicators as chosen
-from clusterlib.diagnosis._governance import governance_imbalance
-from clusterlib.diagnosis._severity import SYNDROMES, Severity, bootstrap_settings, check_year, percentile_bounds
-from clusterlib.diagnosis._syndromes import architecture_imbalance, data_dormancy, ecosystem_isolation, link_indicators
 from clusterlib.regions import REGIONS, get_region
+from clusterlib.study._memory import remember
+from clusterlib.study.diagnosis import indicators as chosen
+from clusterlib.study.diagnosis._governance import governance_imbalance
+from clusterlib.study.diagnosis._severity import SYNDROMES, Severity, bootstrap_settings, check_year, percentile_bounds
+from clusterlib.study.diagnosis._syndromes import (
+    architecture_imbalance,
+    data_dormancy,
+    ecosystem_isolation,
+    link_indicators,
+)
 
 NATION = "nation"
 FIRST_YEAR = 2016
@@ -161,11 +167,18 @@ def measure_syndromes(draws: int = 100, seed: int = 0, level: float = 0.95, wind
     InvalidInputError
         For no draws, or arguments of another kind.
     """
+    given = bootstrap_settings(draws, seed, level, least=1)
+    return _measure(window=check_whole("window", window, least=2), **given)
+
+
+@remember
+def _measure(draws: int, seed: int, level: float, window: int) -> Syndromes:
+    """Measure the syndromes as :func:`measure_syndromes`, of arguments that are checked."""
     from clusterlib.data import load_boundaries
     from clusterlib.weights import great_circle_distances
 
-    given = bootstrap_settings(draws, seed, level, least=1)
-    governance, border = _governance(check_whole("window", window, least=2), given["seed"], given["level"])
+    given = {"draws": draws, "seed": seed, "level": level}
+    governance, border = _governance(window, seed, level)
     panel = chosen.load_province_panel()
     boundaries = load_boundaries("province").loc[panel.index.unique("adcode")]
     links = link_indicators(panel, chosen.industry_table(panel), chosen.INDUSTRIES, great_circle_distances(boundaries))

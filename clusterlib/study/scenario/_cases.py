@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from clusterlib.core.checks import check_whole
-from clusterlib.diagnosis._severity import as_span, logarithms
 from clusterlib.errors import InvalidInputError
 from clusterlib.regions import get_region
+from clusterlib.study.diagnosis._severity import as_span, logarithms
 
 if TYPE_CHECKING:
     from clusterlib.did import SyntheticControl

@@ -14,8 +14,8 @@ from clusterlib.core.checks import check_labels, check_level, check_number, chec
 from clusterlib.core.resampling import check_permutations, exceedance_p, generator
 from clusterlib.core.results import Result, coefficient_table
 from clusterlib.core.within import check_variation, demean
-from clusterlib.diagnosis._severity import as_units, distances_between
 from clusterlib.errors import InvalidInputError
+from clusterlib.study.diagnosis._severity import as_units, distances_between
 
 if TYPE_CHECKING:
     from clusterlib.core.alignment import WeightsLike

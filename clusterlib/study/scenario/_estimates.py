@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -14,13 +12,14 @@ import pandas as pd
 from clusterlib.core.checks import check_choice, check_flags
 from clusterlib.errors import InvalidInputError
 from clusterlib.regions import get_region
+from clusterlib.study._memory import remember
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
 
     from clusterlib.composite import CompositeIndex
-    from clusterlib.diagnosis import SharedShocksResult
     from clusterlib.spatial_panel import SpatialPanelResult, TwoWeightsResult
+    from clusterlib.study.diagnosis import SharedShocksResult
 
 YEARS, INDEX_YEARS = (2016, 2023), (2016, 2024)
 OUTCOME, INDEX = "log_gdp_per_head", "digital"
@@ -118,7 +117,7 @@ def make_index(measure: str) -> tuple[CompositeIndex, pd.DataFrame]:
     """Make an index of digital development, with ranges and weights over all its years, and return its data too."""
     from clusterlib.composite import composite_index
     from clusterlib.data import load_panel
-    from clusterlib.diagnosis.indicators import DIGITAL, PLATFORMS
+    from clusterlib.study.diagnosis.indicators import DIGITAL, PLATFORMS
 
     dimensions = dict(DIGITAL)
     if measure == "adoption":
@@ -133,12 +132,10 @@ def make_index(measure: str) -> tuple[CompositeIndex, pd.DataFrame]:
     return composite_index(data, dimensions), data[names]
 
 
-# What is kept from here on is not to be changed: callers of the public functions get copies.
-@lru_cache(maxsize=1)
 def _provinces() -> tuple[pd.DataFrame, dict[str, Graph]]:
     """The diagnosis's panel of provinces and who neighbours whom: the same for every model."""
     from clusterlib.data import load_boundaries
-    from clusterlib.diagnosis.indicators import load_province_panel
+    from clusterlib.study.diagnosis.indicators import load_province_panel
     from clusterlib.weights import contiguity, inverse_distance, k_nearest
 
     panel = load_province_panel(slice(*YEARS))
@@ -157,8 +154,8 @@ def _before(values: pd.Series) -> pd.Series:
 def load_regressors(index: CompositeIndex, panel: pd.DataFrame) -> pd.DataFrame:
     """Load the outcome and all regressors of the models of provinces, by (adcode, year), complete."""
     from clusterlib.data import load_boundaries, load_panel
-    from clusterlib.diagnosis import link_indicators
-    from clusterlib.diagnosis.indicators import INDUSTRIES, industry_table
+    from clusterlib.study.diagnosis import link_indicators
+    from clusterlib.study.diagnosis.indicators import INDUSTRIES, industry_table
     from clusterlib.weights import great_circle_distances
 
     names = ["gdp_per_capita", "urbanisation_rate", "university_students", "general_budget_expenditure"]
@@ -178,18 +175,17 @@ def load_regressors(index: CompositeIndex, panel: pd.DataFrame) -> pd.DataFrame:
     return frame.join(found[list(LINKS)])
 
 
-@lru_cache(maxsize=len(MEASURES))
 def _measured(measure: str) -> tuple[CompositeIndex, pd.DataFrame, pd.DataFrame]:
     """Index, the data that it was made from and the regressors: the same for every model with the measure."""
     index, index_data = make_index(measure)
     return index, index_data, load_regressors(index, _provinces()[0])
 
 
-@lru_cache(maxsize=8)
+@remember
 def output_efficiency(year: int) -> pd.Series:
     """Output efficiency of the provinces' data in a year, not corrected for bias: no model enters it."""
-    from clusterlib.diagnosis import data_dormancy
-    from clusterlib.diagnosis.indicators import DATA_INPUTS, DATA_OUTPUTS
+    from clusterlib.study.diagnosis import data_dormancy
+    from clusterlib.study.diagnosis.indicators import DATA_INPUTS, DATA_OUTPUTS
 
     panel, _ = _provinces()
     of_year = panel[panel.index.get_level_values("year") == year]
@@ -238,12 +234,12 @@ def province_model(
     check_flags(links=links)
     check_choice("variant", variant, VARIANTS)
     check_choice("weights", weights, WEIGHTS)
-    return deepcopy(estimate_provinces(measure, links, variant, weights))
+    return estimate_provinces(measure, links, variant, weights)
 
 
-@lru_cache(maxsize=16)
+@remember
 def estimate_provinces(measure: str, links: bool, variant: str, weights: str) -> ProvinceModel:
-    """Estimate a model of provinces as :func:`province_model`, once for all who only read it."""
+    """Estimate a model of provinces as :func:`province_model`, of arguments that are checked."""
     from clusterlib.spatial_panel import cluster_covariance, spatial_panel
 
     panel, graphs = _provinces()
@@ -294,14 +290,14 @@ def border_model(sample: str = "window", region: str | None = None, shocks: bool
     if sample != "region" and region is not None:
         raise InvalidInputError(f"region={region!r}: of sample='region' only, got sample={sample!r}")
     code = get_region("" if region is None else region).code if sample == "region" else None
-    return deepcopy(estimate_cities(sample, code, shocks))
+    return estimate_cities(sample, code, shocks)
 
 
-@lru_cache(maxsize=8)
+@remember
 def estimate_cities(sample: str, region: str | None, shocks: bool) -> BorderModel:
-    """Estimate a model of cities as :func:`border_model`, once for all who only read it."""
+    """Estimate a model of cities as :func:`border_model`, of arguments that are checked."""
     from clusterlib.data import load_panel
-    from clusterlib.diagnosis import border_spillovers, load_growth_panel
+    from clusterlib.study.diagnosis import border_spillovers, load_growth_panel
     from clusterlib.weights import within_and_across
 
     panel, graph, province = load_growth_panel()

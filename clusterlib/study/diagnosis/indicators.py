@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -11,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.checks import as_floats, check_choice, check_columns, check_index, check_number, check_whole
-from clusterlib.diagnosis._severity import as_span, as_units
 from clusterlib.errors import InvalidInputError
 from clusterlib.regions import get_region
+from clusterlib.study._memory import remember
+from clusterlib.study.diagnosis._severity import as_span, as_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -237,8 +237,7 @@ def load_growth_panel(
     return panel, graph.subgraph(cities), province.loc[cities]
 
 
-# Nothing that is given out is this graph or this Series itself.
-@lru_cache(maxsize=1)
+@remember
 def _all_cities() -> tuple[Graph, pd.Series]:
     """Contiguity of all cities, and their provinces; one whose neighbours have no figures is not given farther ones."""
     from clusterlib.data import load_boundaries

@@ -11,6 +11,7 @@ import pandas as pd
 
 from clusterlib.core.alignment import align_weights
 from clusterlib.core.checks import as_floats, check_choice, check_columns, check_finite, check_units, check_whole
+from clusterlib.core.resampling import draw_normal
 from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
 
@@ -108,8 +109,6 @@ def _draw(
     result: Any, names: list[str], covariance: Any, draws: int, seed: int, stable: Callable[[np.ndarray], np.ndarray]
 ) -> tuple[np.ndarray, int]:
     """Return the estimates and below them draws from their normal distribution, and how many were not stable."""
-    from clusterlib.spatial_panel._estimation import draw_normal
-
     spread = result.covariance if covariance is None else covariance
     if not isinstance(spread, pd.DataFrame):
         raise InvalidInputError(f"covariance: expected a DataFrame by parameter, got a {type(spread).__name__}")

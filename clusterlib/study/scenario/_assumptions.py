@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from clusterlib.regions import Region
-from clusterlib.scenario._estimates import NEAREST, SAMPLES, VARIANTS, WEIGHTS, WINDOW
+from clusterlib.study.scenario._estimates import NEAREST, SAMPLES, VARIANTS, WEIGHTS, WINDOW
 
 Sentence = tuple[str, str]
 _VARIANTS_ZH = {

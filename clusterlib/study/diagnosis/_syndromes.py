@@ -11,7 +11,8 @@ import pandas as pd
 
 from clusterlib.core.checks import as_names, check_index, check_number, check_panel, is_constant
 from clusterlib.core.resampling import generator
-from clusterlib.diagnosis._severity import (
+from clusterlib.errors import InvalidInputError
+from clusterlib.study.diagnosis._severity import (
     Severity,
     bootstrap_settings,
     distances_between,
@@ -20,7 +21,6 @@ from clusterlib.diagnosis._severity import (
     percentile_bounds,
     shares,
 )
-from clusterlib.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from clusterlib.efficiency import FrontierResult

@@ -1,0 +1,120 @@
+"""Keep on disk what is the same for every region, so that a run computes it once (磁盘缓存).
+
+What is kept is found again by the data, the study, the library's source, the packages and the arguments that it was
+made from: a change of any of them computes anew. Each reader gets an object of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import clusterlib
+from clusterlib.data import read_manifest
+from clusterlib.data._load import note_read, noting
+from clusterlib.paths import get_project
+from clusterlib.provenance import package_versions
+from clusterlib.regions import stamps_of
+
+FOLDER = ".memory"
+LARGEST = "500M"
+_LIBRARY = Path(clusterlib.__file__).parent
+# They show what is found and find nothing.
+_ABOVE = ("captions", "figures", "maps", "report", "results", "run", "tables")
+_PACKAGES = ["geopandas", "libpysal", "networkx", "numpy", "pandas", "scikit-learn", "scipy", "shapely", "statsmodels"]
+
+
+def _sources() -> list[Path]:
+    found = sorted(_LIBRARY.rglob("*.py"))
+    return [path for path in found if path.relative_to(_LIBRARY).with_suffix("").parts[0] not in _ABOVE]
+
+
+# Of the source that this process has loaded or will load, as long as nobody writes to it.
+_STAMPS = stamps_of(*_sources())
+
+
+@functools.cache
+def _library_hash() -> str:
+    digest = sha256(json.dumps(package_versions(_PACKAGES)).encode())
+    for path in _sources():
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _key() -> str:
+    """What everything kept depends on beside its arguments."""
+    manifest = read_manifest()
+    study = [(get_project().study / name).read_bytes() for name in ("regions.csv", "design.yml")]
+    made = {name: manifest[name] for name in ("outputs", "boundaries")}
+    return sha256(b"".join([json.dumps(made, sort_keys=True).encode(), _library_hash().encode(), *study])).hexdigest()
+
+
+def remember(function: Callable) -> Callable:
+    """Keep on disk what a function of plain arguments returns."""
+    from joblib import Memory
+
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def recall(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        # Source that was changed under a running process is not the source that it computes with.
+        folder = _folder() if stamps_of(*_sources()) == _STAMPS else None
+        if folder is None:
+            return function(*args, **kwargs)
+        name, arguments = f"{function.__module__}.{function.__qualname__}", dict(given.arguments)
+        memory = Memory(folder, verbose=0)
+        kept, call = memory.cache(_compute, ignore=["function"]), (name, _key(), arguments, function)
+        if not kept.check_call_in_cache(*call):
+            # Of several processes that miss it one computes, and the others wait for what it finds.
+            with _alone(folder / f"{name}.lock"):
+                if not kept.check_call_in_cache(*call):
+                    kept(*call)
+                    memory.reduce_size(bytes_limit=LARGEST)
+        value, tables, modules = kept(*call)
+        # A run asks what a notebook read and loaded: whoever takes what is kept has read it, too.
+        for table in tables:
+            note_read(table)
+        for module in modules:
+            importlib.import_module(module)
+        return value
+
+    return recall
+
+
+def _compute(name: str, key: str, arguments: dict, function: Callable) -> tuple[Any, list[str], list[str]]:
+    """Compute a value, and tell the tables that it was made from and the modules that made it."""
+    with noting() as tables:
+        value = function(**arguments)
+    loaded = [module for module in sys.modules if module.partition(".")[0] == "clusterlib"]
+    return value, sorted(set(tables)), [name for name in loaded if f"{name}..".split(".")[1] not in _ABOVE]
+
+
+def _folder() -> Path | None:
+    """Where values are kept, or None where nothing can be written."""
+    folder = get_project().processed / FOLDER
+    with contextlib.suppress(OSError):
+        folder.mkdir(exist_ok=True)
+    return folder if os.access(folder, os.W_OK) else None
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
