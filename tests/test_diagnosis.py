@@ -7,8 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from clusterlib.study.diagnosis._assessment import contrasts, rank_among, verdict
-from clusterlib.study.diagnosis.indicators import load_province_panel
 
 from clusterlib.diagnosis import (
     SYNDROMES,
@@ -22,6 +20,8 @@ from clusterlib.diagnosis import (
     with_coordination,
 )
 from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.study.diagnosis._assessment import contrasts, rank_among, verdict
+from clusterlib.study.diagnosis.indicators import load_province_panel
 
 YEARS = [2020, 2021]
 

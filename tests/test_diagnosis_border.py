@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from clusterlib.study.diagnosis._governance import SharedShocks, border_severity
 from libpysal.graph import Graph
 from scipy.sparse import csr_array
 
 from clusterlib.diagnosis import border_spillovers, governance_imbalance, load_growth_panel, pair_correlations
 from clusterlib.errors import ClusterlibWarning, InvalidInputError, UnknownNameError
 from clusterlib.spatial_panel import two_weights_sar
+from clusterlib.study.diagnosis._governance import SharedShocks, border_severity
 from clusterlib.weights import within_and_across
 
 PER_PROVINCE = 8

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from clusterlib.study.diagnosis._syndromes import quantile_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linprog
+
+from clusterlib.study.diagnosis._syndromes import quantile_lines
 
 
 def loss(x, y, quantile, slope, intercepts) -> float:

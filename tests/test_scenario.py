@@ -8,7 +8,6 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from clusterlib.study.diagnosis.indicators import DIGITAL
 
 from clusterlib.composite import composite_index
 from clusterlib.data import load_boundaries, load_panel
@@ -20,6 +19,7 @@ from clusterlib.scenario import (
     simulate,
 )
 from clusterlib.spatial_panel import spatial_panel
+from clusterlib.study.diagnosis.indicators import DIGITAL
 from clusterlib.weights import contiguity
 
 
@@ -29,8 +29,9 @@ def beijing_region():
 
 
 def test_waking_data_is_recomputed_from_linear_programmes_and_a_dense_inverse(beijing_region):
-    from clusterlib.study.diagnosis.indicators import DATA_INPUTS, DATA_OUTPUTS
     from scipy.optimize import linprog
+
+    from clusterlib.study.diagnosis.indicators import DATA_INPUTS, DATA_OUTPUTS
 
     model = province_model()
     panel = model.panel.xs(2023, level="year")

@@ -7,14 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from clusterlib.study.scenario._remedies import (
-    index_change,
-    raise_indicators,
-    region_totals,
-    unit_table,
-    waking_factors,
-)
-from clusterlib.study.scenario._responses import propagate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
@@ -26,6 +18,14 @@ from clusterlib.scenario import (
     durbin_response,
 )
 from clusterlib.spatial_panel import cluster_covariance, spatial_panel
+from clusterlib.study.scenario._remedies import (
+    index_change,
+    raise_indicators,
+    region_totals,
+    unit_table,
+    waking_factors,
+)
+from clusterlib.study.scenario._responses import propagate
 
 UNITS, YEARS = 12, 9
 RING = sum(np.roll(np.eye(UNITS), step, axis=1) for step in (-1, 1)) / 2
