@@ -17,10 +17,11 @@ from clusterlib.agglomeration import (
     concentration_test,
     ellison_glaeser,
     herfindahl,
+    lead_in_counts,
     location_quotient,
     location_quotient_interval,
 )
-from clusterlib.errors import InvalidInputError, UnknownNameError
+from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 
 REFERENCE = Path(__file__).parent / "reference"
 EXPECTED = json.loads((REFERENCE / "expected" / "agglomeration_produc.json").read_text())
@@ -225,6 +226,10 @@ def test_a_lead_is_the_distance_from_the_best_rival_in_each_draw():
     assert lead.loc["textiles", ["lower", "upper"]].tolist() == pytest.approx(np.quantile(gap, [0.025, 0.975]).tolist())
     assert lead["rival"].to_dict() == {"software": "b", "textiles": "c"}
     assert lead.loc["software", "lower"] > 0 > lead.loc["textiles", "upper"]
+    assert lead["outcome"].to_dict() == {"software": "leads", "textiles": "trails"}
+    # Of the same amount everywhere, nobody leads.
+    same = location_quotient_interval(amounts(0.1) * 0 + 1, resample="periods", draws=20)
+    assert set(same.lead("a")["outcome"]) == {"level"}
     shares = result.lead("a", ["c"], measure="share").loc["software"]
     assert shares["difference"] == pytest.approx(
         result.table.loc[("a", "software"), "share"] - result.table.loc[("c", "software"), "share"]
@@ -233,6 +238,40 @@ def test_a_lead_is_the_distance_from_the_best_rival_in_each_draw():
         result.lead("d")
     with pytest.raises(UnknownNameError, match="measure"):
         result.lead("a", measure="quota")
+
+
+def test_a_lead_in_counts_is_an_exact_test_of_the_region_and_its_best_rival():
+    counts = pd.DataFrame({"x": [9, 1, 0], "y": [2, 0, 10], "z": [2, 3, 1]}, index=["a", "b", "c"])
+    table = lead_in_counts(counts, "a")
+    assert table["rival"].tolist() == ["b", "c", "b"] and table["rival_value"].tolist() == [1, 10, 3]
+    # By hand, of ten with nine or more, or one or fewer, and of twelve with two or fewer, or ten or more.
+    expected = [2 * (1 + 10) / 2**10, 2 * (1 + 12 + comb(12, 2)) / 2**12, 1.0]
+    assert table["p_value"].tolist() == pytest.approx(expected)
+    assert table["outcome"].tolist() == ["leads", "trails", "level"]
+    assert lead_in_counts(counts, "a", level=0.99)["outcome"].tolist() == ["level"] * 3
+    # In a region nine times the size of b nine to one is its due, and c is then the better one in y alone.
+    sized = lead_in_counts(counts, "a", pd.Series({"a": 9.0, "b": 1.0, "c": 2.0}))
+    assert sized.loc["x", "value"] == pytest.approx(0.9 / 0.75) and sized.loc["x", "p_value"] == pytest.approx(1)
+    assert sized.loc["x", "rival"] == "b" and sized.loc["y", "outcome"] == "trails"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"counts": pd.DataFrame({"x": [1.5, 2.0]}, index=["a", "b"])}, "expected whole numbers"),
+        ({"counts": pd.DataFrame({"x": [1]}, index=["a"])}, "no other to be compared with"),
+        ({"region": "d"}, "unknown region 'd'"),
+        (
+            {"counts": pd.DataFrame({"x": [0, 0]}, index=["a", "b"]), "reference": SIZE.set_axis(["a", "b"])},
+            "no output",
+        ),
+        ({"reference": SIZE}, "no reference for a, b"),
+    ],
+)
+def test_counts_that_cannot_be_compared_are_refused(change, words):
+    arguments = {"counts": pd.DataFrame({"x": [1, 2]}, index=["a", "b"]), "region": "a", **change}
+    with pytest.raises(ClusterlibError, match=words):
+        lead_in_counts(**arguments)
 
 
 @pytest.mark.parametrize("measure", ["quotient", "share"])

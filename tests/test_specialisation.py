@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 from clusterlib.agglomeration import (
     economic_complexity,
+    entry_test,
     herfindahl,
     krugman_specialisation,
     location_quotient,
@@ -298,6 +299,41 @@ def test_an_advantage_begins_at_the_threshold():
     assert relatedness(quotients).advantage.to_numpy().sum() == 10
     with pytest.raises(InvalidInputError, match="region without any advantage: w, x, y, z"):
         relatedness(quotients, threshold=1.01)
+
+
+# x and y lack b, z lacks a; x, which has c and d beside a, is closer to b than y is.
+FIRST = pd.DataFrame(
+    {"a": [2, 2, 0, 2], "b": [0, 0, 2, 2], "c": [2, 0, 2, 2], "d": [2, 0, 0, 2]}, index=list("xyzw"), dtype=float
+)
+
+
+def test_the_chance_of_an_entry_is_a_comparison_of_all_pairs_and_its_p_value_shuffles_within_activities():
+    later = FIRST.copy()
+    later.loc["x", "b"] = 2
+    before, after = relatedness(FIRST), relatedness(later)
+    result = entry_test(before, after, draws=199)
+    lacking = FIRST.to_numpy() == 0
+    density = before.density.to_numpy()
+    entered = density[0, 1]
+    others = density[lacking & (np.arange(16).reshape(4, 4) != 1)]
+    assert (result.entries, result.pairs) == (1, lacking.sum())
+    assert result.chance == pytest.approx(((entered > others) + (entered == others) / 2).mean())
+    # Either x or y enters b, and x is the closer one: half of all shuffles are as they were.
+    assert result.p_value == pytest.approx(0.5, abs=0.1)
+    assert result.table["entered"].sum() == 1 and result.table.loc[("x", "b"), "entered"]
+    assert result.p_value == entry_test(before, after, draws=199).p_value
+
+
+def test_entries_that_cannot_be_compared_are_refused():
+    before = relatedness(FIRST)
+    with pytest.raises(InvalidInputError, match=r"0 of \d+ pairs without an advantage entered"):
+        entry_test(before, before)
+    with pytest.raises(InvalidInputError, match="w: not in both"):
+        entry_test(before, relatedness(FIRST.iloc[:3]))
+    with pytest.raises(InvalidInputError, match="before: expected a result of relatedness, got a DataFrame"):
+        entry_test(FIRST, before)
+    with pytest.raises(InvalidInputError, match="draws"):
+        entry_test(before, relatedness(FIRST.replace({"b": {0: 2}})), draws=0)
 
 
 def test_an_activity_that_is_related_to_no_other_has_no_density():

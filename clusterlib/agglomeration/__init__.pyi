@@ -2,14 +2,17 @@ from ._cities import RankSize as RankSize
 from ._cities import primacy as primacy
 from ._cities import rank_size as rank_size
 from ._complexity import EconomicComplexity as EconomicComplexity
+from ._complexity import EntryTest as EntryTest
 from ._complexity import Relatedness as Relatedness
 from ._complexity import economic_complexity as economic_complexity
+from ._complexity import entry_test as entry_test
 from ._complexity import relatedness as relatedness
 from ._concentration import ConcentrationTest as ConcentrationTest
 from ._concentration import EllisonGlaeser as EllisonGlaeser
 from ._concentration import QuotientIntervals as QuotientIntervals
 from ._concentration import concentration_test as concentration_test
 from ._concentration import ellison_glaeser as ellison_glaeser
+from ._concentration import lead_in_counts as lead_in_counts
 from ._concentration import location_quotient as location_quotient
 from ._concentration import location_quotient_interval as location_quotient_interval
 from ._specialisation import herfindahl as herfindahl

@@ -159,7 +159,8 @@ class QuotientIntervals(Result):
         Returns
         -------
         DataFrame
-            By industry: ``value``, ``rival``, ``rival_value``, ``difference`` and its interval ``lower``, ``upper``.
+            By industry: ``value``, ``rival``, ``rival_value``, ``difference`` and its interval ``lower``, ``upper``;
+            ``outcome``: ``"leads"`` where the interval lies above zero, ``"trails"`` below, ``"level"`` otherwise.
 
         Raises
         ------
@@ -181,7 +182,13 @@ class QuotientIntervals(Result):
         lower, upper = _percentiles(difference, self.level)
         others = observed.loc[chosen]
         table = pd.DataFrame({"value": observed.loc[region], "rival": others.idxmax(), "rival_value": others.max()})
-        return table.assign(difference=table["value"] - table["rival_value"], lower=lower, upper=upper)
+        outcome = _outcomes(lower, upper)
+        return table.assign(difference=table["value"] - table["rival_value"], lower=lower, upper=upper, outcome=outcome)
+
+
+def _outcomes(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """Say where differences stand whose intervals are given."""
+    return np.select([lower > 0, upper < 0], ["leads", "trails"], "level").astype(object)
 
 
 def _percentiles(drawn: np.ndarray, level: float) -> np.ndarray:
@@ -455,6 +462,71 @@ def concentration_test(
     statistic = float(_likelihood_ratio(values, probability))
     simulated = _likelihood_ratio(random.multinomial(n, probability, draws), probability)
     return ConcentrationTest(table, statistic, exceedance_p(statistic, simulated), n, draws, seed, level)
+
+
+def lead_in_counts(
+    counts: pd.DataFrame, region: str | int, reference: pd.Series | None = None, *, level: float = 0.95
+) -> pd.DataFrame:
+    r"""Compare a region's counts with those of the best other region by the exact binomial (数量领先检验).
+
+    If both were alike, each of the :math:`n_i + n_r` things of the pair would be the region's with the probability
+    :math:`\pi = r_i / (r_i + r_r)`, one half without ``reference``.
+
+    Parameters
+    ----------
+    counts : DataFrame, shape (regions, industries)
+        Whole numbers; the rows are the regions compared.
+    region : str or int
+        One of the rows.
+    reference : Series, optional
+        Size of each region, such as GDP: the values compared are then location quotients among these regions.
+    level : float
+        One less the significance level (two-sided).
+
+    Returns
+    -------
+    DataFrame
+        By industry: ``value`` of the region, ``rival``, ``rival_value``, ``p_value``, and ``outcome`` as that of
+        :meth:`QuotientIntervals.lead`. The rival is chosen by the counts that are then tested, which the p value does
+        not know of: it is too large if anything for a region that leads, and too small for one that trails.
+
+    Raises
+    ------
+    InvalidInputError
+        For counts that are not whole numbers of at least zero, fewer than two regions, or, with ``reference``, an
+        industry that no region has.
+    UnknownNameError
+        For an unknown region.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> counts = pd.DataFrame({"chips": [9, 1, 0], "cloud": [2, 3, 1]}, index=["coast", "inland", "west"])
+    >>> lead_in_counts(counts, "coast")["outcome"].tolist()
+    ['leads', 'level']
+    """
+    from scipy.stats import binomtest
+
+    check_level(level)
+    amounts = check_regions(counts)
+    if (amounts != np.floor(amounts)).to_numpy().any():
+        raise InvalidInputError("counts: expected whole numbers; amounts have no number of independent units")
+    if len(amounts) < 2:
+        raise InvalidInputError("one region: it has no other to be compared with")
+    check_choice("region", region, amounts.index)
+    sizes = pd.Series(1.0, amounts.index) if reference is None else _sizes(reference, amounts.index)
+    values = location_quotient(amounts, sizes) if reference is not None else amounts
+    rows = {}
+    for industry, value in values.items():
+        rival = value.drop(region).idxmax()
+        own, other = (int(amounts.loc[name, industry]) for name in (region, rival))
+        chance = sizes[region] / (sizes[region] + sizes[rival])
+        p_value = float(binomtest(own, own + other, chance).pvalue) if own + other else 1.0
+        outcome = "level" if p_value >= 1 - level else "leads" if value[region] > value[rival] else "trails"
+        rows[industry] = {
+            "value": value[region], "rival": rival, "rival_value": value[rival], "p_value": p_value, "outcome": outcome
+        }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("industry")
 
 
 @dataclass(frozen=True, eq=False)
