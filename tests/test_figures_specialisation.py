@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -101,6 +102,14 @@ def test_region_intervals_have_the_marks_of_their_regions_side_by_side():
     spans = [segment[:, 0].tolist() for segment in axes.collections[1].get_segments()]
     assert spans == [[0.4, 0.6], [0.8, 1.1]]
     assert axes.get_xscale() == "log"
+
+
+def test_a_name_stands_to_the_left_where_another_point_is_on_the_right():
+    axes = plt.figure().add_subplot()
+    points = pd.DataFrame({"x": [0.0, 0.96, 1.0], "y": [0.0, 1.0, 1.0]}, index=["far", "left", "right"])
+    axes.plot(points["x"], points["y"], "o")
+    figures.label_points(axes, points)
+    assert [text.get_ha() for text in axes.texts] == ["left", "right", "left"]
 
 
 def test_a_region_scatter_names_the_units_of_regions_and_not_the_rest():

@@ -138,11 +138,26 @@ def rank_ranges(ranks: pd.DataFrame, title: str, highlight: str | Iterable[str] 
     return figure
 
 
-def label_points(axes: Axes, points: pd.DataFrame, size: float = 7) -> None:
-    """Write each row's name beside its point (columns ``x``, ``y``)."""
+def label_points(axes: Axes, points: pd.DataFrame, size: float = 7, among: pd.DataFrame | None = None) -> None:
+    """Write each row's name beside its point (columns ``x``, ``y``): to the left where another stands on the right.
+
+    ``among`` are all points drawn, by default those named.
+    """
     points = canvas.check_table(points, ["x", "y"], "points")
-    for name, x, y in zip(points.index, points["x"], points["y"], strict=True):
-        axes.annotate(str(name), (x, y), xytext=(4, 2), textcoords="offset points", fontsize=size)
+    drawn = points if among is None else canvas.check_table(among, ["x", "y"], "among")
+    # Until the limits are asked for, places are those of empty axes.
+    axes.get_xlim()
+    axes.get_ylim()
+    scale = 72 / axes.figure.dpi
+    others = scale * axes.transData.transform(drawn[["x", "y"]].to_numpy(float))
+    places = scale * axes.transData.transform(points[["x", "y"]].to_numpy(float))
+    for name, row, place in zip(points.index, points[["x", "y"]].to_numpy(float), places, strict=True):
+        along, across = (others - place).T
+        room = 8 + canvas.text_width(str(name), size)
+        level = (np.abs(across - 4) < size) & (np.abs(along) > 1)
+        right, left = (bool((level & (side * along > 0) & (side * along < room)).any()) for side in (1, -1))
+        side, align = (-1, "right") if right and not left else (1, "left")
+        axes.annotate(str(name), tuple(row), xytext=(4 * side, 2), textcoords="offset points", fontsize=size, ha=align)
 
 
 def region_intervals(table: pd.DataFrame, labels: Mapping[str, str], title: str, xlabel: str) -> Figure:
@@ -207,7 +222,7 @@ def region_scatter(points: pd.DataFrame, labels: Mapping[str, str], title: str, 
         axes.plot(part["x"], part["y"], mark.marker, color=mark.colour, markersize=6, linestyle="none", label=label)
     named = points[points["region"] != "rest"]
     if len(named):
-        label_points(axes, named)
+        label_points(axes, named, among=points)
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     axes.legend(fontsize=7.5)
     return figure
