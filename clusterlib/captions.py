@@ -116,19 +116,22 @@ class Captions:
 
     @cached_property
     def study(self) -> Mapping[str, Mapping[str, str]]:
-        """What the study and the catalogue name: regions, belts, variables, indicators, units, economies."""
+        """What the study and the catalogue say: regions, belts, variables, indicators, units, breaks, economies."""
         from clusterlib.data import indicator_catalogue
         from clusterlib.regions import REGIONS
         from clusterlib.study import design
 
         plan, catalogue = design(), indicator_catalogue().droplevel(0)
-        catalogue = catalogue[~catalogue.index.duplicated()].assign(unit_en=lambda frame: frame["unit"])
+        catalogue = catalogue.assign(unit_en=catalogue["unit"], breaks_en=catalogue["breaks"])
+        broken = catalogue[catalogue["breaks"] != ""]
+        catalogue = catalogue[~catalogue.index.duplicated()]
         found = {}
         for language, short in (("en", "short_en"), ("zh", "name_zh")):
             named = {**plan.measures, **plan.dimensions, **plan.variables, **plan.belts, "nation": plan.nation}
             found[language] = {
                 **{code: name for code, name in self.places[language].items() if isinstance(code, str)},
                 **dict(zip(catalogue["unit"], catalogue[f"unit_{language}"], strict=True)),
+                **dict(zip(broken["breaks"], broken[f"breaks_{language}"], strict=True)),
                 **{key: getattr(each, language) for key, each in named.items()},
                 "rest": getattr(plan.rest, language),
                 **catalogue[f"name_{language}"],

@@ -328,7 +328,7 @@ def test_the_catalogue_describes_every_indicator_and_stands_as_in_its_table(proj
     with (project.raw / "catalogue.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(catalogue.index) == [(row["level"], row["indicator"]) for row in rows]
-    for column in ("name_en", "name_zh", "unit", "definition", "source", "vintage", "breaks", "formula"):
+    for column in ("name_en", "name_zh", "unit", "definition", "source", "vintage", "breaks", "breaks_zh", "formula"):
         assert catalogue[column].tolist() == [row[column] for row in rows]
     for column in ("name_en", "name_zh", "unit", "unit_zh", "definition", "source", "vintage"):
         assert (catalogue[column] != "").all(), column

@@ -384,6 +384,7 @@ def test_a_formula_may_hold_powers_of_ten(small):
         ("first_year", "", "'' is not a number"),
         ("direction", "up", "'up' is not a number"),
         ("minimum", "none", "'none' is not a number"),
+        ("breaks_zh", "2020年口径变动", "breaks and breaks_zh say the same: one is empty"),
     ],
 )
 def test_a_wrong_cell_of_the_catalogue_is_named(small, column, value, words):

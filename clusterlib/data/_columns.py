@@ -5,6 +5,6 @@ KEYS = {"province": "adcode", "city": "adcode", "economy": "economy"}
 LEVELS = tuple(KEYS)
 CATALOGUE_COLUMNS = (
     "level indicator name_en name_zh theme unit unit_zh definition source first_year last_year cells vintage breaks "
-    "direction formula minimum maximum"
+    "breaks_zh direction formula minimum maximum"
 ).split()
 UNIT_COLUMNS = ["adcode", "level", "name_zh", "name_en", "province"]

@@ -106,7 +106,8 @@ def read_catalogue(raw: Path, root: Path) -> pd.DataFrame:
     Raises
     ------
     RawDataError
-        If a level is unknown or has no indicator, an indicator is listed twice or a number is not one.
+        If a level is unknown or has no indicator, an indicator is listed twice, a number is not one, or breaks are told
+        in one language alone.
     """
     table = read_table(raw / "catalogue.csv", CATALOGUE_COLUMNS, root)
     frame = table.frame.copy()
@@ -124,6 +125,8 @@ def read_catalogue(raw: Path, root: Path) -> pd.DataFrame:
     for column in (*_INTEGERS, *_BOUNDS):
         frame[column] = _number(table, column, problems, blank=column == "cells" or column in _BOUNDS)
     derived = frame["formula"] != ""
+    one_language = (frame["breaks"] == "") != (frame["breaks_zh"] == "")
+    problems += table.problems(one_language, "breaks and breaks_zh say the same: one is empty", "breaks_zh")
     problems += table.problems((table.frame["cells"] == "") & ~derived, "the number of cells is missing", "cells")
     if problems:
         raise RawDataError(problems)
