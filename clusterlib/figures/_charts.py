@@ -73,7 +73,9 @@ def trend_lines(
     # About ten years fit beneath the axis.
     ticks = series.index[:: 1 + (len(series) - 1) // 10]
     axes.set(title=title, ylabel=ylabel, xlabel=say("Year", "年份"), xticks=ticks)
-    axes.legend(fontsize=8)
+    # Below the lines, which may leave no room; as many names beside each other as its width takes.
+    longest = max(canvas.text_width(str(labels[name]), 7.5) for name in series.columns)
+    canvas.legend_below(figure, axes, max(1, int(figure.get_figwidth() * 72 / (longest + 45))))
     return figure
 
 
@@ -219,7 +221,8 @@ def region_scatter(points: pd.DataFrame, labels: Mapping[str, str], title: str, 
     figure, axes = plt.subplots(figsize=(7, 4.2))
     for region, label in labels.items():
         part, mark = points[points["region"] == region], _region_mark(region)
-        axes.plot(part["x"], part["y"], mark.marker, color=mark.colour, markersize=6, linestyle="none", label=label)
+        look = {"color": mark.colour, "markersize": 6, "linestyle": "none", "zorder": 1.9 if region == "rest" else 2}
+        axes.plot(part["x"], part["y"], mark.marker, label=label, **look)
     named = points[points["region"] != "rest"]
     if len(named):
         label_points(axes, named, among=points)
