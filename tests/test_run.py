@@ -141,7 +141,7 @@ def test_a_file_that_is_no_runnable_notebook_is_named(project, content, words):
 def test_unknown_regions_and_notebooks_are_refused_with_the_nearest_name(project):
     write_notebook(project, "01_one", RECORD)
     with pytest.raises(UnknownNameError, match="did you mean '01_one'"):
-        run(notebooks=["01_on"], project=project)
+        run(notebooks=["01_oen"], project=project)
     done = clusterlib_command("run", "--region", "yrdd")
     assert done.returncode == 2
     assert "unknown region 'yrdd'; did you mean 'yrd'?" in done.stderr

@@ -174,7 +174,7 @@ TABLES = {"province": "hash of province", "city": "hash of city"}
 
 def plan(project, name="01_one", settings=None, tables=TABLES):
     (notebook,) = find_notebooks(project, [name])
-    return Planner(project, tables).task(notebook, "yrd", settings or {})
+    return Planner(project, tables).task(notebook, {**(settings or {}), "region": "yrd"})
 
 
 def test_a_notebook_is_stale_for_each_reason_and_says_which(project):

@@ -12,16 +12,19 @@ import time
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project
-from clusterlib.run.execute import Job, execute
+from clusterlib.run.execute import Context, execute
 from clusterlib.run.places import RESULTS, Failure, is_report
 
 if TYPE_CHECKING:
     from distributed import Client
+
+    from clusterlib.run.plan import Task
 
 log = logging.getLogger("clusterlib.run")
 
@@ -62,13 +65,14 @@ def same(content: bytes) -> bytes:
 
 
 def execute_remotely(
-    job: Job, data: bytes, digest: str, modules: list[str], results: Mapping[str, str]
+    task: Task, context: Context, data: bytes, digest: str, modules: list[str], results: Mapping[str, str]
 ) -> tuple[Failure | None, bytes]:
-    """Execute a job on a worker and return its failure, if any, and a zip of what it wrote.
+    """Execute a task on a worker and return its failure, if any, and a zip of what it wrote.
 
     Parameters
     ----------
-    job : Job
+    task : Task
+    context : Context
     data : bytes
         Zip of the project's data.
     digest : str
@@ -82,28 +86,28 @@ def execute_remotely(
 
     warm.prepare(modules)
     with tempfile.TemporaryDirectory(prefix="clusterlib-run-") as scratch:
-        root, folder = Path(scratch) / "project", Path(scratch) / "run"
+        project, folder = replace(context.project, root=Path(scratch) / "project"), Path(scratch) / "run"
         folder.mkdir()
         with _ended_with_its_task(folder):
-            _stage(root, data, digest, results)
-            return execute(job, folder, root), pack(folder)
+            _stage(project, data, digest, results)
+            return execute(task, replace(context, project=project), folder), pack(folder)
 
 
 _staged: dict[str, Path] = {}
 _staging = threading.Lock()
 
 
-def _stage(root: Path, data: bytes, digest: str, results: Mapping[str, str]) -> None:
-    """Make a project on this machine: the data unpacked once by each worker, the results that this job reads."""
+def _stage(project: Project, data: bytes, digest: str, results: Mapping[str, str]) -> None:
+    """Make a project on this machine: the data unpacked once by each worker, the results that this task reads."""
     with _staging:
         if digest not in _staged:
             home = Path(tempfile.mkdtemp(prefix="clusterlib-data-"))
             unpack(data, home)
             _staged[digest] = home
-    root.mkdir()
-    (root / "data").symlink_to(_staged[digest])
+    project.root.mkdir()
+    (project.root / "data").symlink_to(_staged[digest])
     for name, text in results.items():
-        path = root / "reports" / name
+        path = project.reports / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
@@ -149,27 +153,25 @@ class Cluster:
         self.digest = hashlib.sha256(data).hexdigest()
         self.data = client.submit(same, data, key=f"clusterlib-data-{self.digest[:16]}-{uuid.uuid4().hex[:8]}")
 
-    def execute(self, job: Job, folder: Path, root: Path) -> Failure | None:
-        """Execute a job on a worker and bring what it wrote into ``folder``."""
+    def execute(self, task: Task, context: Context, folder: Path) -> Failure | None:
+        """Execute a task on a worker and bring what it wrote into ``folder``."""
         from distributed import CancelledError, KilledWorker
 
-        arguments = (job, self.data, self.digest, self.modules, self._results(job))
-        key = f"{job.region}-{uuid.uuid4().hex}"
+        arguments = (task, context, self.data, self.digest, self.modules, self._results(task))
         future = None
         try:
             self._look()
-            future = self.client.submit(execute_remotely, *arguments, pure=False, key=key)
+            future = self.client.submit(execute_remotely, *arguments, pure=False, key=f"{task.name}-{uuid.uuid4().hex}")
             failure, written = self._wait(future)
         except KilledWorker:
             error = "KilledWorker: every worker that took up this notebook ended"
-            advice = "look into the workers' logs: most often it needs more memory than a worker may use"
-            return Failure(job.notebook, job.region, "", 0, "", error, advice)
+            return task.failure(error, "look into the workers' logs: most often it needs more memory than one may use")
         except (CancelledError, TimeoutError) as lost:
             if future is not None:
                 future.cancel()
             reason = str(lost) if isinstance(lost, TimeoutError) else "the scheduler gave the notebook up or is gone"
             advice = "start it again, then run again: what was finished stays finished"
-            return Failure(job.notebook, job.region, "", 0, "", f"{self.address}: {reason}", advice)
+            return task.failure(f"{self.address}: {reason}", advice)
         unpack(written, folder)
         return failure
 
@@ -194,11 +196,12 @@ class Cluster:
                 raise TimeoutError(f"no worker was there for {_WORKERLESS_SECONDS} seconds")
         return future.result()
 
-    def _results(self, job: Job) -> dict[str, str]:
-        if not is_report(job.notebook):
+    def _results(self, task: Task) -> dict[str, str]:
+        if not is_report(task.notebook.name):
             return {}
-        paths = self.project.reports.glob(f"{job.region}/[0-9][0-9]_*/{RESULTS}")
-        return {p.relative_to(self.project.reports).as_posix(): p.read_text(encoding="utf-8") for p in sorted(paths)}
+        reports = self.project.reports
+        paths = sorted(reports.glob(f"{task.region}/[0-9][0-9]_*/{RESULTS}"))
+        return {path.relative_to(reports).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
@@ -49,4 +50,6 @@ class FileHashes:
     def save(self) -> None:
         """Remember the hashes for the next run."""
         if self.memory and self.changed:
-            write_json(self.memory, self.known)
+            # `status` may be asked of a project that cannot be written to.
+            with contextlib.suppress(OSError):
+                write_json(self.memory, self.known)

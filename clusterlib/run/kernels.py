@@ -1,4 +1,4 @@
-"""The kernels that notebooks run in."""
+"""The kernels that notebooks run in: warm ones where they were prepared, ordinary ones elsewhere."""
 
 from __future__ import annotations
 
@@ -10,22 +10,18 @@ import time
 import uuid
 from pathlib import Path
 from queue import Empty
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
-from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets import Dict, Type, Unicode
 from traitlets.config import Config
 
-PROVISIONER = "clusterlib-fork"
+from clusterlib.run import warm
+
 _LONGEST_SOCKET = 100
-# One thread a kernel, so that numbers do not depend on the machine.
-SETTINGS = {
-    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
-    "PYTHONHASHSEED": "0",
-    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-}
 
 
 class RunKernelClient(AsyncKernelClient):
@@ -54,8 +50,21 @@ class RunKernelClient(AsyncKernelClient):
         raise RuntimeError(f"the kernel was not ready in {timeout:.0f} seconds")
 
 
+class ForkProvisioner(LocalProvisioner):
+    """Forks a warm kernel in place of starting an ordinary one, where that was prepared."""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        """Fork or start a kernel."""
+        streams = (kwargs[name].fileno() for name in ("stdout", "stderr"))
+        kernel = warm.fork(cmd, kwargs["env"], kwargs["cwd"], *streams)
+        if kernel is None:
+            return await super().launch_kernel(cmd, **kwargs)
+        self.process, self.pid, self.pgid = kernel, kernel.pid, kernel.pid  # type: ignore[assignment]
+        return self.connection_info
+
+
 class RunKernelManager(AsyncKernelManager):
-    """Starts warm kernels in a given folder that write what they say beside a notebook's cells into a file."""
+    """Starts kernels in a given folder that write what they say beside a notebook's cells into a file."""
 
     log_file = Unicode(help="File that the kernel's standard error is added to.").tag(config=True)
     folder = Unicode(help="Working directory of the kernel.").tag(config=True)
@@ -65,22 +74,17 @@ class RunKernelManager(AsyncKernelManager):
     running: ClassVar[dict[str, RunKernelManager]] = {}
     process = None
 
-    @property
-    def kernel_spec(self) -> KernelSpec:
-        """The ordinary kernel's specification, but forked: an executed notebook opens with any Python."""
-        spec = super().kernel_spec
-        assert spec is not None
-        spec.metadata = {**spec.metadata, "kernel_provisioner": {"provisioner_name": PROVISIONER}}
-        return spec
-
     async def start_kernel(self, **kwargs) -> None:
         """Start the kernel with its output beside the cells going to ``log_file``."""
         self.running[self.folder] = self
+        if self.provisioner is None:
+            self.kernel_id = uuid.uuid4().hex
+            self.provisioner = ForkProvisioner(kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self)
         # Neither environment nor working directory of this process: other threads start kernels at the same time.
-        kwargs |= {"cwd": self.folder, "env": kernel_environment(self.variables)}
+        kwargs |= {"cwd": self.folder, "env": {**os.environ, **warm.SETTINGS, **self.variables}}
         with open(self.log_file, "ab") as log:
             await self._async_start_kernel(stdout=log, stderr=log, **kwargs)
-        self.process = getattr(self.provisioner, "process", None)
+        self.process = self.provisioner.process
 
     def kill(self) -> None:
         """Kill the kernel and what it started, whatever it is doing."""
@@ -93,17 +97,6 @@ class RunKernelManager(AsyncKernelManager):
     def exit_code(self) -> int | None:
         """How the kernel ended: a signal's number is negative; None while it runs."""
         return self.process.poll() if self.process is not None else None
-
-    @property
-    def usage(self) -> dict[str, float]:
-        """Processor time and peak memory of a kernel that ended, where they are known."""
-        self.exit_code  # noqa: B018 - asks, and so learns of the end
-        return getattr(self.process, "usage", {})
-
-
-def kernel_environment(variables: dict[str, str]) -> dict[str, str]:
-    """Return the environment of a kernel."""
-    return {**os.environ, **SETTINGS, **variables}
 
 
 def kill_kernels() -> None:
@@ -133,10 +126,14 @@ def kernel_config(folder: Path, log_file: Path, runtime: Path, variables: dict[s
     return Config({"RunKernelManager": {**settings, "transport": transport, "variables": {**variables, **own}}})
 
 
-def run_loop_closed() -> None:
-    """Close the event loop that nbclient made for this thread, with its file descriptors."""
+def close_loop() -> None:
+    """Close the event loop that nbclient made for this thread, with what a stopped cell left waiting in it."""
     with contextlib.suppress(RuntimeError):
         loop = asyncio.get_event_loop_policy().get_event_loop()
         if not loop.is_running():
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
             loop.close()
         asyncio.set_event_loop(None)

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import json
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,12 +41,10 @@ def _try_lock(descriptor: int) -> bool:
 
 def lock_owner(reports: Path) -> dict | None:
     """Return process, host and start of the run that holds the lock, or None if none does."""
-    path = reports / STATE / LOCK
     try:
-        with open(path, "r+", encoding="utf-8") as file:
-            if _try_lock(file.fileno()):
-                return None
-            return json.loads(file.read() or "{}")
+        # For reading: a project that cannot be written to may be asked too.
+        with open(reports / STATE / LOCK, encoding="utf-8") as file:
+            return None if _try_lock(file.fileno()) else json.loads(file.read() or "{}")
     except (FileNotFoundError, ValueError):
         return None
 
@@ -66,8 +65,8 @@ def run_lock(reports: Path) -> Iterator[None]:
             file.seek(0)
             raise AlreadyRunning(_describe(reports, file.read()))
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        owner = {"pid": os.getpid(), "host": os.uname().nodename if hasattr(os, "uname") else "", "started": started}
-        owner["command"] = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
+        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
+        owner = {"pid": os.getpid(), "host": platform.node(), "started": started, "command": command}
         file.truncate(0)
         file.write(json.dumps(owner))
         file.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from clusterlib.regions import get_region
 
 REGION = "region"
 _TRUE, _FALSE = {"true", "yes", "1", "on"}, {"false", "no", "0", "off"}
+# What papermill cannot write into a notebook as it is.
+_NOT_FROM_OUTSIDE = {"tuple", "set", "frozenset", "bytes", "complex"}
 
 
 @dataclass(frozen=True)
@@ -36,63 +39,83 @@ class Parameter:
         Raises
         ------
         InvalidInputError
-            If the value is not of the type.
+            If the value is not of the type, or no value of the type can be set from outside.
         UnknownNameError
             If it is to be a region and is none.
         """
+        kind = f"{'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}"
         try:
-            parsed = _parse(self.kind, value)
+            parsed = _parse(ast.parse(self.kind, mode="eval").body, value)
+        except NotImplementedError:
+            raise InvalidInputError(
+                f"parameter {self.name} of {notebook} is {kind}, which cannot be set from outside: make it a list"
+            ) from None
         except (ValueError, SyntaxError, TypeError):
             default = f", as in {self.name} = {self.default!r}" if self.default is not None else ""
             raise InvalidInputError(
-                f"parameter {self.name} of {notebook} is {_article(self.kind)}{default}; {value!r} is not"
+                f"parameter {self.name} of {notebook} is {kind}{default}; {value!r} is not"
             ) from None
         return get_region(str(parsed)).code if self.name == REGION else parsed
 
 
-def _article(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+def _parse(kind: ast.expr, value: object) -> object:
+    """Return a value of an annotated kind; ValueError if it is none."""
+    if isinstance(kind, ast.Constant) and isinstance(kind.value, str):
+        return _parse(ast.parse(kind.value, mode="eval").body, value)
+    if isinstance(kind, ast.BinOp):
+        return _parse_first([kind.left, kind.right], value)
+    if isinstance(kind, ast.Subscript):
+        inner = kind.slice.elts if isinstance(kind.slice, ast.Tuple) else [kind.slice]
+        base = ast.unparse(kind.value).rpartition(".")[2]
+        if base == "Literal":
+            choices = map(ast.literal_eval, inner)
+            meant = [choice for choice in choices if choice == value or str(choice) == str(value)]
+            return meant[0] if meant else _refuse()
+        if base in {"Optional", "Union"}:
+            return _parse_first([*inner, *([ast.Constant(None)] if base == "Optional" else [])], value)
+        found = _parse_name(base.lower(), value)
+        if isinstance(found, list):
+            return [_parse(inner[0], item) for item in found]
+        return found
+    return _parse_name(ast.unparse(kind).rpartition(".")[2], value)
 
 
-def _parse_one(kind: str, value: object) -> object:
-    text = str(value).strip()
-    if kind == "str":
-        return value if isinstance(value, str) else text
-    if kind == "bool":
-        if text.lower() in _TRUE | _FALSE:
-            return text.lower() in _TRUE
-        raise ValueError
-    if kind == "int":
-        if isinstance(value, float) and not value.is_integer():
-            raise ValueError
-        return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else int(text)
-    if kind == "float":
-        number = float(text)
-        if number != number or number in (float("inf"), float("-inf")):
-            raise ValueError
-        return number
-    found = ast.literal_eval(text) if isinstance(value, str) else value
-    base = kind.split("[")[0].lower()
-    if base in {"list", "dict", "tuple"} and type(found).__name__ != base:
-        raise ValueError
-    inner = kind.partition("[")[2].removesuffix("]")
-    if base == "list" and inner:
-        return [_parse(inner, item) for item in found]  # type: ignore[attr-defined]
-    return found
-
-
-def _parse(kind: str, value: object) -> object:
-    kinds = [part.strip() for part in kind.removeprefix("Optional[").split("|")]
-    if (kind.startswith("Optional[") or "None" in kinds) and (value is None or str(value) in {"None", "null"}):
-        return None
-    kinds = [k.removesuffix("]") if kind.startswith("Optional[") else k for k in kinds if k != "None"]
-    for number, one in enumerate(kinds, start=1):
-        try:
-            return _parse_one(one, value)
-        except (ValueError, SyntaxError, TypeError):
-            if number == len(kinds):
-                raise
+def _refuse() -> object:
     raise ValueError
+
+
+def _parse_first(kinds: list[ast.expr], value: object) -> object:
+    # Everything is a text, so that kind comes last.
+    for kind in sorted(kinds, key=lambda one: "str" in ast.unparse(one).split(" | ")):
+        try:
+            return _parse(kind, value)
+        except (ValueError, SyntaxError, TypeError):
+            continue
+    raise ValueError
+
+
+def _parse_name(kind: str, value: object) -> object:
+    text = str(value).strip()
+    if kind in _NOT_FROM_OUTSIDE:
+        raise NotImplementedError
+    if kind == "None":
+        return None if value is None or text in {"None", "null"} else _refuse()
+    if kind == "bool":
+        return text.lower() in _TRUE if text.lower() in _TRUE | _FALSE else _refuse()
+    if kind == "int":
+        return int(value if isinstance(value, float) and value.is_integer() else text)
+    if kind == "float":
+        return float(text) if math.isfinite(float(text)) else _refuse()
+    if kind in {"list", "dict"}:
+        found = ast.literal_eval(text) if isinstance(value, str) else value
+        return found if type(found).__name__ == kind else _refuse()
+    if kind in {"object", "Any"}:
+        try:
+            return ast.literal_eval(text) if isinstance(value, str) else value
+        except (ValueError, SyntaxError):
+            return value
+    # A text, or a kind such as Path or date that the notebook makes of one.
+    return value if isinstance(value, str) else text
 
 
 def _literal(node: ast.expr | None) -> object:
@@ -152,9 +175,48 @@ def parse_grid(settings: Iterable[str]) -> dict[str, list]:
 def resolve(
     notebook: str, parameters: Mapping[str, Parameter], settings: Mapping[str, object]
 ) -> tuple[dict[str, object], dict[str, object]]:
-    """Return all parameters with their values, and those of ``settings`` that the notebook has, as typed values."""
+    """Return all parameters with their values, and those of ``settings`` that the notebook has, as typed values.
+
+    Raises
+    ------
+    InvalidInputError
+        For a value of another type, and for years that cannot be read or of which there are no data.
+    """
     given = {n: parameters[n].parse(value, notebook) for n, value in settings.items() if n in parameters}
+    check_spans(notebook, given)
     return {name: given.get(name, parameter.default) for name, parameter in parameters.items()}, given
+
+
+def check_spans(notebook: str, values: Mapping[str, object]) -> None:
+    """Refuse years that cannot be read, or that lie outside the span that the study allows for them by name.
+
+    Raises
+    ------
+    InvalidInputError
+        With the allowed span.
+    """
+    for name, value in values.items():
+        if value is None or not (name == "years" or name.endswith("_years")):
+            continue
+        # Only here: a run with nothing to do takes no pandas.
+        from clusterlib.core.checks import parse_years
+
+        first, last = _spans().get(name, (-math.inf, math.inf))
+        allowed = "" if math.isinf(first) else f"; allowed are years within {first}:{last}"
+        try:
+            years = parse_years(value) or (first, last)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"parameter {name} of {notebook}: {error}{allowed}") from None
+        if min(years) < first or max(years) > last:
+            raise InvalidInputError(f"parameter {name} of {notebook} is {value!r}{allowed}")
+
+
+def _spans() -> Mapping[str, tuple[int, int]]:
+    try:
+        from clusterlib.study import spans
+    except ImportError:
+        return {}
+    return spans()
 
 
 def check_known(settings: Iterable[str], notebooks: Mapping[str, Mapping[str, Parameter]]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project, get_project
+from clusterlib.run.sources import FOLDER
 
 ADDRESS = "127.0.0.1"
 _LOOK_SECONDS = 2.0
@@ -63,32 +64,20 @@ def serve_reports(port: int, watch: bool, say: Callable[[str], None]) -> None:
 
 
 def _rebuild(done: threading.Event, say: Callable[[str], None]) -> None:
+    """Run when a notebook, the raw data or the library is edited, and so not again and again what fails."""
     from clusterlib.run.tasks import run
 
-    failed: set[str] = set()
+    project, before = get_project(), None
     while not done.wait(_LOOK_SECONDS):
+        watched = [*project.notebooks.glob("*.ipynb"), *project.raw.rglob("*.csv"), *FOLDER.rglob("*.py")]
+        edited = {path: path.stat().st_mtime_ns for path in watched if path.exists()}
+        if edited == before:
+            continue
+        before = edited
         try:
-            stale = _stale_inputs()
-            if not stale - failed:
-                continue
             outcome = run()
         except ClusterlibError as error:
             say(f"error: {error}")
-            continue
-        # What failed is not tried again until something that it is made from changes.
-        failed = _stale_inputs()
-        for name in outcome.executed:
-            say(f"{name} done")
-        for failure in outcome.failures:
-            say(str(failure))
-
-
-def _stale_inputs() -> set[str]:
-    """Name what is stale together with the notebooks' and the library's latest change."""
-    from clusterlib.run.status import find_status
-    from clusterlib.run.warm import code_fingerprint
-
-    project = get_project()
-    edited = max((path.stat().st_mtime_ns for path in project.notebooks.glob("*.ipynb")), default=0)
-    tasks = find_status().tasks
-    return {f"{name} {edited} {code_fingerprint()}" for name, reasons in tasks.items() if reasons}
+        else:
+            for line in (*(f"{name} done" for name in outcome.executed), *map(str, outcome.failures)):
+                say(line)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clusterlib.run import warm
 from clusterlib.run.places import recover
 
 if TYPE_CHECKING:
@@ -24,14 +26,6 @@ def hold_if_stopping() -> None:
         threading.Event().wait()
 
 
-def _kill_everything() -> None:
-    from clusterlib.run import warm
-    from clusterlib.run.kernels import kill_kernels
-
-    kill_kernels()
-    warm.kill_zygotes()
-
-
 @contextlib.contextmanager
 def end_at_once_when_asked(reports: Path, console: Console) -> Iterator[None]:
     """On Ctrl-C, or when asked to terminate, kill every kernel, clear scratch folders and exit.
@@ -42,7 +36,9 @@ def end_at_once_when_asked(reports: Path, console: Console) -> Iterator[None]:
     def end(number: int, _frame: object) -> None:
         stopping.set()
         with contextlib.suppress(Exception):
-            _kill_everything()
+            if kernels := sys.modules.get("clusterlib.run.kernels"):
+                kernels.kill_kernels()
+            warm.kill()
         with contextlib.suppress(Exception):
             recover(reports)
         with contextlib.suppress(Exception):
