@@ -15,8 +15,8 @@ from jupyter_client.utils import run_sync
 
 from clusterlib.paths import get_project
 from clusterlib.run import warm
-from clusterlib.run.kernels import RunKernelManager, kernel_config
-from clusterlib.run.sources import stack_of
+from clusterlib.run.kernels import RunKernelManager
+from clusterlib.run.sources import FOLDER, stack_of
 from clusterlib.run.tasks import run
 
 pytestmark = pytest.mark.skipif(bool(warm.why_not_fork()), reason=f"kernels cannot be forked: {warm.why_not_fork()}")
@@ -53,7 +53,7 @@ def forked(tmp_path):
     def start() -> tuple[RunKernelManager, object]:
         runtime = tmp_path / f"k{len(started)}"
         runtime.mkdir()
-        manager = RunKernelManager(config=kernel_config(tmp_path, tmp_path / "log", runtime, {}))
+        manager = RunKernelManager(tmp_path, runtime, {})
         run_sync(manager.start_kernel)()
         client = manager.client()
         client.start_channels()
@@ -115,7 +115,7 @@ def test_the_process_that_kernels_are_forked_from_runs_one_thread(forked):
 
 def test_the_whole_stack_of_the_library_starts_no_thread():
     """Were a package to start one, every run would fall back to ordinary kernels."""
-    server = warm.ForkServer(stack_of([]))
+    server = warm.ForkServer(stack_of(path.name for path in FOLDER.iterdir()))
     try:
         report = server.wait_ready()
     finally:

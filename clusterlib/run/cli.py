@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,14 +28,6 @@ _errors = Console(stderr=True, soft_wrap=True)
 _SHOWN_FAILURES = 20
 
 
-def _as_text(argument: str) -> str:
-    """Return an argument as it was typed; where the locale is plain ASCII, Python did not read it as UTF-8."""
-    try:
-        return os.fsencode(argument).decode()
-    except UnicodeDecodeError:
-        raise typer.BadParameter(f"{argument!r} is not UTF-8") from None
-
-
 Regions = Annotated[list[str] | None, typer.Option("--region", help="bth, yrd or gba; may be repeated. Default: all.")]
 Notebooks = Annotated[
     list[str] | None, typer.Option("--notebook", help="Such as 02_overview, or 02 for short. Default: all.")
@@ -46,7 +36,6 @@ Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--param",
-        parser=_as_text,
         help="NAME=VALUE for every selected notebook that has the parameter; may be repeated.",
     ),
 ]
@@ -85,34 +74,9 @@ def main(
 def _errors_without_traceback() -> Iterator[None]:
     try:
         yield
-    except ClusterlibError as error:
+    except (ClusterlibError, OSError) as error:
         _errors.print(f"error: {error}", style="bold", markup=False, highlight=False)
         raise typer.Exit(2) from None
-    except OSError as error:
-        _errors.print(f"error: {error}", style="bold", markup=False, highlight=False)
-        _errors.print("What was finished stays finished; mend that and run again.")
-        raise typer.Exit(2) from None
-
-
-@contextlib.contextmanager
-def _at_work(reports: Path) -> Iterator[None]:
-    """Show what the runner has to say, such as that kernels cannot be forked, and end at once when asked to."""
-    import logging
-
-    from clusterlib.run.stop import end_at_once_when_asked
-
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("note: %(message)s"))
-    # Once is enough: each kernel would say the same.
-    said: set[str] = set()
-    handler.addFilter(lambda entry: not (entry.getMessage() in said or said.add(entry.getMessage())))
-    logger = logging.getLogger("clusterlib.run")
-    logger.addHandler(handler)
-    try:
-        with end_at_once_when_asked(reports, _errors):
-            yield
-    finally:
-        logger.removeHandler(handler)
 
 
 def _project(name: str | None = None) -> Project:
@@ -156,18 +120,17 @@ def run(
 
     with _errors_without_traceback():
         project = _project(name)
-        with _at_work(project.reports):
-            outcome = run_notebooks(
-                region,
-                notebook,
-                force=force,
-                workers=workers,
-                settings=parse_settings(param or []),
-                limits=Limits(cell_timeout, notebook_timeout),
-                project=project,
-                console=_console,
-                dask=dask,
-            )
+        outcome = run_notebooks(
+            region,
+            notebook,
+            force=force,
+            workers=workers,
+            settings=parse_settings(param or []),
+            limits=Limits(cell_timeout, notebook_timeout),
+            project=project,
+            console=_console,
+            dask=dask,
+        )
     _tell(outcome, f"Open {project.reports / 'index.html'}")
 
 
@@ -178,18 +141,18 @@ def status(region: Regions = None, notebook: Notebooks = None, param: Settings =
     from clusterlib.run.status import find_status
 
     with _errors_without_traceback():
-        found = find_status(region, notebook, parse_settings(param or []), _project(name))
-    for note in found.notes:
+        tasks, notes = find_status(region, notebook, parse_settings(param or []), _project(name))
+    for note in notes:
         _print(note)
-    for task, reasons in found.tasks.items():
+    for task, reasons in tasks.items():
         _print(f"{task:<36} {'; '.join(reasons) or 'up to date'}")
-    _print(f"{sum(map(bool, found.tasks.values()))} of {len(found.tasks)} would run.")
+    _print(f"{sum(map(bool, tasks.values()))} of {len(tasks)} would run.")
 
 
 @app.command()
 def sweep(
     notebook: Annotated[str, typer.Argument(help="Such as 03_digital_index, or 03 for short.")],
-    grid: Annotated[list[str], typer.Option(parser=_as_text, help="NAME=A,B,C or NAME=[JSON list]; may be repeated.")],
+    grid: Annotated[list[str], typer.Option(help="NAME=A,B,C or NAME=[JSON list]; may be repeated.")],
     workers: Workers = None,
     cell_timeout: CellTimeout = 1800,
     notebook_timeout: NotebookTimeout = 7200,
@@ -198,24 +161,19 @@ def sweep(
 ) -> None:
     """Run a notebook for every combination of parameters and collect the results in one table."""
     from clusterlib.run.execute import Limits
-    from clusterlib.run.notebooks import find_notebooks
     from clusterlib.run.parameters import parse_grid
-    from clusterlib.run.sweep import run_sweep, sweep_project
+    from clusterlib.run.sweep import run_sweep
 
     with _errors_without_traceback():
-        project = _project()
-        (found,) = find_notebooks(project, [notebook])
-        with _at_work(sweep_project(project, found.name).reports):
-            outcome = run_sweep(
-                found.name,
-                parse_grid(grid),
-                workers=workers,
-                limits=Limits(cell_timeout, notebook_timeout),
-                keep_notebooks=keep_notebooks,
-                project=project,
-                console=_console,
-                dask=dask,
-            )
+        outcome = run_sweep(
+            notebook,
+            parse_grid(grid),
+            workers=workers,
+            limits=Limits(cell_timeout, notebook_timeout),
+            keep_notebooks=keep_notebooks,
+            console=_console,
+            dask=dask,
+        )
     _tell(outcome, f"Results: {outcome.table}")
 
 
@@ -258,25 +216,31 @@ def clean(
     everything: Annotated[bool, typer.Option("--data", help="Also data/processed, which is built again.")] = False,
 ) -> None:
     """Delete what runs wrote in reports/; never anything in data/raw or notebooks/."""
-    from clusterlib.run.clean import delete, find_written
+    import shutil
+
+    from clusterlib.run.locks import run_lock
 
     with _errors_without_traceback():
-        found = find_written(everything)
-        if not found:
-            _print("There is nothing to delete.")
-            return
-        for path in found:
-            _print(f"  {path}")
-        if not yes and not typer.confirm(f"Delete these {len(found)}?"):
-            raise typer.Exit(1)
-        delete(found)
+        project = _project()
+        with run_lock(project.reports):
+            folders = [project.reports, *([project.processed] if everything else [])]
+            found = [path for folder in folders for path in sorted(folder.iterdir()) if path.name != "README.md"]
+            for path in found:
+                _print(f"  {path}")
+            if not (yes or typer.confirm(f"Delete these {len(found)}?")):
+                raise typer.Exit(1)
+            for path in found:
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
     _print(f"Deleted {len(found)}.")
 
 
 @app.command("new-notebook")
 def new_notebook(
     name: Annotated[str, typer.Argument(help="Two digits and words, such as 11_energy_use.")],
-    title: Annotated[str, typer.Option(parser=_as_text, help="Its heading.")] = "",
+    title: Annotated[str, typer.Option(help="Its heading.")] = "",
 ) -> None:
     """Write a notebook to start from, with a parameters cell and one recorded number, table and figure."""
     from clusterlib.run.scaffold import write_skeleton
@@ -287,15 +251,12 @@ def new_notebook(
 
 
 @app.command()
-def serve(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
-    watch: Annotated[bool, typer.Option("--watch", help="Run again what becomes stale.")] = False,
-) -> None:
+def serve(port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000) -> None:
     """Show reports/ in a browser on this machine."""
     from clusterlib.run.serve import serve_reports
 
     with _errors_without_traceback():
-        serve_reports(port, watch, _print)
+        serve_reports(port, _print)
 
 
 @app.command()

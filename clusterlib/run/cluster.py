@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import logging
 import tempfile
 import threading
 import time
@@ -22,17 +21,14 @@ from clusterlib.run.execute import Context, execute
 from clusterlib.run.places import RESULTS, Failure, is_report
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
     from clusterlib.run.plan import Task
 
-log = logging.getLogger("clusterlib.run")
-
 _CONNECT_SECONDS = 15
 _LOOK_SECONDS = 0.5
-# How long a run waits for a worker when all are gone, and when it says so.
+# How long a run waits for a worker when all are gone.
 _WORKERLESS_SECONDS = 60
-_SAID_AFTER = 5
 
 
 def library_digest() -> str:
@@ -158,41 +154,30 @@ class Cluster:
         from distributed import CancelledError, KilledWorker
 
         arguments = (task, context, self.data, self.digest, self.modules, self._results(task))
-        future = None
+        future = self.client.submit(execute_remotely, *arguments, pure=False, key=f"{task.name}-{uuid.uuid4().hex}")
         try:
-            self._look()
-            future = self.client.submit(execute_remotely, *arguments, pure=False, key=f"{task.name}-{uuid.uuid4().hex}")
             failure, written = self._wait(future)
         except KilledWorker:
             error = "KilledWorker: every worker that took up this notebook ended"
             return task.failure(error, "look into the workers' logs: most often it needs more memory than one may use")
         except (CancelledError, TimeoutError) as lost:
-            if future is not None:
-                future.cancel()
+            future.cancel()
             reason = str(lost) if isinstance(lost, TimeoutError) else "the scheduler gave the notebook up or is gone"
             advice = "start it again, then run again: what was finished stays finished"
             return task.failure(f"{self.address}: {reason}", advice)
         unpack(written, folder)
         return failure
 
-    def _look(self) -> None:
-        if self.client.status != "running":
-            raise TimeoutError("the scheduler is gone")
-
-    def _wait(self, future) -> tuple[Failure | None, bytes]:
+    def _wait(self, future: Future) -> tuple[Failure | None, bytes]:
         """Return the result, unless the scheduler goes, or no worker is there for too long."""
-        alone_since = None
+        seen = time.monotonic()
         while not future.done():
             time.sleep(_LOOK_SECONDS / 5)
-            self._look()
+            if self.client.status != "running":
+                raise TimeoutError("the scheduler is gone")
             if self.client.scheduler_info()["workers"]:
-                alone_since = None
-                continue
-            alone_since = alone_since or time.monotonic()
-            alone = time.monotonic() - alone_since
-            if alone > _SAID_AFTER:
-                log.warning("%s has no workers: waiting %d seconds for one", self.address, _WORKERLESS_SECONDS)
-            if alone > _WORKERLESS_SECONDS:
+                seen = time.monotonic()
+            elif time.monotonic() - seen > _WORKERLESS_SECONDS:
                 raise TimeoutError(f"no worker was there for {_WORKERLESS_SECONDS} seconds")
         return future.result()
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from clusterlib.run.kernels import RunKernelManager
     from clusterlib.run.plan import Task
 
-KERNEL = "python3"
 READS_VARIABLE = "CLUSTERLIB_READS"
 PACKAGES = ["clusterlib", "pandas", "numpy", "scipy", "statsmodels", "geopandas", "matplotlib", "seaborn", "papermill"]
 _READS = "reads.txt"
@@ -108,7 +107,7 @@ def execute(task: Task, context: Context, folder: Path) -> Failure | None:
 
 
 def _run_cells(task: Task, context: Context, folder: Path) -> tuple[NotebookNode | None, Failure | None]:
-    from clusterlib.run.kernels import RunKernelManager, close_loop, kernel_config
+    from clusterlib.run.kernels import KERNEL, RunKernelManager, close_loop
     from clusterlib.run.papermill_engine import papermill
 
     # Named like the source: papermill writes the name into the executed notebook.
@@ -123,67 +122,41 @@ def _run_cells(task: Task, context: Context, folder: Path) -> tuple[NotebookNode
         ROOT_VARIABLE: str(context.project.root),
         REPORTS_VARIABLE: context.project.folder,
     }
-    watch = _Watch(str(folder), context.limits.notebook)
+    kernel = RunKernelManager(folder, runtime, variables)
+    timer = threading.Timer(context.limits.notebook, kernel.expire)
+    timer.start()
     try:
-        with watch:
-            notebook = papermill.execute_notebook(
-                source,
-                folder / EXECUTED,
-                parameters=task.settings,
-                engine_name=PACKAGE,
-                kernel_name=KERNEL,
-                language="python",
-                progress_bar=False,
-                request_save_on_cell_execute=False,
-                autosave_cell_every=0,
-                kernel_manager_class=RunKernelManager,
-                timeout=context.limits.cell,
-                config=kernel_config(folder, folder / LOG, runtime, variables),
-                partial_path=folder / EXECUTED,
-            )
+        notebook = papermill.execute_notebook(
+            source,
+            folder / EXECUTED,
+            parameters=task.settings,
+            engine_name=PACKAGE,
+            kernel_name=KERNEL,
+            language="python",
+            progress_bar=False,
+            request_save_on_cell_execute=False,
+            autosave_cell_every=0,
+            timeout=context.limits.cell,
+            kernel=kernel,
+        )
         return notebook, _locate(task, notebook, *_LEFT)
     except Exception as error:  # each kind gets its own words; none may end the other notebooks
-        return None, _failure(task, context, folder, error, watch)
+        return None, _failure(task, context, folder, error, kernel)
     finally:
-        RunKernelManager.running.pop(str(folder), None)
+        timer.cancel()
+        del RunKernelManager.running[str(folder)]
         close_loop()
         shutil.rmtree(runtime, ignore_errors=True)
         source.unlink(missing_ok=True)
 
 
-class _Watch:
-    """Kills a notebook's kernel when its time is up."""
-
-    def __init__(self, folder: str, seconds: float) -> None:
-        self.folder, self.expired = folder, False
-        self.timer = threading.Timer(seconds, self._expire)
-        self.timer.daemon = True
-
-    def _expire(self) -> None:
-        self.expired = True
-        if manager := self.manager:
-            manager.kill()
-
-    @property
-    def manager(self) -> RunKernelManager | None:
-        from clusterlib.run.kernels import RunKernelManager
-
-        return RunKernelManager.running.get(self.folder)
-
-    def __enter__(self) -> None:
-        self.timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.timer.cancel()
-
-
-def _failure(task: Task, context: Context, folder: Path, error: Exception, watch: _Watch) -> Failure:
+def _failure(task: Task, context: Context, folder: Path, error: Exception, kernel: RunKernelManager) -> Failure:
     from clusterlib.run.quick import nbformat
 
     # nbclient's own time-out is an OSError too, without a number of the system's.
     if isinstance(error, ClusterlibError) or (isinstance(error, OSError) and error.errno is not None):
         raise error
-    words = _words(task, context.limits, error, watch)
+    words = _words(task, context.limits, error, kernel)
     try:
         notebook = nbformat.read(folder / EXECUTED, as_version=4)
     except FileNotFoundError:
@@ -191,20 +164,20 @@ def _failure(task: Task, context: Context, folder: Path, error: Exception, watch
     return _locate(task, notebook, *words) or task.failure(*words)
 
 
-def _words(task: Task, limits: Limits, error: Exception, watch: _Watch) -> tuple[str, str]:
+def _words(task: Task, limits: Limits, error: Exception, kernel: RunKernelManager) -> tuple[str, str]:
     """Return what happened to a notebook, and what to do."""
     kind = type(error).__name__
     if kind == "PapermillExecutionError":
         advice = "the notebook needs more memory than it may use: run fewer at a time (--workers 1)"
         return f"{error.ename}: {error.evalue}", advice if error.ename == "MemoryError" else ""  # type: ignore[attr-defined]
     for expired, what, limit, option in (
-        (watch.expired, "Notebook", limits.notebook, "--notebook-timeout"),
+        (kernel.expired, "Notebook", limits.notebook, "--notebook-timeout"),
         (kind == "CellTimeoutError", "Cell", limits.cell, "--cell-timeout"),
     ):
         if expired:
             reason = f"{what}TimeoutError: the {what.lower()} took longer than {limit:g} s"
             return reason, f"find what does not end, or allow more with {option}"
-    code = watch.manager.exit_code if watch.manager else None
+    code = kernel.exit_code
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         advice = "the system kills the process that wants too much memory: run fewer at a time (--workers 1)"

@@ -8,6 +8,7 @@ import os
 import signal
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from queue import Empty
 from typing import Any, ClassVar
@@ -16,11 +17,12 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
-from traitlets import Dict, Type, Unicode
-from traitlets.config import Config
+from traitlets import Type
 
 from clusterlib.run import warm
+from clusterlib.run.places import LOG
 
+KERNEL = "python3"
 _LONGEST_SOCKET = 100
 
 
@@ -36,18 +38,15 @@ class RunKernelClient(AsyncKernelClient):
             If it dies first or does not answer in time.
         """
         end = time.monotonic() + (timeout or float("inf"))
-        while time.monotonic() < end:
+        while time.monotonic() < end and await self._async_is_alive():
             self.kernel_info()
             with contextlib.suppress(Empty):
                 reply = await self.get_shell_msg(timeout=1)
+                # Until the channel of outputs is connected it says nothing, and what is said is lost.
+                await self.get_iopub_msg(timeout=0.2)
                 if reply["msg_type"] == "kernel_info_reply":
-                    # Until the channel of outputs is connected it says nothing, and what is said is lost.
-                    await self.get_iopub_msg(timeout=0.2)
-                    self._handle_kernel_info_reply(reply)
-                    return
-            if not await self._async_is_alive():
-                raise RuntimeError("the kernel died before it was ready")
-        raise RuntimeError(f"the kernel was not ready in {timeout:.0f} seconds")
+                    return self._handle_kernel_info_reply(reply)
+        raise RuntimeError("the kernel died before it was ready, or was not ready in time")
 
 
 class ForkProvisioner(LocalProvisioner):
@@ -64,34 +63,52 @@ class ForkProvisioner(LocalProvisioner):
 
 
 class RunKernelManager(AsyncKernelManager):
-    """Starts kernels in a given folder that write what they say beside a notebook's cells into a file."""
+    """Starts a kernel in a folder that writes what it says beside a notebook's cells into a file there.
 
-    log_file = Unicode(help="File that the kernel's standard error is added to.").tag(config=True)
-    folder = Unicode(help="Working directory of the kernel.").tag(config=True)
-    variables = Dict(help="What to set in the kernel's environment.").tag(config=True)
+    Parameters
+    ----------
+    folder : Path
+        Working directory.
+    runtime : Path
+        An empty folder for its sockets, and for IPython in place of the user's, whose start-up files stay out.
+    variables : dict
+        What to set in the kernel's environment.
+    """
+
     client_factory = Type(RunKernelClient, klass=AsyncKernelClient)
-
     running: ClassVar[dict[str, RunKernelManager]] = {}
-    process = None
+
+    def __init__(self, folder: Path, runtime: Path, variables: Mapping[str, str]) -> None:
+        self.folder, self.process, self.expired = folder, None, False
+        own = {"IPYTHONDIR": str(runtime), "JUPYTER_RUNTIME_DIR": str(runtime)}
+        self.variables = {**warm.SETTINGS, **variables, **own}
+        connection = str(runtime / "k.json")
+        # A port is open to everyone on the machine; sockets in the file system are not, but their names are short.
+        transport = "ipc" if os.name == "posix" and len(connection) < _LONGEST_SOCKET else "tcp"
+        super().__init__(kernel_name=KERNEL, connection_file=connection, transport=transport)
+        self.running[str(folder)] = self
 
     async def start_kernel(self, **kwargs) -> None:
-        """Start the kernel with its output beside the cells going to ``log_file``."""
-        self.running[self.folder] = self
-        if self.provisioner is None:
-            self.kernel_id = uuid.uuid4().hex
-            self.provisioner = ForkProvisioner(kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self)
+        """Start the kernel with its output beside the cells going into the file."""
+        self.kernel_id = uuid.uuid4().hex
+        self.provisioner = ForkProvisioner(kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self)
         # Neither environment nor working directory of this process: other threads start kernels at the same time.
-        kwargs |= {"cwd": self.folder, "env": {**os.environ, **warm.SETTINGS, **self.variables}}
-        with open(self.log_file, "ab") as log:
+        kwargs |= {"cwd": str(self.folder), "env": {**os.environ, **self.variables}}
+        with open(self.folder / LOG, "ab") as log:
             await self._async_start_kernel(stdout=log, stderr=log, **kwargs)
         self.process = self.provisioner.process
 
     def kill(self) -> None:
         """Kill the kernel and what it started, whatever it is doing."""
-        if self.process is not None and self.process.poll() is None:
+        if self.exit_code is None and self.process is not None:
             for kill in (os.killpg, os.kill):
                 with contextlib.suppress(OSError):
                     kill(self.process.pid, signal.SIGKILL)
+
+    def expire(self) -> None:
+        """Kill the kernel because its time is up."""
+        self.expired = True
+        self.kill()
 
     @property
     def exit_code(self) -> int | None:
@@ -103,27 +120,6 @@ def kill_kernels() -> None:
     """Kill every kernel that this process runs."""
     for manager in list(RunKernelManager.running.values()):
         manager.kill()
-
-
-def kernel_config(folder: Path, log_file: Path, runtime: Path, variables: dict[str, str]) -> Config:
-    """Return the settings of a kernel: its folder, its log, and sockets of the user's own where the system has them.
-
-    Parameters
-    ----------
-    folder : Path
-        Working directory.
-    log_file : Path
-    runtime : Path
-        An empty folder for its sockets, and for IPython in place of the user's, whose start-up files stay out.
-    variables : dict
-        Added to its environment.
-    """
-    connection = runtime / f"{uuid.uuid4().hex[:12]}.json"
-    # A port on the machine is open to everyone on it; sockets in the file system are not, but their names are short.
-    transport = "ipc" if os.name == "posix" and len(str(connection)) < _LONGEST_SOCKET else "tcp"
-    own = {"IPYTHONDIR": str(runtime), "JUPYTER_RUNTIME_DIR": str(runtime)}
-    settings = {"log_file": str(log_file), "folder": str(folder), "connection_file": str(connection)}
-    return Config({"RunKernelManager": {**settings, "transport": transport, "variables": {**variables, **own}}})
 
 
 def close_loop() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 from clusterlib.paths import Project
-from clusterlib.run.parameters import REGION, Parameter, read_parameters
+from clusterlib.run.parameters import REGION, Parameter, check_spans, read_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,15 +55,6 @@ class Notebook:
         return {name: parameter.default for name, parameter in self.parameters.items()}
 
 
-def title_of(notebook: Mapping, default: str) -> str:
-    """Return the first heading of a notebook."""
-    for cell in notebook["cells"]:
-        text = _source(cell)
-        if cell["cell_type"] == "markdown" and (match := re.search(r"^# +(.+)$", text, flags=re.MULTILINE)):
-            return match[1].strip()
-    return default
-
-
 def _source(cell: Mapping) -> str:
     return cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
 
@@ -75,10 +66,9 @@ def _tags(cell: Mapping) -> list[str]:
 def _describe(path: Path) -> Notebook:
     try:
         text = path.read_text(encoding="utf-8")
-        notebook = json.loads(text)
-        cells = notebook["cells"]
+        cells = json.loads(text)["cells"]
         parts = [[c["cell_type"], c.get("id", ""), _source(c), _tags(c), c.get("attachments")] for c in cells]
-        code = [_source(cell) for cell in cells if cell["cell_type"] == "code"]
+        code, prose = ([_source(c) for c in cells if c["cell_type"] == kind] for kind in ("code", "markdown"))
         tagged = [cell for cell in cells if PARAMETERS in _tags(cell) and cell["cell_type"] == "code"]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
@@ -94,10 +84,13 @@ def _describe(path: Path) -> Notebook:
             f'{path.name} needs one code cell tagged "parameters" that sets region, as in `region: str = "yrd"`; '
             f"found {len(tagged)} such cells"
         )
+    check_spans(path.stem, {name: parameter.default for name, parameter in parameters.items()})
     digest = hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
     # Magics and shell lines are no Python: what is left of a cell still says what it imports.
     plain = [re.sub(r"^\s*[%!].*$", "", source, flags=re.MULTILINE) for source in code]
-    return Notebook(path.stem, title_of(notebook, path.stem), path, text, parameters, "\n".join(plain), digest)
+    heading = re.search(r"^# +(.+)$", "\n".join(prose), flags=re.MULTILINE)
+    title = heading[1].strip() if heading else path.stem
+    return Notebook(path.stem, title, path, text, parameters, "\n".join(plain), digest)
 
 
 def _named(name: str, paths: Mapping[str, Path]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,7 +13,8 @@ from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.regions import get_region
 
 REGION = "region"
-_TRUE, _FALSE = {"true", "yes", "1", "on"}, {"false", "no", "0", "off"}
+_TRUTH = dict.fromkeys(("true", "yes", "1", "on"), True) | dict.fromkeys(("false", "no", "0", "off"), False)
+_NOT_OF_KIND = (ValueError, SyntaxError, TypeError, LookupError, StopIteration)
 # What papermill cannot write into a notebook as it is.
 _NOT_FROM_OUTSIDE = {"tuple", "set", "frozenset", "bytes", "complex"}
 
@@ -50,7 +52,7 @@ class Parameter:
             raise InvalidInputError(
                 f"parameter {self.name} of {notebook} is {kind}, which cannot be set from outside: make it a list"
             ) from None
-        except (ValueError, SyntaxError, TypeError):
+        except _NOT_OF_KIND:
             default = f", as in {self.name} = {self.default!r}" if self.default is not None else ""
             raise InvalidInputError(
                 f"parameter {self.name} of {notebook} is {kind}{default}; {value!r} is not"
@@ -69,8 +71,7 @@ def _parse(kind: ast.expr, value: object) -> object:
         base = ast.unparse(kind.value).rpartition(".")[2]
         if base == "Literal":
             choices = map(ast.literal_eval, inner)
-            meant = [choice for choice in choices if choice == value or str(choice) == str(value)]
-            return meant[0] if meant else _refuse()
+            return next(choice for choice in choices if choice == value or str(choice) == str(value))
         if base in {"Optional", "Union"}:
             return _parse_first([*inner, *([ast.Constant(None)] if base == "Optional" else [])], value)
         found = _parse_name(base.lower(), value)
@@ -80,16 +81,12 @@ def _parse(kind: ast.expr, value: object) -> object:
     return _parse_name(ast.unparse(kind).rpartition(".")[2], value)
 
 
-def _refuse() -> object:
-    raise ValueError
-
-
 def _parse_first(kinds: list[ast.expr], value: object) -> object:
     # Everything is a text, so that kind comes last.
     for kind in sorted(kinds, key=lambda one: "str" in ast.unparse(one).split(" | ")):
         try:
             return _parse(kind, value)
-        except (ValueError, SyntaxError, TypeError):
+        except _NOT_OF_KIND:
             continue
     raise ValueError
 
@@ -99,20 +96,24 @@ def _parse_name(kind: str, value: object) -> object:
     if kind in _NOT_FROM_OUTSIDE:
         raise NotImplementedError
     if kind == "None":
-        return None if value is None or text in {"None", "null"} else _refuse()
+        return {"None": None, "null": None}[text]
     if kind == "bool":
-        return text.lower() in _TRUE if text.lower() in _TRUE | _FALSE else _refuse()
+        return _TRUTH[text.lower()]
     if kind == "int":
         return int(value if isinstance(value, float) and value.is_integer() else text)
     if kind == "float":
-        return float(text) if math.isfinite(float(text)) else _refuse()
+        if not math.isfinite(float(text)):
+            raise ValueError
+        return float(text)
     if kind in {"list", "dict"}:
         found = ast.literal_eval(text) if isinstance(value, str) else value
-        return found if type(found).__name__ == kind else _refuse()
+        if type(found).__name__ != kind:
+            raise ValueError
+        return found
     if kind in {"object", "Any"}:
         try:
             return ast.literal_eval(text) if isinstance(value, str) else value
-        except (ValueError, SyntaxError):
+        except _NOT_OF_KIND:
             return value
     # A text, or a kind such as Path or date that the notebook makes of one.
     return value if isinstance(value, str) else text
@@ -121,7 +122,7 @@ def _parse_name(kind: str, value: object) -> object:
 def _literal(node: ast.expr | None) -> object:
     try:
         return ast.literal_eval(node) if node is not None else None
-    except (ValueError, SyntaxError, TypeError):
+    except _NOT_OF_KIND:
         return None
 
 
@@ -150,7 +151,8 @@ def parse_settings(settings: Iterable[str], option: str = "--param") -> dict[str
     """
     found = {}
     for text in settings:
-        name, equals, value = text.partition("=")
+        # Where the locale is plain ASCII, Python did not read what was typed as UTF-8.
+        name, equals, value = os.fsencode(text).decode(errors="replace").partition("=")
         if not equals or not name.strip().isidentifier():
             raise InvalidInputError(f"{option} {text!r}: expected name=value, as in {option} years=2018:2023")
         found[name.strip()] = value
@@ -165,9 +167,8 @@ def parse_grid(settings: Iterable[str]) -> dict[str, list]:
             values = json.loads(text) if text.lstrip().startswith("[") else [v.strip() for v in text.split(",")]
         except json.JSONDecodeError as error:
             raise InvalidInputError(f"--grid {name}={text!r} is not a JSON list: {error}") from None
-        repeated = sorted({str(v) for v in values if values.count(v) > 1})
-        if not values or "" in values or repeated:
-            raise InvalidInputError(f"--grid {name}={text!r} has an empty or a repeated value")
+        if not values or "" in values:
+            raise InvalidInputError(f"--grid {name}={text!r} has an empty value")
         grid[name] = values
     return grid
 
@@ -183,7 +184,8 @@ def resolve(
         For a value of another type, and for years that cannot be read or of which there are no data.
     """
     given = {n: parameters[n].parse(value, notebook) for n, value in settings.items() if n in parameters}
-    check_spans(notebook, given)
+    if given.keys() - {REGION}:
+        check_spans(notebook, given)
     return {name: given.get(name, parameter.default) for name, parameter in parameters.items()}, given
 
 
@@ -195,28 +197,14 @@ def check_spans(notebook: str, values: Mapping[str, object]) -> None:
     InvalidInputError
         With the allowed span.
     """
-    for name, value in values.items():
-        if value is None or not (name == "years" or name.endswith("_years")):
-            continue
-        # Only here: a run with nothing to do takes no pandas.
-        from clusterlib.core.checks import parse_years
+    # Only here: a run with nothing to do does not read the study.
+    from clusterlib.study import spans
 
-        first, last = _spans().get(name, (-math.inf, math.inf))
-        allowed = "" if math.isinf(first) else f"; allowed are years within {first}:{last}"
+    for name in values.keys() & spans().keys():
         try:
-            years = parse_years(value) or (first, last)
+            spans()[name].check(values[name])
         except InvalidInputError as error:
-            raise InvalidInputError(f"parameter {name} of {notebook}: {error}{allowed}") from None
-        if min(years) < first or max(years) > last:
-            raise InvalidInputError(f"parameter {name} of {notebook} is {value!r}{allowed}")
-
-
-def _spans() -> Mapping[str, tuple[int, int]]:
-    try:
-        from clusterlib.study import spans
-    except ImportError:
-        return {}
-    return spans()
+            raise InvalidInputError(f"parameter of {notebook}: {error}") from None
 
 
 def check_known(settings: Iterable[str], notebooks: Mapping[str, Mapping[str, Parameter]]) -> None:

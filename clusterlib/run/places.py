@@ -101,26 +101,16 @@ def put_in_place(scratch: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def recover(reports: Path) -> list[str]:
+def recover(reports: Path) -> None:
     """Clear away what a run that was killed left behind, and bring back a folder that was about to be replaced.
 
     Only for the run that holds the lock: another's scratch folders look the same.
-
-    Returns
-    -------
-    list of str
-        What was found, for people.
     """
-    found = []
     for entry in sorted(reports.glob("*/.[0-9a-f]*-*")):
+        target = entry.with_name(entry.name[1:].removesuffix("-old"))
         if not entry.is_dir():
             entry.unlink()
-            continue
-        target = entry.with_name(entry.name[1:].removesuffix("-old"))
-        if entry.name.endswith("-old") and not target.exists():
+        elif entry.name.endswith("-old") and not target.exists():
             os.rename(entry, target)
-            found.append(f"{entry.parent.name}/{target.name}: brought back the last good run")
         else:
             shutil.rmtree(entry, ignore_errors=True)
-            found.append(f"{entry.parent.name}/{entry.name[1:]}: removed what an interrupted run left")
-    return found

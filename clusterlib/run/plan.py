@@ -45,8 +45,6 @@ class Task:
         Names of the tasks that come before.
     seconds : float, optional
         How long it took the last time.
-    loaded : tuple of str, optional
-        Files of the library that it loaded the last time.
     """
 
     name: str
@@ -59,7 +57,6 @@ class Task:
     steps: dict[str, list[str]]
     needs: list[str] = field(default_factory=list)
     seconds: float | None = None
-    loaded: tuple[str, ...] | None = None
 
     @property
     def region(self) -> str:
@@ -134,7 +131,6 @@ class Planner:
             reasons,
             {step.name: self.step_reasons(place, step) for step in steps},
             seconds=last.get("seconds") if last else None,
-            loaded=tuple(last["inputs"]["code"]) if last and "inputs" in last else None,
         )
 
     def plan(
@@ -176,17 +172,10 @@ class Planner:
         if before["notebook"] != inputs["notebook"]:
             found.append("the notebook changed")
         found += _parameter_reasons(before["parameters"], inputs["parameters"])
-        for kind, known in (("library code", "code"), ("data", "data")):
-            found += _changes(kind, before[known], self.observed(before)[known])
+        for kind, known, hashes in (("library code", "code", self.sources), ("data", "data", self.tables)):
+            found += _changes(kind, before[known], {name: hashes.get(name, "") for name in before[known]})
         found += _changes("results", before["results"], inputs["results"])
         return found
-
-    def observed(self, before: Mapping) -> dict[str, dict[str, str]]:
-        """Return the hashes, as they are now, of what a run was seen to load and read."""
-        return {
-            kind: {name: hashes.get(name, "") for name in before[kind]}
-            for kind, hashes in (("code", self.sources), ("data", self.tables))
-        }
 
     def _output_reasons(self, folder: Path, outputs: Mapping[str, str]) -> list[str]:
         found = []

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import functools
 import http.server
-import threading
 from collections.abc import Callable
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project, get_project
-from clusterlib.run.sources import FOLDER
 
 ADDRESS = "127.0.0.1"
-_LOOK_SECONDS = 2.0
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -48,36 +45,11 @@ def make_server(port: int, project: Project | None = None) -> http.server.Thread
         raise ClusterlibError(f"port {port} cannot be had ({error.strerror}): choose another with --port") from None
 
 
-def serve_reports(port: int, watch: bool, say: Callable[[str], None]) -> None:
-    """Serve the reports until Ctrl-C; with ``watch``, run again what becomes stale."""
+def serve_reports(port: int, say: Callable[[str], None]) -> None:
+    """Serve the reports until Ctrl-C."""
     with make_server(port) as server:
         say(f"http://{ADDRESS}:{server.server_address[1]}/ (Ctrl-C ends)")
-        done = threading.Event()
-        if watch:
-            threading.Thread(target=_rebuild, args=(done, say), daemon=True).start()
         try:
             server.serve_forever()
         except KeyboardInterrupt:
             say("Stopped.")
-        finally:
-            done.set()
-
-
-def _rebuild(done: threading.Event, say: Callable[[str], None]) -> None:
-    """Run when a notebook, the raw data or the library is edited, and so not again and again what fails."""
-    from clusterlib.run.tasks import run
-
-    project, before = get_project(), None
-    while not done.wait(_LOOK_SECONDS):
-        watched = [*project.notebooks.glob("*.ipynb"), *project.raw.rglob("*.csv"), *FOLDER.rglob("*.py")]
-        edited = {path: path.stat().st_mtime_ns for path in watched if path.exists()}
-        if edited == before:
-            continue
-        before = edited
-        try:
-            outcome = run()
-        except ClusterlibError as error:
-            say(f"error: {error}")
-        else:
-            for line in (*(f"{name} done" for name in outcome.executed), *map(str, outcome.failures)):
-                say(line)

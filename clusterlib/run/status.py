@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from clusterlib.data._processed import is_current, read_manifest
 from clusterlib.errors import DataNotBuiltError
@@ -12,21 +11,13 @@ from clusterlib.run.locks import lock_owner
 from clusterlib.run.plan import Planner, table_hashes
 
 
-@dataclass(frozen=True)
-class Status:
-    """Why each notebook and page would be run or made; those with no reason are up to date."""
-
-    tasks: dict[str, list[str]]
-    notes: list[str]
-
-
 def find_status(
     regions: list[str] | None = None,
     notebooks: list[str] | None = None,
     settings: Mapping[str, object] | None = None,
     project: Project | None = None,
-) -> Status:
-    """Compare what notebooks are made from with what their last runs were made from.
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return why each notebook and page would be run or made, none where it is up to date; and what else is to be said.
 
     Raises
     ------
@@ -52,4 +43,4 @@ def find_status(
         tasks[task.name] = task.reasons or [f"if what {name} finds changes" for name in task.needs[:1]]
         for step, reasons in task.steps.items():
             tasks[f"{task.name}.{step}"] = ["its notebook would run"] if task.runs else reasons
-    return Status(tasks, notes)
+    return tasks, notes

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from clusterlib.run.tasks import RunOutcome
 
 TABLE = "results.parquet"
-_BATCH = 200
 
 
 def sweep_project(project: Project, notebook: str) -> Project:
@@ -123,47 +122,27 @@ def run_sweep(
 
 
 def _collect(notebook: Notebook, tasks: list[Task], path: Path) -> None:
-    """Write the table a batch at a time, under another name until it is whole."""
-    import pyarrow as pa
-    from pyarrow import parquet
+    """Write a row for each number, text and table that these combinations recorded, under another name until done."""
+    import pandas as pd
 
-    kinds = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
-    columns = [(f"parameter_{n}", kinds.get(p.kind, pa.string())) for n, p in notebook.parameters.items()]
-    texts = ("kind", "text", "unit", "label_en", "label_zh", "note", "cell")
-    schema = pa.schema(
-        [("run", pa.string()), *columns, ("name", pa.string()), ("number", pa.float64())]
-        + [(name, pa.string()) for name in texts]
-    )
+    texts = ("kind", "unit", "label_en", "label_zh", "note", "cell")
+    rows = []
+    for task in tasks:
+        common = {"run": task.place.notebook}
+        for name, value in task.parameters.items():
+            plain = value is None or notebook.parameters[name].kind in {"str", "int", "float", "bool"}
+            common[f"parameter_{name}"] = value if plain else json.dumps(value)
+        for entry in (read_json(task.place.folder / RESULTS) or {"records": []})["records"]:
+            value, kind = entry["value"], entry["kind"]
+            if kind != "figure":
+                number = float(value) if kind == "number" else None
+                text = None if kind == "number" else value if kind == "text" else json.dumps(value, ensure_ascii=False)
+                shown = {name: entry.get(name, "") for name in texts}
+                rows.append({**common, "name": entry["name"], "number": number, "text": text, **shown})
+    columns = ["run", *(f"parameter_{name}" for name in notebook.parameters), "name", "number", "text", *texts]
     scratch = path.with_name(f".{path.name}-{os.getpid()}")
     try:
-        with parquet.ParquetWriter(scratch, schema) as writer:
-            for start in range(0, len(tasks), _BATCH):
-                rows = [row for task in tasks[start : start + _BATCH] for row in _rows(task, kinds)]
-                writer.write_table(pa.Table.from_pylist(rows, schema))
+        pd.DataFrame(rows, columns=columns).astype({"number": float, "text": "str"}).to_parquet(scratch, index=False)
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
-
-
-def _rows(task: Task, kinds: Mapping) -> list[dict]:
-    content = read_json(task.place.folder / RESULTS)
-    if content is None:
-        return []
-    declared = task.notebook.parameters
-    common = {
-        f"parameter_{name}": value if declared[name].kind in kinds or value is None else json.dumps(value)
-        for name, value in task.parameters.items()
-    }
-    rows = []
-    for entry in content["records"]:
-        if entry["kind"] == "figure":
-            continue
-        value = entry["value"]
-        number = float(value) if entry["kind"] == "number" else None
-        text = value if entry["kind"] == "text" else json.dumps(value, ensure_ascii=False)
-        shown = {name: entry.get(name, "") for name in ("kind", "unit", "label_en", "label_zh", "note", "cell")}
-        text = None if entry["kind"] == "number" else text
-        rows.append(
-            {"run": task.place.notebook, **common, **shown, "name": entry["name"], "number": number, "text": text}
-        )
-    return rows

@@ -19,11 +19,12 @@ from clusterlib.regions import region_codes
 from clusterlib.run.execute import Context, Limits, execute
 from clusterlib.run.journal import JOURNAL, Journal
 from clusterlib.run.locks import run_lock
-from clusterlib.run.parameters import REGION, check_spans
-from clusterlib.run.places import Failure, is_report, put_in_place, read_json, recover, write_json
+from clusterlib.run.parameters import REGION
+from clusterlib.run.places import Failure, put_in_place, read_json, recover, write_json
 from clusterlib.run.plan import FORCED, Planner, Task, table_hashes
+from clusterlib.run.sources import stack_of
 from clusterlib.run.steps import STEPS, Step
-from clusterlib.run.stop import hold_if_stopping
+from clusterlib.run.stop import end_at_once_when_asked, hold_if_stopping
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +51,6 @@ class RunOutcome:
     failed: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
     table: Path | None = None
 
     @property
@@ -182,18 +182,13 @@ def run(
     project = project or get_project()
     codes = region_codes(regions or None)
     with run_lock(project.reports):
-        notes = recover(project.reports)
+        recover(project.reports)
         planner, context = prepare(project, project, limits)
         tasks, wrong = planner.plan(codes, notebooks, settings or {}, force)
-        notes += _missing_results(project, tasks)
-        if console:
-            for note in notes:
-                console.print(f"note: {note}", markup=False, highlight=False)
-        refused = _refused(tasks)
-        outcome = perform([t for t in tasks if t.name not in refused], planner, context, workers, console, dask)
-        unreadable = [Failure(name, region, "", 0, "", text) for name, text in wrong.items() for region in codes]
-        outcome.failures.extend([*refused.values(), *unreadable])
-        outcome.notes.extend(notes)
+        outcome = perform(tasks, planner, context, workers, console, dask)
+        outcome.failures.extend(
+            Failure(name, region, "", 0, "", reason) for name, reason in wrong.items() for region in codes
+        )
         _write_index(project)
         planner.hashes.save()
     return outcome
@@ -208,32 +203,6 @@ def prepare(project: Project, home: Project, limits: Limits | None) -> tuple[Pla
     tables = table_hashes(manifest)
     planner = Planner(home, tables)
     return planner, Context(project, manifest["inputs"], tables, planner.sources, limits=limits or Limits())
-
-
-def _refused(tasks: list[Task]) -> dict[str, Failure]:
-    """Return the failures of those about to run whose own years are not those of the data."""
-    found = {}
-    for task in tasks:
-        try:
-            check_spans(task.notebook.name, task.parameters if task.reasons else {})
-        except ClusterlibError as error:
-            found[task.name] = task.failure(str(error))
-    return found
-
-
-def _missing_results(project: Project, tasks: list[Task]) -> list[str]:
-    """Say which results a report that is about to run will not find."""
-    names = [path.stem for path in sorted(project.notebooks.glob("[0-9][0-9]_*.ipynb")) if not is_report(path.stem)]
-    notes = []
-    for task in tasks:
-        there = {*task.inputs["results"], *(name.partition("/")[2] for name in task.needs)}
-        missing = [name for name in names if name not in there]
-        if missing and is_report(task.notebook.name) and task.reasons:
-            notes.append(
-                f"{task.name} runs without the results of {', '.join(missing)}, which have not been run for "
-                f"{task.region}: run `clusterlib run --region {task.region}` to have them"
-            )
-    return notes
 
 
 def perform(
@@ -254,23 +223,24 @@ def perform(
 
         from clusterlib.provenance import git_commit
         from clusterlib.run.progress import RunProgress
-        from clusterlib.run.schedule import Work, run_all
+        from clusterlib.run.schedule import run_all
 
         context = replace(context, commit=git_commit(context.project.root))
         expected = {name: 0.5 if step else task.seconds for name, (task, step) in to_do.items()}
         why = {task.name: task.reasons for task in tasks if task.reasons}
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").removesuffix("+00:00")
         with (
+            end_at_once_when_asked(planner.project.reports, console),
             contextlib.closing(Journal(planner.project.reports / JOURNAL)) as journal,
-            RunProgress(console or Console(quiet=True), slots, expected) as progress,
+            RunProgress(console or Console(quiet=True), expected) as progress,
         ):
             journal.write("run", time=now, tasks=len(to_do), workers=slots, commit=context.commit, why=why)
             runner = _Runner(planner, context, executor, progress, journal)
-            work = []
+            work = {}
             for name, (task, step) in to_do.items():
                 action = partial(runner.make, step) if step else runner.execute
                 needs = [task.name] * task.runs if step else task.needs
-                work.append(Work(name, partial(runner.perform, name, task, action), needs))
+                work[name] = partial(runner.perform, name, task, action), needs
             ended = run_all(work, slots)
             for name in sorted(to_do.keys() - ended.keys()):
                 runner.end(name, "left out")
@@ -300,25 +270,17 @@ def _executor(
     """Give what executes notebooks, here or on a cluster, and how many it takes at a time."""
     from clusterlib.run import warm
 
-    if tasks and dask:
-        from clusterlib.run.cluster import connect
-
-        with connect(dask, context.project, _stack(tasks)) as cluster:
-            yield cluster.execute, cluster.slots
-        return
     if tasks:
-        # The stack is imported while the rest gets ready.
-        warm.prepare(_stack(tasks))
+        stack = stack_of({task.notebook.code for task in tasks})
+        if dask:
+            from clusterlib.run.cluster import connect
+
+            with connect(dask, context.project, stack) as cluster:
+                yield cluster.execute, cluster.slots
+            return
+        # Imported while the rest gets ready.
+        warm.prepare(stack)
     yield execute, workers or os.cpu_count() or 1
-
-
-def _stack(tasks: list[Task]) -> list[str]:
-    """Return what kernels of these tasks will import, by what their last runs loaded or their cells name."""
-    from clusterlib.run.sources import library_files, named_in, stack_of
-
-    files = library_files()
-    wanted = set().union(*(named_in(t.notebook.code, files) if t.loaded is None else t.loaded for t in tasks))
-    return stack_of({task.notebook.code for task in tasks}, [files[name] for name in wanted & files.keys()])
 
 
 def _write_index(project: Project) -> None:

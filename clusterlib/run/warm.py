@@ -81,12 +81,6 @@ class ForkedKernel:
         if self.poll() is None:
             os.kill(self.pid, number)
 
-    def terminate(self) -> None:
-        self.send_signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
-
 
 class ForkServer:
     """A process that imports modules once and forks kernels that have them."""
@@ -121,8 +115,7 @@ class ForkServer:
         if not self._report:
             raise CannotFork("the process that forks kernels ended while it imported the stack")
         if self._report["threads"] > 1:
-            culprit = next((name for name, reason in self._report["failed"].items() if "thread" in reason), "a module")
-            raise CannotFork(f"{culprit} started a thread when it was imported")
+            raise CannotFork(f"a module started a thread when it was imported: {self._report['failed']}")
         return self._report
 
     def launch(self, command: list[str], env: Mapping[str, str], cwd: str, out: int, err: int) -> ForkedKernel:
@@ -147,7 +140,7 @@ class ForkServer:
 
 
 _server: ForkServer | None = None
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 def prepare(modules: list[str]) -> ForkServer | None:
@@ -156,9 +149,9 @@ def prepare(modules: list[str]) -> ForkServer | None:
     with _lock:
         if reason := why_not_fork():
             log.warning("ordinary kernels are started, which takes longer: %s", reason)
-            _close()
+            close()
         elif _server is None or _server.modules != modules or _server.process.poll() is not None:
-            _close()
+            close()
             _server = ForkServer(modules)
         return _server
 
@@ -173,17 +166,13 @@ def fork(command: list[str], env: Mapping[str, str], cwd: str, out: int, err: in
         return None
 
 
-def _close() -> None:
-    global _server
-    if _server is not None:
-        _server.close()
-    _server = None
-
-
 def close() -> None:
     """End the process that kernels are forked from; those that run end with this process."""
+    global _server
     with _lock:
-        _close()
+        if _server is not None:
+            _server.close()
+        _server = None
 
 
 def kill() -> None:

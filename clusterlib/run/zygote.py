@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+from types import SimpleNamespace
 from typing import NoReturn
 
 LAUNCHER = "ipykernel_launcher"
@@ -40,12 +41,6 @@ def count_threads() -> int:
     return len(os.listdir("/proc/self/task"))
 
 
-class _KernelLikeShell:
-    """What `get_ipython()` gives to packages that look, at import, whether a kernel shows their output."""
-
-    kernel = True
-
-
 def preload(modules: list[str]) -> dict[str, str]:
     """Import modules as a kernel would; return those that failed, or started a thread, with the reason."""
     import builtins
@@ -53,7 +48,8 @@ def preload(modules: list[str]) -> dict[str, str]:
     # As ipykernel sets it before a notebook can import matplotlib.
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     failed = {}
-    shell = _KernelLikeShell()
+    # Packages look, at import, whether a kernel shows their output.
+    shell = SimpleNamespace(kernel=True)
     builtins.get_ipython = lambda: shell  # type: ignore[attr-defined]
     try:
         for name in modules:
