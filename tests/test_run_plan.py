@@ -103,6 +103,8 @@ def test_parameters_are_read_with_type_and_default():
         ("datetime.date", "2020-05-01", "2020-05-01"),
         ("object", "abc", "abc"),
         ("object", "[1]", [1]),
+        ("tuple", "(1, 2)", (1, 2)),
+        ("tuple[int, ...]", "[1, 2]", (1, 2)),
     ],
 )
 def test_values_become_what_the_cell_declares(kind, text, value):
@@ -121,8 +123,8 @@ def test_values_become_what_the_cell_declares(kind, text, value):
         ("list", "3"),
         ("Literal['a', 'b']", "5"),
         ("int | None", "many"),
-        ("tuple", "(1, 2)"),
-        ("tuple[int, int]", "[1, 2]"),
+        ("tuple", "3"),
+        ("set[int]", "{1, 2}"),
     ],
 )
 def test_a_value_of_another_type_is_refused_with_name_type_and_notebook(kind, text):

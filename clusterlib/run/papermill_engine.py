@@ -12,6 +12,7 @@ import papermill
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
+from papermill.translators import PythonTranslator, papermill_translators
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.run.kernels import RunKernelManager
@@ -52,6 +53,15 @@ class BoundedClient(PapermillNotebookClient):
         return outs[-1]
 
 
+class TupleTranslator(PythonTranslator):
+    """Writes parameters into a notebook, tuples as such."""
+
+    @classmethod
+    def translate(cls, val) -> str:
+        """Return the source of a value."""
+        return f"tuple({super().translate(list(val))})" if isinstance(val, tuple) else super().translate(val)
+
+
 class KeepingEngine(Engine):
     """Saves the notebook once, at the end; a save after each cell costs more than many a cell."""
 
@@ -71,5 +81,6 @@ class KeepingEngine(Engine):
 
 
 papermill_engines.register("clusterlib", KeepingEngine)
+papermill_translators.register("python", TupleTranslator)
 
 __all__ = ["papermill"]

@@ -16,7 +16,7 @@ REGION = "region"
 _TRUTH = dict.fromkeys(("true", "yes", "1", "on"), True) | dict.fromkeys(("false", "no", "0", "off"), False)
 _NOT_OF_KIND = (ValueError, SyntaxError, TypeError, LookupError, StopIteration)
 # What papermill cannot write into a notebook as it is.
-_NOT_FROM_OUTSIDE = {"tuple", "set", "frozenset", "bytes", "complex"}
+_NOT_FROM_OUTSIDE = {"set", "frozenset", "bytes", "complex"}
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,9 @@ def _parse_name(kind: str, value: object) -> object:
         if not math.isfinite(float(text)):
             raise ValueError
         return float(text)
-    if kind in {"list", "dict"}:
+    if kind in {"list", "dict", "tuple"}:
         found = ast.literal_eval(text) if isinstance(value, str) else value
+        found = tuple(found) if kind == "tuple" and isinstance(found, list) else found
         if type(found).__name__ != kind:
             raise ValueError
         return found
