@@ -142,7 +142,12 @@ def scheduler():
 def test_two_workers_share_a_run_and_find_what_one_machine_finds(scheduler, typed):
     names = [f"0{number}_more" for number in (2, 3, 4, 5)]
     for name in names:
-        write_notebook(typed, name, RECORD, "import os, time\nrecord('pid', os.getppid())\ntime.sleep(1)")
+        write_notebook(
+            typed,
+            name,
+            RECORD,
+            "import os, psutil, time\nrecord('pid', psutil.Process(os.getppid()).ppid())\ntime.sleep(1)",
+        )
     outcome = run(["yrd"], project=typed, dask=scheduler[0])
     assert outcome.ok, outcome.failures
     assert results_of(typed, "yrd", "01_typed")["score"] == 1.5

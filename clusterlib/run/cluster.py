@@ -40,11 +40,11 @@ def library_digest() -> str:
     return digest.hexdigest()
 
 
-def pack(folder: Path, names: list[Path] | None = None) -> bytes:
-    """Return a folder's files, or some of them, as one zip."""
+def pack(folder: Path) -> bytes:
+    """Return a folder's files but for hidden ones as one zip."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
-        for path in names if names is not None else sorted(p for p in folder.rglob("*") if p.is_file()):
+        for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")):
             packed.write(path, path.relative_to(folder).as_posix())
     return buffer.getvalue()
 
@@ -115,13 +115,8 @@ def _ended_with_its_task(folder: Path) -> Iterator[None]:
 
     from clusterlib.run.kernels import RunKernelManager
 
-    done = threading.Event()
-    try:
-        worker = get_worker()
-        key = worker.get_current_task()
-    except ValueError:
-        yield
-        return
+    done, worker = threading.Event(), get_worker()
+    key = worker.get_current_task()
 
     def watch() -> None:
         while not done.wait(_LOOK_SECONDS):
@@ -144,8 +139,7 @@ class Cluster:
     def __init__(self, client: Client, address: str, project: Project, modules: list[str]) -> None:
         self.client, self.address, self.project, self.modules = client, address, project, modules
         self.slots = sum(client.nthreads().values())  # type: ignore[attr-defined]
-        root = project.root / "data"
-        data = pack(root, sorted(p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".")))
+        data = pack(project.root / "data")
         self.digest = hashlib.sha256(data).hexdigest()
         self.data = client.submit(same, data, key=f"clusterlib-data-{self.digest[:16]}-{uuid.uuid4().hex[:8]}")
 

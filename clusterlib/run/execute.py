@@ -178,12 +178,12 @@ def _words(task: Task, limits: Limits, error: Exception, kernel: RunKernelManage
             reason = f"{what}TimeoutError: the {what.lower()} took longer than {limit:g} s"
             return reason, f"find what does not end, or allow more with {option}"
     code = kernel.exit_code
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
+    if code == -signal.SIGKILL:
         advice = "the system kills the process that wants too much memory: run fewer at a time (--workers 1)"
-        return f"{kind}: the kernel was killed by {name}", advice if name == "SIGKILL" else "see kernel.log"
+        return f"{kind}: the kernel was killed by SIGKILL", advice
     if code is not None:
-        return f"{kind}: the kernel ended with exit code {code}", "see kernel.log"
+        ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return f"{kind}: the kernel {ended}", "see kernel.log"
     if kind in {"ValidationError", "NotJSONError", "NotebookValidationError"}:
         return f"{task.notebook.name}.ipynb is not a valid notebook ({str(error).splitlines()[0][:200]})", ""
     return f"{kind}: {error}", ""

@@ -53,8 +53,11 @@ def run_lock(reports: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+", encoding="utf-8") as file:
         if not _try_lock(file.fileno()):
-            file.seek(0)
-            raise AlreadyRunning(_describe(reports, file.read()))
+            owner = lock_owner(reports) or {}
+            raise AlreadyRunning(
+                f"another run is at work in {reports}: process {owner.get('pid')} on {owner.get('host')}, since "
+                f"{owner.get('started')}; wait until it is done, or end it with `kill {owner.get('pid')}`, then run again"
+            )
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
         owner = {"pid": os.getpid(), "host": platform.node(), "started": started, "command": command}
@@ -66,13 +69,3 @@ def run_lock(reports: Path) -> Iterator[None]:
         finally:
             # Emptied, not deleted: a run that waits to open the file must find the one that the next will lock.
             file.truncate(0)
-
-
-def _describe(reports: Path, content: str) -> str:
-    try:
-        owner = json.loads(content)
-        who = f"process {owner['pid']} on {owner['host']}, since {owner['started'][:16].replace('T', ' ')} UTC"
-        end = f"wait until it is done, or end it with `kill {owner['pid']}`"
-    except (ValueError, KeyError):
-        who, end = "its process is not known", "wait until it is done"
-    return f"another run is at work in {reports} ({who}); {end}, then run again"

@@ -13,8 +13,7 @@ def _observe() -> None:
         told.update(new)
         used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         seconds = sum(one.ru_utime + one.ru_stime for one in used)
-        peak = used[0].ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-        lines = [*sorted(new), f"cpu_seconds={seconds:.3f}", f"peak_memory_mb={peak:.1f}"]
+        lines = [*sorted(new), f"cpu_seconds={seconds:.3f}", f"peak_memory_mb={used[0].ru_maxrss / 1024:.1f}"]
         with open(os.environ["CLUSTERLIB_READS"], "a", encoding="utf-8") as file:
             file.write("".join(f"{line}\n" for line in lines))
 

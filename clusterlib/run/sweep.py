@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 TABLE = "results.parquet"
 
 
-def sweep_project(project: Project, notebook: str) -> Project:
-    """Return the project with the folder of a notebook's sweeps for its reports."""
-    return replace(project, folder=f"{project.folder}/sweeps/{notebook}")
-
-
 def check_grid(notebook: Notebook, grid: Mapping[str, list]) -> dict[str, list]:
     """Return the grid with values of the parameters' types.
 
@@ -105,7 +100,7 @@ def run_sweep(
     if is_report(found.name):
         raise InvalidInputError(f"{found.name} is made from the results of other notebooks: there is nothing to sweep")
     checked = check_grid(found, grid)
-    home = sweep_project(project, found.name)
+    home = replace(project, folder=f"{project.folder}/sweeps/{found.name}")
     with run_lock(home.reports):
         recover(home.reports)
         planner, context = prepare(project, home, limits)

@@ -189,7 +189,10 @@ def run(
         outcome.failures.extend(
             Failure(name, region, "", 0, "", reason) for name, reason in wrong.items() for region in codes
         )
-        _write_index(project)
+        if outcome.executed or not outcome.ok or not (project.reports / "index.html").exists():
+            from clusterlib.run.index import write_index
+
+            write_index(project)
         planner.hashes.save()
     return outcome
 
@@ -281,17 +284,3 @@ def _executor(
         # Imported while the rest gets ready.
         warm.prepare(stack)
     yield execute, workers or os.cpu_count() or 1
-
-
-def _write_index(project: Project) -> None:
-    """Write the index, unless nothing that it shows changed since it was written."""
-    index, here = project.reports / "index.html", Path(__file__).parent
-    shown = [
-        *(project.notebooks, *project.notebooks.glob("*.ipynb")),
-        *(path for place in ("[!.]*", "[!.]*/*") for path in project.reports.glob(place) if path != index),
-        *(here / "index.py", *here.glob("templates/*")),
-    ]
-    if not index.exists() or index.stat().st_mtime_ns < max(path.stat().st_mtime_ns for path in shown):
-        from clusterlib.run.index import write_index
-
-        write_index(project)

@@ -47,7 +47,7 @@ def preload(modules: list[str]) -> dict[str, str]:
 
     # As ipykernel sets it before a notebook can import matplotlib.
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    failed = {}
+    failed, parent = {}, os.getppid()
     # Packages look, at import, whether a kernel shows their output.
     shell = SimpleNamespace(kernel=True)
     builtins.get_ipython = lambda: shell  # type: ignore[attr-defined]
@@ -59,6 +59,8 @@ def preload(modules: list[str]) -> dict[str, str]:
                     importlib.import_module(name)
             except Exception as error:  # a package that cannot be imported fails in the notebook that wants it
                 failed[name] = f"{type(error).__name__}: {error}"
+            if os.getppid() != parent:
+                os._exit(1)
             if count_threads() > 1:
                 failed[name] = "started a thread when it was imported"
                 break
