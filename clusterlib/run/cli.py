@@ -190,14 +190,11 @@ def compare(
     from clusterlib.run.compare import describe, find_reports
 
     with _errors_without_traceback():
-        found = compare_runs(*(find_reports(_project(), one) for one in (before, after)), rtol)
-    for title, places in (("gone", found.gone), ("new", found.new)):
-        for place in places:
-            _print(f"{title}: {place}")
-    for place, values in found.differing.items():
-        _print(f"{place}: {describe(*values)}")
-    _print(f"{len(found.differing)} of {found.compared} differ, {len(found.gone)} gone, {len(found.new)} new.")
-    raise typer.Exit(not found.same)
+        alone, differing, compared = compare_runs(*(find_reports(_project(), one) for one in (before, after)), rtol)
+    for line in (*alone, *(f"{place}: {describe(*values)}" for place, values in differing.items())):
+        _print(line)
+    _print(f"{len(differing)} of {compared} differ, {len(alone)} are gone or new.")
+    raise typer.Exit(bool(alone or differing))
 
 
 @app.command()

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project
+from clusterlib.provenance import sha256
 from clusterlib.run.execute import Context, execute
 from clusterlib.run.places import RESULTS, Failure, is_report
+from clusterlib.run.sources import FOLDER
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -33,11 +35,7 @@ _WORKERLESS_SECONDS = 60
 
 def library_digest() -> str:
     """Return a hash of the library's sources, the same on every machine that has the same."""
-    package = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()
+    return sha256(*sorted(FOLDER.rglob("*.py")))
 
 
 def pack(folder: Path) -> bytes:
@@ -55,13 +53,8 @@ def unpack(content: bytes, folder: Path) -> None:
         packed.extractall(folder)
 
 
-def same(content: bytes) -> bytes:
-    """Return what is given: a task that holds the data on the cluster, and can be done again if a worker is lost."""
-    return content
-
-
 def execute_remotely(
-    task: Task, context: Context, data: bytes, digest: str, modules: list[str], results: Mapping[str, str]
+    task: Task, context: Context, data: bytes, digest: str, modules: list[str], files: Mapping[str, str]
 ) -> tuple[Failure | None, bytes]:
     """Execute a task on a worker and return its failure, if any, and a zip of what it wrote.
 
@@ -75,8 +68,8 @@ def execute_remotely(
         Its hash.
     modules : list of str
         What warm kernels import.
-    results : mapping
-        Texts of the ``results.json`` files that a report reads, by their path in the reports folder.
+    files : mapping
+        Texts that the task reads beside the data, by their path in the project.
     """
     from clusterlib.run import warm
 
@@ -85,7 +78,7 @@ def execute_remotely(
         project, folder = replace(context.project, root=Path(scratch) / "project"), Path(scratch) / "run"
         folder.mkdir()
         with _ended_with_its_task(folder):
-            _stage(project, data, digest, results)
+            _stage(project.root, data, digest, files)
             return execute(task, replace(context, project=project), folder), pack(folder)
 
 
@@ -93,17 +86,17 @@ _staged: dict[str, Path] = {}
 _staging = threading.Lock()
 
 
-def _stage(project: Project, data: bytes, digest: str, results: Mapping[str, str]) -> None:
-    """Make a project on this machine: the data unpacked once by each worker, the results that this task reads."""
+def _stage(root: Path, data: bytes, digest: str, files: Mapping[str, str]) -> None:
+    """Make a project on this machine: the data unpacked once by each worker, and what else this task reads."""
     with _staging:
         if digest not in _staged:
             home = Path(tempfile.mkdtemp(prefix="clusterlib-data-"))
             unpack(data, home)
             _staged[digest] = home
-    project.root.mkdir()
-    (project.root / "data").symlink_to(_staged[digest])
-    for name, text in results.items():
-        path = project.reports / name
+    root.mkdir()
+    (root / "data").symlink_to(_staged[digest])
+    for name, text in files.items():
+        path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
@@ -120,11 +113,9 @@ def _ended_with_its_task(folder: Path) -> Iterator[None]:
 
     def watch() -> None:
         while not done.wait(_LOOK_SECONDS):
-            state = worker.state.tasks.get(key)
-            if state is None or state.state == "cancelled":
-                while not done.wait(_LOOK_SECONDS):
-                    if manager := RunKernelManager.running.get(str(folder)):
-                        manager.kill()
+            state, kernel = worker.state.tasks.get(key), RunKernelManager.running.get(str(folder))
+            if kernel and (state is None or state.state == "cancelled"):
+                kernel.kill()
 
     threading.Thread(target=watch, daemon=True).start()
     try:
@@ -141,13 +132,14 @@ class Cluster:
         self.slots = sum(client.nthreads().values())  # type: ignore[attr-defined]
         data = pack(project.root / "data")
         self.digest = hashlib.sha256(data).hexdigest()
-        self.data = client.submit(same, data, key=f"clusterlib-data-{self.digest[:16]}-{uuid.uuid4().hex[:8]}")
+        # As a task, it can be done again if the worker that holds it is lost.
+        self.data = client.submit(bytes, data, key=f"clusterlib-data-{self.digest[:16]}-{uuid.uuid4().hex[:8]}")
 
     def execute(self, task: Task, context: Context, folder: Path) -> Failure | None:
         """Execute a task on a worker and bring what it wrote into ``folder``."""
         from distributed import CancelledError, KilledWorker
 
-        arguments = (task, context, self.data, self.digest, self.modules, self._results(task))
+        arguments = (task, context, self.data, self.digest, self.modules, self._files(task))
         future = self.client.submit(execute_remotely, *arguments, pure=False, key=f"{task.name}-{uuid.uuid4().hex}")
         try:
             failure, written = self._wait(future)
@@ -175,12 +167,12 @@ class Cluster:
                 raise TimeoutError(f"no worker was there for {_WORKERLESS_SECONDS} seconds")
         return future.result()
 
-    def _results(self, task: Task) -> dict[str, str]:
-        if not is_report(task.notebook.name):
-            return {}
-        reports = self.project.reports
-        paths = sorted(reports.glob(f"{task.region}/[0-9][0-9]_*/{RESULTS}"))
-        return {path.relative_to(reports).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    def _files(self, task: Task) -> dict[str, str]:
+        """Return the captions and, for a report, the results of the others."""
+        reports = [task.region] if is_report(task.notebook.name) else []
+        paths = [path for name in reports for path in self.project.reports.glob(f"{name}/[0-9][0-9]_*/{RESULTS}")]
+        paths += self.project.notebooks.glob("*.yml")
+        return {path.relative_to(self.project.root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from clusterlib.errors import InvalidInputError, UnknownNameError
@@ -15,20 +15,6 @@ from clusterlib.run.places import RESULTS
 
 DEFAULT, NAMED = "default", "runs"
 _SMALLEST = 1e-12
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Results that only one run has, and values that differ, each with its place."""
-
-    gone: list[str]
-    new: list[str]
-    differing: dict[str, tuple[object, object]]
-    compared: int
-
-    @property
-    def same(self) -> bool:
-        return not (self.gone or self.new or self.differing)
 
 
 def named_run(project: Project, name: str | None) -> Project:
@@ -86,12 +72,19 @@ def _cells(table: dict) -> Iterator[tuple[str, object]]:
             yield f"{label}; {column}", value
 
 
-def compare(before: Path, after: Path, rtol: float = 1e-9) -> Comparison:
-    """Compare two folders of reports; numbers that differ by less than ``rtol`` of the larger are the same."""
+def compare(before: Path, after: Path, rtol: float = 1e-9) -> tuple[list[str], dict[str, tuple], int]:
+    """Compare two folders of reports; numbers that differ by less than ``rtol`` of the larger are the same.
+
+    Returns
+    -------
+    list of str, dict, int
+        What only one has, the values that differ by their place, and how many were compared.
+    """
     old, new = read_values(before), read_values(after)
+    alone = [f"gone: {p}" for p in old if p not in new] + [f"new: {p}" for p in new if p not in old]
     both = [place for place in old if place in new]
     differing = {place: (old[place], new[place]) for place in both if not _same(old[place], new[place], rtol)}
-    return Comparison([p for p in old if p not in new], [p for p in new if p not in old], differing, len(both))
+    return alone, differing, len(both)
 
 
 def _is_number(value: object) -> bool:

@@ -81,13 +81,11 @@ def _folders(project: Project) -> Iterator[Check]:
         name = f"folder {folder.relative_to(project.root).as_posix()}"
         free = shutil.disk_usage(place).free / 1e6
         if not os.access(place, os.W_OK):
-            yield Check(
-                name, "wrong", "cannot be written to", f"mount it for writing, or own it: chown -R $USER {place}"
-            )
-        elif free < _NEEDED_MB:
-            yield Check(name, "wrong", f"{free:,.0f} MB free", "make room: a run writes some hundred MB")
+            advice = f"mount it for writing, or own it: chown -R $USER {place}"
+            yield Check(name, "wrong", "cannot be written to", advice)
         else:
-            yield Check(name, "good", f"can be written to, {free / 1000:,.1f} GB free")
+            advice = "" if free > _NEEDED_MB else "make room: a run writes some hundred MB"
+            yield Check(name, "wrong" if advice else "good", f"{free / 1000:,.1f} GB free", advice)
 
 
 def _notebooks(project: Project) -> Check:

@@ -56,7 +56,7 @@ def run_lock(reports: Path) -> Iterator[None]:
             owner = lock_owner(reports) or {}
             raise AlreadyRunning(
                 f"another run is at work in {reports}: process {owner.get('pid')} on {owner.get('host')}, since "
-                f"{owner.get('started')}; wait until it is done, or end it with `kill {owner.get('pid')}`, then run again"
+                f"{owner.get('started')}; wait until it is done, or end it: `kill {owner.get('pid')}`"
             )
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]

@@ -39,7 +39,7 @@ class Notebook:
     code : str
         The source of its code cells.
     digest : str
-        Hash of all cells' sources; outputs and who ran it last do not count.
+        Hash of all cells' sources and of the captions; outputs and who ran it last do not count.
     """
 
     name: str
@@ -85,7 +85,9 @@ def _describe(path: Path) -> Notebook:
             f"found {len(tagged)} such cells"
         )
     check_spans(path.stem, {name: parameter.default for name, parameter in parameters.items()})
-    digest = hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
+    beside = (path.with_suffix(".yml"), path.with_name("words.yml"))
+    captions = [one.read_text(encoding="utf-8") for one in beside if one.exists()]
+    digest = hashlib.sha256(json.dumps([parts, captions], ensure_ascii=False).encode()).hexdigest()
     # Magics and shell lines are no Python: what is left of a cell still says what it imports.
     plain = [re.sub(r"^\s*[%!].*$", "", source, flags=re.MULTILINE) for source in code]
     heading = re.search(r"^# +(.+)$", "\n".join(prose), flags=re.MULTILINE)

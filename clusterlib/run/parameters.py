@@ -15,8 +15,6 @@ from clusterlib.regions import get_region
 REGION = "region"
 _TRUTH = dict.fromkeys(("true", "yes", "1", "on"), True) | dict.fromkeys(("false", "no", "0", "off"), False)
 _NOT_OF_KIND = (ValueError, SyntaxError, TypeError, LookupError, StopIteration)
-# What papermill cannot write into a notebook as it is.
-_NOT_FROM_OUTSIDE = {"set", "frozenset", "bytes", "complex"}
 
 
 @dataclass(frozen=True)
@@ -48,14 +46,10 @@ class Parameter:
         kind = f"{'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}"
         try:
             parsed = _parse(ast.parse(self.kind, mode="eval").body, value)
-        except NotImplementedError:
-            raise InvalidInputError(
-                f"parameter {self.name} of {notebook} is {kind}, which cannot be set from outside: make it a list"
-            ) from None
         except _NOT_OF_KIND:
             default = f", as in {self.name} = {self.default!r}" if self.default is not None else ""
             raise InvalidInputError(
-                f"parameter {self.name} of {notebook} is {kind}{default}; {value!r} is not"
+                f"parameter {self.name} of {notebook} is {kind}{default}: it cannot be set to {value!r}"
             ) from None
         return get_region(str(parsed)).code if self.name == REGION else parsed
 
@@ -93,8 +87,6 @@ def _parse_first(kinds: list[ast.expr], value: object) -> object:
 
 def _parse_name(kind: str, value: object) -> object:
     text = str(value).strip()
-    if kind in _NOT_FROM_OUTSIDE:
-        raise NotImplementedError
     if kind == "None":
         return {"None": None, "null": None}[text]
     if kind == "bool":
@@ -105,10 +97,11 @@ def _parse_name(kind: str, value: object) -> object:
         if not math.isfinite(float(text)):
             raise ValueError
         return float(text)
-    if kind in {"list", "dict", "tuple"}:
+    if kind in {"list", "dict", "tuple", "set", "bytes"}:
         found = ast.literal_eval(text) if isinstance(value, str) else value
         found = tuple(found) if kind == "tuple" and isinstance(found, list) else found
-        if type(found).__name__ != kind:
+        # Of the others papermill writes the text into the notebook.
+        if type(found).__name__ != kind or kind in {"set", "bytes"}:
             raise ValueError
         return found
     if kind in {"object", "Any"}:

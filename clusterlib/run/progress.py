@@ -14,7 +14,7 @@ _UNKNOWN_SECONDS = 10.0
 _WORDS = {"failed": "[bold]FAILED[/bold]", "left out": "left out: what it needs failed"}
 
 
-class RunProgress:
+class RunProgress(Progress):
     """Prints a line when a task ends and, on a terminal, shows what is at work and how long the rest will take.
 
     Parameters
@@ -25,43 +25,35 @@ class RunProgress:
     """
 
     def __init__(self, console: Console, expected: Mapping[str, float | None]) -> None:
+        columns = [TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
+        super().__init__(*columns, console=console, transient=True, disable=not console.is_terminal)
         known = [seconds for seconds in expected.values() if seconds]
         typical = sum(known) / len(known) if known else _UNKNOWN_SECONDS
-        self.expected = {name: seconds or typical for name, seconds in expected.items()}
-        self.console = console
+        # The bar counts the seconds that tasks took the last time, so that long ones are a long part of it.
+        self._expected = {name: seconds or typical for name, seconds in expected.items()}
+        self._row = self.add_task("", total=sum(self._expected.values()))
         self._began: dict[str, float] = {}
         self._ended = 0
-        self._lock = threading.Lock()
-        columns = [TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
-        # The bar counts the seconds that tasks took the last time, so that long ones are a long part of it.
-        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._row = self._bar.add_task("", total=sum(self.expected.values()))
-
-    def __enter__(self) -> RunProgress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        self._lines = threading.Lock()
 
     def starts(self, name: str) -> None:
         """Note that a task starts."""
-        with self._lock:
+        with self._lines:
             self._began[name] = time.monotonic()
-            self._refresh(0)
+            self._move(0)
 
     def ends(self, name: str, outcome: str) -> float:
         """Tell what became of a task, and return how long it took."""
-        with self._lock:
+        with self._lines:
             now = time.monotonic()
             seconds = now - self._began.pop(name, now)
             self._ended += 1
-            self._refresh(self.expected[name])
+            self._move(self._expected[name])
             if outcome != "unchanged":
                 took = "" if outcome == "left out" else f"{seconds:6.1f} s"
                 self.console.print(f"{escape(name):<32} {_WORDS.get(outcome, outcome):<10} {took}", highlight=False)
         return seconds
 
-    def _refresh(self, seconds: float) -> None:
-        said = f"{self._ended} of {len(self.expected)}: {', '.join(self._began) or 'done'}"
-        self._bar.update(self._row, advance=seconds, description=escape(said))
+    def _move(self, seconds: float) -> None:
+        said = f"{self._ended} of {len(self._expected)}: {', '.join(self._began) or 'done'}"
+        self.update(self._row, advance=seconds, description=escape(said))

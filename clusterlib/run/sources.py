@@ -23,23 +23,25 @@ def library_files() -> dict[str, Path]:
     to shows in what is loaded.
     """
 
-    def counts(place: Path) -> bool:
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in place.parts)
-        return not hidden and place.parts[0] != _ENGINE and place.suffix not in _NO_SOURCES and place.name != _INDEX
-
-    files = {path.relative_to(FOLDER): path for path in sorted(FOLDER.rglob("*")) if path.is_file()}
-    return {place.as_posix(): path for place, path in files.items() if counts(place)}
+    found = {}
+    for path in sorted(FOLDER.rglob("*")):
+        place = path.relative_to(FOLDER)
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in place.parts) or not path.is_file()
+        if not hidden and place.parts[0] != _ENGINE and place.suffix not in _NO_SOURCES and place.name != _INDEX:
+            found[place.as_posix()] = path
+    return found
 
 
 def files_of(modules: Iterable[str], files: Iterable[str]) -> list[str]:
-    """Return those of ``files`` that modules consist of; a package's files of data belong to it."""
+    """Return those of ``files`` that modules consist of; data belong to their package and to a module of their name."""
     loaded = set()
     for module in modules:
         place = "/".join(module.split(".")[1:])
         loaded |= {f"{place}.py", f"{place}/"}
-    return [
-        name for name in files if name in loaded or (not name.endswith(".py") and f"{Path(name).parent}/" in loaded)
-    ]
+    owners = {
+        name: {name} if name.endswith(".py") else {f"{Path(name).parent}/", f"{Path(name).stem}.py"} for name in files
+    }
+    return [name for name, of in owners.items() if of & loaded]
 
 
 def imports_of(code: str) -> set[str]:

@@ -9,13 +9,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from clusterlib.run import warm
 from clusterlib.run.places import recover
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _stopping = threading.Event()
 
@@ -27,7 +24,7 @@ def hold_if_stopping() -> None:
 
 
 @contextlib.contextmanager
-def end_at_once_when_asked(reports: Path, console: Console | None) -> Iterator[None]:
+def end_at_once_when_asked(reports: Path, console: Any) -> Iterator[None]:
     """On Ctrl-C, or when asked to terminate, kill every kernel, clear scratch folders and exit: for the command.
 
     Python's own way is to wait for the threads, which wait for the kernels, which may be at work for an hour.
@@ -40,7 +37,6 @@ def end_at_once_when_asked(reports: Path, console: Console | None) -> Iterator[N
                 kernels.kill_kernels()
             warm.kill()
             recover(reports)
-            assert console is not None
             console.print("\nStopped. What was finished stays finished; run again to go on from here.", style="bold")
         finally:
             os._exit(128 + number)

@@ -34,14 +34,6 @@ if TYPE_CHECKING:
 Executor = Callable[[Task, Context, Path], Failure | None]
 
 
-class TaskFailed(ClusterlibError):
-    """A task failed; what a notebook did until then is kept beside its last good run."""
-
-    def __init__(self, failure: Failure) -> None:
-        self.failure = failure
-        super().__init__(str(failure))
-
-
 @dataclass(frozen=True)
 class RunOutcome:
     """What a run did: names of tasks by what became of them, where they failed, and the table of a sweep."""
@@ -68,33 +60,30 @@ class _Runner:
         self.progress, self.journal, self.outcome = progress, journal, RunOutcome()
         self._lock = threading.Lock()
 
-    def perform(self, name: str, task: Task, action: Callable[[Task], str | None]) -> None:
+    def perform(self, name: str, task: Task, action: Callable[[Task], str | Failure]) -> None:
         """Do a part of a task and tell how it went; raises what went wrong, so that what needs it is left out."""
         self.progress.starts(name)
         self.journal.write("start", task=name)
-        failure = None
         try:
-            outcome = action(task) or "done"
-        except TaskFailed as error:
-            outcome, failure = "failed", error.failure
+            result = action(task)
         except BaseException as error:
             hold_if_stopping()
             text = str(error) if isinstance(error, ClusterlibError) else f"{type(error).__name__}: {error}"
-            outcome, failure = "failed", task.failure(text)
-        self.end(name, outcome, failure)
-        if failure is not None:
-            raise TaskFailed(failure)
+            result = task.failure(text)
+        self.end(name, result)
+        if isinstance(result, Failure):
+            raise ClusterlibError(str(result))
 
-    def end(self, name: str, outcome: str, failure: Failure | None = None) -> None:
+    def end(self, name: str, result: str | Failure) -> None:
         """Tell what became of something."""
+        outcome, told = (result, {}) if isinstance(result, str) else ("failed", {"failure": asdict(result)})
         seconds = self.progress.ends(name, outcome)
-        told = {"failure": asdict(failure)} if failure else {}
         self.journal.write("end", task=name, outcome=outcome, seconds=round(seconds, 3), **told)
         with self._lock:
             getattr(self.outcome, {"done": "executed"}.get(outcome, outcome.replace(" ", "_"))).append(name)
-            self.outcome.failures.extend([failure] if failure else [])
+            self.outcome.failures.extend([result] if isinstance(result, Failure) else [])
 
-    def execute(self, task: Task) -> str | None:
+    def execute(self, task: Task) -> str | Failure:
         """Execute a notebook, and put what it wrote in the place of its last run if it did not fail."""
         if task.needs:
             # What came before may have found what it found the last time.
@@ -109,12 +98,11 @@ class _Runner:
             put_in_place(scratch, task.place.failed if failure else task.place.folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        if failure is not None:
-            raise TaskFailed(failure)
-        shutil.rmtree(task.place.failed, ignore_errors=True)
-        return None
+        if failure is None:
+            shutil.rmtree(task.place.failed, ignore_errors=True)
+        return failure or "done"
 
-    def make(self, step: Step, task: Task) -> str | None:
+    def make(self, step: Step, task: Task) -> str:
         """Make what a step makes from the run of a notebook, and note what it was made from."""
         place = task.place
         if not self.planner.step_reasons(place, step) and task.reasons != [FORCED]:
@@ -124,7 +112,7 @@ class _Runner:
         outputs = {path.relative_to(home).as_posix(): sha256(path) for path in step.make(place)}
         record = read_json(place.steps) or {}
         write_json(place.steps, {**record, step.name: {"made_from": made_from, "outputs": outputs}})
-        return None
+        return "done"
 
 
 def run(
