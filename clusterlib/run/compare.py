@@ -14,7 +14,6 @@ from clusterlib.paths import REPORTS, Project
 from clusterlib.run.places import RESULTS
 
 DEFAULT, NAMED = "default", "runs"
-_SMALLEST = 1e-12
 
 
 def named_run(project: Project, name: str | None) -> Project:
@@ -93,7 +92,7 @@ def _is_number(value: object) -> bool:
 
 def _same(old: object, new: object, rtol: float) -> bool:
     if _is_number(old) and _is_number(new):
-        return math.isclose(old, new, rel_tol=rtol, abs_tol=_SMALLEST)  # type: ignore[arg-type]
+        return math.isclose(old, new, rel_tol=rtol, abs_tol=1e-12)  # type: ignore[arg-type]
     return old == new and type(old) is type(new)
 
 

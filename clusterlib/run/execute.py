@@ -156,15 +156,13 @@ def _failure(task: Task, context: Context, folder: Path, error: Exception, kerne
     # nbclient's own time-out is an OSError too, without a number of the system's.
     if isinstance(error, ClusterlibError) or (isinstance(error, OSError) and error.errno is not None):
         raise error
-    words = _words(task, context.limits, error, kernel)
-    try:
-        notebook = nbformat.read(folder / EXECUTED, as_version=4)
-    except FileNotFoundError:
-        return task.failure(*words)
-    return _locate(task, notebook, *words) or task.failure(*words)
+    words = _words(context.limits, error, kernel)
+    path = folder / EXECUTED
+    located = _locate(task, nbformat.read(path, as_version=4), *words) if path.exists() else None
+    return located or task.failure(*words)
 
 
-def _words(task: Task, limits: Limits, error: Exception, kernel: RunKernelManager) -> tuple[str, str]:
+def _words(limits: Limits, error: Exception, kernel: RunKernelManager) -> tuple[str, str]:
     """Return what happened to a notebook, and what to do."""
     kind = type(error).__name__
     if kind == "PapermillExecutionError":
@@ -184,8 +182,6 @@ def _words(task: Task, limits: Limits, error: Exception, kernel: RunKernelManage
     if code is not None:
         ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         return f"{kind}: the kernel {ended}", "see kernel.log"
-    if kind in {"ValidationError", "NotJSONError", "NotebookValidationError"}:
-        return f"{task.notebook.name}.ipynb is not a valid notebook ({str(error).splitlines()[0][:200]})", ""
     return f"{kind}: {error}", ""
 
 

@@ -25,7 +25,6 @@ class FileHashes:
     def __init__(self, memory: Path | None = None) -> None:
         self.memory = memory
         self.known: dict[str, list] = (read_json(memory) if memory else None) or {}
-        self.changed = False
 
     def sha256(self, path: Path) -> str:
         """Return the hash of a file.
@@ -44,12 +43,11 @@ class FileHashes:
         # A file written a moment ago may be written again within the clock's tick, with the same size.
         if time.time() - status.st_mtime > _SETTLED_SECONDS:
             self.known[key] = [digest, *stamp]
-            self.changed = True
         return digest
 
     def save(self) -> None:
         """Remember the hashes for the next run."""
-        if self.memory and self.changed:
+        if self.memory:
             # `status` may be asked of a project that cannot be written to.
             with contextlib.suppress(OSError):
                 write_json(self.memory, self.known)

@@ -116,12 +116,6 @@ class RunKernelManager(AsyncKernelManager):
         return self.process.poll() if self.process is not None else None
 
 
-def kill_kernels() -> None:
-    """Kill every kernel that this process runs."""
-    for manager in list(RunKernelManager.running.values()):
-        manager.kill()
-
-
 def close_loop() -> None:
     """Close the event loop that nbclient made for this thread, with what a stopped cell left waiting in it."""
     with contextlib.suppress(RuntimeError):

@@ -121,18 +121,10 @@ class Planner:
         }
         last = read_json(place.folder / RUN)
         reasons = [FORCED] if force else self.reasons(place, last, inputs)
-        steps = [] if combination else [step for step in STEPS if step.applies(notebook.name)]
-        return Task(
-            name,
-            notebook,
-            place,
-            given,
-            parameters,
-            inputs,
-            reasons,
-            {step.name: self.step_reasons(place, step) for step in steps},
-            seconds=last.get("seconds") if last else None,
-        )
+        made = [] if combination else [step for step in STEPS if step.applies(notebook.name)]
+        steps = {step.name: self.step_reasons(place, step) for step in made}
+        seconds = (last or {}).get("seconds")
+        return Task(name, notebook, place, given, parameters, inputs, reasons, steps, seconds=seconds)
 
     def plan(
         self,
@@ -164,10 +156,8 @@ class Planner:
         """Return why a notebook must run, from the record of its last run and what it would be made from now."""
         if (place.failed / ERROR).exists():
             return [FAILED]
-        if last is None:
+        if last is None or "inputs" not in last:
             return [NEVER]
-        if "inputs" not in last:
-            return ["its last run was by an older version of the runner"]
         before = last["inputs"]
         found = self._output_reasons(place.folder, last.get("outputs", {}))
         if before["notebook"] != inputs["notebook"]:

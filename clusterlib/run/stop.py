@@ -34,7 +34,8 @@ def end_at_once_when_asked(reports: Path, console: Any) -> Iterator[None]:
         _stopping.set()
         try:
             if kernels := sys.modules.get("clusterlib.run.kernels"):
-                kernels.kill_kernels()
+                for kernel in list(kernels.RunKernelManager.running.values()):
+                    kernel.kill()
             warm.kill()
             recover(reports)
             console.print("\nStopped. What was finished stays finished; run again to go on from here.", style="bold")

@@ -132,8 +132,8 @@ def _collect(notebook: Notebook, tasks: list[Task], path: Path) -> None:
             if kind != "figure":
                 number = float(value) if kind == "number" else None
                 text = None if kind == "number" else value if kind == "text" else json.dumps(value, ensure_ascii=False)
-                shown = {name: entry.get(name, "") for name in texts}
-                rows.append({**common, "name": entry["name"], "number": number, "text": text, **shown})
+                found = {name: entry.get(name, "") for name in ("name", *texts)}
+                rows.append({**common, **found, "number": number, "text": text})
     columns = ["run", *(f"parameter_{name}" for name in notebook.parameters), "name", "number", "text", *texts]
     scratch = path.with_name(f".{path.name}-{os.getpid()}")
     try:
