@@ -242,16 +242,16 @@ def test_a_change_of_the_study_concerns_what_loaded_it(built_project):
     built_project.notebooks.mkdir()
     make_notebook(built_project, "01_one", "x = 1")
     files = Planner(built_project, TABLES).sources
-    assert files_of(["clusterlib.study"], files) == ["study/design.yml", "study/regions.csv"]
-    assert files_of(["clusterlib.regions"], files) == ["regions.py", "study/regions.csv"]
+    assert files_of(["clusterlib.study._design"], files) == ["data/study/design.yml", "study/_design.py"]
+    assert files_of(["clusterlib.regions"], files) == ["data/study/regions.csv", "regions.py"]
     place = pretend_run(built_project, plan(built_project))
     run = json.loads((place.folder / "run.json").read_text())
-    run["inputs"]["code"]["study/design.yml"] = files["study/design.yml"]
+    run["inputs"]["code"]["data/study/design.yml"] = files["data/study/design.yml"]
     (place.folder / "run.json").write_text(json.dumps(run))
     assert plan(built_project).reasons == []
     design = built_project.study / "design.yml"
     design.write_text(design.read_text(encoding="utf-8") + "\n# more\n", encoding="utf-8")
-    assert plan(built_project).reasons == ["library code changed: study/design.yml"]
+    assert plan(built_project).reasons == ["library code changed: data/study/design.yml"]
 
 
 def test_outputs_and_who_ran_a_notebook_last_do_not_make_it_stale(project):

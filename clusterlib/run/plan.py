@@ -97,8 +97,8 @@ class Planner:
     def __init__(self, project: Project, tables: Mapping[str, str]) -> None:
         self.project, self.tables = project, tables
         self.hashes = FileHashes(project.reports / STATE / "hashes.json")
-        study = {f"study/{path.name}": path for path in project.study.glob("*") if path.suffix in {".yml", ".csv"}}
-        self.sources = {name: self.hashes.sha256(path) for name, path in (library_files() | study).items()}
+        study = {f"data/study/{path.name}": path for path in project.study.glob("*") if path.suffix in {".yml", ".csv"}}
+        self.sources = {name: self.hashes.sha256(path) for name, path in sorted((library_files() | study).items())}
 
     def task(
         self, notebook: Notebook, settings: Mapping[str, object], force: bool = False, combination: bool = False

@@ -37,10 +37,8 @@ def files_of(modules: Iterable[str], files: Iterable[str]) -> list[str]:
     loaded = set()
     for module in modules:
         place = "/".join(module.split(".")[1:])
-        loaded |= {f"{place}.py", f"{place}/"}
-    owners = {
-        name: {name} if name.endswith(".py") else {f"{Path(name).parent}/", f"{Path(name).stem}.py"} for name in files
-    }
+        loaded |= {f"{place}.py", f"{place}/", place.rpartition("/")[2].lstrip("_")}
+    owners = {name: {name} if name.endswith(".py") else {f"{Path(name).parent}/", Path(name).stem} for name in files}
     return [name for name, of in owners.items() if of & loaded]
 
 
