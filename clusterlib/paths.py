@@ -9,13 +9,16 @@ from pathlib import Path
 from clusterlib.errors import ClusterlibError
 
 ROOT_VARIABLE = "CLUSTERLIB_ROOT"
+REPORTS_VARIABLE = "CLUSTERLIB_REPORTS"
+REPORTS = "reports"
 
 
 @dataclass(frozen=True)
 class Project:
-    """The folders of one project checkout."""
+    """The folders of one project checkout, and the folder in it of one run's reports."""
 
     root: Path
+    folder: str = REPORTS
 
     @property
     def raw(self) -> Path:
@@ -35,11 +38,13 @@ class Project:
 
     @property
     def reports(self) -> Path:
-        return self.root / "reports"
+        return self.root / self.folder
 
 
 def get_project() -> Project:
     """Return the project that holds this installation, or the one named by ``CLUSTERLIB_ROOT``.
+
+    Its reports are those of the default run, or those in the folder that ``CLUSTERLIB_REPORTS`` names within it.
 
     Raises
     ------
@@ -52,4 +57,4 @@ def get_project() -> Project:
         raise ClusterlibError(
             f"no data/raw folder under {root}; set {ROOT_VARIABLE} to the folder of the project's checkout"
         )
-    return Project(root)
+    return Project(root, os.environ.get(REPORTS_VARIABLE) or REPORTS)

@@ -135,6 +135,11 @@ install_project() {
     else
         pip install --no-deps --no-build-isolation -e .
     fi
+    # Relative, and so plain ASCII: Python before 3.13 reads these files in the locale's encoding, and does not start
+    # where that lacks a character of the project's path.
+    for path in .venv/lib/python*/site-packages/clusterlib.pth; do
+        if [ -e "$path" ]; then echo ../../../.. >"$path"; fi
+    done
 }
 
 if is_current; then exit 0; fi

@@ -87,6 +87,7 @@ echo "$@" >>"$CALLS"
 case "$*" in
     venv*) {sys.executable} -m venv --without-pip .venv ;;
     *requirements.lock) [ ! -e "$CALLS.broken" ] ;;
+    *"-e .") pwd >"$(echo .venv/lib/python*/site-packages)/clusterlib.pth" ;;
 esac
 """
 
@@ -174,6 +175,14 @@ def test_setup_compiles_bytecode_and_checks_hashes(checkout):
     _, calls = checkout.setup()
     packages = next(c for c in calls if c.endswith("requirements.lock"))
     assert {"--compile-bytecode", "--require-hashes"} <= set(packages.split())
+
+
+def test_setup_names_the_project_in_plain_ascii_whatever_its_path(checkout):
+    checkout.folder = checkout.folder.rename(checkout.folder.with_name("我的 项目"))
+    run, _ = checkout.setup()
+    (path,) = checkout.folder.glob(".venv/lib/python*/site-packages/clusterlib.pth")
+    assert (path.parent / path.read_text().strip()).resolve() == checkout.folder, run.stderr
+    assert path.read_bytes().isascii()
 
 
 def test_setup_says_which_python_it_needs(checkout, tmp_path):

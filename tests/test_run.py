@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -141,11 +142,94 @@ def test_a_file_that_is_no_runnable_notebook_is_named(project, content, words):
 def test_unknown_regions_and_notebooks_are_refused_with_the_nearest_name(project):
     write_notebook(project, "01_one", RECORD)
     with pytest.raises(UnknownNameError, match="did you mean '01_one'"):
-        run(notebooks=["01_on"], project=project)
+        run(notebooks=["01_oen"], project=project)
     done = clusterlib_command("run", "--region", "yrdd")
     assert done.returncode == 2
     assert "unknown region 'yrdd'; did you mean 'yrd'?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_notebook_is_known_by_the_beginning_of_its_name_if_no_other_begins_so(project):
+    for name in ("03_index", "12_cases", "13_one", "13_other"):
+        write_notebook(project, name, "x = 1")
+    assert [n.name for n in find_notebooks(project, ["03", "12_ca"])] == ["03_index", "12_cases"]
+    with pytest.raises(InvalidInputError, match="notebook '13' may be 13_one or 13_other"):
+        find_notebooks(project, ["13"])
+    with pytest.raises(UnknownNameError, match="valid: 03_index, 12_cases, 13_one, 13_other"):
+        find_notebooks(project, ["04"])
+
+
+def test_the_command_says_its_version():
+    assert re.fullmatch(r"clusterlib \d+(\.\d+)+\n", clusterlib_command("--version").stdout)
+
+
+SHARES = (
+    "from clusterlib.results import record\nimport pandas as pd\nrecord('share', {share})\nrecord('word', {word!r})\n"
+    "record('table', pd.DataFrame({{'a': [1.0, {cell}]}}, index=pd.Index(['x', 'y'], name='row')))"
+)
+
+
+def test_a_named_run_is_kept_apart_and_compared_with_the_default_one(project):
+    write_notebook(project, "01_one", SHARES.format(share=0.5, word="rises", cell=2.0), "record('old', 1)")
+    assert run(["yrd"], project=project).ok
+    before = files_of(project.reports / "yrd")
+    write_notebook(project, "01_one", SHARES.format(share=0.4, word="falls", cell=3.0), "record('new', 1)")
+    assert clusterlib_command("run", "--region", "yrd", "--name", "other").returncode == 0
+    assert files_of(project.reports / "yrd") == before
+    assert (project.reports / "runs" / "other" / "yrd" / "01_one.html").exists()
+    assert "0 of 2 would run" in clusterlib_command("status", "--region", "yrd", "--name", "other").stdout
+    assert "2 of 2 would run" in clusterlib_command("status", "--region", "yrd").stdout
+    done = clusterlib_command("compare", "default", "other")
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "gone: yrd/01_one old",
+        "new: yrd/01_one new",
+        "yrd/01_one share: 0.5 -> 0.4 (-0.1, -20.000%)",
+        "yrd/01_one word: 'rises' -> 'falls'",
+        "yrd/01_one table [y; a]: 2.0 -> 3.0 (+1, +50.000%)",
+        "3 of 4 differ, 2 are gone or new.",
+    ]
+    same = clusterlib_command("compare", str(project.reports), "default")
+    assert (same.returncode, same.stdout) == (0, "0 of 5 differ, 0 are gone or new.\n")
+    assert "share" not in clusterlib_command("compare", "default", "other", "--rtol", "0.3").stdout
+    done = clusterlib_command("compare", "default", "othr")
+    assert done.returncode == 2 and "did you mean 'other'?" in done.stderr
+    assert clusterlib_command("run", "--name", "../x").returncode == 2
+
+
+def test_results_of_others_are_those_of_the_same_run(project):
+    write_notebook(project, "01_one", RECORD)
+    read = "from clusterlib.results import load_results, record\n"
+    read += "record('read', load_results('01_one', region)['answer'].value)"
+    assert run(["yrd"], project=project).ok
+    write_notebook(project, "01_one", RECORD.replace("42.0", "7.0"))
+    named = replace(project, folder="reports/runs/other")
+    assert run(["yrd"], project=named).ok
+    write_notebook(project, "02_two", read)
+    assert run(["yrd"], ["02_two"], project=named).ok
+    assert results_of(named, "yrd", "02_two") == {"read": 7.0}
+
+
+@pytest.mark.parametrize("leave", ["import sys\nsys.exit(0)", "raise SystemExit"])
+def test_a_cell_that_leaves_early_fails_its_notebook(project, leave):
+    write_notebook(project, "01_one", RECORD)
+    assert run(["yrd"], project=project).ok
+    before = files_of(project.reports / "yrd" / "01_one")
+    write_notebook(project, "01_one", "x = 1", leave, RECORD)
+    (failure,) = run(["yrd"], project=project).failures
+    assert (failure.cell, failure.number) == ("c2", 4) and "cells after it were not run" in failure.error
+    assert files_of(project.reports / "yrd" / "01_one") == before
+
+
+def test_what_a_cell_prints_is_bounded_and_says_how_much_was_left_out(project):
+    write_notebook(project, "01_one", "for i in range(200_000): print('line', i)", RECORD)
+    assert run(["yrd"], project=project).ok
+    notebook = nbformat.read(project.reports / "yrd" / "01_one" / "notebook.ipynb", as_version=4)
+    texts = [output.text for output in notebook.cells[-2].outputs]
+    printed = sum(len(f"line {i}\n") for i in range(200_000))
+    assert "".join(texts).startswith("line 0\nline 1\n") and texts[-1].endswith("line 199999\n")
+    assert f"[{printed - 510_000:,} characters are left out here: a cell may print 500,000]" in texts[-1]
+    assert sum(map(len, texts)) < 520_000
 
 
 def test_wrong_raw_data_end_the_command_with_file_and_line(raw_project):
@@ -224,7 +308,6 @@ def test_a_report_alone_runs_on_what_is_there_and_says_what_is_missing(project):
     write_notebook(project, "90_report", REPORT)
     assert run(["yrd"], ["01_one"], project=project).ok
     outcome = run(["yrd"], ["90_report"], project=project)
-    assert "02_two" in outcome.notes[0] and "01_one" not in outcome.notes[0]
     assert "no results of 02_two for yrd" in outcome.failures[0].error
 
 
@@ -344,7 +427,7 @@ def test_doctor_finds_everything_in_order_here_and_says_what_is_not(project):
     write_notebook(project, "01_one", RECORD)
     done = clusterlib_command("doctor")
     assert done.returncode == 0, done.stdout
-    for name in ("packages", "Chinese font", "warm kernels", "other runs", "folder reports"):
+    for name in ("packages", "Chinese font", "warm kernels", "folder reports"):
         assert name in done.stdout
     (project.notebooks / "02_broken.ipynb").write_text("[]", encoding="utf-8")
     done = clusterlib_command("doctor")

@@ -36,6 +36,10 @@ SHOW = (
 )
 
 
+def counts(outcome) -> tuple[int, int, int]:
+    return len(outcome.executed), len(outcome.unchanged), len(outcome.failed)
+
+
 @pytest.fixture
 def typed(project):
     write_notebook(project, "01_typed", SHOW, parameters=TYPED)
@@ -45,7 +49,7 @@ def typed(project):
 def test_a_sweep_runs_every_combination_and_collects_one_table(typed):
     grid = {"region": ["bth", "yrd"], "method": ["entropy", "critic"], "n": ["1", "2"]}
     outcome = run_sweep("01_typed", grid, project=typed)
-    assert (outcome.executed, outcome.unchanged, outcome.failed) == (8, 0, 0)
+    assert counts(outcome) == (8, 0, 0)
     table = pd.read_parquet(outcome.table)
     assert len(table) == 8 * 3 and table["run"].nunique() == 8
     numbers = table[table["name"] == "score"].set_index(["parameter_region", "parameter_method", "parameter_n"])
@@ -55,7 +59,7 @@ def test_a_sweep_runs_every_combination_and_collects_one_table(typed):
     assert json.loads(table.loc[table["name"] == "table", "text"].iloc[0])["columns"] == ["a"]
     assert table["parameter_n"].dtype == "int64" and (table["parameter_alpha"] == 0.5).all()
     again = run_sweep("01_typed", {**grid, "n": [1, 2, 3]}, project=typed)
-    assert (again.executed, again.unchanged) == (4, 8)
+    assert counts(again) == (4, 8, 0)
     assert pd.read_parquet(again.table)["run"].nunique() == 12
     assert run(["yrd"], project=typed).executed, "a sweep is not the report"
 
@@ -77,23 +81,25 @@ def test_a_sweep_is_checked_before_anything_runs(typed):
 def test_a_combination_that_fails_stops_no_other_and_is_tried_again(typed):
     write_notebook(typed, "01_typed", "assert n != 2, 'two is not allowed'", SHOW, parameters=TYPED)
     outcome = run_sweep("01_typed", {"n": [1, 2, 3]}, project=typed)
-    assert (outcome.executed, outcome.failed) == (2, 1)
+    assert counts(outcome) == (2, 0, 1)
+    assert outcome.failed == ["n=2"] and "01_typed with n=2, cell" in str(outcome.failures[0])
     assert "two is not allowed" in outcome.failures[0].error
     assert pd.read_parquet(outcome.table)["parameter_n"].unique().tolist() == [1, 3]
-    assert run_sweep("01_typed", {"n": [1, 2, 3]}, project=typed).failed == 1
+    assert counts(run_sweep("01_typed", {"n": [1, 2, 3]}, project=typed)) == (0, 2, 1)
 
 
 def test_a_sweep_that_is_killed_goes_on_where_it_was(typed):
     values = ",".join(map(str, range(40)))
     process = start_command("sweep", "01_typed", "--grid", f"n={values}")
     folder = typed.reports / "sweeps" / "01_typed"
-    wait_for(lambda: len(list(folder.glob("runs/*/*/run.json"))) >= 4)
+    wait_for(lambda: len(list(folder.glob("runs/*/run.json"))) >= 4)
     kill(process)
     wait_for(lambda: not processes_of(typed), 5)
-    done = len(list(folder.glob("runs/*/[0-9a-f]*/run.json")))
+    done = len(list(folder.glob("runs/[0-9a-f]*/run.json")))
     outcome = run_sweep("01_typed", {"n": list(range(8))}, project=typed)
-    assert 0 < outcome.unchanged <= done and outcome.executed + outcome.unchanged == 8
-    assert not list(folder.glob("runs/*/.*"))
+    executed, unchanged, _ = counts(outcome)
+    assert 0 < unchanged <= done and executed + unchanged == 8
+    assert not list(folder.glob("runs/.*"))
 
 
 def test_memory_and_descriptors_stay_the_same_however_many_combinations(typed):
@@ -136,7 +142,12 @@ def scheduler():
 def test_two_workers_share_a_run_and_find_what_one_machine_finds(scheduler, typed):
     names = [f"0{number}_more" for number in (2, 3, 4, 5)]
     for name in names:
-        write_notebook(typed, name, RECORD, "import os, time\nrecord('pid', os.getppid())\ntime.sleep(1)")
+        write_notebook(
+            typed,
+            name,
+            RECORD,
+            "import os, psutil, time\nrecord('pid', psutil.Process(os.getppid()).ppid())\ntime.sleep(1)",
+        )
     outcome = run(["yrd"], project=typed, dask=scheduler[0])
     assert outcome.ok, outcome.failures
     assert results_of(typed, "yrd", "01_typed")["score"] == 1.5
@@ -179,7 +190,7 @@ def test_failures_on_a_worker_come_back_with_cell_and_error(scheduler, typed):
 
 def test_a_sweep_runs_on_the_cluster_too(scheduler, typed):
     outcome = run_sweep("01_typed", {"n": [1, 2, 3]}, project=typed, dask=scheduler[0])
-    assert outcome.executed == 3 and len(pd.read_parquet(outcome.table)) == 9
+    assert counts(outcome) == (3, 0, 0) and len(pd.read_parquet(outcome.table)) == 9
 
 
 def _tell_pid(path) -> str:

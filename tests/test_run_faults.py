@@ -102,13 +102,16 @@ def test_a_kernel_that_ends_itself_is_reported_with_its_exit_code(project):
     assert (failure.cell, "exit code 7" in failure.error) == ("c1", True)
 
 
-def test_the_process_that_kernels_come_from_may_be_killed_in_mid_run(project):
-    process = start_slow_run(project)
-    zygote = next(p for p in processes_of(project) if "zygote" in " ".join(p.cmdline()) and p.ppid() == process.pid)
-    zygote.kill()
+def test_kernels_survive_the_process_that_they_come_from_and_the_others_are_started_without_it(project):
+    for number in range(1, 4):
+        write_notebook(project, f"0{number}_slow", "import time\nopen('started', 'w').close()\ntime.sleep(3)", RECORD)
+    process = start_command("run", "--region", "yrd", "--workers", "2")
+    wait_for(lambda: at_work(project, "01_slow") and at_work(project, "02_slow"))
+    next(p for p in processes_of(project) if "zygote" in " ".join(p.cmdline()) and p.ppid() == process.pid).kill()
     output, _ = process.communicate(timeout=60)
-    assert "02_slow, cell 4 (c2)" in output and "killed by SIGKILL" in output
-    assert process.returncode == 1
+    assert process.returncode == 0, output
+    assert "an ordinary kernel is started" in output
+    assert results_of(project, "yrd", "03_slow") == {"answer": 42.0}
     wait_for(lambda: not processes_of(project), 5)
 
 

@@ -7,7 +7,7 @@ import threading
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clusterlib.run.schedule import Work, run_all
+from clusterlib.run.schedule import run_all
 
 
 @st.composite
@@ -40,7 +40,7 @@ def test_each_is_done_once_after_what_it_needs_and_left_out_after_a_failure(grap
 
         return call
 
-    ended = run_all([Work(str(i), function(i), list(map(str, needs[i]))) for i in range(len(needs))], workers)
+    ended = run_all({str(i): (function(i), list(map(str, needs[i]))) for i in range(len(needs))}, workers)
     lost: set[int] = set()
     for i, before in enumerate(needs):
         if lost.intersection(before) or failing.intersection(before):
@@ -55,6 +55,6 @@ def test_of_what_is_ready_the_first_in_the_list_goes_first():
     order = []
     names = ["long", "page", "short", "report"]
     needs = {"page": ["long"], "report": ["long", "short"]}
-    run_all([Work(name, lambda name=name: order.append(name), needs.get(name, [])) for name in names], 1)
+    run_all({name: (lambda name=name: order.append(name), needs.get(name, [])) for name in names}, 1)
     assert order == names
-    assert run_all([], 2) == {}
+    assert run_all({}, 2) == {}

@@ -11,11 +11,12 @@ import time
 
 import pytest
 from engine import RECORD, files_of, results_of, wait_for, write_notebook
-from jupyter_client.manager import KernelManager
+from jupyter_client.utils import run_sync
 
 from clusterlib.paths import get_project
 from clusterlib.run import warm
-from clusterlib.run.kernels import kernel_environment
+from clusterlib.run.kernels import RunKernelManager
+from clusterlib.run.sources import FOLDER, stack_of
 from clusterlib.run.tasks import run
 
 pytestmark = pytest.mark.skipif(bool(warm.why_not_fork()), reason=f"kernels cannot be forked: {warm.why_not_fork()}")
@@ -44,37 +45,30 @@ record("state", json.dumps(state))
 
 
 @pytest.fixture
-def forked(tmp_path, monkeypatch):
-    """Managers of kernels forked from a process that has a few modules."""
-    monkeypatch.chdir(tmp_path)
+def forked(tmp_path):
+    """Starts managers of kernels forked from a process that has a few modules."""
     warm.prepare(MODULES)
     started = []
 
-    class Manager(KernelManager):
-        @property
-        def kernel_spec(self):
-            spec = super().kernel_spec
-            spec.metadata = {"kernel_provisioner": {"provisioner_name": "clusterlib-fork"}}
-            return spec
-
-    def start() -> tuple[Manager, object]:
-        manager = Manager(transport="ipc", connection_file=str(tmp_path / f"k{len(started)}.json"))
-        manager.start_kernel(env=kernel_environment({}), cwd=str(tmp_path))
+    def start() -> tuple[RunKernelManager, object]:
+        runtime = tmp_path / f"k{len(started)}"
+        runtime.mkdir()
+        manager = RunKernelManager(tmp_path, runtime, {})
+        run_sync(manager.start_kernel)()
         client = manager.client()
         client.start_channels()
-        client.wait_for_ready(timeout=60)
+        run_sync(client.wait_for_ready)(timeout=60)
         started.append((manager, client))
         return manager, client
 
     yield start
     for manager, client in started:
         client.stop_channels()
-        manager.shutdown_kernel(now=True)
-    warm.prepare(None)
+        run_sync(manager.shutdown_kernel)(now=True)
 
 
 def ask(client, code: str, timeout: float = 30) -> dict:
-    reply = client.execute_interactive(
+    reply = run_sync(client.execute_interactive)(
         code, timeout=timeout, user_expressions={"x": "x"}, output_hook=lambda _: None, stop_on_error=False
     )
     return reply["content"]
@@ -114,20 +108,19 @@ def test_kernels_share_neither_random_numbers_nor_settings_nor_files(forked):
 
 def test_the_process_that_kernels_are_forked_from_runs_one_thread(forked):
     forked()
-    zygote = warm.get_zygote(kernel_environment({}))
-    assert zygote.wait_ready()["threads"] == 1
-    assert len(os.listdir(f"/proc/{zygote.process.pid}/task")) == 1
+    server = warm.prepare(MODULES)
+    assert server.wait_ready()["threads"] == 1
+    assert len(os.listdir(f"/proc/{server.process.pid}/task")) == 1
 
 
 def test_the_whole_stack_of_the_library_starts_no_thread():
     """Were a package to start one, every run would fall back to ordinary kernels."""
-    code = (
-        "import os\nfrom clusterlib.run import warm\nfrom clusterlib.run.kernels import kernel_environment\n"
-        "print(warm.get_zygote(kernel_environment({})).wait_ready())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180)
-    assert "'threads': 1" in done.stdout, done.stdout + done.stderr
-    assert "'failed': {}" in done.stdout
+    server = warm.ForkServer(stack_of(path.name for path in FOLDER.iterdir()))
+    try:
+        report = server.wait_ready()
+    finally:
+        server.close()
+    assert (report["threads"], report["failed"]) == (1, {})
 
 
 def test_an_interrupt_stops_the_cell_and_the_kernel_goes_on(forked):
@@ -135,16 +128,8 @@ def test_an_interrupt_stops_the_cell_and_the_kernel_goes_on(forked):
     ask(client, "y = 1")
     client.execute("import time\nfor _ in range(600): time.sleep(0.1)", stop_on_error=False)
     time.sleep(0.5)
-    manager.interrupt_kernel()
+    run_sync(manager.interrupt_kernel)()
     assert value(client, "x = y") == 1
-
-
-def test_a_restarted_kernel_is_a_new_one(forked):
-    manager, client = forked()
-    before = value(client, "import os; x = os.getpid()")
-    manager.restart_kernel(now=True)
-    client.wait_for_ready(timeout=60)
-    assert value(client, "import os; x = os.getpid()") != before
 
 
 def test_a_kernel_closes_its_channels_only_when_the_shutdown_is_answered(forked, tmp_path):
@@ -163,8 +148,8 @@ atexit.register(lambda: path.write_text(" ".join(t.name for t in threading.enume
 x = 1
 """
     assert value(client, slow) == 1
-    process = manager.provisioner.process
-    manager.shutdown_kernel()
+    process = manager.process
+    run_sync(manager.shutdown_kernel)()
     assert process.returncode == 0
     threads = (tmp_path / "threads").read_text().split()
     assert "IOPub" in threads
@@ -175,16 +160,17 @@ def test_a_kernel_that_dies_is_seen_to_be_dead_with_its_exit_code(forked):
     manager, client = forked()
     pid = value(client, "import os; x = os.getpid()")
     os.kill(pid, signal.SIGSEGV)
-    wait_for(lambda: not manager.is_alive(), 10)
-    assert manager.provisioner.process.returncode == -signal.SIGSEGV
+    wait_for(lambda: manager.exit_code is not None, 10)
+    assert manager.exit_code == -signal.SIGSEGV
 
 
-def test_kernels_end_with_the_process_they_were_forked_from_and_that_with_its_parent(tmp_path):
+def test_kernels_and_what_they_started_end_with_the_run_and_so_does_what_they_are_forked_from(tmp_path):
     code = (
-        "import os, time, sys\nfrom clusterlib.run import warm\nfrom clusterlib.run.kernels import kernel_environment\n"
-        "warm.prepare([])\nz = warm.get_zygote(kernel_environment({}))\n"
-        f"k = z.launch(['-f', {str(tmp_path / 'k.json')!r}], dict(os.environ), {str(tmp_path)!r}, 1, 2)\n"
-        "print(z.process.pid, k.pid, flush=True)\ntime.sleep(60)"
+        "import os, sys, time\nfrom clusterlib.run import warm\n"
+        "server = warm.prepare([])\n"
+        "command = [sys.executable, '-m', 'ipykernel_launcher', '-f', 'k.json']\n"
+        f"kernel = warm.fork(command, dict(os.environ), {str(tmp_path)!r}, 1, 2)\n"
+        "print(server.process.pid, kernel.pid, flush=True)\ntime.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     pids = [int(pid) for pid in parent.stdout.readline().split()]
@@ -194,43 +180,14 @@ def test_kernels_end_with_the_process_they_were_forked_from_and_that_with_its_pa
     wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), 5)
 
 
-def test_a_dead_process_to_fork_from_is_replaced(forked):
+def test_a_dead_process_to_fork_from_is_replaced_and_one_with_the_same_modules_is_kept(forked):
     forked()
-    first = warm.get_zygote(kernel_environment({}))
+    first = warm.prepare(MODULES)
+    assert warm.prepare(MODULES) is first
     first.process.kill()
     first.process.wait()
-    _, client = forked()
-    assert value(client, "x = 1") == 1
-    assert warm.get_zygote(kernel_environment({})).process.pid != first.process.pid
-
-
-def test_it_is_replaced_when_code_changes_and_ends_when_its_last_kernel_does(forked, monkeypatch):
-    manager, client = forked()
-    first = warm.get_zygote(kernel_environment({}))
-    assert warm.get_zygote(kernel_environment({})) is first
-    monkeypatch.setattr(warm, "code_fingerprint", lambda: "other code")
-    second = warm.get_zygote(kernel_environment({}))
-    assert second is not first
-    assert value(client, "x = 5") == 5
-    manager.shutdown_kernel(now=True)
-    wait_for(lambda: not first.alive, 10)
-
-
-def test_sources_and_packages_are_what_the_code_is_known_by(tmp_path, monkeypatch):
-    package, packages = tmp_path / "clusterlib", tmp_path / "site"
-    for folder in (package, packages):
-        folder.mkdir()
-    (package / "a.py").write_text("1")
-    monkeypatch.setattr(warm, "_PACKAGE", package)
-    monkeypatch.setattr(sys, "path", [str(packages)])
-    seen = [warm.code_fingerprint()]
-    (packages / "other").mkdir()
-    assert warm.code_fingerprint() == seen[0]
-    (package / "a.py").write_text("12")
-    seen.append(warm.code_fingerprint())
-    (packages / "pandas-9.dist-info").mkdir()
-    seen.append(warm.code_fingerprint())
-    assert len(set(seen)) == 3
+    assert warm.prepare(MODULES) is not first
+    assert value(forked()[1], "x = 1") == 1
 
 
 def test_results_and_state_are_those_of_an_ordinary_kernel_byte_for_byte(project, monkeypatch):
@@ -269,32 +226,15 @@ def _outputs(notebook: bytes) -> list:
 
 
 def test_without_forks_the_ordinary_kernel_runs_and_the_log_says_why(project, monkeypatch, caplog):
-    write_notebook(project, "01_one", RECORD)
+    for name in ("01_one", "02_two"):
+        write_notebook(project, name, RECORD)
     monkeypatch.setenv(warm.FORK_VARIABLE, "0")
     assert run(["yrd"], project=project).ok
     assert results_of(project, "yrd", "01_one") == {"answer": 42.0}
     assert any("ordinary kernel" in message and "CLUSTERLIB_FORK=0" in message for message in caplog.messages)
 
 
-@pytest.mark.parametrize(
-    ("platform", "choice", "reason"), [("darwin", "", "darwin"), ("darwin", "1", ""), ("linux", "", "")]
-)
-def test_only_linux_forks_unless_asked_for(monkeypatch, platform, choice, reason):
-    monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.setenv(warm.FORK_VARIABLE, choice)
-    assert reason in warm.why_not_fork() if reason else warm.why_not_fork() == ""
-
-
-def test_papermill_nbclient_and_jupyterlab_can_choose_the_warm_kernel_by_its_name(tmp_path):
-    import nbformat
-    from jupyter_client.kernelspec import KernelSpecManager
-    from nbclient import NotebookClient
-
-    assert "clusterlib" in KernelSpecManager().find_kernel_specs(), "run make setup"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import sys; 'pandas' in sys.modules")])
-    warm.prepare(["pandas"])
-    try:
-        NotebookClient(notebook, kernel_name="clusterlib", resources={"metadata": {"path": str(tmp_path)}}).execute()
-    finally:
-        warm.prepare(None)
-    assert notebook.cells[0].outputs[0].data["text/plain"] == "True"
+def test_where_processes_have_no_handles_ordinary_kernels_run(monkeypatch):
+    monkeypatch.delattr(os, "pidfd_open")
+    assert "Linux has since 5.3" in warm.why_not_fork()
+    assert warm.prepare([]) is None

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import sys
 from collections.abc import Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from clusterlib.errors import ClusterlibError
+
+if TYPE_CHECKING:
+    from clusterlib.paths import Project
+    from clusterlib.run.tasks import RunOutcome
 
 app = typer.Typer(
     help="Analyses of China's digital industry clusters: build the data, run the notebooks, write the reports.",
@@ -20,29 +26,76 @@ app = typer.Typer(
 _console = Console(soft_wrap=True)
 _errors = Console(stderr=True, soft_wrap=True)
 
+
 Regions = Annotated[list[str] | None, typer.Option("--region", help="bth, yrd or gba; may be repeated. Default: all.")]
-Notebooks = Annotated[list[str] | None, typer.Option("--notebook", help="Such as 02_overview. Default: all.")]
+Notebooks = Annotated[
+    list[str] | None, typer.Option("--notebook", help="Such as 02_overview, or 02 for short. Default: all.")
+]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--param", help="NAME=VALUE for every selected notebook that has the parameter; may be repeated."),
+    typer.Option(
+        "--param",
+        help="NAME=VALUE for every selected notebook that has the parameter; may be repeated.",
+    ),
 ]
+Name = Annotated[str | None, typer.Option(help="Keep the run apart, in reports/runs/NAME.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Notebooks at a time. Default: one a processor.")]
 CellTimeout = Annotated[int, typer.Option(min=1, help="Seconds that one cell may take.")]
 NotebookTimeout = Annotated[int, typer.Option(min=1, help="Seconds that one notebook may take.")]
 Dask = Annotated[str | None, typer.Option(help="Run on a Dask cluster: its scheduler, as in tcp://host:8786.")]
 
 
+def _print(text: object) -> None:
+    _console.print(text, markup=False, highlight=False)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        _print(f"clusterlib {version('clusterlib')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Say Chinese names also where the locale is plain ASCII: terminals that cannot show them are rarer than that."""
+    for stream in (sys.stdout, sys.stderr):
+        if codecs.lookup(stream.encoding or "utf-8").name == "ascii":
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
+
+
 @contextlib.contextmanager
 def _errors_without_traceback() -> Iterator[None]:
     try:
         yield
-    except ClusterlibError as error:
+    except (ClusterlibError, OSError) as error:
         _errors.print(f"error: {error}", style="bold", markup=False, highlight=False)
         raise typer.Exit(2) from None
-    except OSError as error:
-        _errors.print(f"error: {error}", style="bold", markup=False, highlight=False)
-        _errors.print("What was finished stays finished; mend that and run again.")
-        raise typer.Exit(2) from None
+
+
+def _project(name: str | None = None) -> Project:
+    from clusterlib.paths import get_project
+    from clusterlib.run.compare import named_run
+
+    return named_run(get_project(), name)
+
+
+def _tell(outcome: RunOutcome, made: str) -> None:
+    counts = f"{len(outcome.executed)} done, {len(outcome.unchanged)} unchanged, {len(outcome.failures)} failed"
+    _print(counts + (f", {len(outcome.left_out)} left out." if outcome.left_out else "."))
+    _print(made)
+    if outcome.ok:
+        return
+    _errors.print("\nFailed:", style="bold")
+    told = [*outcome.failures, *(f"{name} was left out: what it needs failed" for name in outcome.left_out)]
+    for line in told:
+        _errors.print(f"  {line}", markup=False, highlight=False)
+    raise typer.Exit(1)
 
 
 @app.command()
@@ -50,6 +103,7 @@ def run(
     region: Regions = None,
     notebook: Notebooks = None,
     param: Settings = None,
+    name: Name = None,
     force: Annotated[bool, typer.Option("--force", help="Run again even what did not change.")] = False,
     workers: Workers = None,
     cell_timeout: CellTimeout = 1800,
@@ -57,76 +111,44 @@ def run(
     dask: Dask = None,
 ) -> None:
     """Execute the notebooks for the regions and write reports/."""
-    from clusterlib.paths import get_project
     from clusterlib.run.execute import Limits
     from clusterlib.run.parameters import parse_settings
-    from clusterlib.run.stop import end_at_once_when_asked
     from clusterlib.run.tasks import run as run_notebooks
 
-    with _errors_without_traceback(), _warnings_shown():
-        project = get_project()
-        with end_at_once_when_asked(project.reports, _errors):
-            outcome = run_notebooks(
-                region,
-                notebook,
-                force=force,
-                workers=workers,
-                settings=parse_settings(param or []),
-                limits=Limits(cell_timeout, notebook_timeout),
-                project=project,
-                console=_console,
-                dask=dask,
-            )
-    counts = f"{len(outcome.executed)} done, {len(outcome.unchanged)} unchanged, {len(outcome.failures)} failed"
-    _console.print(counts + (f", {len(outcome.left_out)} left out." if outcome.left_out else "."))
-    _console.print(f"Open {project.reports / 'index.html'}", highlight=False)
-    if not outcome.ok:
-        _errors.print("\nFailed:", style="bold")
-        for failure in outcome.failures:
-            _errors.print(f"  {failure}", markup=False, highlight=False)
-        for name in outcome.left_out:
-            _errors.print(f"  {name} was left out: what it needs failed", markup=False, highlight=False)
-        raise typer.Exit(1)
-
-
-@contextlib.contextmanager
-def _warnings_shown() -> Iterator[None]:
-    """Show what the runner has to say, such as that kernels cannot be forked."""
-    import logging
-
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("note: %(message)s"))
-    # Once is enough: each kernel would say the same.
-    said: set[str] = set()
-    handler.addFilter(lambda entry: not (entry.getMessage() in said or said.add(entry.getMessage())))
-    logger = logging.getLogger("clusterlib.run")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
+    with _errors_without_traceback():
+        project = _project(name)
+        outcome = run_notebooks(
+            region,
+            notebook,
+            force=force,
+            workers=workers,
+            settings=parse_settings(param or []),
+            limits=Limits(cell_timeout, notebook_timeout),
+            project=project,
+            console=_console,
+            dask=dask,
+        )
+    _tell(outcome, f"Open {project.reports / 'index.html'}")
 
 
 @app.command()
-def status(region: Regions = None, notebook: Notebooks = None, param: Settings = None) -> None:
+def status(region: Regions = None, notebook: Notebooks = None, param: Settings = None, name: Name = None) -> None:
     """Say what a run would do, and why."""
     from clusterlib.run.parameters import parse_settings
     from clusterlib.run.status import find_status
 
     with _errors_without_traceback():
-        found = find_status(region, notebook, parse_settings(param or []))
-    for note in found.notes:
-        _console.print(note, markup=False, highlight=False)
-    stale = 0
-    for name, reasons in found.tasks.items():
-        stale += bool(reasons)
-        _console.print(f"{name:<36} {'; '.join(reasons) or 'up to date'}", markup=False, highlight=False)
-    _console.print(f"{stale} of {len(found.tasks)} would run.")
+        tasks, notes = find_status(region, notebook, parse_settings(param or []), _project(name))
+    for note in notes:
+        _print(note)
+    for task, reasons in tasks.items():
+        _print(f"{task:<36} {'; '.join(reasons) or 'up to date'}")
+    _print(f"{sum(map(bool, tasks.values()))} of {len(tasks)} would run.")
 
 
 @app.command()
 def sweep(
-    notebook: Annotated[str, typer.Argument(help="Such as 03_digital_index.")],
+    notebook: Annotated[str, typer.Argument(help="Such as 03_digital_index, or 03 for short.")],
     grid: Annotated[list[str], typer.Option(help="NAME=A,B,C or NAME=[JSON list]; may be repeated.")],
     workers: Workers = None,
     cell_timeout: CellTimeout = 1800,
@@ -135,34 +157,41 @@ def sweep(
     dask: Dask = None,
 ) -> None:
     """Run a notebook for every combination of parameters and collect the results in one table."""
-    from clusterlib.paths import get_project
     from clusterlib.run.execute import Limits
     from clusterlib.run.parameters import parse_grid
-    from clusterlib.run.stop import end_at_once_when_asked
     from clusterlib.run.sweep import run_sweep
 
-    with _errors_without_traceback(), _warnings_shown():
-        project = get_project()
-        with end_at_once_when_asked(project.reports / "sweeps", _errors):
-            outcome = run_sweep(
-                notebook,
-                parse_grid(grid),
-                workers=workers,
-                limits=Limits(cell_timeout, notebook_timeout),
-                keep_notebooks=keep_notebooks,
-                project=project,
-                console=_console,
-                dask=dask,
-            )
-    _console.print(f"{outcome.executed} run, {outcome.unchanged} had been run, {outcome.failed} failed.")
-    _console.print(f"Results: {outcome.table}", highlight=False)
-    if outcome.failed:
-        _errors.print("\nFailed:", style="bold")
-        for failure in outcome.failures:
-            _errors.print(f"  {failure}", markup=False, highlight=False)
-        if outcome.failed > len(outcome.failures):
-            _errors.print(f"  and {outcome.failed - len(outcome.failures)} more, in {outcome.table.parent}/runs")
-        raise typer.Exit(1)
+    with _errors_without_traceback():
+        outcome = run_sweep(
+            notebook,
+            parse_grid(grid),
+            workers=workers,
+            limits=Limits(cell_timeout, notebook_timeout),
+            keep_notebooks=keep_notebooks,
+            console=_console,
+            dask=dask,
+        )
+    _tell(outcome, f"Results: {outcome.table}")
+
+
+@app.command()
+def compare(
+    before: Annotated[
+        str, typer.Argument(help="Name of a run, `default` for that without one, or a folder of reports.")
+    ],
+    after: Annotated[str, typer.Argument(help="The other.")],
+    rtol: Annotated[float, typer.Option(min=0, help="Relative difference below which numbers are the same.")] = 1e-9,
+) -> None:
+    """List every recorded number, text and cell of a table that differs between two runs; exit 1 if any does."""
+    from clusterlib.run.compare import compare as compare_runs
+    from clusterlib.run.compare import describe, find_reports
+
+    with _errors_without_traceback():
+        alone, differing, compared = compare_runs(*(find_reports(_project(), one) for one in (before, after)), rtol)
+    for line in (*alone, *(f"{place}: {describe(*values)}" for place, values in differing.items())):
+        _print(line)
+    _print(f"{len(differing)} of {compared} differ, {len(alone)} are gone or new.")
+    raise typer.Exit(bool(alone or differing))
 
 
 @app.command()
@@ -172,7 +201,7 @@ def data(force: Annotated[bool, typer.Option("--force", help="Build even if noth
 
     with _errors_without_traceback():
         built = build(force=force)
-    _console.print("Built data/processed." if built else "data/processed is up to date.")
+    _print("Built data/processed." if built else "data/processed is up to date.")
 
 
 @app.command()
@@ -181,19 +210,22 @@ def clean(
     everything: Annotated[bool, typer.Option("--data", help="Also data/processed, which is built again.")] = False,
 ) -> None:
     """Delete what runs wrote in reports/; never anything in data/raw or notebooks/."""
-    from clusterlib.run.clean import delete, find_written
+    import shutil
+
+    from clusterlib.run.locks import run_lock
 
     with _errors_without_traceback():
-        found = find_written(everything)
-        if not found:
-            _console.print("There is nothing to delete.")
-            return
-        for path in found:
-            _console.print(f"  {path}", markup=False, highlight=False)
-        if not yes and not typer.confirm(f"Delete these {len(found)}?"):
-            raise typer.Exit(1)
-        delete(found)
-    _console.print(f"Deleted {len(found)}.")
+        project = _project()
+        with run_lock(project.reports):
+            folders = [project.reports, *([project.processed] if everything else [])]
+            found = [path for folder in folders for path in sorted(folder.iterdir()) if path.name != "README.md"]
+            for path in found:
+                _print(f"  {path}")
+            if not (yes or typer.confirm(f"Delete these {len(found)}?")):
+                raise typer.Exit(1)
+            for path in found:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    _print(f"Deleted {len(found)}.")
 
 
 @app.command("new-notebook")
@@ -206,19 +238,16 @@ def new_notebook(
 
     with _errors_without_traceback():
         path = write_skeleton(name, title)
-    _console.print(f"Wrote {path}; run it with `clusterlib run --notebook {path.stem}`.", highlight=False)
+    _print(f"Wrote {path}; run it with `clusterlib run --notebook {path.stem}`.")
 
 
 @app.command()
-def serve(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
-    watch: Annotated[bool, typer.Option("--watch", help="Run again what becomes stale.")] = False,
-) -> None:
+def serve(port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000) -> None:
     """Show reports/ in a browser on this machine."""
     from clusterlib.run.serve import serve_reports
 
     with _errors_without_traceback():
-        serve_reports(port, watch, lambda text: _console.print(text, markup=False, highlight=False))
+        serve_reports(port, _print)
 
 
 @app.command()
@@ -230,7 +259,7 @@ def doctor() -> None:
     for check in check_all():
         wrong += check.state == "wrong"
         mark = {"good": "ok   ", "note": "note ", "wrong": "WRONG"}[check.state]
-        _console.print(f"{mark} {check.name}: {check.found}", markup=False, highlight=False)
+        _print(f"{mark} {check.name}: {check.found}")
         if check.advice:
-            _console.print(f"      {check.advice}", markup=False, highlight=False)
+            _print(f"      {check.advice}")
     raise typer.Exit(1 if wrong else 0)

@@ -5,47 +5,44 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import logging
 import tempfile
 import threading
 import time
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project
-from clusterlib.run.execute import Job, execute
+from clusterlib.provenance import sha256
+from clusterlib.run.execute import Context, execute
 from clusterlib.run.places import RESULTS, Failure, is_report
+from clusterlib.run.sources import FOLDER
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
-log = logging.getLogger("clusterlib.run")
+    from clusterlib.run.plan import Task
 
 _CONNECT_SECONDS = 15
 _LOOK_SECONDS = 0.5
-# How long a run waits for a worker when all are gone, and when it says so.
+# How long a run waits for a worker when all are gone.
 _WORKERLESS_SECONDS = 60
-_SAID_AFTER = 5
 
 
 def library_digest() -> str:
     """Return a hash of the library's sources, the same on every machine that has the same."""
-    package = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()
+    return sha256(*sorted(FOLDER.rglob("*.py")))
 
 
-def pack(folder: Path, names: list[Path] | None = None) -> bytes:
-    """Return a folder's files, or some of them, as one zip."""
+def pack(folder: Path) -> bytes:
+    """Return a folder's files but for hidden ones as one zip."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
-        for path in names if names is not None else sorted(p for p in folder.rglob("*") if p.is_file()):
+        for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")):
             packed.write(path, path.relative_to(folder).as_posix())
     return buffer.getvalue()
 
@@ -56,45 +53,41 @@ def unpack(content: bytes, folder: Path) -> None:
         packed.extractall(folder)
 
 
-def same(content: bytes) -> bytes:
-    """Return what is given: a task that holds the data on the cluster, and can be done again if a worker is lost."""
-    return content
-
-
 def execute_remotely(
-    job: Job, data: bytes, digest: str, modules: list[str], results: Mapping[str, str]
+    task: Task, context: Context, data: bytes, digest: str, modules: list[str], files: Mapping[str, str]
 ) -> tuple[Failure | None, bytes]:
-    """Execute a job on a worker and return its failure, if any, and a zip of what it wrote.
+    """Execute a task on a worker and return its failure, if any, and a zip of what it wrote.
 
     Parameters
     ----------
-    job : Job
+    task : Task
+    context : Context
     data : bytes
         Zip of the project's data.
     digest : str
         Its hash.
     modules : list of str
         What warm kernels import.
-    results : mapping
-        Texts of the ``results.json`` files that a report reads, by their path in the reports folder.
+    files : mapping
+        Texts that the task reads beside the data, by their path in the project.
     """
     from clusterlib.run import warm
 
     warm.prepare(modules)
     with tempfile.TemporaryDirectory(prefix="clusterlib-run-") as scratch:
-        root, folder = Path(scratch) / "project", Path(scratch) / "run"
+        project, folder = replace(context.project, root=Path(scratch) / "project"), Path(scratch) / "run"
         folder.mkdir()
         with _ended_with_its_task(folder):
-            _stage(root, data, digest, results)
-            return execute(job, folder, root), pack(folder)
+            _stage(project.root, data, digest, files)
+            return execute(task, replace(context, project=project), folder), pack(folder)
 
 
 _staged: dict[str, Path] = {}
 _staging = threading.Lock()
 
 
-def _stage(root: Path, data: bytes, digest: str, results: Mapping[str, str]) -> None:
-    """Make a project on this machine: the data unpacked once by each worker, the results that this job reads."""
+def _stage(root: Path, data: bytes, digest: str, files: Mapping[str, str]) -> None:
+    """Make a project on this machine: the data unpacked once by each worker, and what else this task reads."""
     with _staging:
         if digest not in _staged:
             home = Path(tempfile.mkdtemp(prefix="clusterlib-data-"))
@@ -102,8 +95,8 @@ def _stage(root: Path, data: bytes, digest: str, results: Mapping[str, str]) -> 
             _staged[digest] = home
     root.mkdir()
     (root / "data").symlink_to(_staged[digest])
-    for name, text in results.items():
-        path = root / "reports" / name
+    for name, text in files.items():
+        path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
@@ -115,21 +108,14 @@ def _ended_with_its_task(folder: Path) -> Iterator[None]:
 
     from clusterlib.run.kernels import RunKernelManager
 
-    done = threading.Event()
-    try:
-        worker = get_worker()
-        key = worker.get_current_task()
-    except ValueError:
-        yield
-        return
+    done, worker = threading.Event(), get_worker()
+    key = worker.get_current_task()
 
     def watch() -> None:
         while not done.wait(_LOOK_SECONDS):
-            state = worker.state.tasks.get(key)
-            if state is None or state.state == "cancelled":
-                while not done.wait(_LOOK_SECONDS):
-                    if manager := RunKernelManager.running.get(str(folder)):
-                        manager.kill()
+            state, kernel = worker.state.tasks.get(key), RunKernelManager.running.get(str(folder))
+            if kernel and (state is None or state.state == "cancelled"):
+                kernel.kill()
 
     threading.Thread(target=watch, daemon=True).start()
     try:
@@ -144,61 +130,49 @@ class Cluster:
     def __init__(self, client: Client, address: str, project: Project, modules: list[str]) -> None:
         self.client, self.address, self.project, self.modules = client, address, project, modules
         self.slots = sum(client.nthreads().values())  # type: ignore[attr-defined]
-        root = project.root / "data"
-        data = pack(root, sorted(p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".")))
+        data = pack(project.root / "data")
         self.digest = hashlib.sha256(data).hexdigest()
-        self.data = client.submit(same, data, key=f"clusterlib-data-{self.digest[:16]}-{uuid.uuid4().hex[:8]}")
+        # As a task, it can be done again if the worker that holds it is lost.
+        self.data = client.submit(bytes, data, key=f"clusterlib-data-{self.digest[:16]}-{uuid.uuid4().hex[:8]}")
 
-    def execute(self, job: Job, folder: Path, root: Path) -> Failure | None:
-        """Execute a job on a worker and bring what it wrote into ``folder``."""
+    def execute(self, task: Task, context: Context, folder: Path) -> Failure | None:
+        """Execute a task on a worker and bring what it wrote into ``folder``."""
         from distributed import CancelledError, KilledWorker
 
-        arguments = (job, self.data, self.digest, self.modules, self._results(job))
-        key = f"{job.region}-{uuid.uuid4().hex}"
-        future = None
+        arguments = (task, context, self.data, self.digest, self.modules, self._files(task))
+        future = self.client.submit(execute_remotely, *arguments, pure=False, key=f"{task.name}-{uuid.uuid4().hex}")
         try:
-            self._look()
-            future = self.client.submit(execute_remotely, *arguments, pure=False, key=key)
             failure, written = self._wait(future)
         except KilledWorker:
             error = "KilledWorker: every worker that took up this notebook ended"
-            advice = "look into the workers' logs: most often it needs more memory than a worker may use"
-            return Failure(job.notebook, job.region, "", 0, "", error, advice)
+            return task.failure(error, "look into the workers' logs: most often it needs more memory than one may use")
         except (CancelledError, TimeoutError) as lost:
-            if future is not None:
-                future.cancel()
+            future.cancel()
             reason = str(lost) if isinstance(lost, TimeoutError) else "the scheduler gave the notebook up or is gone"
             advice = "start it again, then run again: what was finished stays finished"
-            return Failure(job.notebook, job.region, "", 0, "", f"{self.address}: {reason}", advice)
+            return task.failure(f"{self.address}: {reason}", advice)
         unpack(written, folder)
         return failure
 
-    def _look(self) -> None:
-        if self.client.status != "running":
-            raise TimeoutError("the scheduler is gone")
-
-    def _wait(self, future) -> tuple[Failure | None, bytes]:
+    def _wait(self, future: Future) -> tuple[Failure | None, bytes]:
         """Return the result, unless the scheduler goes, or no worker is there for too long."""
-        alone_since = None
+        seen = time.monotonic()
         while not future.done():
             time.sleep(_LOOK_SECONDS / 5)
-            self._look()
+            if self.client.status != "running":
+                raise TimeoutError("the scheduler is gone")
             if self.client.scheduler_info()["workers"]:
-                alone_since = None
-                continue
-            alone_since = alone_since or time.monotonic()
-            alone = time.monotonic() - alone_since
-            if alone > _SAID_AFTER:
-                log.warning("%s has no workers: waiting %d seconds for one", self.address, _WORKERLESS_SECONDS)
-            if alone > _WORKERLESS_SECONDS:
+                seen = time.monotonic()
+            elif time.monotonic() - seen > _WORKERLESS_SECONDS:
                 raise TimeoutError(f"no worker was there for {_WORKERLESS_SECONDS} seconds")
         return future.result()
 
-    def _results(self, job: Job) -> dict[str, str]:
-        if not is_report(job.notebook):
-            return {}
-        paths = self.project.reports.glob(f"{job.region}/[0-9][0-9]_*/{RESULTS}")
-        return {p.relative_to(self.project.reports).as_posix(): p.read_text(encoding="utf-8") for p in sorted(paths)}
+    def _files(self, task: Task) -> dict[str, str]:
+        """Return the captions and, for a report, the results of the others."""
+        reports = [task.region] if is_report(task.notebook.name) else []
+        paths = [path for name in reports for path in self.project.reports.glob(f"{name}/[0-9][0-9]_*/{RESULTS}")]
+        paths += self.project.notebooks.glob("*.yml")
+        return {path.relative_to(self.project.root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
 @contextlib.contextmanager

@@ -6,20 +6,19 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from importlib import metadata
+from typing import NamedTuple
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project, get_project
 
 _NEEDED_MB = 500
+_SET_UP = "run `make setup`"
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """One thing looked at: ``state`` is ``"good"``, ``"note"`` or ``"wrong"``."""
 
     name: str
@@ -28,87 +27,51 @@ class Check:
     advice: str = ""
 
 
-def _python(project: Project) -> Check:
-    return Check("Python", "good", f"{platform.python_version()}, {sys.prefix}")
-
-
-def _locked(project: Project) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    lock = project.root / "requirements.lock"
-    for line in lock.read_text(encoding="utf-8").splitlines() if lock.exists() else []:
-        if match := re.match(r"([A-Za-z0-9._-]+)==([^\s;\\]+)", line):
-            found.setdefault(match[1], set()).add(match[2])
-    return found
-
-
 def _packages(project: Project) -> Check:
     """Only those that clusterlib asks for by name: what they need in turn differs between systems."""
-    locked = {re.sub(r"[-_.]+", "-", name).lower(): versions for name, versions in _locked(project).items()}
-    missing, other = [], []
-    asked = [r for r in metadata.requires("clusterlib") or [] if "extra ==" not in r]
-    for requirement in asked:
-        name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+    path, other = project.root / "requirements.lock", []
+    lock = path.read_text(encoding="utf-8").lower() if path.exists() else ""
+    for asked in (text for text in metadata.requires("clusterlib") or [] if "extra ==" not in text):
+        name = re.split(r"[^A-Za-z0-9._-]", asked)[0]
         try:
             version = metadata.version(name)
         except metadata.PackageNotFoundError:
-            missing.append(name)
-            continue
-        versions = locked.get(re.sub(r"[-_.]+", "-", name).lower())
-        if versions and version not in versions:
-            other.append(f"{name} {version} instead of {' or '.join(sorted(versions))}")
-    if missing:
-        return Check("packages", "wrong", f"missing: {', '.join(missing)}", "run `make setup`")
+            return Check("packages", "wrong", f"{name} is missing", _SET_UP)
+        if f"\n{re.sub('[-_.]+', '-', name).lower()}=={version.lower()} " not in lock and lock:
+            other.append(f"{name} {version}")
     if other:
-        return Check("packages", "note", "; ".join(other), "run `make setup` to have those of requirements.lock")
-    return Check("packages", "good", f"{len(asked)} as in requirements.lock" if locked else f"{len(asked)} installed")
+        return Check("packages", "note", f"not those of requirements.lock: {', '.join(other)}", _SET_UP)
+    return Check("packages", "good", "as in requirements.lock" if lock else "installed")
 
 
 def _fonts(project: Project) -> Check:
     try:
+        from matplotlib import font_manager
+
         from clusterlib.figures._style import FONT, use_style
 
         use_style()
-        from matplotlib import font_manager
-
         font_manager.findfont(FONT, fallback_to_default=False)
     except Exception as error:
-        return Check("Chinese font", "wrong", f"{type(error).__name__}: {error}", "run `make setup`")
+        return Check("Chinese font", "wrong", f"{type(error).__name__}: {error}", _SET_UP)
     return Check("Chinese font", "good", FONT)
 
 
-def _kernel(project: Project) -> Check:
-    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
-
-    from clusterlib.run.kernels import PROVISIONER
-
-    try:
-        KernelSpecManager().get_kernel_spec("python3")
-    except NoSuchKernel:
-        return Check("kernel", "wrong", "no kernel python3", "run `make setup`")
-    points = metadata.entry_points(group="jupyter_client.kernel_provisioners")
-    if PROVISIONER not in {point.name for point in points}:
-        return Check("kernel", "wrong", f"{PROVISIONER} is not registered", "run `make setup`")
-    if "clusterlib" not in KernelSpecManager().find_kernel_specs():
-        return Check("kernel", "note", "JupyterLab does not offer the kernel clusterlib", "run `make setup`")
-    return Check("kernel", "good", "python3; JupyterLab offers clusterlib")
-
-
-def _fork(project: Project) -> Check:
+def _kernels(project: Project) -> Check:
     from clusterlib.run import warm
+    from clusterlib.run.sources import FOLDER, stack_of
 
     if reason := warm.why_not_fork():
         return Check("warm kernels", "note", f"ordinary kernels will run: {reason}")
-    from clusterlib.run.kernels import kernel_environment
-
+    server = warm.ForkServer(stack_of(path.name for path in FOLDER.iterdir()))
     try:
-        report = warm.get_zygote(kernel_environment({})).wait_ready()
+        report = server.wait_ready()
     except warm.CannotFork as error:
         return Check("warm kernels", "note", f"ordinary kernels will run: {error}")
     finally:
-        warm.close_zygotes()
-    failed = [f"{name} ({reason})" for name, reason in report["failed"].items()]
-    if failed:
-        return Check("warm kernels", "note", f"cannot be imported: {'; '.join(failed)}", "run `make setup`")
+        server.close()
+    if report["failed"]:
+        return Check("warm kernels", "note", f"cannot be imported: {report['failed']}", _SET_UP)
     return Check("warm kernels", "good", f"the stack is imported in {report['seconds']:.1f} s, once a run")
 
 
@@ -116,42 +79,13 @@ def _folders(project: Project) -> Iterator[Check]:
     for folder in (project.processed, project.reports):
         place = folder if folder.exists() else folder.parent
         name = f"folder {folder.relative_to(project.root).as_posix()}"
-        if not os.access(place, os.W_OK):
-            yield Check(name, "wrong", "cannot be written to", f"change who owns it: chown -R $USER {place}")
-            continue
         free = shutil.disk_usage(place).free / 1e6
-        if free < _NEEDED_MB:
-            yield Check(name, "wrong", f"{free:,.0f} MB free", "make room: a run writes some hundred MB")
+        if not os.access(place, os.W_OK):
+            advice = f"mount it for writing, or own it: chown -R $USER {place}"
+            yield Check(name, "wrong", "cannot be written to", advice)
         else:
-            yield Check(name, "good", f"can be written to, {free / 1000:,.1f} GB free")
-
-
-def _lock(project: Project) -> Check:
-    from clusterlib.run.locks import lock_owner
-
-    if owner := lock_owner(project.reports):
-        found = f"process {owner.get('pid')} on {owner.get('host')} runs since {owner.get('started')}"
-        return Check("other runs", "note", found, "a second run in this folder is refused until it ends")
-    left = list(project.reports.glob("*/.[0-9][0-9]_*"))
-    if left:
-        return Check(
-            "other runs", "note", f"{len(left)} folders of an interrupted run", "the next run clears them away"
-        )
-    return Check("other runs", "good", "none")
-
-
-def _git(project: Project) -> Check:
-    from clusterlib.provenance import git_commit
-
-    if commit := git_commit(project.root):
-        changed = ", with local changes" if commit.endswith("+") else ""
-        return Check("version control", "good", commit[:12] + changed)
-    advice = "reports will not name a commit"
-    try:
-        subprocess.run(["git", "--version"], capture_output=True, check=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):
-        return Check("version control", "note", "git is not installed", advice)
-    return Check("version control", "note", "the folder is not under version control", advice)
+            advice = "" if free > _NEEDED_MB else "make room: a run writes some hundred MB"
+            yield Check(name, "wrong" if advice else "good", f"{free / 1000:,.1f} GB free", advice)
 
 
 def _notebooks(project: Project) -> Check:
@@ -165,13 +99,13 @@ def _notebooks(project: Project) -> Check:
 
 def check_all() -> Iterator[Check]:
     """Give the checks one after the other."""
+    yield Check("Python", "good", f"{platform.python_version()}, {sys.prefix}")
     try:
         project = get_project()
     except ClusterlibError as error:
         yield Check("project", "wrong", str(error))
         return
     yield Check("project", "good", str(project.root))
-    single: list[Callable[[Project], Check]] = [_python, _packages, _fonts, _kernel, _fork, _notebooks, _lock, _git]
-    for check in single:
+    for check in (_packages, _fonts, _kernels, _notebooks):
         yield check(project)
     yield from _folders(project)

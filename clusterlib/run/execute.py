@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import datetime
 import hashlib
-import json
 import platform
 import re
 import shutil
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clusterlib.errors import ClusterlibError
+from clusterlib.paths import REPORTS_VARIABLE, ROOT_VARIABLE, Project
 from clusterlib.run.places import ERROR, EXECUTED, LOG, RESULTS, RUN, Failure, write_json
 from clusterlib.run.sources import PACKAGE, files_of
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from clusterlib.run.kernels import RunKernelManager
+    from clusterlib.run.plan import Task
 
-KERNEL = "python3"
-ENGINE = "clusterlib"
 READS_VARIABLE = "CLUSTERLIB_READS"
 PACKAGES = ["clusterlib", "pandas", "numpy", "scipy", "statsmodels", "geopandas", "matplotlib", "seaborn", "papermill"]
 _READS = "reads.txt"
+_LEFT = ("SystemExit: the cell ended the notebook, so that cells after it were not run", "leave the call of exit out")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -43,53 +43,34 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Job:
-    """One notebook to execute for one region.
+class Context:
+    """What all notebooks of a run have in common.
 
     Attributes
     ----------
-    notebook, region : str
-    source : str
-        The notebook file's text.
-    settings : dict
-        Values to set in its parameters cell, region included.
-    parameters : dict
-        All of its parameters with the values that they then have.
-    changed : tuple of str
-        Those whose value is not the notebook's own.
-    inputs : dict
-        What the run is made from, by kind; data and code are added once it is known what the notebook read and loaded.
+    project : Project
+        Where notebooks read data and the results of others.
     raw, tables, sources : dict
         Hash of each raw file behind the processed data, of each processed table and of each file of the library.
     commit : str
     limits : Limits
+    keep : bool
+        Whether the executed notebook, its tables and its figures are kept, and not only what was recorded.
     """
 
-    notebook: str
-    region: str
-    source: str = field(repr=False)
-    settings: dict
-    parameters: dict
-    changed: tuple[str, ...] = ()
-    inputs: dict = field(default_factory=dict, repr=False)
-    raw: dict = field(default_factory=dict, repr=False)
-    tables: dict = field(default_factory=dict, repr=False)
-    sources: dict = field(default_factory=dict, repr=False)
+    project: Project
+    raw: dict = field(repr=False)
+    tables: dict = field(repr=False)
+    sources: dict = field(repr=False)
     commit: str = ""
     limits: Limits = Limits()
+    keep: bool = True
 
 
-def execute(job: Job, folder: Path, root: Path) -> Failure | None:
+def execute(task: Task, context: Context, folder: Path) -> Failure | None:
     """Execute a notebook and write the run into an empty folder.
 
     ``run.json``, which says what the run was made from, is written last: a folder without it is not a run.
-
-    Parameters
-    ----------
-    job : Job
-    folder : Path
-    root : Path
-        The project that the notebook reads its data from.
 
     Returns
     -------
@@ -97,153 +78,115 @@ def execute(job: Job, folder: Path, root: Path) -> Failure | None:
         Where it failed; the folder then holds the notebook as far as it ran, and ``error.json``.
     """
     started = time.time()
-    failure, usage = None, {}
     try:
-        notebook, failure, usage = _run_cells(job, folder, root)
+        notebook, failure = _run_cells(task, context, folder)
         if failure is None and notebook is not None:
-            _write_results(folder, job, notebook)
+            _write_results(folder, task, context, notebook)
     except ClusterlibError as error:
-        failure = Failure(job.notebook, job.region, "", 0, "", str(error))
+        failure = task.failure(str(error))
     except OSError as error:
-        failure = _system_failure(job, folder, error)
-    reads, modules = _take_reads(folder)
+        free = shutil.disk_usage(folder).free / 1e6
+        reason = f"{type(error).__name__}: {error.strerror or error}"
+        advice = f"{free:,.0f} MB are free where reports are written: make room there, then run again"
+        failure = task.failure(reason, advice)
+    reads, modules, usage = _take_reads(folder)
     if failure is not None:
         write_json(folder / ERROR, asdict(failure))
     else:
         (folder / LOG).unlink(missing_ok=True)
+        if not context.keep:
+            (folder / EXECUTED).unlink()
+            for kind in ("tables", "figures"):
+                shutil.rmtree(folder / kind)
     observed = {
-        "code": {name: job.sources[name] for name in files_of(modules, job.sources)},
-        "data": {name: job.tables.get(name, "") for name in reads},
+        "code": {name: context.sources[name] for name in files_of(modules, context.sources)},
+        "data": {name: context.tables.get(name, "") for name in reads},
     }
-    _write_run(folder, job, observed, started, usage)
+    _write_run(folder, task, context, observed, started, usage)
     return failure
 
 
-def _system_failure(job: Job, folder: Path, error: OSError) -> Failure:
-    free = shutil.disk_usage(folder).free / 1e6
-    reason = f"{type(error).__name__}: {error.strerror or error}"
-    advice = f"{free:,.0f} MB are free where reports are written: make room there, then run again"
-    return Failure(job.notebook, job.region, "", 0, "", reason, advice)
-
-
-def _run_cells(job: Job, folder: Path, root: Path) -> tuple[NotebookNode | None, Failure | None, dict]:
-    from clusterlib.run.kernels import RunKernelManager, kernel_config, run_loop_closed
+def _run_cells(task: Task, context: Context, folder: Path) -> tuple[NotebookNode | None, Failure | None]:
+    from clusterlib.run.kernels import KERNEL, RunKernelManager, close_loop
     from clusterlib.run.papermill_engine import papermill
 
     # Named like the source: papermill writes the name into the executed notebook.
-    source = folder / f"{job.notebook}.ipynb"
-    source.write_text(job.source, encoding="utf-8")
+    source = folder / f"{task.notebook.name}.ipynb"
+    source.write_text(task.notebook.source, encoding="utf-8")
     runtime = Path(tempfile.mkdtemp(prefix="clusterlib-"))
     startup = runtime / "profile_default" / "startup"
     startup.mkdir(parents=True)
     shutil.copy(Path(__file__).with_name("observe.py"), startup)
-    variables = {READS_VARIABLE: str(folder / _READS), "CLUSTERLIB_ROOT": str(root)}
-    watch = _Watch(str(folder), job.limits.notebook)
-    notebook, failure = None, None
+    variables = {
+        READS_VARIABLE: str(folder / _READS),
+        ROOT_VARIABLE: str(context.project.root),
+        REPORTS_VARIABLE: context.project.folder,
+    }
+    kernel = RunKernelManager(folder, runtime, variables)
+    timer = threading.Timer(context.limits.notebook, kernel.expire)
+    timer.start()
     try:
-        with watch:
-            notebook = papermill.execute_notebook(
-                source,
-                folder / EXECUTED,
-                parameters=job.settings,
-                engine_name=ENGINE,
-                kernel_name=KERNEL,
-                language="python",
-                progress_bar=False,
-                request_save_on_cell_execute=False,
-                autosave_cell_every=0,
-                kernel_manager_class=RunKernelManager,
-                execution_timeout=job.limits.cell,
-                config=kernel_config(folder, folder / LOG, runtime, variables),
-                partial_path=folder / EXECUTED,
-            )
+        notebook = papermill.execute_notebook(
+            source,
+            folder / EXECUTED,
+            parameters=task.settings,
+            engine_name=PACKAGE,
+            kernel_name=KERNEL,
+            language="python",
+            progress_bar=False,
+            request_save_on_cell_execute=False,
+            autosave_cell_every=0,
+            timeout=context.limits.cell,
+            kernel=kernel,
+        )
+        return notebook, _locate(task, notebook, *_LEFT)
     except Exception as error:  # each kind gets its own words; none may end the other notebooks
-        failure = _failure(job, folder, error, watch)
+        return None, _failure(task, context, folder, error, kernel)
     finally:
-        manager = RunKernelManager.running.pop(str(folder), None)
-        run_loop_closed()
+        timer.cancel()
+        del RunKernelManager.running[str(folder)]
+        close_loop()
         shutil.rmtree(runtime, ignore_errors=True)
         source.unlink(missing_ok=True)
-    return notebook, failure, manager.usage if manager else {}
 
 
-class _Watch:
-    """Kills a notebook's kernel when its time is up."""
-
-    def __init__(self, folder: str, seconds: float) -> None:
-        self.folder, self.seconds, self.expired = folder, seconds, False
-        self.timer = threading.Timer(seconds, self._expire)
-        self.timer.daemon = True
-
-    def _expire(self) -> None:
-        self.expired = True
-        if manager := self.manager:
-            manager.kill()
-
-    @property
-    def manager(self) -> RunKernelManager | None:
-        from clusterlib.run.kernels import RunKernelManager
-
-        return RunKernelManager.running.get(self.folder)
-
-    def __enter__(self) -> None:
-        self.timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.timer.cancel()
-
-
-def _failure(job: Job, folder: Path, error: Exception, watch: _Watch) -> Failure:
-    from papermill import PapermillExecutionError
-
+def _failure(task: Task, context: Context, folder: Path, error: Exception, kernel: RunKernelManager) -> Failure:
     from clusterlib.run.quick import nbformat
 
     # nbclient's own time-out is an OSError too, without a number of the system's.
     if isinstance(error, ClusterlibError) or (isinstance(error, OSError) and error.errno is not None):
         raise error
-    try:
-        notebook = nbformat.read(folder / EXECUTED, as_version=4)
-    except FileNotFoundError:
-        return Failure(job.notebook, job.region, "", 0, "", *_words(job, error, watch))
-    if isinstance(error, PapermillExecutionError):
-        words = (f"{error.ename}: {error.evalue}".strip(), _advice(error.ename))
-    else:
-        words = _words(job, error, watch)
-    return _locate(job, notebook, *words)
+    words = _words(context.limits, error, kernel)
+    path = folder / EXECUTED
+    located = _locate(task, nbformat.read(path, as_version=4), *words) if path.exists() else None
+    return located or task.failure(*words)
 
 
-def _advice(name: str) -> str:
-    if name == "MemoryError":
-        return "the notebook needs more memory than it may use: run fewer at a time (--workers 1)"
-    return ""
-
-
-def _words(job: Job, error: Exception, watch: _Watch) -> tuple[str, str]:
-    """Return what happened to a notebook that did not end by an error of its own, and what to do."""
+def _words(limits: Limits, error: Exception, kernel: RunKernelManager) -> tuple[str, str]:
+    """Return what happened to a notebook, and what to do."""
     kind = type(error).__name__
-    if watch.expired:
-        return (
-            f"NotebookTimeout: the notebook took longer than {job.limits.notebook:g} s",
-            "find the cell that does not end, or allow more with --notebook-timeout",
-        )
-    if kind == "CellTimeoutError":
-        return (
-            f"CellTimeoutError: the cell took longer than {job.limits.cell:g} s",
-            "find what does not end, or allow more with --cell-timeout",
-        )
-    code = watch.manager.exit_code if watch.manager else None
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
+    if kind == "PapermillExecutionError":
+        advice = "the notebook needs more memory than it may use: run fewer at a time (--workers 1)"
+        return f"{error.ename}: {error.evalue}", advice if error.ename == "MemoryError" else ""  # type: ignore[attr-defined]
+    for expired, what, limit, option in (
+        (kernel.expired, "Notebook", limits.notebook, "--notebook-timeout"),
+        (kind == "CellTimeoutError", "Cell", limits.cell, "--cell-timeout"),
+    ):
+        if expired:
+            reason = f"{what}TimeoutError: the {what.lower()} took longer than {limit:g} s"
+            return reason, f"find what does not end, or allow more with {option}"
+    code = kernel.exit_code
+    if code == -signal.SIGKILL:
         advice = "the system kills the process that wants too much memory: run fewer at a time (--workers 1)"
-        return f"{kind}: the kernel was killed by {name}", advice if name == "SIGKILL" else "see kernel.log"
+        return f"{kind}: the kernel was killed by SIGKILL", advice
     if code is not None:
-        return f"{kind}: the kernel ended with exit code {code}", "see kernel.log"
-    if kind in {"ValidationError", "NotJSONError", "NotebookValidationError"}:
-        return f"{job.notebook}.ipynb is not a valid notebook ({str(error).splitlines()[0][:200]})", ""
-    return f"{kind}: {error}".strip(), ""
+        ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return f"{kind}: the kernel {ended}", "see kernel.log"
+    return f"{kind}: {error}", ""
 
 
-def _locate(job: Job, notebook: NotebookNode, error: str, advice: str) -> Failure:
+def _locate(task: Task, notebook: NotebookNode, error: str, advice: str) -> Failure | None:
+    """Return the failure in the first cell that raised an error or was not executed to its end, if there is one."""
     added = {"papermill-error-cell-tag", "injected-parameters"}
     own = [cell for cell in notebook.cells if not added.intersection(cell.metadata.get("tags", []))]
     for number, cell in enumerate(own, start=1):
@@ -254,20 +197,22 @@ def _locate(job: Job, notebook: NotebookNode, error: str, advice: str) -> Failur
         if raised or "shell.execute_reply" not in cell.metadata.get("execution", {}):
             line = cell.source.strip().splitlines()[0]
             trace = _ANSI.sub("", "\n".join(raised[0].traceback)) if raised else ""
-            return Failure(job.notebook, job.region, cell.id, number, line, error.strip(), advice, trace)
-    return Failure(job.notebook, job.region, "", 0, "", error.strip(), advice)
+            return task.failure(error, advice, cell=cell.id, number=number, line=line, traceback=trace)
+    return None
 
 
-def _take_reads(folder: Path) -> tuple[list[str], list[str]]:
-    """Return the tables that the notebook read and the modules that it loaded."""
+def _take_reads(folder: Path) -> tuple[list[str], list[str], dict[str, float]]:
+    """Return the tables that the notebook read, the modules that it loaded, and what it cost by then."""
     path = folder / _READS
-    names = sorted(set(path.read_text(encoding="utf-8").split())) if path.exists() else []
+    lines = path.read_text(encoding="utf-8").split() if path.exists() else []
     path.unlink(missing_ok=True)
+    usage = {name: float(number) for name, equals, number in (line.partition("=") for line in lines) if equals}
+    names = sorted({line for line in lines if "=" not in line})
     modules = [name for name in names if name.startswith(f"{PACKAGE}.")]
-    return [name for name in names if name not in modules], modules
+    return [name for name in names if name not in modules], modules, usage
 
 
-def _write_results(folder: Path, job: Job, notebook: NotebookNode) -> None:
+def _write_results(folder: Path, task: Task, context: Context, notebook: NotebookNode) -> None:
     from clusterlib.results import collect_images, collect_records
 
     records, images = collect_records(notebook), collect_images(notebook)
@@ -279,10 +224,10 @@ def _write_results(folder: Path, job: Job, notebook: NotebookNode) -> None:
     for file, image in images.items():
         (folder / file).write_bytes(base64.b64decode(image))
     content = {
-        "notebook": job.notebook,
-        "region": job.region,
-        "parameters": job.parameters,
-        "data": job.raw,
+        "notebook": task.notebook.name,
+        "region": task.region,
+        "parameters": task.parameters,
+        "data": context.raw,
         "records": records,
     }
     write_json(folder / RESULTS, content)
@@ -308,27 +253,23 @@ def _write_table(stem: Path, entry: dict) -> None:
             Path(f"{stem}.{file}").write_text(latex + "\n", encoding="utf-8")
 
 
-def _write_run(folder: Path, job: Job, observed: dict, started: float, usage: dict) -> None:
+def _write_run(
+    folder: Path, task: Task, context: Context, observed: dict, started: float, usage: dict[str, float]
+) -> None:
     from clusterlib.provenance import package_versions, sha256
 
     written = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in {LOG, ERROR})
     content = {
-        "notebook_sha256": hashlib.sha256(job.source.encode()).hexdigest(),
-        "parameters": job.parameters,
-        "changed": list(job.changed),
+        "notebook_sha256": hashlib.sha256(task.notebook.source.encode()).hexdigest(),
+        "parameters": task.parameters,
+        "changed": task.changed,
         "started_at": datetime.datetime.fromtimestamp(started, datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(time.time() - started, 2),
         **usage,
-        "commit": job.commit,
+        "commit": context.commit,
         "python": platform.python_version(),
         "packages": package_versions(PACKAGES),
-        "inputs": {**job.inputs, **observed},
+        "inputs": {**task.inputs, **observed},
         "outputs": {p.relative_to(folder).as_posix(): sha256(p) for p in written},
     }
     write_json(folder / RUN, content)
-
-
-def results_digest(results: dict) -> str:
-    """Return the hash of what a run found; when and from which files does not count."""
-    found = {"parameters": results["parameters"], "records": results["records"]}
-    return hashlib.sha256(json.dumps(found, ensure_ascii=False, sort_keys=True).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
@@ -24,7 +25,6 @@ class FileHashes:
     def __init__(self, memory: Path | None = None) -> None:
         self.memory = memory
         self.known: dict[str, list] = (read_json(memory) if memory else None) or {}
-        self.changed = False
 
     def sha256(self, path: Path) -> str:
         """Return the hash of a file.
@@ -43,10 +43,11 @@ class FileHashes:
         # A file written a moment ago may be written again within the clock's tick, with the same size.
         if time.time() - status.st_mtime > _SETTLED_SECONDS:
             self.known[key] = [digest, *stamp]
-            self.changed = True
         return digest
 
     def save(self) -> None:
         """Remember the hashes for the next run."""
-        if self.memory and self.changed:
-            write_json(self.memory, self.known)
+        if self.memory:
+            # `status` may be asked of a project that cannot be written to.
+            with contextlib.suppress(OSError):
+                write_json(self.memory, self.known)

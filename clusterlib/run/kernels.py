@@ -1,4 +1,4 @@
-"""The kernels that notebooks run in."""
+"""The kernels that notebooks run in: warm ones where they were prepared, ordinary ones elsewhere."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ import os
 import signal
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from queue import Empty
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
-from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import AsyncKernelManager
-from traitlets import Dict, Type, Unicode
-from traitlets.config import Config
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from traitlets import Type
 
-PROVISIONER = "clusterlib-fork"
+from clusterlib.run import warm
+from clusterlib.run.places import LOG
+
+KERNEL = "python3"
 _LONGEST_SOCKET = 100
-# One thread a kernel, so that numbers do not depend on the machine.
-SETTINGS = {
-    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
-    "PYTHONHASHSEED": "0",
-    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-}
 
 
 class RunKernelClient(AsyncKernelClient):
@@ -40,103 +38,92 @@ class RunKernelClient(AsyncKernelClient):
             If it dies first or does not answer in time.
         """
         end = time.monotonic() + (timeout or float("inf"))
-        while time.monotonic() < end:
+        while time.monotonic() < end and await self._async_is_alive():
             self.kernel_info()
             with contextlib.suppress(Empty):
                 reply = await self.get_shell_msg(timeout=1)
+                # Until the channel of outputs is connected it says nothing, and what is said is lost.
+                await self.get_iopub_msg(timeout=0.2)
                 if reply["msg_type"] == "kernel_info_reply":
-                    # Until the channel of outputs is connected it says nothing, and what is said is lost.
-                    await self.get_iopub_msg(timeout=0.2)
-                    self._handle_kernel_info_reply(reply)
-                    return
-            if not await self._async_is_alive():
-                raise RuntimeError("the kernel died before it was ready")
-        raise RuntimeError(f"the kernel was not ready in {timeout:.0f} seconds")
+                    return self._handle_kernel_info_reply(reply)
+        raise RuntimeError("the kernel died before it was ready, or was not ready in time")
+
+
+class ForkProvisioner(LocalProvisioner):
+    """Forks a warm kernel in place of starting an ordinary one, where that was prepared."""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        """Fork or start a kernel."""
+        streams = (kwargs[name].fileno() for name in ("stdout", "stderr"))
+        kernel = warm.fork(cmd, kwargs["env"], kwargs["cwd"], *streams)
+        if kernel is None:
+            return await super().launch_kernel(cmd, **kwargs)
+        self.process, self.pid, self.pgid = kernel, kernel.pid, kernel.pid  # type: ignore[assignment]
+        return self.connection_info
 
 
 class RunKernelManager(AsyncKernelManager):
-    """Starts warm kernels in a given folder that write what they say beside a notebook's cells into a file."""
+    """Starts a kernel in a folder that writes what it says beside a notebook's cells into a file there.
 
-    log_file = Unicode(help="File that the kernel's standard error is added to.").tag(config=True)
-    folder = Unicode(help="Working directory of the kernel.").tag(config=True)
-    variables = Dict(help="What to set in the kernel's environment.").tag(config=True)
+    Parameters
+    ----------
+    folder : Path
+        Working directory.
+    runtime : Path
+        An empty folder for its sockets, and for IPython in place of the user's, whose start-up files stay out.
+    variables : dict
+        What to set in the kernel's environment.
+    """
+
     client_factory = Type(RunKernelClient, klass=AsyncKernelClient)
-
     running: ClassVar[dict[str, RunKernelManager]] = {}
-    process = None
 
-    @property
-    def kernel_spec(self) -> KernelSpec:
-        """The ordinary kernel's specification, but forked: an executed notebook opens with any Python."""
-        spec = super().kernel_spec
-        assert spec is not None
-        spec.metadata = {**spec.metadata, "kernel_provisioner": {"provisioner_name": PROVISIONER}}
-        return spec
+    def __init__(self, folder: Path, runtime: Path, variables: Mapping[str, str]) -> None:
+        self.folder, self.process, self.expired = folder, None, False
+        own = {"IPYTHONDIR": str(runtime), "JUPYTER_RUNTIME_DIR": str(runtime)}
+        self.variables = {**warm.SETTINGS, **variables, **own}
+        connection = str(runtime / "k.json")
+        # A port is open to everyone on the machine; sockets in the file system are not, but their names are short.
+        transport = "ipc" if os.name == "posix" and len(connection) < _LONGEST_SOCKET else "tcp"
+        super().__init__(kernel_name=KERNEL, connection_file=connection, transport=transport)
+        self.running[str(folder)] = self
 
     async def start_kernel(self, **kwargs) -> None:
-        """Start the kernel with its output beside the cells going to ``log_file``."""
-        self.running[self.folder] = self
+        """Start the kernel with its output beside the cells going into the file."""
+        self.kernel_id = uuid.uuid4().hex
+        self.provisioner = ForkProvisioner(kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self)
         # Neither environment nor working directory of this process: other threads start kernels at the same time.
-        kwargs |= {"cwd": self.folder, "env": kernel_environment(self.variables)}
-        with open(self.log_file, "ab") as log:
+        kwargs |= {"cwd": str(self.folder), "env": {**os.environ, **self.variables}}
+        with open(self.folder / LOG, "ab") as log:
             await self._async_start_kernel(stdout=log, stderr=log, **kwargs)
-        self.process = getattr(self.provisioner, "process", None)
+        self.process = self.provisioner.process
 
     def kill(self) -> None:
         """Kill the kernel and what it started, whatever it is doing."""
-        if self.process is not None and self.process.poll() is None:
+        if self.exit_code is None and self.process is not None:
             for kill in (os.killpg, os.kill):
                 with contextlib.suppress(OSError):
                     kill(self.process.pid, signal.SIGKILL)
+
+    def expire(self) -> None:
+        """Kill the kernel because its time is up."""
+        self.expired = True
+        self.kill()
 
     @property
     def exit_code(self) -> int | None:
         """How the kernel ended: a signal's number is negative; None while it runs."""
         return self.process.poll() if self.process is not None else None
 
-    @property
-    def usage(self) -> dict[str, float]:
-        """Processor time and peak memory of a kernel that ended, where they are known."""
-        self.exit_code  # noqa: B018 - asks, and so learns of the end
-        return getattr(self.process, "usage", {})
 
-
-def kernel_environment(variables: dict[str, str]) -> dict[str, str]:
-    """Return the environment of a kernel."""
-    return {**os.environ, **SETTINGS, **variables}
-
-
-def kill_kernels() -> None:
-    """Kill every kernel that this process runs."""
-    for manager in list(RunKernelManager.running.values()):
-        manager.kill()
-
-
-def kernel_config(folder: Path, log_file: Path, runtime: Path, variables: dict[str, str]) -> Config:
-    """Return the settings of a kernel: its folder, its log, and sockets of the user's own where the system has them.
-
-    Parameters
-    ----------
-    folder : Path
-        Working directory.
-    log_file : Path
-    runtime : Path
-        An empty folder for its sockets, and for IPython in place of the user's, whose start-up files stay out.
-    variables : dict
-        Added to its environment.
-    """
-    connection = runtime / f"{uuid.uuid4().hex[:12]}.json"
-    # A port on the machine is open to everyone on it; sockets in the file system are not, but their names are short.
-    transport = "ipc" if os.name == "posix" and len(str(connection)) < _LONGEST_SOCKET else "tcp"
-    own = {"IPYTHONDIR": str(runtime), "JUPYTER_RUNTIME_DIR": str(runtime)}
-    settings = {"log_file": str(log_file), "folder": str(folder), "connection_file": str(connection)}
-    return Config({"RunKernelManager": {**settings, "transport": transport, "variables": {**variables, **own}}})
-
-
-def run_loop_closed() -> None:
-    """Close the event loop that nbclient made for this thread, with its file descriptors."""
+def close_loop() -> None:
+    """Close the event loop that nbclient made for this thread, with what a stopped cell left waiting in it."""
     with contextlib.suppress(RuntimeError):
         loop = asyncio.get_event_loop_policy().get_event_loop()
         if not loop.is_running():
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
             loop.close()
         asyncio.set_event_loop(None)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import fcntl
 import json
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,16 +24,6 @@ class AlreadyRunning(ClusterlibError):
 
 def _try_lock(descriptor: int) -> bool:
     try:
-        import fcntl
-    except ImportError:
-        import msvcrt
-
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        except OSError:
-            return False
-        return True
-    try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
@@ -40,12 +32,10 @@ def _try_lock(descriptor: int) -> bool:
 
 def lock_owner(reports: Path) -> dict | None:
     """Return process, host and start of the run that holds the lock, or None if none does."""
-    path = reports / STATE / LOCK
     try:
-        with open(path, "r+", encoding="utf-8") as file:
-            if _try_lock(file.fileno()):
-                return None
-            return json.loads(file.read() or "{}")
+        # For reading: a project that cannot be written to may be asked too.
+        with open(reports / STATE / LOCK, encoding="utf-8") as file:
+            return None if _try_lock(file.fileno()) else json.loads(file.read() or "{}")
     except (FileNotFoundError, ValueError):
         return None
 
@@ -63,11 +53,14 @@ def run_lock(reports: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+", encoding="utf-8") as file:
         if not _try_lock(file.fileno()):
-            file.seek(0)
-            raise AlreadyRunning(_describe(reports, file.read()))
+            owner = lock_owner(reports) or {}
+            raise AlreadyRunning(
+                f"another run is at work in {reports}: process {owner.get('pid')} on {owner.get('host')}, since "
+                f"{owner.get('started')}; wait until it is done, or end it: `kill {owner.get('pid')}`"
+            )
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        owner = {"pid": os.getpid(), "host": os.uname().nodename if hasattr(os, "uname") else "", "started": started}
-        owner["command"] = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
+        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
+        owner = {"pid": os.getpid(), "host": platform.node(), "started": started, "command": command}
         file.truncate(0)
         file.write(json.dumps(owner))
         file.flush()
@@ -76,13 +69,3 @@ def run_lock(reports: Path) -> Iterator[None]:
         finally:
             # Emptied, not deleted: a run that waits to open the file must find the one that the next will lock.
             file.truncate(0)
-
-
-def _describe(reports: Path, content: str) -> str:
-    try:
-        owner = json.loads(content)
-        who = f"process {owner['pid']} on {owner['host']}, since {owner['started'][:16].replace('T', ' ')} UTC"
-        end = f"wait until it is done, or end it with `kill {owner['pid']}`"
-    except (ValueError, KeyError):
-        who, end = "its process is not known", "wait until it is done"
-    return f"another run is at work in {reports} ({who}); {end}, then run again"

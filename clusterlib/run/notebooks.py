@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clusterlib.errors import ClusterlibError, UnknownNameError
+from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 from clusterlib.paths import Project
-from clusterlib.run.parameters import REGION, Parameter, read_parameters
+from clusterlib.run.parameters import REGION, Parameter, check_spans, read_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,17 +32,20 @@ class Notebook:
     title : str
         Its first heading.
     path : Path
+    source : str
+        The file's text.
     parameters : dict
         Those of its parameters cell by name.
     code : str
         The source of its code cells.
     digest : str
-        Hash of all cells' sources; outputs and who ran it last do not count.
+        Hash of all cells' sources and of the captions; outputs and who ran it last do not count.
     """
 
     name: str
     title: str
     path: Path
+    source: str = field(default="", repr=False)
     parameters: dict[str, Parameter] = field(default_factory=dict, repr=False)
     code: str = field(default="", repr=False)
     digest: str = field(default="", repr=False)
@@ -50,20 +53,6 @@ class Notebook:
     @property
     def defaults(self) -> dict[str, object]:
         return {name: parameter.default for name, parameter in self.parameters.items()}
-
-
-def _invalid(path: Path, error: Exception | str) -> ClusterlibError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-    return ClusterlibError(f"{path.name} is not a valid notebook ({reason}); restore it from version control")
-
-
-def title_of(notebook: Mapping, default: str) -> str:
-    """Return the first heading of a notebook."""
-    for cell in notebook["cells"]:
-        text = _source(cell)
-        if cell["cell_type"] == "markdown" and (match := re.search(r"^# +(.+)$", text, flags=re.MULTILINE)):
-            return match[1].strip()
-    return default
 
 
 def _source(cell: Mapping) -> str:
@@ -76,13 +65,16 @@ def _tags(cell: Mapping) -> list[str]:
 
 def _describe(path: Path) -> Notebook:
     try:
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        cells = notebook["cells"]
+        text = path.read_text(encoding="utf-8")
+        cells = json.loads(text)["cells"]
         parts = [[c["cell_type"], c.get("id", ""), _source(c), _tags(c), c.get("attachments")] for c in cells]
-        code = [_source(cell) for cell in cells if cell["cell_type"] == "code"]
+        code, prose = ([_source(c) for c in cells if c["cell_type"] == kind] for kind in ("code", "markdown"))
         tagged = [cell for cell in cells if PARAMETERS in _tags(cell) and cell["cell_type"] == "code"]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _invalid(path, error) from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise ClusterlibError(
+            f"{path.name} is not a valid notebook ({reason}); restore it from version control"
+        ) from None
     try:
         parameters = read_parameters(_source(tagged[0])) if len(tagged) == 1 else {}
     except SyntaxError as error:
@@ -92,32 +84,44 @@ def _describe(path: Path) -> Notebook:
             f'{path.name} needs one code cell tagged "parameters" that sets region, as in `region: str = "yrd"`; '
             f"found {len(tagged)} such cells"
         )
-    digest = hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
+    check_spans(path.stem, {name: parameter.default for name, parameter in parameters.items()})
+    beside = (path.with_suffix(".yml"), path.with_name("words.yml"))
+    captions = [one.read_text(encoding="utf-8") for one in beside if one.exists()]
+    digest = hashlib.sha256(json.dumps([parts, captions], ensure_ascii=False).encode()).hexdigest()
     # Magics and shell lines are no Python: what is left of a cell still says what it imports.
     plain = [re.sub(r"^\s*[%!].*$", "", source, flags=re.MULTILINE) for source in code]
-    return Notebook(path.stem, title_of(notebook, path.stem), path, parameters, "\n".join(plain), digest)
+    heading = re.search(r"^# +(.+)$", "\n".join(prose), flags=re.MULTILINE)
+    title = heading[1].strip() if heading else path.stem
+    return Notebook(path.stem, title, path, text, parameters, "\n".join(plain), digest)
 
 
-def _paths(project: Project, names: list[str] | None) -> list[Path]:
-    paths = {p.stem: p for p in sorted(project.notebooks.glob("*.ipynb")) if _NAME.fullmatch(p.stem)}
-    for name in names or []:
-        if name.removesuffix(".ipynb") not in paths:
-            raise UnknownNameError("notebook", name, paths)
-    wanted = {name.removesuffix(".ipynb") for name in names or paths}
-    return [path for name, path in paths.items() if name in wanted]
+def _named(name: str, paths: Mapping[str, Path]) -> str:
+    """Return the one notebook whose name is or begins with ``name``."""
+    name = name.removesuffix(".ipynb")
+    found = [name] if name in paths else [one for one in paths if name and one.startswith(name)]
+    if len(found) > 1:
+        raise InvalidInputError(f"notebook {name!r} may be {' or '.join(found)}: write more of its name")
+    if not found:
+        raise UnknownNameError("notebook", name, paths, f"there are {', '.join(paths)}" if len(paths) > 12 else "")
+    return found[0]
 
 
 def find_notebooks(project: Project, names: list[str] | None = None) -> list[Notebook]:
-    """Return the project's notebooks in order, or those named.
+    """Return the project's notebooks in order, or those whose names are, or alone begin with, ``names``.
 
     Raises
     ------
     UnknownNameError
         If there is no notebook of that name; the message names the nearest.
+    InvalidInputError
+        If several begin with it.
     ClusterlibError
         If a notebook is not valid or has no parameters.
     """
-    return [_describe(path) for path in _paths(project, names)]
+    good, wrong = scan_notebooks(project, names)
+    for reason in wrong.values():
+        raise ClusterlibError(reason)
+    return good
 
 
 def scan_notebooks(project: Project, names: list[str] | None = None) -> tuple[list[Notebook], dict[str, str]]:
@@ -127,11 +131,16 @@ def scan_notebooks(project: Project, names: list[str] | None = None) -> tuple[li
     ------
     UnknownNameError
         If there is no notebook of that name.
+    InvalidInputError
+        If several begin with it.
     """
+    paths = {p.stem: p for p in sorted(project.notebooks.glob("*.ipynb")) if _NAME.fullmatch(p.stem)}
+    wanted = {_named(name, paths) for name in names} if names else paths.keys()
     good, wrong = [], {}
-    for path in _paths(project, names):
-        try:
-            good.append(_describe(path))
-        except ClusterlibError as error:
-            wrong[path.stem] = str(error)
+    for name, path in paths.items():
+        if name in wanted:
+            try:
+                good.append(_describe(path))
+            except ClusterlibError as error:
+                wrong[name] = str(error)
     return good, wrong

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -11,7 +13,8 @@ from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.regions import get_region
 
 REGION = "region"
-_TRUE, _FALSE = {"true", "yes", "1", "on"}, {"false", "no", "0", "off"}
+_TRUTH = dict.fromkeys(("true", "yes", "1", "on"), True) | dict.fromkeys(("false", "no", "0", "off"), False)
+_NOT_OF_KIND = (ValueError, SyntaxError, TypeError, LookupError, StopIteration)
 
 
 @dataclass(frozen=True)
@@ -36,69 +39,84 @@ class Parameter:
         Raises
         ------
         InvalidInputError
-            If the value is not of the type.
+            If the value is not of the type, or no value of the type can be set from outside.
         UnknownNameError
             If it is to be a region and is none.
         """
+        kind = f"{'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}"
         try:
-            parsed = _parse(self.kind, value)
-        except (ValueError, SyntaxError, TypeError):
+            parsed = _parse(ast.parse(self.kind, mode="eval").body, value)
+        except _NOT_OF_KIND:
             default = f", as in {self.name} = {self.default!r}" if self.default is not None else ""
             raise InvalidInputError(
-                f"parameter {self.name} of {notebook} is {_article(self.kind)}{default}; {value!r} is not"
+                f"parameter {self.name} of {notebook} is {kind}{default}: it cannot be set to {value!r}"
             ) from None
         return get_region(str(parsed)).code if self.name == REGION else parsed
 
 
-def _article(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+def _parse(kind: ast.expr, value: object) -> object:
+    """Return a value of an annotated kind; ValueError if it is none."""
+    if isinstance(kind, ast.Constant) and isinstance(kind.value, str):
+        return _parse(ast.parse(kind.value, mode="eval").body, value)
+    if isinstance(kind, ast.BinOp):
+        return _parse_first([kind.left, kind.right], value)
+    if isinstance(kind, ast.Subscript):
+        inner = kind.slice.elts if isinstance(kind.slice, ast.Tuple) else [kind.slice]
+        base = ast.unparse(kind.value).rpartition(".")[2]
+        if base == "Literal":
+            choices = map(ast.literal_eval, inner)
+            return next(choice for choice in choices if choice == value or str(choice) == str(value))
+        if base in {"Optional", "Union"}:
+            return _parse_first([*inner, *([ast.Constant(None)] if base == "Optional" else [])], value)
+        found = _parse_name(base.lower(), value)
+        if isinstance(found, list):
+            return [_parse(inner[0], item) for item in found]
+        return found
+    return _parse_name(ast.unparse(kind).rpartition(".")[2], value)
 
 
-def _parse_one(kind: str, value: object) -> object:
-    text = str(value).strip()
-    if kind == "str":
-        return value if isinstance(value, str) else text
-    if kind == "bool":
-        if text.lower() in _TRUE | _FALSE:
-            return text.lower() in _TRUE
-        raise ValueError
-    if kind == "int":
-        if isinstance(value, float) and not value.is_integer():
-            raise ValueError
-        return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else int(text)
-    if kind == "float":
-        number = float(text)
-        if number != number or number in (float("inf"), float("-inf")):
-            raise ValueError
-        return number
-    found = ast.literal_eval(text) if isinstance(value, str) else value
-    base = kind.split("[")[0].lower()
-    if base in {"list", "dict", "tuple"} and type(found).__name__ != base:
-        raise ValueError
-    inner = kind.partition("[")[2].removesuffix("]")
-    if base == "list" and inner:
-        return [_parse(inner, item) for item in found]  # type: ignore[attr-defined]
-    return found
-
-
-def _parse(kind: str, value: object) -> object:
-    kinds = [part.strip() for part in kind.removeprefix("Optional[").split("|")]
-    if (kind.startswith("Optional[") or "None" in kinds) and (value is None or str(value) in {"None", "null"}):
-        return None
-    kinds = [k.removesuffix("]") if kind.startswith("Optional[") else k for k in kinds if k != "None"]
-    for number, one in enumerate(kinds, start=1):
+def _parse_first(kinds: list[ast.expr], value: object) -> object:
+    # Everything is a text, so that kind comes last.
+    for kind in sorted(kinds, key=lambda one: "str" in ast.unparse(one).split(" | ")):
         try:
-            return _parse_one(one, value)
-        except (ValueError, SyntaxError, TypeError):
-            if number == len(kinds):
-                raise
+            return _parse(kind, value)
+        except _NOT_OF_KIND:
+            continue
     raise ValueError
+
+
+def _parse_name(kind: str, value: object) -> object:
+    text = str(value).strip()
+    if kind == "None":
+        return {"None": None, "null": None}[text]
+    if kind == "bool":
+        return _TRUTH[text.lower()]
+    if kind == "int":
+        return int(value if isinstance(value, float) and value.is_integer() else text)
+    if kind == "float":
+        if not math.isfinite(float(text)):
+            raise ValueError
+        return float(text)
+    if kind in {"list", "dict", "tuple", "set", "bytes"}:
+        found = ast.literal_eval(text) if isinstance(value, str) else value
+        found = tuple(found) if kind == "tuple" and isinstance(found, list) else found
+        # Of the others papermill writes the text into the notebook.
+        if type(found).__name__ != kind or kind in {"set", "bytes"}:
+            raise ValueError
+        return found
+    if kind in {"object", "Any"}:
+        try:
+            return ast.literal_eval(text) if isinstance(value, str) else value
+        except _NOT_OF_KIND:
+            return value
+    # A text, or a kind such as Path or date that the notebook makes of one.
+    return value if isinstance(value, str) else text
 
 
 def _literal(node: ast.expr | None) -> object:
     try:
         return ast.literal_eval(node) if node is not None else None
-    except (ValueError, SyntaxError, TypeError):
+    except _NOT_OF_KIND:
         return None
 
 
@@ -127,7 +145,8 @@ def parse_settings(settings: Iterable[str], option: str = "--param") -> dict[str
     """
     found = {}
     for text in settings:
-        name, equals, value = text.partition("=")
+        # Where the locale is plain ASCII, Python did not read what was typed as UTF-8.
+        name, equals, value = os.fsencode(text).decode(errors="replace").partition("=")
         if not equals or not name.strip().isidentifier():
             raise InvalidInputError(f"{option} {text!r}: expected name=value, as in {option} years=2018:2023")
         found[name.strip()] = value
@@ -142,9 +161,8 @@ def parse_grid(settings: Iterable[str]) -> dict[str, list]:
             values = json.loads(text) if text.lstrip().startswith("[") else [v.strip() for v in text.split(",")]
         except json.JSONDecodeError as error:
             raise InvalidInputError(f"--grid {name}={text!r} is not a JSON list: {error}") from None
-        repeated = sorted({str(v) for v in values if values.count(v) > 1})
-        if not values or "" in values or repeated:
-            raise InvalidInputError(f"--grid {name}={text!r} has an empty or a repeated value")
+        if not values or "" in values:
+            raise InvalidInputError(f"--grid {name}={text!r} has an empty value")
         grid[name] = values
     return grid
 
@@ -152,9 +170,35 @@ def parse_grid(settings: Iterable[str]) -> dict[str, list]:
 def resolve(
     notebook: str, parameters: Mapping[str, Parameter], settings: Mapping[str, object]
 ) -> tuple[dict[str, object], dict[str, object]]:
-    """Return all parameters with their values, and those of ``settings`` that the notebook has, as typed values."""
+    """Return all parameters with their values, and those of ``settings`` that the notebook has, as typed values.
+
+    Raises
+    ------
+    InvalidInputError
+        For a value of another type, and for years that cannot be read or of which there are no data.
+    """
     given = {n: parameters[n].parse(value, notebook) for n, value in settings.items() if n in parameters}
+    if given.keys() - {REGION}:
+        check_spans(notebook, given)
     return {name: given.get(name, parameter.default) for name, parameter in parameters.items()}, given
+
+
+def check_spans(notebook: str, values: Mapping[str, object]) -> None:
+    """Refuse years that cannot be read, or that lie outside the span that the study allows for them by name.
+
+    Raises
+    ------
+    InvalidInputError
+        With the allowed span.
+    """
+    # Only here: a run with nothing to do does not read the study.
+    from clusterlib.study import spans
+
+    for name in values.keys() & spans().keys():
+        try:
+            spans()[name].check(values[name])
+        except InvalidInputError as error:
+            raise InvalidInputError(f"parameter of {notebook}: {error}") from None
 
 
 def check_known(settings: Iterable[str], notebooks: Mapping[str, Mapping[str, Parameter]]) -> None:

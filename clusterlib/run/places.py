@@ -9,20 +9,14 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusterlib.errors import ClusterlibError
-
 EXECUTED, RESULTS, RUN, ERROR, LOG = "notebook.ipynb", "results.json", "run.json", "error.json", "kernel.log"
 STATE = ".state"
 REPORT_NUMBER = 90
 
 
-class NotebookFailed(ClusterlibError):
-    """A cell of a notebook raised an error; what ran is kept beside the last good run."""
-
-
 @dataclass(frozen=True)
 class Failure:
-    """Where a notebook failed."""
+    """Where a notebook failed, and with which parameters that are not its own."""
 
     notebook: str
     region: str
@@ -32,10 +26,12 @@ class Failure:
     error: str
     advice: str = ""
     traceback: str = ""
+    parameters: str = ""
 
     def __str__(self) -> str:
         where = f"cell {self.number} ({self.cell}): {self.line}" if self.cell else "before the first cell"
-        text = f"{self.region} {self.notebook}, {where}\n    {self.error}"
+        with_parameters = f" with {self.parameters}" if self.parameters else ""
+        text = f"{self.region} {self.notebook}{with_parameters}, {where}\n    {self.error}"
         return f"{text}\n    {self.advice}" if self.advice else text
 
 
@@ -95,13 +91,9 @@ def write_json(path: Path, content: dict) -> None:
         scratch.unlink(missing_ok=True)
 
 
-def _old(target: Path) -> Path:
-    return target.with_name(f".{target.name}-old")
-
-
 def put_in_place(scratch: Path, target: Path) -> None:
     """Put ``scratch`` in the place of ``target``: a folder can't be replaced in one step, so the old steps aside."""
-    old = _old(target)
+    old = target.with_name(f".{target.name}-old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         os.rename(target, old)
@@ -109,26 +101,16 @@ def put_in_place(scratch: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def recover(reports: Path) -> list[str]:
+def recover(reports: Path) -> None:
     """Clear away what a run that was killed left behind, and bring back a folder that was about to be replaced.
 
     Only for the run that holds the lock: another's scratch folders look the same.
-
-    Returns
-    -------
-    list of str
-        What was found, for people.
     """
-    found = []
-    for entry in sorted(reports.glob("*/.[0-9][0-9]_*")):
+    for entry in sorted(reports.glob("*/.[0-9a-f]*-*")):
+        target = entry.with_name(entry.name[1:].removesuffix("-old"))
         if not entry.is_dir():
             entry.unlink()
-            continue
-        target = entry.with_name(entry.name[1:].removesuffix("-old"))
-        if entry.name.endswith("-old") and not target.exists():
+        elif entry.name.endswith("-old") and not target.exists():
             os.rename(entry, target)
-            found.append(f"{entry.parent.name}/{target.name}: brought back the last good run")
         else:
             shutil.rmtree(entry, ignore_errors=True)
-            found.append(f"{entry.parent.name}/{entry.name[1:]}: removed what an interrupted run left")
-    return found

@@ -2,51 +2,81 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from clusterlib.paths import Project
-from clusterlib.run.execute import results_digest
+from clusterlib.regions import region_codes
 from clusterlib.run.hashes import FileHashes
-from clusterlib.run.notebooks import Notebook
-from clusterlib.run.parameters import REGION, changed_names, resolve
-from clusterlib.run.places import ERROR, RESULTS, RUN, STATE, Place, is_report, read_json
+from clusterlib.run.notebooks import Notebook, scan_notebooks
+from clusterlib.run.parameters import REGION, changed_names, check_known, resolve
+from clusterlib.run.places import ERROR, RESULTS, RUN, STATE, Failure, Place, is_report, read_json
 from clusterlib.run.sources import library_files
 from clusterlib.run.steps import STEPS, Step
 
 CLAIMS = "data/study/claims.yml"
+COMBINATIONS = "runs"
 NEVER, FAILED, FORCED = "it has not been run", "its last run failed", "asked for by --force"
 
 
 @dataclass(frozen=True)
 class Task:
-    """One notebook for one region, with what it is made from and why it would run."""
+    """One notebook with values of its parameters, what it is made from, where it is written and why it would run.
 
+    Attributes
+    ----------
+    name : str
+        For people, unique within the run.
+    notebook : Notebook
+    place : Place
+    settings, parameters : dict
+        The values that are set, and all parameters with the values that they then have.
+    inputs : dict
+        What it is made from, by kind; data and code are added once it is known what the notebook read and loaded.
+    reasons : list of str
+        Why it would run.
+    steps : dict
+        Why each thing made from it would be made.
+    needs : list of str
+        Names of the tasks that come before.
+    seconds : float, optional
+        How long it took the last time.
+    """
+
+    name: str
     notebook: Notebook
-    region: str
+    place: Place
     settings: dict[str, object]
-    parameters: dict[str, object]
+    parameters: dict[str, Any]
     inputs: dict[str, Any] = field(repr=False)
     reasons: list[str]
     steps: dict[str, list[str]]
     needs: list[str] = field(default_factory=list)
     seconds: float | None = None
-    loaded: tuple[str, ...] | None = None
 
     @property
-    def name(self) -> str:
-        return f"{self.region}/{self.notebook.name}"
+    def region(self) -> str:
+        return self.parameters[REGION]
 
     @property
-    def stale(self) -> bool:
-        return bool(self.reasons)
+    def runs(self) -> bool:
+        """Whether it is stale, or may become so when what it needs has been done."""
+        return bool(self.reasons or self.needs)
 
     @property
     def changed(self) -> list[str]:
         """Parameters that are not the notebook's own."""
         return changed_names(self.parameters, self.notebook.defaults)
+
+    def failure(self, error: str, advice: str = "", **where: Any) -> Failure:
+        """Return a failure of this task, by default before its first cell."""
+        values = ", ".join(f"{name}={self.parameters[name]}" for name in self.changed)
+        where = {"cell": "", "number": 0, "line": "", **where}
+        return Failure(self.notebook.name, self.region, error=error.strip(), advice=advice, parameters=values, **where)
 
 
 def table_hashes(manifest: Mapping) -> dict[str, str]:
@@ -66,36 +96,49 @@ class Planner:
 
     def __init__(self, project: Project, tables: Mapping[str, str]) -> None:
         self.project, self.tables = project, tables
-        state = project.reports / STATE
-        self.hashes = FileHashes(state / "hashes.json")
-        self.sources = {name: self.hashes.sha256(path) for name, path in library_files().items()}
+        self.hashes = FileHashes(project.reports / STATE / "hashes.json")
+        study = {f"data/study/{path.name}": path for path in project.study.glob("*") if path.suffix in {".yml", ".csv"}}
+        self.sources = {name: self.hashes.sha256(path) for name, path in sorted((library_files() | study).items())}
 
-    def close(self) -> None:
-        """Remember hashes for the next run."""
-        self.hashes.save()
-
-    def task(self, notebook: Notebook, region: str, settings: Mapping[str, object], force: bool = False) -> Task:
-        """Plan one notebook for one region."""
-        parameters, given = resolve(notebook.name, notebook.parameters, {**settings, REGION: region})
-        place = Place(self.project.reports, region, notebook.name)
+    def task(
+        self, notebook: Notebook, settings: Mapping[str, object], force: bool = False, combination: bool = False
+    ) -> Task:
+        """Plan one notebook with these values of its parameters, for a region or as one combination of a sweep."""
+        parameters, given = resolve(notebook.name, notebook.parameters, settings)
+        region = str(parameters[REGION])
+        if combination:
+            key = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
+            place = Place(self.project.reports, COMBINATIONS, key)
+            name = " ".join(f"{name}={value}" for name, value in given.items())
+        else:
+            place = Place(self.project.reports, region, notebook.name)
+            name = f"{region}/{notebook.name}"
         inputs = {
             "notebook": notebook.digest,
-            "parameters": parameters,
+            # As they are read back, so that a tuple is not taken for another value than the list that it became.
+            "parameters": json.loads(json.dumps(parameters)),
             "results": self.results(region) if is_report(notebook.name) else {},
         }
         last = read_json(place.folder / RUN)
         reasons = [FORCED] if force else self.reasons(place, last, inputs)
-        return Task(
-            notebook,
-            region,
-            given,
-            parameters,
-            inputs,
-            reasons,
-            {step.name: self.step_reasons(place, step) for step in STEPS if step.applies(notebook.name)},
-            seconds=last.get("seconds") if last else None,
-            loaded=tuple(last["inputs"]["code"]) if last and "inputs" in last else None,
-        )
+        made = [] if combination else [step for step in STEPS if step.applies(notebook.name)]
+        steps = {step.name: self.step_reasons(place, step) for step in made}
+        seconds = (last or {}).get("seconds")
+        return Task(name, notebook, place, given, parameters, inputs, reasons, steps, seconds=seconds)
+
+    def plan(
+        self,
+        regions: list[str] | None,
+        notebooks: list[str] | None,
+        settings: Mapping[str, object],
+        force: bool = False,
+    ) -> tuple[list[Task], dict[str, str]]:
+        """Plan notebooks for regions, by default all; return by name what is wrong with those that cannot be run."""
+        codes = region_codes(regions or None)
+        found, wrong = scan_notebooks(self.project, notebooks)
+        check_known(settings, {notebook.name: notebook.parameters for notebook in found})
+        tasks = [self.task(one, {**settings, REGION: code}, force) for one in found for code in codes]
+        return with_needs(tasks), wrong
 
     def results(self, region: str) -> dict[str, str]:
         """Return a hash of what a report is made from: what each notebook below 90 found, and the claims it judges."""
@@ -113,26 +156,17 @@ class Planner:
         """Return why a notebook must run, from the record of its last run and what it would be made from now."""
         if (place.failed / ERROR).exists():
             return [FAILED]
-        if last is None:
+        if last is None or "inputs" not in last:
             return [NEVER]
-        if "inputs" not in last:
-            return ["its last run was by an older version of the runner"]
         before = last["inputs"]
         found = self._output_reasons(place.folder, last.get("outputs", {}))
         if before["notebook"] != inputs["notebook"]:
             found.append("the notebook changed")
         found += _parameter_reasons(before["parameters"], inputs["parameters"])
-        for kind, known in (("library code", "code"), ("data", "data")):
-            found += _changes(kind, before[known], self.observed(before)[known])
+        for kind, known, hashes in (("library code", "code", self.sources), ("data", "data", self.tables)):
+            found += _changes(kind, before[known], {name: hashes.get(name, "") for name in before[known]})
         found += _changes("results", before["results"], inputs["results"])
         return found
-
-    def observed(self, before: Mapping) -> dict[str, dict[str, str]]:
-        """Return the hashes, as they are now, of what a run was seen to load and read."""
-        return {
-            kind: {name: hashes.get(name, "") for name in before[kind]}
-            for kind, hashes in (("code", self.sources), ("data", self.tables))
-        }
 
     def _output_reasons(self, folder: Path, outputs: Mapping[str, str]) -> list[str]:
         found = []
@@ -176,15 +210,19 @@ def _changes(kind: str, before: Mapping[str, str], now: Mapping[str, str]) -> li
     return [f"{kind} {word}: {', '.join(names)}" for word, names in parts.items() if names]
 
 
+def results_digest(results: dict) -> str:
+    """Return the hash of what a run found; when and from which files does not count."""
+    found = {"parameters": results["parameters"], "records": results["records"]}
+    return hashlib.sha256(json.dumps(found, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+
 def with_needs(tasks: Iterable[Task]) -> list[Task]:
     """Add to each report the tasks of its region that must come before it."""
-    from dataclasses import replace
-
     tasks = list(tasks)
-    found = []
-    for task in tasks:
-        if is_report(task.notebook.name):
-            before = [t.name for t in tasks if t.region == task.region and not is_report(t.notebook.name) and t.stale]
-            task = replace(task, needs=before)
-        found.append(task)
-    return found
+    stale = [task for task in tasks if task.reasons and not is_report(task.notebook.name)]
+    return [
+        replace(task, needs=[one.name for one in stale if one.region == task.region])
+        if is_report(task.notebook.name)
+        else task
+        for task in tasks
+    ]

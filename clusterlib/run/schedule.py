@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
 
-@dataclass(frozen=True)
-class Work:
-    """A function to call once those of ``needs`` are done, if none of them failed."""
-
-    name: str
-    function: Callable[[], object]
-    needs: list[str] = field(default_factory=list)
-
-
-def run_all(work: list[Work], workers: int) -> dict[str, BaseException | None]:
-    """Call every function; of what is ready, the first in the list goes first.
+def run_all(
+    work: Mapping[str, tuple[Callable[[], object], Collection[str]]], workers: int
+) -> dict[str, BaseException | None]:
+    """Call every function once those that it needs are done, if none failed; the first of what is ready goes first.
 
     Returns the error of each that failed and None for each that did not.
     What was left out because it needs one that failed is not among the keys.
     """
-    number = {item.name: position for position, item in enumerate(work)}
-    sorter = TopologicalSorter({item.name: item.needs for item in work})
+    number = {name: position for position, name in enumerate(work)}
+    sorter = TopologicalSorter({name: needs for name, (_, needs) in work.items()})
     sorter.prepare()
     ended: dict[str, BaseException | None] = {}
-    ready: list[int] = []
+    ready: list[str] = []
     running: dict[Future, str] = {}
     with ThreadPoolExecutor(workers, thread_name_prefix="notebook") as pool:
         while sorter.is_active():
-            for name in sorter.get_ready():
-                heapq.heappush(ready, number[name])
+            ready = sorted([*ready, *sorter.get_ready()], key=number.__getitem__)
             while ready and len(running) < workers:
-                item = work[heapq.heappop(ready)]
-                if all(name in ended and ended[name] is None for name in item.needs):
-                    running[pool.submit(item.function)] = item.name
+                name = ready.pop(0)
+                function, needs = work[name]
+                if all(before in ended and ended[before] is None for before in needs):
+                    running[pool.submit(function)] = name
                 else:
-                    sorter.done(item.name)
+                    sorter.done(name)
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 name = running.pop(future)
                 ended[name] = future.exception()

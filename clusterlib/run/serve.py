@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import functools
 import http.server
-import threading
 from collections.abc import Callable
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project, get_project
 
 ADDRESS = "127.0.0.1"
-_LOOK_SECONDS = 2.0
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -47,48 +45,11 @@ def make_server(port: int, project: Project | None = None) -> http.server.Thread
         raise ClusterlibError(f"port {port} cannot be had ({error.strerror}): choose another with --port") from None
 
 
-def serve_reports(port: int, watch: bool, say: Callable[[str], None]) -> None:
-    """Serve the reports until Ctrl-C; with ``watch``, run again what becomes stale."""
+def serve_reports(port: int, say: Callable[[str], None]) -> None:
+    """Serve the reports until Ctrl-C."""
     with make_server(port) as server:
         say(f"http://{ADDRESS}:{server.server_address[1]}/ (Ctrl-C ends)")
-        done = threading.Event()
-        if watch:
-            threading.Thread(target=_rebuild, args=(done, say), daemon=True).start()
         try:
             server.serve_forever()
         except KeyboardInterrupt:
             say("Stopped.")
-        finally:
-            done.set()
-
-
-def _rebuild(done: threading.Event, say: Callable[[str], None]) -> None:
-    from clusterlib.run.tasks import run
-
-    failed: set[str] = set()
-    while not done.wait(_LOOK_SECONDS):
-        try:
-            stale = _stale_inputs()
-            if not stale - failed:
-                continue
-            outcome = run()
-        except ClusterlibError as error:
-            say(f"error: {error}")
-            continue
-        # What failed is not tried again until something that it is made from changes.
-        failed = _stale_inputs()
-        for name in outcome.executed:
-            say(f"{name} done")
-        for failure in outcome.failures:
-            say(str(failure))
-
-
-def _stale_inputs() -> set[str]:
-    """Name what is stale together with the notebooks' and the library's latest change."""
-    from clusterlib.run.status import find_status
-    from clusterlib.run.warm import code_fingerprint
-
-    project = get_project()
-    edited = max((path.stat().st_mtime_ns for path in project.notebooks.glob("*.ipynb")), default=0)
-    tasks = find_status().tasks
-    return {f"{name} {edited} {code_fingerprint()}" for name, reasons in tasks.items() if reasons}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
 from collections.abc import Iterable
@@ -11,6 +10,9 @@ from pathlib import Path
 PACKAGE = "clusterlib"
 FOLDER = Path(__file__).resolve().parents[1]
 _ENGINE, _INDEX = "run", "__init__.py"
+_TYPES_ONLY = re.compile(r"^if TYPE_CHECKING:\n(?:[ \t]+.*\n|\n)+", re.MULTILINE)
+_MODULE = r"[\w.]+(?: as \w+)?"
+_IMPORT = re.compile(rf"^[ \t]*(?:from ([\w.]+) import .+|import ({_MODULE}(?:, ?{_MODULE})*))$", re.MULTILINE)
 _NO_SOURCES = {".pyc", ".pyi", ".md", ".typed"}
 
 
@@ -21,57 +23,40 @@ def library_files() -> dict[str, Path]:
     to shows in what is loaded.
     """
 
-    def counts(place: Path) -> bool:
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in place.parts)
-        return not hidden and place.parts[0] != _ENGINE and place.suffix not in _NO_SOURCES and place.name != _INDEX
-
-    files = {path.relative_to(FOLDER): path for path in sorted(FOLDER.rglob("*")) if path.is_file()}
-    return {place.as_posix(): path for place, path in files.items() if counts(place)}
+    found = {}
+    for path in sorted(FOLDER.rglob("*")):
+        place = path.relative_to(FOLDER)
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in place.parts) or not path.is_file()
+        if not hidden and place.parts[0] != _ENGINE and place.suffix not in _NO_SOURCES and place.name != _INDEX:
+            found[place.as_posix()] = path
+    return found
 
 
 def files_of(modules: Iterable[str], files: Iterable[str]) -> list[str]:
-    """Return those of ``files`` that modules consist of; a package's files of data belong to it."""
+    """Return those of ``files`` that modules consist of; data belong to their package and to a module of their name."""
     loaded = set()
     for module in modules:
         place = "/".join(module.split(".")[1:])
-        loaded |= {f"{place}.py", f"{place}/"}
-    return [
-        name for name in files if name in loaded or (not name.endswith(".py") and f"{Path(name).parent}/" in loaded)
-    ]
-
-
-def named_in(code: str, files: Iterable[str]) -> list[str]:
-    """Return those of ``files`` whose package code names, which is a guess at what it will load."""
-    words = set(re.findall(r"\w+", code))
-    return [name for name in files if name.split("/")[0].removesuffix(".py") in words]
+        loaded |= {f"{place}.py", f"{place}/", place.rpartition("/")[2].lstrip("_")}
+    owners = {name: {name} if name.endswith(".py") else {f"{Path(name).parent}/", Path(name).stem} for name in files}
+    return [name for name, of in owners.items() if of & loaded]
 
 
 def imports_of(code: str) -> set[str]:
-    """Return the modules of other packages that code imports anywhere; code that cannot be read imports nothing."""
-    try:
-        nodes = list(ast.walk(ast.parse(code)))
-    except SyntaxError:
-        return set()
-    typing_only = {
-        inner
-        for node in nodes
-        if isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
-        for part in node.body
-        for inner in ast.walk(part)
+    """Return the modules of other packages that code imports anywhere but for the checker of its types."""
+    code = _TYPES_ONLY.sub("", code)
+    listed = [part.split()[0] for match in _IMPORT.finditer(code) for part in (match[1] or match[2]).split(",")]
+    return {name for name in listed if name.split(".")[0] not in {*sys.stdlib_module_names, PACKAGE}}
+
+
+def stack_of(codes: Iterable[str]) -> list[str]:
+    """Return the modules of other packages that code imports, and those of the parts of the library that it names."""
+    texts = list(codes)
+    named = set(re.findall(r"\w+", " ".join(texts)))
+    files = {
+        place: path.read_text(encoding="utf-8") for place, path in library_files().items() if place.endswith(".py")
     }
-    found = set()
-    for node in nodes:
-        if node not in typing_only:
-            if isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-                found.add(node.module)
-    own = {*sys.stdlib_module_names, PACKAGE}
-    return {name for name in found if name.split(".")[0] not in own}
-
-
-def stack_of(codes: Iterable[str], files: Iterable[Path] | None = None) -> list[str]:
-    """Return what a warm process imports for these pieces of code and these files of the library, by default all."""
-    paths = library_files().values() if files is None else files
-    texts = [path.read_text(encoding="utf-8") for path in paths if path.suffix == ".py"]
-    return sorted(set().union(*map(imports_of, [*codes, *texts])))
+    while taken := [place for place in files if place.split("/")[0].removesuffix(".py") in named]:
+        texts += (text := [files.pop(place) for place in taken])
+        named = set(re.findall(rf"^(?:from|import) {PACKAGE}\.(\w+)", "\n".join(text), flags=re.MULTILINE))
+    return sorted(set().union(*map(imports_of, texts)))

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from clusterlib.data._processed import is_current, read_manifest
 from clusterlib.errors import DataNotBuiltError
 from clusterlib.paths import Project, get_project
-from clusterlib.regions import region_codes
 from clusterlib.run.locks import lock_owner
-from clusterlib.run.notebooks import scan_notebooks
-from clusterlib.run.parameters import check_known
-from clusterlib.run.plan import Planner, table_hashes, with_needs
-
-
-@dataclass(frozen=True)
-class Status:
-    """Why each notebook and page would be run or made; those with no reason are up to date."""
-
-    tasks: dict[str, list[str]]
-    notes: list[str]
+from clusterlib.run.plan import Planner, table_hashes
 
 
 def find_status(
@@ -28,8 +16,8 @@ def find_status(
     notebooks: list[str] | None = None,
     settings: Mapping[str, object] | None = None,
     project: Project | None = None,
-) -> Status:
-    """Compare what notebooks are made from with what their last runs were made from.
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return why each notebook and page would be run or made, none where it is up to date; and what else is to be said.
 
     Raises
     ------
@@ -37,25 +25,22 @@ def find_status(
         For an unknown region, notebook or parameter.
     """
     project = project or get_project()
-    codes = region_codes(regions or None)
-    found, wrong = scan_notebooks(project, notebooks)
-    check_known(settings or {}, {n.name: n.parameters for n in found})
-    notes = [f"{reason}" for reason in wrong.values()]
-    if owner := lock_owner(project.reports):
-        notes.append(f"a run is at work: process {owner.get('pid')}, since {owner.get('started')}")
     try:
         tables = table_hashes(read_manifest(project))
         current = is_current(project)
     except DataNotBuiltError:
         tables, current = {}, False
+    planner = Planner(project, tables)
+    planned, wrong = planner.plan(regions, notebooks, settings or {})
+    planner.hashes.save()
+    notes = list(wrong.values())
+    if owner := lock_owner(project.reports):
+        notes.append(f"a run is at work: process {owner.get('pid')}, since {owner.get('started')}")
     if not current:
         notes.append("data/processed would be built first; what reads a table that changes would run too")
-    planner = Planner(project, tables)
-    planned = with_needs(planner.task(notebook, code, settings or {}) for notebook in found for code in codes)
-    planner.close()
     tasks: dict[str, list[str]] = {}
     for task in planned:
         tasks[task.name] = task.reasons or [f"if what {name} finds changes" for name in task.needs[:1]]
         for step, reasons in task.steps.items():
-            tasks[f"{task.name}.{step}"] = ["its notebook would run"] if tasks[task.name] else reasons
-    return Status(tasks, notes)
+            tasks[f"{task.name}.{step}"] = ["its notebook would run"] if task.runs else reasons
+    return tasks, notes

@@ -8,12 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clusterlib.run.places import Place, is_report
-
-_HERE = Path(__file__).resolve().parent
-
-
-def _every(notebook: str) -> bool:
-    return True
+from clusterlib.run.sources import FOLDER
 
 
 @dataclass(frozen=True)
@@ -36,15 +31,12 @@ class Step:
     name: str
     function: str
     files: tuple[str, ...]
-    applies: Callable[[str], bool] = _every
+    applies: Callable[[str], bool] = bool
 
     def sources(self) -> dict[str, Path]:
         """Return the files whose change makes the product stale, by their place in the package."""
-        package = _HERE.parent
-        found = [package / name for name in self.files]
-        inside = [sorted(path.rglob("*.*")) if path.is_dir() else [path] for path in found]
-        paths = [path for group in inside for path in group if path.is_file() and path.suffix != ".pyc"]
-        return {path.relative_to(package).as_posix(): path for path in paths}
+        found = [path for name in self.files for path in [FOLDER / name, *sorted((FOLDER / name).rglob("*.*"))]]
+        return {p.relative_to(FOLDER).as_posix(): p for p in found if p.is_file() and p.suffix != ".pyc"}
 
     def make(self, place: Place) -> list[Path]:
         """Make the product."""

@@ -5,51 +5,44 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+from clusterlib.run import warm
 from clusterlib.run.places import recover
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-stopping = threading.Event()
+_stopping = threading.Event()
 
 
 def hold_if_stopping() -> None:
     """While the run is being ended nothing may be written any more: kernels died because they were killed."""
-    if stopping.is_set():
+    if _stopping.is_set():
         threading.Event().wait()
 
 
-def _kill_everything() -> None:
-    from clusterlib.run import warm
-    from clusterlib.run.kernels import kill_kernels
-
-    kill_kernels()
-    warm.kill_zygotes()
-
-
 @contextlib.contextmanager
-def end_at_once_when_asked(reports: Path, console: Console) -> Iterator[None]:
-    """On Ctrl-C, or when asked to terminate, kill every kernel, clear scratch folders and exit.
+def end_at_once_when_asked(reports: Path, console: Any) -> Iterator[None]:
+    """On Ctrl-C, or when asked to terminate, kill every kernel, clear scratch folders and exit: for the command.
 
     Python's own way is to wait for the threads, which wait for the kernels, which may be at work for an hour.
     """
 
     def end(number: int, _frame: object) -> None:
-        stopping.set()
-        with contextlib.suppress(Exception):
-            _kill_everything()
-        with contextlib.suppress(Exception):
+        _stopping.set()
+        try:
+            if kernels := sys.modules.get("clusterlib.run.kernels"):
+                for kernel in list(kernels.RunKernelManager.running.values()):
+                    kernel.kill()
+            warm.kill()
             recover(reports)
-        with contextlib.suppress(Exception):
             console.print("\nStopped. What was finished stays finished; run again to go on from here.", style="bold")
-        os._exit(128 + number)
+        finally:
+            os._exit(128 + number)
 
-    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if console else ()
     before = {number: signal.signal(number, end) for number in numbers}
     try:
         yield
