@@ -6,14 +6,14 @@ A row of that file is a region: everything that depends on which regions there a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from unicodedata import normalize
 
-from clusterlib.core.rows import name_of, read_rows
+from clusterlib.core.rows import Later, name_of, read_rows
 from clusterlib.data._columns import UNIT_COLUMNS
 from clusterlib.errors import Problem, StudyError, UnknownNameError
 from clusterlib.paths import get_project
@@ -226,27 +226,12 @@ def stamps_of(*paths: Path) -> tuple:
     return tuple(status and (status.st_mtime_ns, status.st_size, status.st_ino) for status in found)
 
 
-class _Regions(Mapping):
-    """The project's regions by code, read when they are asked for."""
-
-    def _read(self) -> Mapping[str, Region]:
-        project = get_project()
-        return _kept(project.root, stamps_of(project.study / FILE, project.raw / "units.csv"))
-
-    def __getitem__(self, code: str) -> Region:
-        return self._read()[code]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._read())
-
-    def __len__(self) -> int:
-        return len(self._read())
-
-    def __repr__(self) -> str:
-        return f"REGIONS: {', '.join(self)}"
+def _read() -> Mapping[str, Region]:
+    project = get_project()
+    return _kept(project.root, stamps_of(project.study / FILE, project.raw / "units.csv"))
 
 
-REGIONS: Mapping[str, Region] = _Regions()
+REGIONS: Mapping[str, Region] = Later(_read)
 
 
 def _plain(name: str) -> str:

@@ -41,7 +41,7 @@ def raw_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 @pytest.fixture
 def built_project(raw_project: Project) -> Project:
     """A project with copies of the raw tables and of the data built from them."""
-    shutil.copytree(REAL.processed, raw_project.processed)
+    shutil.copytree(REAL.processed, raw_project.processed, ignore=shutil.ignore_patterns(".memory"))
     return raw_project
 
 

@@ -335,7 +335,7 @@ def test_a_region_whose_border_cannot_be_estimated_has_a_diagnosis_all_the_same(
 
 def test_results_show_people_a_title_a_table_and_what_stands_below(measured, real):
     text = str(measured.severities["data_dormancy"].summary())
-    assert text.startswith("Data dormancy 数据沉睡: severity from 0 (none) to 100") and "2023" in text.splitlines()[2]
+    assert text.startswith("Data dormancy 数据沉睡症: severity from 0 (none) to 100") and "2023" in text.splitlines()[2]
     assert "verdict" in str(real["yrd"].summary()) and "region: yrd" in str(real["yrd"].summary())
     assert measured.table.loc[("data_dormancy", 2023), "yrd"] == real["yrd"].scores.loc["data_dormancy", "severity"]
     assert "<table" in measured._repr_html_()

@@ -79,6 +79,8 @@ FITS = {
     ("governance_imbalance", "shocks"): {"truth"},
     ("governance_imbalance", "first"): {"none"},
     ("pair_correlations", "units"): {"none"},
+    ("measure_syndromes", "window"): {"none"},
+    **{("load_growth_panel", name): {"none"} for name in ("years", "outliers", "without")},
     ("pair_correlations", "distance"): {"none"},
     ("pair_correlations", "classes"): {"series"},
     # Labels of no city: there are none of the region.

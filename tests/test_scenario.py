@@ -19,7 +19,7 @@ from clusterlib.scenario import (
     simulate,
 )
 from clusterlib.spatial_panel import spatial_panel
-from clusterlib.study.diagnosis.indicators import DIGITAL
+from clusterlib.study import design, dimensions
 from clusterlib.weights import contiguity
 
 
@@ -31,11 +31,9 @@ def beijing_region():
 def test_waking_data_is_recomputed_from_linear_programmes_and_a_dense_inverse(beijing_region):
     from scipy.optimize import linprog
 
-    from clusterlib.study.diagnosis.indicators import DATA_INPUTS, DATA_OUTPUTS
-
     model = province_model()
     panel = model.panel.xs(2023, level="year")
-    X, Y = panel[list(DATA_INPUTS)].to_numpy(), panel[list(DATA_OUTPUTS)].to_numpy()
+    X, Y = panel[list(design().data_inputs)].to_numpy(), panel[list(design().data_outputs)].to_numpy()
     X, Y = X / X.mean(axis=0), Y / Y.mean(axis=0)
     n, efficiency = len(panel), {}
     for o, code in enumerate(panel.index):
@@ -85,8 +83,8 @@ def test_the_model_of_provinces_gives_the_impacts_that_the_scenarios_rest_on():
 
 
 def test_the_model_of_provinces_is_estimated_from_the_index_in_tenths_and_controls_of_the_year_before():
-    names = [name for group in DIGITAL.values() for name in group]
-    index = composite_index(load_panel("province", names, years="2016:2024").dropna(), DIGITAL).score
+    names = [name for group in dimensions().values() for name in group]
+    index = composite_index(load_panel("province", names, years="2016:2024").dropna(), dimensions()).score
     facts = load_panel("province", years="2015:2023")
     rows = []
     for code, year in province_model().panel.index:

@@ -62,6 +62,8 @@ ODD = {
 }
 FITS = {
     ("durbin_response", "covariance"): {"none"},
+    ("case_profile", "years"): {"none"},
+    ("case_paths", "years"): {"none"},
     ("simulate", "shocks"): {"truth"},
     ("province_model", "links"): {"truth"},
     ("border_model", "shocks"): {"truth"},

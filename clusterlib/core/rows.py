@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,3 +149,22 @@ def read_settings(path: Path, root: Path | None, error: type[ProblemsError]) -> 
     if problems:
         raise error(problems)
     return Settings(file, value, lines)
+
+
+class Later(Mapping):
+    """A mapping that is read when it is asked for: what a file says now, and not when a module was imported."""
+
+    def __init__(self, read: Callable[[], Mapping]) -> None:
+        self._read = read
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._read()[key]
+
+    def __iter__(self) -> Iterator:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        return repr(dict(self))

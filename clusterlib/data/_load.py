@@ -289,6 +289,15 @@ def load_national_line() -> gpd.GeoDataFrame:
     return _load("boundaries_line")
 
 
+def _with_regions(frame: pd.DataFrame, codes: str) -> pd.DataFrame:
+    """Say of which region the places are, by the first that is of one: the raw lists may know fewer regions."""
+    members = {str(code): r.code for r in REGIONS.values() for level in BOUNDARY_LEVELS for code in r.adcodes(level)}
+    whole = {str(code)[:2]: r.code for r in REGIONS.values() if r.whole_provinces for code in r.adcodes("province")}
+    places = ([code for code in str(cell).split(";") if code] for cell in frame[codes])
+    found = [next(filter(None, (members.get(c) or whole.get(c[:2]) for c in cell)), "") for cell in places]
+    return frame.assign(region=pd.Series(found, frame.index, dtype="str"))
+
+
 def load_clusters(programme: str | None = None, years: Years = None) -> pd.DataFrame:
     """Load the lists of industrial clusters (产业集群), indexed by ``cluster_id``.
 
@@ -310,7 +319,7 @@ def load_clusters(programme: str | None = None, years: Years = None) -> pd.DataF
     UnknownNameError
         If there is no such programme, or nothing was announced in these years.
     """
-    clusters = _select_kind(_load("clusters"), "programme", programme)
+    clusters = _select_kind(_with_regions(_load("clusters"), "adcodes"), "programme", programme)
     return _select_years(clusters, pd.Index(clusters["year"]), years, "list")
 
 
@@ -332,7 +341,8 @@ def load_policies(policy: str | None = None) -> pd.DataFrame:
     UnknownNameError
         If there is no such policy.
     """
-    policies = _select_kind(_load("policies"), "policy", policy).reset_index(drop=True)
+    policies = _select_kind(_with_regions(_load("policies"), "adcode"), "policy", policy).reset_index(drop=True)
+    policies["region"] = policies["region"].where(policies["level"] != "county", "")
     if (policies["policy"] == "smart_city_pilot").all():
         warnings.warn("the list of smart-city pilots is partial: do not use it as a treatment", stacklevel=2)
     return policies

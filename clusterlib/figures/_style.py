@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import matplotlib as mpl
 import numpy as np
 from cycler import cycler
+
+from clusterlib.core.rows import Later
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,19 +42,6 @@ class Mark:
         return {"color": self.colour, "marker": self.marker, "linestyle": self.line}
 
 
-class _RegionMarks(Mapping):
-    """The marks of the study's regions and of the rest, in this order, read when they are asked for."""
-
-    def __getitem__(self, code: str) -> Mark:
-        return group_marks()[code]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(group_marks())
-
-    def __len__(self) -> int:
-        return len(group_marks())
-
-
 def group_marks(grouping: str = "regions") -> dict[str, Mark]:
     """Return how figures draw the groups of :func:`clusterlib.study.groups`.
 
@@ -75,7 +64,8 @@ def group_marks(grouping: str = "regions") -> dict[str, Mark]:
     return {key: Mark(g.colour, g.marker, g.line, g.hatch) for key, g in groups(grouping).items()}
 
 
-REGION_MARKS: Mapping[str, Mark] = _RegionMarks()
+# Of the regions and of the rest, in this order.
+REGION_MARKS: Mapping[str, Mark] = Later(group_marks)
 SERIES_COLOURS = ["#0b3c5d", "#d55e00", "#56b4e9", "#e69f00", "#009e73", "#cc79a7"]
 # Of series, and of one unit among many.
 MARKERS = ["o", "s", "^", "D", "v", "P"]

@@ -144,8 +144,15 @@ class Design:
     belts: Mapping[str, Group]
     spans: Mapping[str, Span]
     constants: Mapping[str, float]
+    syndromes: Mapping[str, Named]
+    remedies: Mapping[str, Named]
+    scenario_measures: tuple[str, ...]
+    variants: Mapping[str, Named]
+    weights: Mapping[str, Named]
+    samples: Mapping[str, Named]
 
 
+_NAMED = ("syndromes", "remedies", "variants", "weights", "samples")
 Check = Callable[[Any], str]
 
 
@@ -295,7 +302,8 @@ def read_design(root: Path) -> Design:
     others = {key: reader.fields((key,), {**names, **marks}, {}) for key in ("rest", "nation")}
     variable = _List(_one_of("variable", known.get("variables", ())))
     city = _one_of("city indicator", [name for level, name in years if level == "city"])
-    lists = {"outcomes": variable, "controls": variable}
+    lists: dict[str, Check | _List] = {"outcomes": variable, "controls": variable}
+    lists["scenario_measures"] = _List(_one_of("measure", known.get("measures", ())))
     lists |= dict.fromkeys(("data_inputs", "data_outputs", "platforms"), _List(indicator))
     for key, check in lists.items():
         reader.check((key,), told.get(key), check)
@@ -304,6 +312,7 @@ def read_design(root: Path) -> Design:
         "city_outcomes": reader.values("city_outcomes", city, _one_of("kind", ["amount", "share"])),
         "constants": reader.values("constants", _text, _number),
     }
+    named = {key: reader.entries(key, names) for key in _NAMED}
     _check_belts(reader, belts)
     for key in told:
         if key not in Design.__annotations__:
@@ -321,6 +330,7 @@ def read_design(root: Path) -> Design:
         variables=_frozen({key: defaults | entry for key, entry in variables.items()}, Variable),
         belts=_frozen(belts, Group),
         spans=MappingProxyType(found),
+        **{key: _frozen(_filled(entries, maps["constants"]), Named) for key, entries in named.items()},
         **{key: Group(provinces=(), **entry) for key, entry in others.items()},
         **{key: tuple(told[key]) for key in lists},
         **{key: MappingProxyType(value) for key, value in maps.items()},
@@ -329,6 +339,15 @@ def read_design(root: Path) -> Design:
 
 def _frozen(entries: Mapping[str, dict], kind: type) -> Mapping:
     return MappingProxyType({key: kind(**entry) for key, entry in entries.items()})
+
+
+def _filled(entries: Mapping[str, dict], constants: Mapping[str, float]) -> dict[str, dict]:
+    """Texts with the constants that they name in braces."""
+
+    def fill(text: str) -> str:
+        return re.sub(r"{(\w+)}", lambda found: f"{constants[found[1]]:g}" if found[1] in constants else found[0], text)
+
+    return {key: {language: fill(text) for language, text in entry.items()} for key, entry in entries.items()}
 
 
 def _check_belts(reader: _Reader, belts: Mapping[str, dict]) -> None:

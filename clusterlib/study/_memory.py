@@ -105,7 +105,7 @@ def _folder() -> Path | None:
     folder = get_project().processed / FOLDER
     with contextlib.suppress(OSError):
         folder.mkdir(exist_ok=True)
-    return folder if os.access(folder, os.W_OK) else None
+    return folder if folder.is_dir() and os.access(folder, os.W_OK) else None
 
 
 @contextlib.contextmanager

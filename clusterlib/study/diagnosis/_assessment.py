@@ -11,6 +11,7 @@ import pandas as pd
 from clusterlib.core.checks import check_whole
 from clusterlib.core.results import Result
 from clusterlib.regions import REGIONS, get_region
+from clusterlib.study._design import design
 from clusterlib.study._memory import remember
 from clusterlib.study.diagnosis import indicators as chosen
 from clusterlib.study.diagnosis._governance import governance_imbalance
@@ -146,7 +147,7 @@ class Diagnosis(Result):
         return self.scores.assign(verdict=self.verdicts)
 
 
-def measure_syndromes(draws: int = 100, seed: int = 0, level: float = 0.95, window: int = 8) -> Syndromes:
+def measure_syndromes(draws: int = 100, seed: int = 0, level: float = 0.95, window: int | None = None) -> Syndromes:
     """Measure the four syndromes for all provinces from the project's data (症候测度).
 
     Parameters
@@ -155,8 +156,8 @@ def measure_syndromes(draws: int = 100, seed: int = 0, level: float = 0.95, wind
         Of the bootstraps.
     level : float
         Of the intervals.
-    window : int
-        Years of a window of the border effect.
+    window : int, optional
+        Years of a window of the border effect; by default that of the design.
 
     Returns
     -------
@@ -168,7 +169,8 @@ def measure_syndromes(draws: int = 100, seed: int = 0, level: float = 0.95, wind
         For no draws, or arguments of another kind.
     """
     given = bootstrap_settings(draws, seed, level, least=1)
-    return _measure(window=check_whole("window", window, least=2), **given)
+    years = int(design().constants["window"]) if window is None else window
+    return _measure(window=check_whole("window", years, least=2), **given)
 
 
 @remember
@@ -177,14 +179,14 @@ def _measure(draws: int, seed: int, level: float, window: int) -> Syndromes:
     from clusterlib.data import load_boundaries
     from clusterlib.weights import great_circle_distances
 
-    given = {"draws": draws, "seed": seed, "level": level}
+    plan, given = design(), {"draws": draws, "seed": seed, "level": level}
     governance, border = _governance(window, seed, level)
     panel = chosen.load_province_panel()
     boundaries = load_boundaries("province").loc[panel.index.unique("adcode")]
-    links = link_indicators(panel, chosen.industry_table(panel), chosen.INDUSTRIES, great_circle_distances(boundaries))
-    coordination = ["coordination", *chosen.PLATFORMS]
+    links = link_indicators(panel, chosen.industry_table(panel), plan.industries, great_circle_distances(boundaries))
+    coordination = ["coordination", *plan.platforms]
     severities = {
-        "data_dormancy": data_dormancy(panel, chosen.DATA_INPUTS, chosen.DATA_OUTPUTS, **given),
+        "data_dormancy": data_dormancy(panel, plan.data_inputs, plan.data_outputs, **given),
         "architecture_imbalance": architecture_imbalance(
             chosen.with_coordination(panel), "software_quotient", coordination, **given
         ),

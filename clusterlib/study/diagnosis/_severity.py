@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,15 +21,13 @@ from clusterlib.core.checks import (
     check_whole,
 )
 from clusterlib.core.results import Result
+from clusterlib.core.rows import Later
 from clusterlib.errors import InvalidInputError
+from clusterlib.study._design import design
 
-SYNDROMES = MappingProxyType(
-    {
-        "data_dormancy": ("Data dormancy", "数据沉睡"),
-        "architecture_imbalance": ("Architecture imbalance", "架构失衡"),
-        "ecosystem_isolation": ("Ecosystem isolation", "生态孤立"),
-        "governance_imbalance": ("Governance imbalance", "治理失衡"),
-    }
+# Names in English and Chinese.
+SYNDROMES: Mapping[str, tuple[str, str]] = Later(
+    lambda: {key: (named.en, named.zh) for key, named in design().syndromes.items()}
 )
 
 

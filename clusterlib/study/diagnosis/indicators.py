@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_floats, check_choice, check_columns, check_index, check_number, check_whole
+from clusterlib.core.checks import (
+    as_floats,
+    check_choice,
+    check_columns,
+    check_index,
+    check_number,
+    check_whole,
+    parse_years,
+)
 from clusterlib.errors import InvalidInputError
 from clusterlib.regions import get_region
+from clusterlib.study._design import design, dimensions
 from clusterlib.study._memory import remember
 from clusterlib.study.diagnosis._severity import as_span, as_units
 
@@ -20,70 +28,20 @@ if TYPE_CHECKING:
 
     from libpysal.graph import Graph
 
-# Of a province's digital infrastructure and its use, and of what its data yield.
-DATA_INPUTS = ("broadband_ports", "mobile_internet_traffic")
-DATA_OUTPUTS = ("software_revenue", "ecommerce_sales", "technology_market_turnover")
+    from clusterlib.data._load import Years
 
-DIGITAL = MappingProxyType(
-    {
-        "infrastructure": (
-            "broadband_ports_per_100_persons",
-            "broadband_subscribers_per_100_persons",
-            "mobile_internet_users_per_100_persons",
-            "mobile_internet_traffic_per_capita",
-            "domain_names_per_1000_persons",
-        ),
-        "digital_industry": ("software_revenue_share", "it_services_revenue_per_capita"),
-        "industrial_digitisation": (
-            "computers_per_100_employees",
-            "websites_per_100_enterprises",
-            "ecommerce_enterprise_share",
-            "ecommerce_sales_share",
-        ),
-    }
-)
-# The digital system whose coupling with the real economy is part of coordination: neither the revenues that
-# concentration is measured by nor the platforms that stand beside it, or a cause would be its own effect.
-DIGITAL_USE = MappingProxyType(
-    {
-        "infrastructure": DIGITAL["infrastructure"],
-        "industrial_digitisation": ("computers_per_100_employees", "ecommerce_sales_share"),
-    }
-)
-REAL = MappingProxyType(
-    {
-        "output": ("gdp_per_capita",),
-        "structure": ("industrial_upgrading",),
-        "innovation": ("rd_intensity", "patents_per_10000_persons"),
-        "openness": ("goods_trade_share",),
-    }
-)
+# The systems whose coupling is coordination.
+_SYSTEMS = {"digital": "digital_use", "real": "real"}
 _REST, _IT, _EMBEDDED = "software_products_and_security", "it_services_revenue", "embedded_software_revenue"
-PLATFORMS = ("websites_per_100_enterprises", "ecommerce_enterprise_share")
-INDUSTRIES = MappingProxyType(
-    {
-        "software_products_and_security": "digital",
-        "it_services_revenue": "digital",
-        "embedded_software_revenue": "digital",
-        "ecommerce_sales": "trade",
-        "value_added_wholesale_retail": "trade",
-        "value_added_hotels_catering": "trade",
-        "value_added_industry": "production",
-        "value_added_construction": "production",
-        "value_added_transport_post": "production",
-        "value_added_finance": "services",
-        "value_added_real_estate": "services",
-        "value_added_other_services": "services",
-    }
-)
-# Of which growth is a change of the logarithm, and of which a change of percentage points.
-OUTCOMES = MappingProxyType(
-    {"gdp": "amount", "gdp_per_capita": "amount", "average_wage": "amount", "value_added_tertiary_share": "share"}
-)
 
 
-def load_province_panel(years: str | int | slice | Iterable[int] = "2016:2023") -> pd.DataFrame:
+def load_province_panel(years: Years = None) -> pd.DataFrame:
     """Load the provinces' indicators for the years in which the diagnosis has them all; Tibet has no software figures.
+
+    Parameters
+    ----------
+    years : int, str, slice or list, optional
+        By default the span ``province_years``.
 
     Returns
     -------
@@ -97,10 +55,12 @@ def load_province_panel(years: str | int | slice | Iterable[int] = "2016:2023") 
     """
     from clusterlib.data import load_panel
 
-    names = [*DATA_INPUTS, *DATA_OUTPUTS, "gdp", "software_exports", "software_revenue", "goods_trade_share"]
-    names += [name for group in (*DIGITAL.values(), *REAL.values()) for name in group]
-    names += [*(name for name in INDUSTRIES if name != _REST), _IT, _EMBEDDED]
-    panel = load_panel("province", list(dict.fromkeys(names)), years=years)
+    plan = design()
+    default = plan.spans["province_years"].default
+    names = [*plan.data_inputs, *plan.data_outputs, "gdp", "software_exports", "software_revenue", "goods_trade_share"]
+    names += [*plan.measures["digital"].indicators, *plan.measures["real"].indicators]
+    names += [*(name for name in plan.industries if name != _REST), _IT, _EMBEDDED]
+    panel = load_panel("province", list(dict.fromkeys(names)), years=default if years is None else years)
     # Where a province has software revenue but no line for exports or embedded software, there was none to report.
     reported = panel["software_revenue"].notna()
     panel[["software_exports", _EMBEDDED]] = panel[["software_exports", _EMBEDDED]].where(
@@ -108,7 +68,7 @@ def load_province_panel(years: str | int | slice | Iterable[int] = "2016:2023") 
     )
     panel = panel.dropna()
     if panel.empty:
-        raise InvalidInputError(f"years={years!r}: no province has all indicators in these years; try '2016:2023'")
+        raise InvalidInputError(f"years={years!r}: no province has all indicators in these years; try {default!r}")
     return panel
 
 
@@ -123,10 +83,11 @@ def industry_table(panel: pd.DataFrame) -> pd.DataFrame:
     InvalidInputError, UnknownNameError
         For a panel without these columns.
     """
-    kept = [name for name in INDUSTRIES if name != _REST]
+    industries = design().industries
+    kept = [name for name in industries if name != _REST]
     table = as_floats(panel, check_columns(panel, ["software_revenue", *kept]))
     table[_REST] = (table["software_revenue"] - table[_IT] - table[_EMBEDDED]).clip(lower=0.0)
-    table = table[list(INDUSTRIES)].copy()
+    table = table[list(industries)].copy()
     table[[_REST, _IT, _EMBEDDED]] /= 10_000
     return table
 
@@ -144,7 +105,7 @@ def with_coordination(panel: pd.DataFrame) -> pd.DataFrame:
     amounts = check_columns(panel, ["software_revenue", "gdp"])
     check_index(panel)
     systems = pd.DataFrame(
-        {"digital": composite_index(panel, DIGITAL_USE).score, "real": composite_index(panel, REAL).score}
+        {name: composite_index(panel, dimensions(measure)).score for name, measure in _SYSTEMS.items()}
     )
     shares = panel[amounts] / panel[amounts].groupby(level=1).transform("sum")
     return panel.assign(
@@ -176,10 +137,10 @@ def region_cities(region: str, province: pd.Series) -> pd.Index:
 
 
 def load_growth_panel(
-    years: tuple[int, int] = (2006, 2020),
-    outliers: float = 5.0,
+    years: tuple[int, int] | None = None,
+    outliers: float | None = None,
     outcome: str = "gdp",
-    without: Iterable[int] = (2019,),
+    without: Iterable[int] | None = None,
 ) -> tuple[pd.DataFrame, Graph, pd.Series]:
     """Load yearly growth of cities with their neighbours and jurisdictions.
 
@@ -190,13 +151,13 @@ def load_growth_panel(
 
     Parameters
     ----------
-    years : (int, int)
-        First and last year of growth.
-    outliers : float
-        In 1.4826 median absolute distances.
+    years : (int, int), optional
+        First and last year of growth; by default the span ``growth_years``.
+    outliers : float, optional
+        In 1.4826 median absolute distances; by default that of the design.
     outcome : {"gdp", "gdp_per_capita", "average_wage", "value_added_tertiary_share"}
-    without : iterable of int
-        Years whose growth is left out.
+    without : iterable of int, optional
+        Years whose growth is left out; by default that of the census.
 
     Returns
     -------
@@ -214,14 +175,17 @@ def load_growth_panel(
     """
     from clusterlib.data import load_panel
 
-    first, last = as_span(years)
+    plan = design()
+    first, last = as_span(parse_years(plan.spans["growth_years"].default) if years is None else years)
+    outliers = plan.constants["outliers"] if outliers is None else outliers
+    without = (int(plan.constants["census_year"]),) if without is None else without
     if not (isinstance(outliers, float) and outliers == math.inf):
         check_number("outliers", outliers, least=0, open_ends=True)
-    check_choice("outcome", outcome, OUTCOMES)
+    check_choice("outcome", outcome, plan.city_outcomes)
     left_out = [check_whole("without", year) for year in as_units(without, "without")]
     graph, province = _all_cities()
     level = load_panel("city", outcome)[outcome].unstack("year")
-    if OUTCOMES[outcome] == "amount":
+    if plan.city_outcomes[outcome] == "amount":
         level = 100 * level.apply(np.log)
     growth = level.diff(axis=1).loc[:, first:last].drop(columns=left_out, errors="ignore")
     growth = growth.loc[growth.index.intersection(province.index)]

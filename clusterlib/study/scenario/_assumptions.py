@@ -7,20 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from clusterlib.regions import Region
-from clusterlib.study.scenario._estimates import NEAREST, SAMPLES, VARIANTS, WEIGHTS, WINDOW
+from clusterlib.study._design import design
 
 Sentence = tuple[str, str]
-_VARIANTS_ZH = {
-    "levels": "水平值，含上年控制变量，省份与年份效应",
-    "bare": "水平值，不含控制变量",
-    "changes": "逐年差分，年份效应",
-}
-_WEIGHTS_ZH = {"contiguity": "邻接权重", "nearest": f"{NEAREST}近邻权重", "distance": "反距离平方权重"}
-_SAMPLES_ZH = {
-    "window": f"全部城市最近{WINDOW}年，同诊断",
-    "all_years": "全部城市全部年份",
-    "region": f"本区域及邻市最近{WINDOW}年，同诊断",
-}
 
 
 def listed(parts: Sequence[str], separator: str = ", ") -> str:
@@ -31,6 +20,7 @@ def listed(parts: Sequence[str], separator: str = ", ") -> str:
 def province_basis(settings: dict, years: tuple[int, int]) -> list[Sentence]:
     """What all remedies assume that run through the model of provinces."""
     first, last = years
+    variant, weights = design().variants[settings["variant"]], design().weights[settings["weights"]]
     return [
         (
             "The estimates are correlations within provinces over the years, not effects of policies: the scenario "
@@ -38,11 +28,11 @@ def province_basis(settings: dict, years: tuple[int, int]) -> list[Sentence]:
             "估计值是省份内部随年份变化的相关关系，并非政策效应；情景只说明“若其为效应”将得到什么",
         ),
         (
-            f"Log GDP per head follows a spatial Durbin model in {VARIANTS[settings['variant']]}, {first}-{last}, "
-            f"neighbours by {WEIGHTS[settings['weights']]}, rho = {settings['rho']:.3f}; the shift is one of levels, "
+            f"Log GDP per head follows a spatial Durbin model in {variant.en}, {first}-{last}, "
+            f"neighbours by {weights.en}, rho = {settings['rho']:.3f}; the shift is one of levels, "
             "once and for all, with all feedback, at no date",
-            f"对数人均GDP服从空间杜宾模型（{_VARIANTS_ZH[settings['variant']]}，{first}-{last}年，"
-            f"{_WEIGHTS_ZH[settings['weights']]}，rho = {settings['rho']:.3f}）；"
+            f"对数人均GDP服从空间杜宾模型（{variant.zh}，{first}-{last}年，"
+            f"{weights.zh}，rho = {settings['rho']:.3f}）；"
             "变动为一次性的水平变动，含全部反馈，不涉及时间路径",
         ),
         (
@@ -162,14 +152,14 @@ def data_platform(targets: tuple[float, float], percentile: float, p_value: floa
 def joint_targets(settings: dict, cities: int, missing: Sequence[str]) -> list[Sentence]:
     """What joint targets assume."""
     within, across, size = settings["rho_within"], settings["rho_across"], settings["size"]
-    sample = SAMPLES[settings["sample"]]
+    sample = design().samples[settings["sample"]]
     return [
         (
             f"Each of {cities} cities of the region first grows by {size:g} percentage point(s) more; growth of "
             f"neighbours passes on by {within:.3f} within the province and by {across:.3f} across its border "
-            f"(estimated from {settings['cities']} cities: {sample})",
+            f"(estimated from {settings['cities']} cities: {sample.en})",
             f"区域内{cities}个城市先各增长{size:g}个百分点；邻市增长的传导系数省内为{within:.3f}、跨省为{across:.3f}"
-            f"（由{settings['cities']}个城市估计：{_SAMPLES_ZH[settings['sample']]}）",
+            f"（由{settings['cities']}个城市估计：{sample.zh}）",
         ),
         (
             "Alone: nothing crosses borders of provinces; joint: across as within. The gain of joint over alone is "

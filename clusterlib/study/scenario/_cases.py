@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from types import MappingProxyType
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from clusterlib.core.checks import check_whole
-from clusterlib.errors import InvalidInputError
-from clusterlib.regions import get_region
+from clusterlib.core.checks import check_whole, parse_years
+from clusterlib.core.rows import Later, name_of, read_rows
+from clusterlib.errors import InvalidInputError, Problem, StudyError, UnknownNameError
+from clusterlib.paths import get_project
+from clusterlib.regions import REGIONS, get_region
+from clusterlib.study._design import design
 from clusterlib.study.diagnosis._severity import as_span, logarithms
 
 if TYPE_CHECKING:
     from clusterlib.did import SyntheticControl
 
-FIRST_YEAR = 2003
-LARGEST_JUMP = 0.5
+FILE = "cases.csv"
 PROFILE = (
     "gdp",
     "gdp_per_capita",
@@ -34,8 +38,8 @@ class Case:
 
     Attributes
     ----------
-    adcode : int
     region : str
+    adcode : int
     field_en, field_zh : str
     pattern : str
         Regular expression of Chinese names of clusters of the field.
@@ -45,8 +49,8 @@ class Case:
         What city figures leave out.
     """
 
-    adcode: int
     region: str
+    adcode: int
     field_en: str
     field_zh: str
     pattern: str
@@ -55,42 +59,38 @@ class Case:
     note_zh: str = ""
 
 
-CASES = MappingProxyType(
-    {
-        "bth": (
-            Case(120000, "bth", "network information security", "网络信息安全", "信息安全|安全应急", "cbec_pilot_zone"),
-            Case(
-                110000, "bth", "artificial intelligence and software", "人工智能与软件",
-                "人工智能|信息技术应用创新|移动互联网", "broadband_china",
-            ),
-        ),
-        "yrd": (
-            Case(
-                330100, "yrd", "digital security and e-commerce", "数字安防与电子商务",
-                "数字安防|信息技术服务|软件", "cbec_pilot_zone",
-                "city figures show neither digital security nor e-commerce apart: what the pilot is held against is "
-                "the whole economy of the city",
-                "城市数据未单列数字安防与电子商务，只能以全市经济衡量试点",
-            ),
-            Case(
-                330400, "yrd", "warp knitting (Haining)", "经编（海宁）", "纺织|经编", "broadband_china",
-                "Haining is a county-level city of Jiaxing and not in the data: the figures are those of the whole of "
-                "Jiaxing, of which warp knitting is a small part",
-                "海宁为嘉兴代管的县级市，数据不含县级单位，所用为嘉兴全市数据，经编仅占其中一小部分",
-            ),
-        ),
-        "gba": (
-            Case(
-                440300, "gba", "new-generation information and communication", "新一代信息通信",
-                "信息通信|互联网|人工智能|显示器件", "cbec_pilot_zone",
-            ),
-            Case(
-                440100, "gba", "ultra-high-definition video and intelligent equipment", "超高清视频与智能装备",
-                "超高清|智能装备|智能制造", "cbec_pilot_zone",
-            ),
-        ),
-    }
-)  # fmt: skip
+def read_cases(root: Path) -> dict[str, tuple[Case, ...]]:
+    """Read and check the cases of a project by region; a region without a row has none.
+
+    Raises
+    ------
+    StudyError
+        With line and column of a region or city that there is not, a pattern that is none, and a missing text.
+    """
+    path = root / "data" / "study" / FILE
+    columns = [entry.name for entry in fields(Case)]
+    rows, file, problems = read_rows(path, columns, root, StudyError), name_of(path, root), []
+    found: dict[str, tuple[Case, ...]] = dict.fromkeys(REGIONS, ())
+    for line, row in rows.items():
+        wrong = {column: "expected a text" for column in columns if not row[column] and not column.startswith("note")}
+        if row["region"] not in found:
+            wrong["region"] = str(UnknownNameError("region", row["region"], found))
+        elif row["adcode"] not in map(str, found_cities := REGIONS[row["region"]].adcodes("city")):
+            wrong["adcode"] = str(UnknownNameError("city of the region", row["adcode"], found_cities))
+        try:
+            re.compile(row["pattern"])
+        except re.error as error:
+            wrong["pattern"] = f"{row['pattern']!r} is no regular expression: {error}"
+        problems += [Problem(file, line, reason, column) for column, reason in wrong.items()]
+        if not wrong:
+            found[row["region"]] += (Case(**{**row, "adcode": int(row["adcode"])}),)
+    if problems:
+        raise StudyError(problems)
+    return found
+
+
+# By region.
+CASES: Mapping[str, tuple[Case, ...]] = Later(lambda: read_cases(get_project().root))
 
 
 def _check_case(case: Any) -> Case:
@@ -109,6 +109,10 @@ def _by_year(case: Case, indicator: str, years: tuple[int, int]) -> pd.DataFrame
     if _check_case(case).adcode not in wide.index:
         raise InvalidInputError(f"{case.adcode} has no {indicator} in {years[0]}-{years[1]}: choose another indicator")
     return wide
+
+
+def _span(years: tuple[int, int] | None) -> tuple[int, int]:
+    return as_span(parse_years(design().spans["case_years"].default) if years is None else years)
 
 
 def _pilots(policy: str) -> pd.Series:
@@ -138,14 +142,15 @@ def case_start(case: Case) -> int:
     return int(pilots[case.adcode])
 
 
-def case_profile(case: Case, years: tuple[int, int] = (2003, 2020)) -> pd.DataFrame:
+def case_profile(case: Case, years: tuple[int, int] | None = None) -> pd.DataFrame:
     """Set a city beside its region and the nation (城市画像).
 
     Parameters
     ----------
     case : Case
-    years : (int, int)
-        First and last year; of an indicator that the city lacks then, the nearest year between them.
+    years : (int, int), optional
+        First and last year, by default the span ``case_years``; of an indicator that the city lacks then, the nearest
+        year between them.
 
     Returns
     -------
@@ -159,7 +164,7 @@ def case_profile(case: Case, years: tuple[int, int] = (2003, 2020)) -> pd.DataFr
     >>> int(case_profile(CASES["yrd"][0]).loc["gdp", "rank"])
     8
     """
-    span = as_span(years)
+    span = _span(years)
     members = get_region(_check_case(case).region).adcodes("city")
     rows = {}
     for name in PROFILE:
@@ -176,14 +181,15 @@ def case_profile(case: Case, years: tuple[int, int] = (2003, 2020)) -> pd.DataFr
     return pd.DataFrame.from_dict(rows, orient="index").astype(dict.fromkeys(whole, int)).rename_axis("indicator")
 
 
-def case_paths(case: Case, indicator: str, years: tuple[int, int] = (2003, 2020), total: bool = False) -> pd.DataFrame:
+def case_paths(case: Case, indicator: str, years: tuple[int, int] | None = None, total: bool = False) -> pd.DataFrame:
     """Paths of an indicator in a city, its region and the nation, the first year as 100 (增长路径).
 
     Parameters
     ----------
     case : Case
     indicator : str
-    years : (int, int)
+    years : (int, int), optional
+        First and last year, by default the span ``case_years``.
     total : bool
         Sums over cities, for amounts, and not plain means.
 
@@ -202,7 +208,7 @@ def case_paths(case: Case, indicator: str, years: tuple[int, int] = (2003, 2020)
     >>> case_paths(CASES["yrd"][0], "gdp", total=True).loc[2003].tolist()
     [100.0, 100.0, 100.0]
     """
-    wide = _by_year(case, indicator, as_span(years))
+    wide = _by_year(case, indicator, _span(years))
     known = wide.loc[[case.adcode]].notna().to_numpy()[0]
     wide = wide.loc[:, known].dropna()
     members = wide.index.isin(get_region(case.region).adcodes("city"))
@@ -266,19 +272,19 @@ def case_control(
     """
     from clusterlib.did import synthetic_control
 
-    start, pilots = case_start(case), _pilots(case.policy)
-    last, donors = check_whole("last", last, FIRST_YEAR), check_whole("donors", donors, 1)
+    start, pilots, first = case_start(case), _pilots(case.policy), _span(None)[0]
+    last, donors = check_whole("last", last, first), check_whole("donors", donors, 1)
     if last < start:
         raise InvalidInputError(f"last={last}: the pilot began in {start}")
-    figures = _by_year(case, indicator, (FIRST_YEAR, last)).reindex(columns=range(FIRST_YEAR, last + 1)).dropna()
+    figures = _by_year(case, indicator, (first, last)).reindex(columns=range(first, last + 1)).dropna()
     if case.adcode not in figures.index:
         raise InvalidInputError(
-            f"{case.adcode} has no {indicator} in some year of {FIRST_YEAR}-{last}: choose another indicator"
+            f"{case.adcode} has no {indicator} in some year of {first}-{last}: choose another indicator"
         )
     wide = logarithms(figures)
-    steady = wide.index[wide.diff(axis=1).abs().max(axis=1) < LARGEST_JUMP]
+    steady = wide.index[wide.diff(axis=1).abs().max(axis=1) < design().constants["largest_jump"]]
     outside = steady.difference(pilots.index[pilots <= last]).difference(list(get_region(case.region).adcodes("city")))
-    size = _by_year(case, "gdp", (FIRST_YEAR, last))[start - 1].reindex(outside).dropna()
+    size = _by_year(case, "gdp", (first, last))[start - 1].reindex(outside).dropna()
     chosen = wide.loc[[case.adcode, *size.nlargest(donors).index]]
     if relative:
         chosen = chosen.sub(chosen.loc[:, : start - 1].mean(axis=1), axis=0)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_choice, check_flags
+from clusterlib.core.checks import check_choice, check_flags, parse_years
+from clusterlib.core.rows import Later
 from clusterlib.errors import InvalidInputError
 from clusterlib.regions import get_region
+from clusterlib.study._design import Named, design
 from clusterlib.study._memory import remember
+from clusterlib.study._panels import before, digital_index, index_data, output_panel, province_graphs
 
 if TYPE_CHECKING:
     from libpysal.graph import Graph
@@ -21,41 +23,20 @@ if TYPE_CHECKING:
     from clusterlib.spatial_panel import SpatialPanelResult, TwoWeightsResult
     from clusterlib.study.diagnosis import SharedShocksResult
 
-YEARS, INDEX_YEARS = (2016, 2023), (2016, 2024)
 OUTCOME, INDEX = "log_gdp_per_head", "digital"
-CONTROLS = ("urbanisation", "students", "expenditure")
 LINKS = ("trade", "software_exports")
 CORRECTION = "lee-yu"
-NEAREST, WINDOW = 5, 8
-MEASURES = MappingProxyType(
-    {
-        "digital": "the digital index of three dimensions, revenues relative to GDP",
-        "fixed_gdp": "the same index, revenues relative to the GDP of the first year",
-        "adoption": "infrastructure and adoption by enterprises, without revenues",
-    }
+# What each is, in English.
+MEASURES, VARIANTS, WEIGHTS, SAMPLES = (
+    Later(lambda section=section: {key: named.en for key, named in _named(section).items()})
+    for section in ("measures", "variants", "weights", "samples")
 )
-VARIANTS = MappingProxyType(
-    {
-        "levels": "levels with controls of the year before, effects of province and year",
-        "bare": "levels without controls",
-        "changes": "changes from year to year, effects of the year",
-    }
-)
-WEIGHTS = MappingProxyType(
-    {
-        "contiguity": "a common border",
-        "nearest": f"the {NEAREST} nearest provinces",
-        "distance": "inverse squared distance",
-    }
-)
-SAMPLES = MappingProxyType(
-    {
-        "window": f"all cities, the last {WINDOW} years, as the diagnosis",
-        "all_years": "all cities, all years",
-        "region": f"the region's cities and their neighbours, the last {WINDOW} years, as the diagnosis",
-    }
-)
-_OVER_GDP = ("software_revenue_share", "ecommerce_sales_share")
+
+
+def _named(section: str) -> Mapping[str, Named]:
+    plan = design()
+    named = getattr(plan, section)
+    return {key: named[key] for key in (plan.scenario_measures if section == "measures" else named)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,83 +94,49 @@ class BorderModel:
     year: int
 
 
-def make_index(measure: str) -> tuple[CompositeIndex, pd.DataFrame]:
-    """Make an index of digital development, with ranges and weights over all its years, and return its data too."""
-    from clusterlib.composite import composite_index
-    from clusterlib.data import load_panel
-    from clusterlib.study.diagnosis.indicators import DIGITAL, PLATFORMS
-
-    dimensions = dict(DIGITAL)
-    if measure == "adoption":
-        dimensions = {
-            "infrastructure": DIGITAL["infrastructure"], "adoption": ("computers_per_100_employees", *PLATFORMS),
-        }  # fmt: skip
-    names = [name for group in DIGITAL.values() for name in group]
-    data = load_panel("province", [*names, "gdp"], years=slice(*INDEX_YEARS)).dropna()
-    if measure == "fixed_gdp":
-        since = data["gdp"] / data["gdp"].groupby(level="adcode").transform("first")
-        data = data.assign(**{name: data[name] * since for name in _OVER_GDP})
-    return composite_index(data, dimensions), data[names]
+def model_years() -> tuple[int, int]:
+    """Return the first and last year of the models of provinces."""
+    first, last = parse_years(design().spans["province_years"].default)
+    return first, last
 
 
 def _provinces() -> tuple[pd.DataFrame, dict[str, Graph]]:
     """The diagnosis's panel of provinces and who neighbours whom: the same for every model."""
-    from clusterlib.data import load_boundaries
     from clusterlib.study.diagnosis.indicators import load_province_panel
-    from clusterlib.weights import contiguity, inverse_distance, k_nearest
 
-    panel = load_province_panel(slice(*YEARS))
-    shapes = load_boundaries("province").loc[panel.index.unique("adcode")]
-    return panel, {
-        "contiguity": contiguity(shapes),
-        "nearest": k_nearest(shapes, NEAREST),
-        "distance": inverse_distance(shapes, 2),
-    }
-
-
-def _before(values: pd.Series) -> pd.Series:
-    return values.groupby(level="adcode").shift()
+    panel = load_province_panel(slice(*model_years()))
+    return panel, province_graphs(panel.index)
 
 
 def load_regressors(index: CompositeIndex, panel: pd.DataFrame) -> pd.DataFrame:
     """Load the outcome and all regressors of the models of provinces, by (adcode, year), complete."""
-    from clusterlib.data import load_boundaries, load_panel
+    from clusterlib.data import load_boundaries
     from clusterlib.study.diagnosis import link_indicators
-    from clusterlib.study.diagnosis.indicators import INDUSTRIES, industry_table
+    from clusterlib.study.diagnosis.indicators import industry_table
     from clusterlib.weights import great_circle_distances
 
-    names = ["gdp_per_capita", "urbanisation_rate", "university_students", "general_budget_expenditure"]
-    facts = load_panel("province", [*names, "resident_population"], years=slice(YEARS[0] - 1, YEARS[1])).sort_index()
-    people = facts["resident_population"]
-    frame = pd.DataFrame(
-        {
-            OUTCOME: np.log(facts["gdp_per_capita"]),
-            INDEX: 10 * index.score,
-            "urbanisation": _before(facts["urbanisation_rate"]),
-            "students": np.log(_before(facts["university_students"] / people)),
-            "expenditure": np.log(_before(facts["general_budget_expenditure"] / people)),
-        }
-    ).reindex(panel.index)
+    plan = design()
+    variables = output_panel(alternatives=False)[[OUTCOME, *plan.controls]]
+    frame = variables.assign(**{INDEX: 10 * index.score}).reindex(panel.index)[[OUTCOME, INDEX, *plan.controls]]
     boundaries = load_boundaries("province").loc[panel.index.unique("adcode")]
-    found = link_indicators(panel, industry_table(panel), INDUSTRIES, great_circle_distances(boundaries))
+    found = link_indicators(panel, industry_table(panel), plan.industries, great_circle_distances(boundaries))
     return frame.join(found[list(LINKS)])
 
 
 def _measured(measure: str) -> tuple[CompositeIndex, pd.DataFrame, pd.DataFrame]:
     """Index, the data that it was made from and the regressors: the same for every model with the measure."""
-    index, index_data = make_index(measure)
-    return index, index_data, load_regressors(index, _provinces()[0])
+    index = digital_index(measure)
+    return index, index_data(measure), load_regressors(index, _provinces()[0])
 
 
 @remember
 def output_efficiency(year: int) -> pd.Series:
     """Output efficiency of the provinces' data in a year, not corrected for bias: no model enters it."""
     from clusterlib.study.diagnosis import data_dormancy
-    from clusterlib.study.diagnosis.indicators import DATA_INPUTS, DATA_OUTPUTS
 
     panel, _ = _provinces()
     of_year = panel[panel.index.get_level_values("year") == year]
-    found = data_dormancy(of_year, DATA_INPUTS, DATA_OUTPUTS, draws=0)
+    found = data_dormancy(of_year, design().data_inputs, design().data_outputs, draws=0)
     return 1 - found.table["severity"].droplevel("year") / 100
 
 
@@ -244,15 +191,15 @@ def estimate_provinces(measure: str, links: bool, variant: str, weights: str) ->
 
     panel, graphs = _provinces()
     graph = graphs[weights]
-    index, index_data, frame = _measured(measure)
-    names = [INDEX, *(LINKS if links else ()), *(() if variant == "bare" else CONTROLS)]
+    index, made_from, frame = _measured(measure)
+    names = [INDEX, *(LINKS if links else ()), *(() if variant == "bare" else design().controls)]
     changes = variant == "changes"
     data = frame[[OUTCOME, *names]]
     data = data.groupby(level="adcode").diff().dropna() if changes else data
     result = spatial_panel(data, OUTCOME, names, graph, "sdm", "time" if changes else "twoway", CORRECTION)
     covariance = cluster_covariance(data, OUTCOME, names, graph, result)
-    memory = float(result.residuals.corr(_before(result.residuals)))
-    return ProvinceModel(result, covariance, graph, frame[names], index, index_data, panel, memory)
+    memory = float(result.residuals.corr(before(result.residuals)))
+    return ProvinceModel(result, covariance, graph, frame[names], index, made_from, panel, memory)
 
 
 def border_model(sample: str = "window", region: str | None = None, shocks: bool = True) -> BorderModel:
@@ -303,7 +250,7 @@ def estimate_cities(sample: str, region: str | None, shocks: bool) -> BorderMode
     panel, graph, province = load_growth_panel()
     year = int(panel.index.unique("year").max())
     if sample != "all_years":
-        panel = panel[panel.index.get_level_values("year") > year - WINDOW]
+        panel = panel[panel.index.get_level_values("year") > year - design().constants["window"]]
     graph = graph.subgraph(panel.index.unique("adcode"))
     cities = get_region(region).adcodes("city") if region else None
     result = border_spillovers(panel, "growth", ["initial"], graph, province, cities, shocks=shocks)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +12,10 @@ import pandas as pd
 from clusterlib.core.checks import ROUNDING, check_choice, check_level, check_number, check_whole
 from clusterlib.core.covariance import wald_statistic
 from clusterlib.core.results import Result, Test
+from clusterlib.core.rows import Later
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.regions import Region, get_region
+from clusterlib.study._design import design
 from clusterlib.study.diagnosis._severity import check_year
 from clusterlib.study.scenario import _assumptions as assumptions
 from clusterlib.study.scenario import _estimates as models
@@ -24,13 +25,9 @@ from clusterlib.study.scenario._responses import border_response, durbin_respons
 if TYPE_CHECKING:
     from clusterlib.composite import CompositeIndex
 
-REMEDIES = MappingProxyType(
-    {
-        "data_management": ("Big-data management: waking dormant data", "大数据管理：唤醒沉睡数据"),
-        "co_creation": ("Industry co-creation: spreading platforms", "产业共创：平台普及"),
-        "data_platform": ("Data and platform: opening links", "数据+平台：打通联系"),
-        "joint_targets": ("Joint targets across borders", "跨区域共同目标"),
-    }
+# Names in English and Chinese.
+REMEDIES: Mapping[str, tuple[str, str]] = Later(
+    lambda: {key: (named.en, named.zh) for key, named in design().remedies.items()}
 )
 _CHOICES = {
     "measure": models.MEASURES, "variant": models.VARIANTS, "weights": models.WEIGHTS, "sample": models.SAMPLES,
@@ -277,9 +274,7 @@ def _wake(model: ProvinceModel, year: int, indicators: pd.DataFrame, members: It
 
 
 def _spread(model: ProvinceModel, year: int, indicators: pd.DataFrame, members: Iterable, options: _Options) -> Change:
-    from clusterlib.study.diagnosis.indicators import PLATFORMS
-
-    before = indicators[list(PLATFORMS)]
+    before = indicators[list(design().platforms)]
     after = raise_indicators(before, options.percentile, members, options.size)
     return before, after, assumptions.co_creation(before.quantile(options.percentile / 100), options.percentile)
 
@@ -321,7 +316,7 @@ def _provincial(
     gdp = _at(model.panel, year)["gdp"].loc[moved.index].to_numpy()
     settings = options.settings("percentile", "measure", "variant", "weights", "errors")
     settings |= {"rejected": response.rejected, "rho": model.result.rho, "memory": model.memory}
-    basis = assumptions.province_basis(settings, models.YEARS)
+    basis = assumptions.province_basis(settings, models.model_years())
     return Scenario(
         remedy, area.code, year, PERCENT, table,
         region_totals(direct, total, table["member"].to_numpy(), gdp, options.level), NO_GROUPS.copy(),
