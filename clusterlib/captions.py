@@ -429,8 +429,6 @@ class Wording:
         if isinstance(value, Phrase):
             return getattr(value, self.language)
         if isinstance(value, str):
-            if span := _SPAN.fullmatch(value):
-                return ("–" if self.language == "en" else "—").join(span.groups())
             return self._word_or_error(value) if value else ""
         if conversion == "p":
             return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
@@ -460,6 +458,8 @@ class Wording:
         word = self.word(key)
         if word is not None or not isinstance(key, str):
             return str(key) if word is None else word
+        if span := _SPAN.fullmatch(key):
+            return ("–" if self.language == "en" else "—").join(span.groups())
         if self.language == "en":
             return None if _CHINESE.search(key) or re.search(r"[a-z]_[a-z]", key) else key
         return key if all(part in _BOTH for part in _LATIN.findall(key)) else None

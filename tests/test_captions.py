@@ -115,6 +115,14 @@ def test_a_table_keeps_its_keys_and_shows_words_and_names_of_places(folder):
     assert "上海" in shown["zh"]["text/html"] and "上海" not in shown["en"]["text/html"]
 
 
+def test_a_span_of_years_is_written_as_its_language_writes_it_in_tables_too(folder):
+    frame = pd.DataFrame({"2016:2019": ["2018:2023"]}, index=pd.Index([2020], name="year"))
+    entry, _ = recorded(folder, "ranking", frame)
+    assert entry["value"]["data"] == [[2020, "2018:2023"]]
+    assert (entry["shown"]["heads"], entry["shown"]["rows"]) == (["Year", "2016–2019"], [["2020", "2018–2023"]])
+    assert entry["shown_zh"]["rows"] == [["2020", "2018—2023"]]
+
+
 def test_a_figure_is_drawn_once_in_each_language_by_the_same_function(folder):
     use_style()
     drawn = []

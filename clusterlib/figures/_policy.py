@@ -53,7 +53,8 @@ def event_study_plot(tables: Mapping[str, pd.DataFrame], title: str, ylabel: str
         _interval_series(axes, table, 0.22 * (i - (len(tables) - 1) / 2), i, label)
     times = sorted(set().union(*(table.index for table in tables.values())))
     axes.set(title=title, xlabel=say("Years since treatment", "距政策实施年数"), ylabel=ylabel, xticks=times)
-    axes.legend(fontsize=8, loc="best")
+    # Not among the intervals, which the search for an empty place does not see.
+    canvas.legend_below(figure, axes, size=8)
     return figure
 
 
