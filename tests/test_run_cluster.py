@@ -114,6 +114,17 @@ def test_memory_and_descriptors_stay_the_same_however_many_combinations(typed):
 # Dask.
 
 
+def test_what_is_hidden_does_not_travel_through_the_cluster(tmp_path):
+    from clusterlib.run.cluster import pack, unpack
+
+    for name in ("a/b", ".memory/c", "a/.d"):
+        path = tmp_path / "from" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    unpack(pack(tmp_path / "from"), tmp_path / "to")
+    assert [p.name for p in (tmp_path / "to").rglob("*") if p.is_file()] == ["b"]
+
+
 _WORKER = ["--nthreads", "1", "--no-dashboard", "--no-nanny", "--memory-limit", "0"]
 
 

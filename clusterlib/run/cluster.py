@@ -39,11 +39,13 @@ def library_digest() -> str:
 
 
 def pack(folder: Path) -> bytes:
-    """Return a folder's files but for hidden ones as one zip."""
+    """Return a folder's files but for hidden ones and those in hidden folders as one zip."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")):
-            packed.write(path, path.relative_to(folder).as_posix())
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            place = path.relative_to(folder)
+            if not any(part.startswith(".") for part in place.parts):
+                packed.write(path, place.as_posix())
     return buffer.getvalue()
 
 
