@@ -174,10 +174,10 @@ def read_regions(root: Path) -> dict[str, Region]:
         for column, (codes, expected) in unknown.items():
             problems += [Problem(file, line, f"{code} is not {expected}", column) for code in codes]
         members = [tuple(_unit(code, units) for code in codes if code in units) for codes in (provinces, cities)]
-        marks = (row[name] for name in ("colour", "marker", "line", "hatch"))
         found[row["code"]] = Region(
-            *(row[name] for name in ("code", "name_zh", "name_en", "short_zh", "short_en")),
-            *members, row["whole_provinces"] == "yes", tuple(_split(row["other_names"])), *marks,
+            row["code"], row["name_zh"], row["name_en"], row["short_zh"], row["short_en"], members[0], members[1],
+            row["whole_provinces"] == "yes", tuple(_split(row["other_names"])),
+            row["colour"], row["marker"], row["line"], row["hatch"],
         )  # fmt: skip
     if problems:
         raise StudyError(problems)

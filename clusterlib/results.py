@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from clusterlib.core.checks import check_choice, check_whole
 from clusterlib.core.language import LANGUAGES, Phrase, say, speaking
@@ -316,7 +316,7 @@ class Recorder:
             if not hasattr(figure, "savefig"):
                 raise InvalidInputError(f"figure {name!r}: the function returned a {type(figure).__name__}, no figure")
             entry = {"kind": "figure", "value": f"figures/{name}.{words.language}.png", "alt": said.alt}
-            return entry, *_figure_bundle(name, figure, said)
+            return entry, *_figure_bundle(name, cast("Figure", figure), said)
         if hasattr(value, "savefig"):
             raise InvalidInputError(
                 f"figure {name!r} is drawn already, in one language: hand over the function that draws it, as in "

@@ -516,15 +516,17 @@ def lead_in_counts(
     check_choice("region", region, amounts.index)
     sizes = pd.Series(1.0, amounts.index) if reference is None else _sizes(reference, amounts.index)
     values = location_quotient(amounts, sizes) if reference is not None else amounts
-    rows = {}
+    rows, place = {}, amounts.index.get_loc(region)
     for industry, value in values.items():
-        rival = value.drop(region).idxmax()
-        own, other = (int(amounts.loc[name, industry]) for name in (region, rival))
-        chance = sizes[region] / (sizes[region] + sizes[rival])
+        rival = amounts.index.get_loc(value.drop(region).idxmax())
+        both, of = np.array([place, rival]), value.to_numpy()
+        own, other = amounts[industry].to_numpy()[both].astype(int)
+        chance = sizes.to_numpy()[place] / sizes.to_numpy()[both].sum()
         p_value = float(binomtest(own, own + other, chance).pvalue) if own + other else 1.0
-        outcome = "level" if p_value >= 1 - level else "leads" if value[region] > value[rival] else "trails"
+        outcome = "level" if p_value >= 1 - level else "leads" if of[place] > of[rival] else "trails"
         rows[industry] = {
-            "value": value[region], "rival": rival, "rival_value": value[rival], "p_value": p_value, "outcome": outcome
+            "value": of[place], "rival": amounts.index[rival], "rival_value": of[rival], "p_value": p_value,
+            "outcome": outcome,
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("industry")
 

@@ -61,7 +61,7 @@ def group_marks(grouping: str = "regions") -> dict[str, Mark]:
     """
     from clusterlib.study import groups
 
-    return {key: Mark(g.colour, g.marker, g.line, g.hatch) for key, g in groups(grouping).items()}
+    return {key: Mark(g.colour, g.marker, g.line, g.hatch) for key, g in groups(grouping).items()}  # type: ignore[arg-type]
 
 
 # Of the regions and of the rest, in this order.

@@ -13,7 +13,9 @@ from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.regions import get_region
 
 REGION = "region"
-_TRUTH = dict.fromkeys(("true", "yes", "1", "on"), True) | dict.fromkeys(("false", "no", "0", "off"), False)
+_TRUTH: dict[str, bool] = dict.fromkeys(("true", "yes", "1", "on"), True) | dict.fromkeys(
+    ("false", "no", "0", "off"), False
+)
 _NOT_OF_KIND = (ValueError, SyntaxError, TypeError, LookupError, StopIteration)
 
 
@@ -196,7 +198,7 @@ def check_spans(notebook: str, values: Mapping[str, object]) -> None:
 
     for name in values.keys() & spans().keys():
         try:
-            spans()[name].check(values[name])
+            spans()[name].check(values[name])  # type: ignore[arg-type]
         except InvalidInputError as error:
             raise InvalidInputError(f"parameter of {notebook}: {error}") from None
 

@@ -251,7 +251,8 @@ def _to_do(tasks: list[Task]) -> dict[str, tuple[Task, Step | None]]:
     """Return by name the notebooks to execute, long ones first, and then what is to be made from them."""
     notebooks = sorted((task for task in tasks if task.runs), key=lambda t: -(t.seconds or 1e9))
     steps = [(t, step) for t in tasks for step in STEPS if step.name in t.steps and (t.runs or t.steps[step.name])]
-    return {task.name: (task, None) for task in notebooks} | {f"{t.name}.{s.name}": (t, s) for t, s in steps}
+    found: dict[str, tuple[Task, Step | None]] = {task.name: (task, None) for task in notebooks}
+    return found | {f"{task.name}.{step.name}": (task, step) for task, step in steps}
 
 
 @contextlib.contextmanager

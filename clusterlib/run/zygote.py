@@ -81,7 +81,7 @@ def serve(control: socket.socket, imported: dict[str, str]) -> None:
             return
         if os.fork() == 0:
             control.close()
-            _attend(socket.socket(fileno=descriptors[0]), *descriptors[1:], imported)
+            _attend(socket.socket(fileno=descriptors[0]), descriptors[1], descriptors[2], imported)
         for descriptor in descriptors:
             os.close(descriptor)
 

@@ -324,16 +324,19 @@ def read_design(root: Path) -> Design:
     if reader.problems:
         raise StudyError(reader.problems)
     defaults = {"per": "", "times": 1.0, "log": False, "before": False}
+    parts: dict[str, Any] = {
+        **{key: _frozen(_filled(entries, maps["constants"]), Named) for key, entries in named.items()},
+        **{key: Group(provinces=(), **entry) for key, entry in others.items()},
+        **{key: tuple(told[key]) for key in lists},
+        **{key: MappingProxyType(value) for key, value in maps.items()},
+    }
     return Design(
         dimensions=_frozen(dimensions, Dimension),
         measures=MappingProxyType(made),
         variables=_frozen({key: defaults | entry for key, entry in variables.items()}, Variable),
         belts=_frozen(belts, Group),
         spans=MappingProxyType(found),
-        **{key: _frozen(_filled(entries, maps["constants"]), Named) for key, entries in named.items()},
-        **{key: Group(provinces=(), **entry) for key, entry in others.items()},
-        **{key: tuple(told[key]) for key in lists},
-        **{key: MappingProxyType(value) for key, value in maps.items()},
+        **parts,
     )
 
 

@@ -74,7 +74,8 @@ def remember(function: Callable) -> Callable:
             return function(*args, **kwargs)
         name, arguments = f"{function.__module__}.{function.__qualname__}", dict(given.arguments)
         memory = Memory(folder, verbose=0)
-        kept, call = memory.cache(_compute, ignore=["function"]), (name, _key(), arguments, function)
+        kept: Any = memory.cache(_compute, ignore=["function"])
+        call = (name, _key(), arguments, function)
         if not kept.check_call_in_cache(*call):
             # Of several processes that miss it one computes, and the others wait for what it finds.
             with _alone(folder / f"{name}.lock"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from clusterlib.core.checks import check_choice, check_flags, parse_years
+from clusterlib.core.checks import check_choice, check_flags
 from clusterlib.core.rows import Later
 from clusterlib.errors import InvalidInputError
 from clusterlib.regions import get_region
@@ -96,7 +96,7 @@ class BorderModel:
 
 def model_years() -> tuple[int, int]:
     """Return the first and last year of the models of provinces."""
-    first, last = parse_years(design().spans["province_years"].default)
+    first, last = map(int, str(design().spans["province_years"].default).split(":"))
     return first, last
 
 
