@@ -123,7 +123,7 @@ def _collect(notebook: Notebook, tasks: list[Task], path: Path) -> None:
     texts = ("kind", "unit", "label_en", "label_zh", "note", "cell")
     rows = []
     for task in tasks:
-        common = {"run": task.place.notebook}
+        common: dict[str, object] = {"run": task.place.notebook}
         for name, value in task.parameters.items():
             plain = value is None or notebook.parameters[name].kind in {"str", "int", "float", "bool"}
             common[f"parameter_{name}"] = value if plain else json.dumps(value)
