@@ -187,9 +187,8 @@ def compare(
     from clusterlib.run.compare import describe, find_reports
 
     with _errors_without_traceback():
-        alone, differing, compared = compare_runs(
-            find_reports(_project(), before), find_reports(_project(), after), rtol
-        )
+        project = _project()
+        alone, differing, compared = compare_runs(find_reports(project, before), find_reports(project, after), rtol)
     for line in (*alone, *(f"{place}: {describe(*values)}" for place, values in differing.items())):
         _print(line)
     _print(f"{len(differing)} of {compared} differ, {len(alone)} are gone or new.")

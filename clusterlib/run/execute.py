@@ -253,9 +253,7 @@ def _write_table(stem: Path, entry: dict) -> None:
             Path(f"{stem}.{file}").write_text(latex + "\n", encoding="utf-8")
 
 
-def _write_run(
-    folder: Path, task: Task, context: Context, observed: dict, started: float, usage: dict[str, float]
-) -> None:
+def _write_run(folder: Path, task: Task, context: Context, observed: dict, started: float, usage: dict) -> None:
     from clusterlib.provenance import package_versions, sha256
 
     written = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in {LOG, ERROR})

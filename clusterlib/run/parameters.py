@@ -8,14 +8,13 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.regions import get_region
 
 REGION = "region"
-_TRUTH: dict[str, bool] = dict.fromkeys(("true", "yes", "1", "on"), True) | dict.fromkeys(
-    ("false", "no", "0", "off"), False
-)
+_TRUTH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
 _NOT_OF_KIND = (ValueError, SyntaxError, TypeError, LookupError, StopIteration)
 
 
@@ -185,7 +184,7 @@ def resolve(
     return {name: given.get(name, parameter.default) for name, parameter in parameters.items()}, given
 
 
-def check_spans(notebook: str, values: Mapping[str, object]) -> None:
+def check_spans(notebook: str, values: Mapping[str, Any]) -> None:
     """Refuse years that cannot be read, or that lie outside the span that the study allows for them by name.
 
     Raises

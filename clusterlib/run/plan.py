@@ -123,8 +123,9 @@ class Planner:
         reasons = [FORCED] if force else self.reasons(place, last, inputs)
         made = [] if combination else [step for step in STEPS if step.applies(notebook.name)]
         steps = {step.name: self.step_reasons(place, step) for step in made}
-        seconds = (last or {}).get("seconds")
-        return Task(name, notebook, place, given, parameters, inputs, reasons, steps, seconds=seconds)
+        return Task(
+            name, notebook, place, given, parameters, inputs, reasons, steps, seconds=(last or {}).get("seconds")
+        )
 
     def plan(
         self,

@@ -9,7 +9,6 @@ from pathlib import Path
 
 PACKAGE = "clusterlib"
 FOLDER = Path(__file__).resolve().parents[1]
-_ENGINE, _INDEX = "run", "__init__.py"
 _TYPES_ONLY = re.compile(r"^if TYPE_CHECKING:\n(?:[ \t]+.*\n|\n)+", re.MULTILINE)
 _MODULE = r"[\w.]+(?: as \w+)?"
 _IMPORT = re.compile(rf"^[ \t]*(?:from ([\w.]+) import .+|import ({_MODULE}(?:, ?{_MODULE})*))$", re.MULTILINE)
@@ -27,7 +26,7 @@ def library_files() -> dict[str, Path]:
     for path in sorted(FOLDER.rglob("*")):
         place = path.relative_to(FOLDER)
         hidden = any(part.startswith(".") or part == "__pycache__" for part in place.parts) or not path.is_file()
-        if not hidden and place.parts[0] != _ENGINE and place.suffix not in _NO_SOURCES and place.name != _INDEX:
+        if not hidden and place.parts[0] != "run" and place.suffix not in _NO_SOURCES and place.name != "__init__.py":
             found[place.as_posix()] = path
     return found
 

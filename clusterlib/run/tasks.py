@@ -247,7 +247,7 @@ def perform(
     return outcome
 
 
-def _to_do(tasks: list[Task]) -> dict[str, tuple[Task, Step | None]]:
+def _to_do(tasks: list[Task]) -> Mapping[str, tuple[Task, Step | None]]:
     """Return by name the notebooks to execute, long ones first, and then what is to be made from them."""
     notebooks = sorted((task for task in tasks if task.runs), key=lambda t: -(t.seconds or 1e9))
     steps = [(t, step) for t in tasks for step in STEPS if step.name in t.steps and (t.runs or t.steps[step.name])]

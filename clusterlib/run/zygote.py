@@ -81,14 +81,15 @@ def serve(control: socket.socket, imported: dict[str, str]) -> None:
             return
         if os.fork() == 0:
             control.close()
-            _attend(socket.socket(fileno=descriptors[0]), descriptors[1], descriptors[2], imported)
+            _attend(imported, *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
 
 
-def _attend(connection: socket.socket, out: int, err: int, imported: dict[str, str]) -> NoReturn:
+def _attend(imported: dict[str, str], channel: int, out: int, err: int) -> NoReturn:
     """Fork one kernel, kill it with all that it started when the parent is gone, and tell the parent how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    connection = socket.socket(fileno=channel)
     try:
         request = receive_message(connection)
         if request is not None:
@@ -179,7 +180,6 @@ def main() -> None:
     # `python -c` put the working directory first; a module lying there must not stand in for one of the stack.
     sys.path[:] = [entry for entry in sys.path if entry]
     os.chdir(os.sep)
-    started = time.monotonic()
     before = dict(os.environ)
     failed = preload(json.loads(sys.argv[2]))
     # Variables that packages set when they were imported, as they would have in the kernel.
@@ -187,7 +187,7 @@ def main() -> None:
     gc.collect()
     # Objects that stay for ever are not looked at by the forks' collectors, so their memory stays shared.
     gc.freeze()
-    report = {"failed": failed, "threads": count_threads(), "seconds": round(time.monotonic() - started, 2)}
+    report = {"failed": failed, "threads": count_threads()}
     with contextlib.suppress(OSError):
         send_message(control, report)
         serve(control, imported)
