@@ -127,13 +127,13 @@ class Captions:
         catalogue = catalogue[~catalogue.index.duplicated()]
         found = {}
         for language, short in (("en", "short_en"), ("zh", "name_zh")):
-            named = {**plan.measures, **plan.dimensions, **plan.variables, **plan.belts, "nation": plan.nation}
+            named = {**plan.measures, **plan.dimensions, **plan.variables, **plan.real_economy, **plan.belts}
             found[language] = {
                 **{code: name for code, name in self.places[language].items() if isinstance(code, str)},
                 **dict(zip(catalogue["unit"], catalogue[f"unit_{language}"], strict=True)),
                 **dict(zip(broken["breaks"], broken[f"breaks_{language}"], strict=True)),
                 **{key: getattr(each, language) for key, each in named.items()},
-                "rest": getattr(plan.rest, language),
+                **{key: getattr(getattr(plan, key), language) for key in ("rest", "nation")},
                 **catalogue[f"name_{language}"],
                 **{region.code: getattr(region, short) for region in REGIONS.values()},
             }

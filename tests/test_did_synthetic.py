@@ -218,15 +218,15 @@ def test_a_poor_fit_before_treatment_is_called_not_credible():
     outside.loc["treated", "y"] = (data.loc["treated", "y"] + 50).to_numpy()
     result = synthetic_control(outside, "y", "treated", START)
     assert not result.credible
-    assert any("fit index" in words for words in result.objections)
-    assert any("fitted better before treatment" in words for words in result.objections)
+    assert any("fit index" in str(words) for words in result.objections)
+    assert any("fitted better before treatment" in str(words) for words in result.objections)
     assert result.fit_index < 0
 
 
 def test_a_fit_without_error_by_more_donors_than_periods_is_called_not_credible():
     result = synthetic_control(panel(donors=30), "y", "treated", START)
     assert not result.credible
-    assert "30 donors fit 11 periods without error" in result.objections[0]
+    assert "30 donors fit 11 periods without error" in result.objections[0].en
 
 
 def test_results_do_not_depend_on_the_order_of_rows_or_donors():

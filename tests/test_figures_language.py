@@ -25,6 +25,7 @@ NO_PLOTS = {
     "group_marks",
     "label_points",
     "name_points",
+    "series_marks",
     "use_style",
     "city_points",
     "scale_bar",

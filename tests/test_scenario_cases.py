@@ -50,11 +50,11 @@ def test_a_relative_control_follows_the_path_and_not_the_level():
 
 def test_a_case_is_refused_where_the_figures_do_not_reach():
     with pytest.raises(InvalidInputError, match="the pilot began in 2015"):
-        case_control(HANGZHOU, last=2012)
+        case_control(HANGZHOU, years="2003:2012")
     with pytest.raises(InvalidInputError, match="120000 has no gdp_per_capita"):
-        case_control(CASES["bth"][0], "gdp_per_capita", last=2021)
+        case_control(CASES["bth"][0], "gdp_per_capita", years="2003:2021")
     with pytest.raises(InvalidInputError, match="330100 has no gdp in some year of 2003-2040"):
-        case_control(HANGZHOU, last=2040)
+        case_control(HANGZHOU, years="2003:2040")
 
 
 def test_a_profile_ranks_the_city_and_sets_it_beside_region_and_nation():

@@ -43,7 +43,7 @@ CALLS = {
     "case_start": {"case": CASE},
     "case_profile": {"case": CASE, "years": (2003, 2020)},
     "case_paths": {"case": CASE, "indicator": "gdp", "years": (2003, 2020)},
-    "case_control": {"case": CASE, "indicator": "gdp", "last": 2018, "donors": 10},
+    "case_control": {"case": CASE, "indicator": "gdp", "years": "2003:2018", "donors": 10},
     "field_clusters": {"case": CASE},
     "led_clusters": {"case": CASE},
 }  # fmt: skip
@@ -64,6 +64,7 @@ FITS = {
     ("durbin_response", "covariance"): {"none"},
     ("case_profile", "years"): {"none"},
     ("case_paths", "years"): {"none"},
+    ("case_control", "years"): {"none"},
     ("simulate", "shocks"): {"truth"},
     ("province_model", "links"): {"truth"},
     ("border_model", "shocks"): {"truth"},

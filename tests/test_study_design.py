@@ -237,6 +237,14 @@ def test_units_are_grouped_by_regions_and_by_belts():
     }  # fmt: skip
 
 
+def test_the_real_economy_is_output_without_finance_and_real_estate():
+    made = cl.study.real_economy(2023)
+    assert list(made) == list(cl.study.design().real_economy)
+    names = ["gdp", "value_added_finance", "value_added_real_estate", "resident_population"]
+    gdp, finance, estate, people = cl.data.load_panel("province", names, years=2023).loc[(310000, 2023)]
+    assert made.loc[(310000, 2023), "real_value_added_per_head"] == pytest.approx((gdp - finance - estate) / people)
+
+
 def test_marks_of_figures_are_those_of_the_groups():
     assert list(cl.figures.REGION_MARKS) == ["bth", "yrd", "gba", "rest"]
     assert cl.figures.REGION_MARKS["yrd"] == cl.figures.group_marks()["yrd"] and len(cl.figures.REGION_MARKS) == 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -70,3 +70,15 @@ class Phrase:
 
     def __str__(self) -> str:
         return say(self.en, self.zh)
+
+
+def join_phrases(phrases: Iterable[Phrase]) -> Phrase:
+    """Return phrases as one, parted as each language parts them.
+
+    Examples
+    --------
+    >>> join_phrases([Phrase("a year", "一年"), Phrase("a day", "一天")])
+    Phrase(en='a year; a day', zh='一年；一天')
+    """
+    found = list(phrases)
+    return Phrase("; ".join(phrase.en for phrase in found), "；".join(phrase.zh for phrase in found))

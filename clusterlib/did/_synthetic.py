@@ -22,6 +22,7 @@ from clusterlib.core.checks import (
     listed,
     panel_index,
 )
+from clusterlib.core.language import Phrase
 from clusterlib.core.resampling import coarse_note, exceedance_p
 from clusterlib.core.results import Result
 from clusterlib.did._timing import check_times
@@ -98,20 +99,35 @@ class SyntheticControl(Result):
         return not self.objections
 
     @property
-    def objections(self) -> tuple[str, ...]:
-        """What speaks against the fit, in words."""
+    def objections(self) -> tuple[Phrase, ...]:
+        """What speaks against the fit, in words of both languages; ``str`` of one is in the language spoken."""
         found = []
         if self.fit_index < self.fit_limit:
-            found.append(f"the fit index before treatment is {self.fit_index:.2f}, below {self.fit_limit:g}")
+            index, limit = f"{self.fit_index:.2f}", f"{self.fit_limit:g}"
+            found.append(
+                Phrase(
+                    f"the fit index before treatment is {index}, below {limit}",
+                    f"处理前拟合指数为{index}，低于{limit}",
+                )
+            )
         if 1 - self.fit_index < EXACT**2 and self.donors > self.pre_periods:
             found.append(
-                f"{self.donors} donors fit {self.pre_periods} periods without error: the weights are not unique, and "
-                "the ratios of errors rest on rounding"
+                Phrase(
+                    f"{self.donors} donors fit {self.pre_periods} periods without error: the weights are not unique, "
+                    "and the ratios of errors rest on rounding",
+                    f"{self.donors}个对照单位对{self.pre_periods}期数据完全拟合：权重不唯一，误差之比取决于舍入",
+                )
             )
         if len(self.placebos):
             better = float((self.placebos["pre_rmspe"] < self.pre_rmspe).mean())
             if better >= 0.9:
-                found.append(f"{100 * better:.0f} % of the units are fitted better before treatment")
+                share = f"{100 * better:.0f}"
+                found.append(
+                    Phrase(
+                        f"{share} % of the units are fitted better before treatment",
+                        f"{share}%的单位在处理前拟合得更好",
+                    )
+                )
         return tuple(found)
 
 

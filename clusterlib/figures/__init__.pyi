@@ -46,4 +46,5 @@ from ._style import Mark as Mark
 from ._style import add_source as add_source
 from ._style import draw_png as draw_png
 from ._style import group_marks as group_marks
+from ._style import series_marks as series_marks
 from ._style import use_style as use_style

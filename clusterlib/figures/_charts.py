@@ -94,7 +94,8 @@ def stacked_bars(parts: pd.DataFrame, title: str, xlabel: str, highlight: str | 
         left = left + width
     axes.set(title=title, xlabel=xlabel, yticks=position, yticklabels=canvas.marked(parts.index, highlight))
     axes.tick_params(axis="y", labelsize=7.5)
-    axes.legend(fontsize=7, loc="lower right")
+    # Shares that sum to one hundred leave no room for a legend among the bars.
+    canvas.legend_below(figure, axes, len(SERIES_COLOURS), 7)
     axes.margins(y=0.01)
     return figure
 

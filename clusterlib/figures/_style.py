@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -69,8 +70,21 @@ REGION_MARKS: Mapping[str, Mark] = Later(group_marks)
 SERIES_COLOURS = ["#0b3c5d", "#d55e00", "#56b4e9", "#e69f00", "#009e73", "#cc79a7"]
 # Of series, and of one unit among many.
 MARKERS = ["o", "s", "^", "D", "v", "P"]
+LINES = ["-", "--", "-.", ":"]
 LIGHT = "#c8c8c8"
 SERIES_HATCHES = ["", "//", "..", "xx", "\\\\", "--"]
+
+
+def series_marks(names: Iterable[Any]) -> dict[Any, Mark]:
+    """Return how figures draw series that have no marks of their own, such as the provinces of a region.
+
+    Examples
+    --------
+    >>> series_marks([310000, 320000])[320000].marker
+    's'
+    """
+    looks = zip(names, cycle(SERIES_COLOURS), cycle(MARKERS), cycle(LINES))
+    return {name: Mark(colour, marker, line, "") for name, colour, marker, line in looks}  # type: ignore[arg-type]
 
 
 @cache

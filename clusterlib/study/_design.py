@@ -67,10 +67,12 @@ class Measure(Named):
 class Variable(Named):
     """A variable of the models of provinces.
 
-    Indicator ``of``, relative to ``per``, times ``times``, as a logarithm (``log``), of the year before (``before``).
+    Indicator ``of`` without ``less``, relative to ``per``, times ``times``, as a logarithm (``log``), of the year
+    before (``before``).
     """
 
     of: str
+    less: tuple[str, ...]
     per: str
     times: float
     log: bool
@@ -132,6 +134,7 @@ class Design:
     dimensions: Mapping[str, Dimension]
     measures: Mapping[str, Measure]
     variables: Mapping[str, Variable]
+    real_economy: Mapping[str, Variable]
     outcomes: tuple[str, ...]
     controls: tuple[str, ...]
     data_inputs: tuple[str, ...]
@@ -284,8 +287,9 @@ def read_design(root: Path) -> Design:
         },
         {"without": _List(indicator), "first_gdp": _List(indicator)},
     )
-    variables = reader.entries(
-        "variables", {**names, "of": indicator}, {"per": indicator, "times": _number, "log": _flag, "before": _flag}
+    may = {"less": _List(indicator), "per": indicator, "times": _number, "log": _flag, "before": _flag}
+    variables, real_economy = (
+        reader.entries(section, {**names, "of": indicator}, may) for section in ("variables", "real_economy")
     )
     spans = reader.entries(
         "spans",
@@ -323,7 +327,7 @@ def read_design(root: Path) -> Design:
     found = {key: _span(key, entry, made, years, reader) for key, entry in spans.items()}
     if reader.problems:
         raise StudyError(reader.problems)
-    defaults = {"per": "", "times": 1.0, "log": False, "before": False}
+    defaults = {"less": (), "per": "", "times": 1.0, "log": False, "before": False}
     parts: dict[str, Any] = {
         **{key: _frozen(_filled(entries, maps["constants"]), Named) for key, entries in named.items()},
         **{key: Group(provinces=(), **entry) for key, entry in others.items()},
@@ -334,6 +338,7 @@ def read_design(root: Path) -> Design:
         dimensions=_frozen(dimensions, Dimension),
         measures=MappingProxyType(made),
         variables=_frozen({key: defaults | entry for key, entry in variables.items()}, Variable),
+        real_economy=_frozen({key: defaults | entry for key, entry in real_economy.items()}, Variable),
         belts=_frozen(belts, Group),
         spans=MappingProxyType(found),
         **parts,

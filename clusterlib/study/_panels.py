@@ -151,14 +151,54 @@ def before(values: pd.Series) -> pd.Series:
     return values.groupby(level="adcode").shift()
 
 
+def _inputs(variables: Mapping[str, Variable]) -> list[str]:
+    names = (name for variable in variables.values() for name in (variable.of, *variable.less, variable.per))
+    return list(dict.fromkeys(name for name in names if name))
+
+
 def make_variable(facts: pd.DataFrame, variable: Variable) -> pd.Series:
     """Make a variable from indicators by (adcode, year), sorted."""
-    values = facts[variable.of] * variable.times
+    values = facts[variable.of]
+    for name in variable.less:
+        values = values - facts[name]
+    values = values * variable.times
     if variable.per:
         values = values / facts[variable.per]
     if variable.log:
         values = values.apply(np.log)
     return before(values) if variable.before else values
+
+
+def real_economy(years: Years = None) -> pd.DataFrame:
+    """Make the indicators of the real economy: everything but finance and real estate (实体经济).
+
+    Parameters
+    ----------
+    years : int, str, slice or list, optional
+        By default those of the index with digital finance.
+
+    Returns
+    -------
+    DataFrame
+        By (adcode, year), a column for each of ``design().real_economy``; not complete.
+
+    References
+    ----------
+    Huang, Q. (2017). 论新时期中国实体经济的发展. 中国工业经济 (9), 5-24.
+
+    Examples
+    --------
+    >>> import clusterlib as cl
+    >>> cl.study.real_economy(2023).shape
+    (31, 6)
+    """
+    from clusterlib.data import load_panel
+
+    chosen = design().real_economy
+    facts = load_panel(
+        "province", _inputs(chosen), years=design().spans["finance_years"].default if years is None else years
+    )
+    return pd.DataFrame({name: make_variable(facts, variable) for name, variable in chosen.items()})
 
 
 def output_panel(
@@ -203,8 +243,7 @@ def output_panel(
     index = digital_index(weights=weights, index_years=index_years)
     provinces, last = index.score.index.unique("adcode"), index.score.index.get_level_values("year").max()
     chosen = design().variables
-    names = dict.fromkeys(name for v in chosen.values() for name in (v.of, v.per) if name)
-    facts = load_panel("province", list(names)).sort_index()
+    facts = load_panel("province", _inputs(chosen)).sort_index()
     inside = facts.index.get_level_values("adcode").isin(provinces) & (facts.index.get_level_values("year") <= last)
     facts = facts[inside]
     frame = pd.DataFrame({name: make_variable(facts, variable) for name, variable in chosen.items()})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from clusterlib.core.checks import check_whole, parse_years
+from clusterlib.core.language import Phrase
 from clusterlib.core.rows import Later, name_of, read_rows
 from clusterlib.errors import InvalidInputError, Problem, StudyError, UnknownNameError
 from clusterlib.paths import get_project
@@ -57,6 +58,16 @@ class Case:
     policy: str
     note_en: str = ""
     note_zh: str = ""
+
+    @property
+    def field(self) -> Phrase:
+        """The field in both languages."""
+        return Phrase(self.field_en, self.field_zh)
+
+    @property
+    def note(self) -> Phrase | None:
+        """What city figures leave out, in both languages, if anything."""
+        return Phrase(self.note_en, self.note_zh) if self.note_en else None
 
 
 def read_cases(root: Path) -> dict[str, tuple[Case, ...]]:
@@ -111,8 +122,10 @@ def _by_year(case: Case, indicator: str, years: tuple[int, int]) -> pd.DataFrame
     return wide
 
 
-def _span(years: tuple[int, int] | None) -> tuple[int, int]:
-    return as_span(parse_years(design().spans["case_years"].default) if years is None else years)
+def _span(years: str | tuple[int, int] | None, name: str = "case_years") -> tuple[int, int]:
+    """Return the first and the last year, by default those of a span of the design."""
+    given = design().spans[name].default if years is None else years
+    return as_span(parse_years(given) if isinstance(given, str) else given)
 
 
 def _pilots(policy: str) -> pd.Series:
@@ -142,13 +155,13 @@ def case_start(case: Case) -> int:
     return int(pilots[case.adcode])
 
 
-def case_profile(case: Case, years: tuple[int, int] | None = None) -> pd.DataFrame:
+def case_profile(case: Case, years: str | tuple[int, int] | None = None) -> pd.DataFrame:
     """Set a city beside its region and the nation (城市画像).
 
     Parameters
     ----------
     case : Case
-    years : (int, int), optional
+    years : str or (int, int), optional
         First and last year, by default the span ``case_years``; of an indicator that the city lacks then, the nearest
         year between them.
 
@@ -181,14 +194,16 @@ def case_profile(case: Case, years: tuple[int, int] | None = None) -> pd.DataFra
     return pd.DataFrame.from_dict(rows, orient="index").astype(dict.fromkeys(whole, int)).rename_axis("indicator")
 
 
-def case_paths(case: Case, indicator: str, years: tuple[int, int] | None = None, total: bool = False) -> pd.DataFrame:
+def case_paths(
+    case: Case, indicator: str, years: str | tuple[int, int] | None = None, total: bool = False
+) -> pd.DataFrame:
     """Paths of an indicator in a city, its region and the nation, the first year as 100 (增长路径).
 
     Parameters
     ----------
     case : Case
     indicator : str
-    years : (int, int), optional
+    years : str or (int, int), optional
         First and last year, by default the span ``case_years``.
     total : bool
         Sums over cities, for amounts, and not plain means.
@@ -221,7 +236,7 @@ def case_control(
     case: Case,
     indicator: str = "gdp",
     *,
-    last: int = 2018,
+    years: str | tuple[int, int] | None = None,
     donors: int = 40,
     relative: bool = True,
     placebos: bool = True,
@@ -241,8 +256,8 @@ def case_control(
     case : Case
     indicator : str
         Of city figures; positive.
-    last : int
-        Last year; figures from 2019 on rest on another census.
+    years : str or (int, int), optional
+        First and last year, by default the span ``control_years``: figures from 2019 on rest on another census.
     donors : int
     relative : bool
     placebos : bool
@@ -272,10 +287,10 @@ def case_control(
     """
     from clusterlib.did import synthetic_control
 
-    start, pilots, first = case_start(case), _pilots(case.policy), _span(None)[0]
-    last, donors = check_whole("last", last, first), check_whole("donors", donors, 1)
-    if last < start:
-        raise InvalidInputError(f"last={last}: the pilot began in {start}")
+    start, pilots = case_start(case), _pilots(case.policy)
+    (first, last), donors = _span(years, "control_years"), check_whole("donors", donors, 1)
+    if not first < start <= last:
+        raise InvalidInputError(f"years={first}:{last}: the pilot began in {start}")
     figures = _by_year(case, indicator, (first, last)).reindex(columns=range(first, last + 1)).dropna()
     if case.adcode not in figures.index:
         raise InvalidInputError(
@@ -298,7 +313,8 @@ def field_clusters(case: Case) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        By ``cluster_id``: ``name_en``, ``name_zh``, ``programme_zh``, ``year``, ``confirmed`` and ``led``.
+        By ``cluster_id``: ``name_en``, ``name_zh``, ``programme_zh``, ``year``, ``confirmed``, ``led`` and
+        ``programme_en``.
 
     Examples
     --------
@@ -323,5 +339,6 @@ def led_clusters(case: Case, everywhere: bool = False) -> pd.DataFrame:
     _check_case(case)
     clusters = load_clusters()
     led = [str(case.adcode) in str(codes).split(";") for codes in clusters["adcodes"]]
-    clusters = clusters[["name_en", "name_zh", "programme_zh", "year", "confirmed", "region"]].assign(led=led)
+    kept = ["name_en", "name_zh", "programme_zh", "year", "confirmed", "region"]
+    clusters = clusters[kept].assign(led=led, programme_en=clusters["programme_en"])
     return clusters if everywhere else clusters[clusters["led"]]
