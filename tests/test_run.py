@@ -85,7 +85,8 @@ def test_a_run_is_seen_to_load_what_its_cells_use_however_they_name_it(project, 
         for name in ("01_one", "02_two")
     }
     assert {"composite/_weighting.py", "core/checks.py", "errors.py"} <= loaded["01_one"]
-    assert loaded["02_two"] == {"core/rows.py", "data/_columns.py", "errors.py", "paths.py", "regions.py"}
+    files = {"core/rows.py", "data/_columns.py", "errors.py", "paths.py", "regions.py"}
+    assert loaded["02_two"] == {*files, "data/study/regions.csv"}
 
 
 def test_results_are_the_same_byte_for_byte_whatever_the_number_of_workers(project):
