@@ -19,7 +19,6 @@ from clusterlib.run.sources import library_files
 from clusterlib.run.steps import STEPS, Step
 
 CLAIMS = "data/study/claims.yml"
-COMBINATIONS = "runs"
 NEVER, FAILED, FORCED = "it has not been run", "its last run failed", "asked for by --force"
 
 
@@ -108,7 +107,7 @@ class Planner:
         region = str(parameters[REGION])
         if combination:
             key = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
-            place = Place(self.project.reports, COMBINATIONS, key)
+            place = Place(self.project.reports, "runs", key)
             name = " ".join(f"{name}={value}" for name, value in given.items())
         else:
             place = Place(self.project.reports, region, notebook.name)
