@@ -52,10 +52,7 @@ def stack_of(codes: Iterable[str]) -> list[str]:
     """Return the modules of other packages that code imports, and those of the parts of the library that it names."""
     texts = list(codes)
     named = set(re.findall(r"\w+", " ".join(texts)))
-    files = {
-        place: path.read_text(encoding="utf-8") for place, path in library_files().items() if place.endswith(".py")
-    }
-    while taken := [place for place in files if place.split("/")[0].removesuffix(".py") in named]:
-        texts += (text := [files.pop(place) for place in taken])
-        named = set(re.findall(rf"^(?:from|import) {PACKAGE}\.(\w+)", "\n".join(text), flags=re.MULTILINE))
+    for place, path in library_files().items():
+        if path.suffix == ".py" and place.split("/")[0].removesuffix(".py") in named:
+            texts.append(path.read_text(encoding="utf-8"))
     return sorted(set().union(*map(imports_of, texts)))
