@@ -286,6 +286,34 @@ def get_region(name: str | Region) -> Region:
     return REGIONS[code]
 
 
+def region_of(unit: int) -> str:
+    """Return the code of the region that a province or city lies in, or an empty text.
+
+    Of a region of whole provinces that is any city of these, such as Xiong'an, which has no figures of its own and is
+    none of the cities that are counted; of another one its own cities and provinces.
+
+    Parameters
+    ----------
+    unit : int
+        GB/T 2260 code of a province or city.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from clusterlib.regions import region_of
+    >>> region_of(330100), region_of(133100), region_of(440000), region_of(440200)
+    ('yrd', 'bth', 'gba', '')
+    """
+    for region in REGIONS.values():
+        provinces, cities = region.adcodes("province"), region.adcodes("city")
+        if unit in provinces or unit in cities or (region.whole_provinces and unit // 10_000 * 10_000 in provinces):
+            return region.code
+    return ""
+
+
 def region_codes(names: str | Iterable[str | Region] | None = None) -> list[str]:
     """Return the codes of regions by name, each once; by default of all.
 

@@ -405,6 +405,12 @@ def test_places_of_policies_are_units_of_their_level_and_counties_have_no_region
     assert (units["level"].reindex(policies.loc[~county, "adcode"]) != "county").all()
 
 
+def test_a_place_lies_in_the_region_of_its_city_or_province_and_a_city_left_out_in_that_of_its_whole_provinces():
+    places = load_policies().drop_duplicates("adcode").set_index("adcode")["region"]
+    expected = {330100: "yrd", 440000: "gba", 440300: "gba", 133100: "bth", 520000: "", 510100: ""}
+    assert places[list(expected)].to_dict() == expected
+
+
 def test_an_unknown_policy_names_the_nearest():
     with pytest.raises(UnknownNameError, match="unknown policy 'broadband'; did you mean 'broadband_china'"):
         load_policies("broadband")

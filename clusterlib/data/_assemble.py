@@ -15,10 +15,10 @@ from clusterlib.paths import Project
 
 CLUSTER_COLUMNS = (
     "cluster_id programme programme_en programme_zh batch year name_en name_zh field_en field_zh digital digital_basis "
-    "lead_cities_zh adcodes provinces region source publications confirmed note"
+    "lead_cities_zh adcodes provinces source publications confirmed note"
 ).split()
 POLICY_COLUMNS = (
-    "policy policy_en policy_zh adcode name_zh level year_effective announced region source publications confirmed note"
+    "policy policy_en policy_zh adcode name_zh level year_effective announced source publications confirmed note"
 ).split()
 ECONOMY_COLUMNS = ["economy", "name_en", "name_zh"]
 

@@ -23,7 +23,7 @@ from clusterlib.data._processed import read_manifest
 from clusterlib.data._raw import rows_of
 from clusterlib.errors import DataNotBuiltError, InvalidInputError, UnknownNameError
 from clusterlib.paths import get_project
-from clusterlib.regions import REGIONS, Region, get_region
+from clusterlib.regions import REGIONS, Region, get_region, region_of
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -289,15 +289,6 @@ def load_national_line() -> gpd.GeoDataFrame:
     return _load("boundaries_line")
 
 
-def _with_regions(frame: pd.DataFrame, codes: str) -> pd.DataFrame:
-    """Say of which region the places are, by the first that is of one: the raw lists may know fewer regions."""
-    members = {str(code): r.code for r in REGIONS.values() for level in BOUNDARY_LEVELS for code in r.adcodes(level)}
-    whole = {str(code)[:2]: r.code for r in REGIONS.values() if r.whole_provinces for code in r.adcodes("province")}
-    places = ([code for code in str(cell).split(";") if code] for cell in frame[codes])
-    found = [next(filter(None, (members.get(c) or whole.get(c[:2]) for c in cell)), "") for cell in places]
-    return frame.assign(region=pd.Series(found, frame.index, dtype="str"))
-
-
 def load_clusters(programme: str | None = None, years: Years = None) -> pd.DataFrame:
     """Load the lists of industrial clusters (产业集群), indexed by ``cluster_id``.
 
@@ -312,14 +303,18 @@ def load_clusters(programme: str | None = None, years: Years = None) -> pd.DataF
     Returns
     -------
     DataFrame
-        With ``confirmed`` telling whether the name was checked against a publication.
+        With ``region``, the code of the region that all lead cities lie in or an empty text, and ``confirmed`` telling
+        whether the name was checked against a publication.
 
     Raises
     ------
     UnknownNameError
         If there is no such programme, or nothing was announced in these years.
     """
-    clusters = _select_kind(_with_regions(_load("clusters"), "adcodes"), "programme", programme)
+    clusters = _select_kind(_load("clusters"), "programme", programme)
+    found = [{region_of(int(code)) for code in str(codes).split(";")} for codes in clusters["adcodes"]]
+    regions = [codes.pop() if len(codes) == 1 else "" for codes in found]
+    clusters.insert(clusters.columns.get_loc("provinces") + 1, "region", pd.Series(regions, clusters.index, "str"))
     return _select_years(clusters, pd.Index(clusters["year"]), years, "list")
 
 
@@ -334,15 +329,17 @@ def load_policies(policy: str | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Rows of ``level == "county"`` are not prefectures and do not belong in a panel of cities.
+        With ``region``, the code of the region that the place lies in or an empty text. Rows of ``level == "county"``
+        are not prefectures, do not belong in a panel of cities and have no region.
 
     Raises
     ------
     UnknownNameError
         If there is no such policy.
     """
-    policies = _select_kind(_with_regions(_load("policies"), "adcode"), "policy", policy).reset_index(drop=True)
-    policies["region"] = policies["region"].where(policies["level"] != "county", "")
+    policies = _select_kind(_load("policies"), "policy", policy).reset_index(drop=True)
+    regions = policies["adcode"].map(region_of).where(policies["level"] != "county", "")
+    policies.insert(policies.columns.get_loc("announced") + 1, "region", regions.astype("str"))
     if (policies["policy"] == "smart_city_pilot").all():
         warnings.warn("the list of smart-city pilots is partial: do not use it as a treatment", stacklevel=2)
     return policies

@@ -44,7 +44,7 @@ def _raw_hashes(project: Project) -> dict[str, str]:
 
 def _builder_hash(project: Project) -> str:
     folder = Path(__file__).parent
-    # The regions' cities are looked for among the boundaries, their codes in the lists.
+    # The regions' cities are looked for among the boundaries.
     others = [folder.parent / "regions.py", folder.parent / "core" / "rows.py", project.study / "regions.csv"]
     return sha256(*sorted(folder.glob("*.py")), *(path for path in others if path.exists()))
 

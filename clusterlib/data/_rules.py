@@ -12,7 +12,6 @@ import pandas as pd
 
 from clusterlib.data._raw import KEYS, RawTable, rows_of
 from clusterlib.errors import Problem, RawDataError, UnknownNameError
-from clusterlib.regions import REGIONS
 
 YEARS = (1949, 2100)
 CONFIRMED = ("yes", "partial", "no")
@@ -111,7 +110,6 @@ def list_rules(kind: str, codes: frozenset[str], sources: Iterable[str]) -> dict
             "year_effective": A_YEAR,
         }
     return own | {
-        "region": one_of("region", ["", *REGIONS], "or leave it empty"),
         "source": one_of("source", sources, "add it to sources.csv"),
         "confirmed": matching("|".join(CONFIRMED), f"should be one of {', '.join(CONFIRMED)}"),
         "publications": matching("[0-9]+", "is not a number of publications"),
