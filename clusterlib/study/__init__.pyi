@@ -17,3 +17,4 @@ from ._panels import index_data as index_data
 from ._panels import output_panel as output_panel
 from ._panels import province_graphs as province_graphs
 from ._panels import real_economy as real_economy
+from ._panels import provincial_scope as provincial_scope

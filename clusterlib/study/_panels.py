@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.checks import parse_years
+from clusterlib.core.language import LANGUAGES, Phrase
 from clusterlib.errors import InvalidInputError
+from clusterlib.regions import REGIONS, Region, get_region
 from clusterlib.study._design import Variable, design, group_of, look_up
 
 if TYPE_CHECKING:
@@ -54,6 +56,53 @@ def group_units(units: Iterable[int] | pd.Index, grouping: str = "regions") -> p
         units = units.unique("adcode")
     found = group_of(units, grouping)
     return pd.Series(found, index=pd.Index(list(found), name="adcode"), name="group")
+
+
+def provincial_scope(region: str | Region | None = None) -> Phrase:
+    """Say what provincial figures stand for where regions are not made up of whole provinces (省级数据口径).
+
+    Parameters
+    ----------
+    region : str or Region, optional
+        By default all regions.
+
+    Returns
+    -------
+    Phrase
+        In English and Chinese, without a full stop; empty for a region of whole provinces.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such region.
+
+    Examples
+    --------
+    >>> import clusterlib as cl
+    >>> str(cl.study.provincial_scope("gba"))
+    'Guangdong as a whole stands for GBA, without Hong Kong and Macao'
+    """
+    from clusterlib.data import load_panel
+
+    areas = [area for area in ([get_region(region)] if region else REGIONS.values()) if not area.whole_provinces]
+    if not areas and not region:
+        return Phrase("all regions are made up of whole provinces", "各区域均由完整省份构成")
+    known = load_panel("province", "gdp").index.unique("adcode")
+    en, zh = ([_stands_for(area, known, language) for area in areas] for language in LANGUAGES)
+    return Phrase("; ".join(en), "；".join(zh))
+
+
+def _stands_for(area: Region, known: pd.Index, language: str) -> str:
+    from clusterlib.data import unit_names
+
+    names, provinces = unit_names(language=language), pd.Index(area.adcodes("province"))
+    inside, outside = ([names[code] for code in provinces[provinces.isin(known) == there]] for there in (True, False))
+    if language == "zh":
+        left_out = f"，不含{'、'.join(outside)}" if outside else ""
+        return f"以{'、'.join(inside)}全域数据代表{area.name_zh}{left_out}"
+    stand = "as a whole stands" if len(inside) == 1 else "as wholes stand"
+    left_out = f", without {' and '.join(outside)}" if outside else ""
+    return f"{' and '.join(inside)} {stand} for {area.short_en}{left_out}"
 
 
 def index_data(measure: str = "digital", years: Years = None) -> pd.DataFrame:

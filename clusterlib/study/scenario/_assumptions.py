@@ -8,6 +8,7 @@ import pandas as pd
 
 from clusterlib.regions import Region
 from clusterlib.study._design import design
+from clusterlib.study._panels import provincial_scope
 
 Sentence = tuple[str, str]
 
@@ -76,16 +77,8 @@ def _interval_basis(settings: dict, what: str, what_zh: str, left: str, left_zh:
 
 def region_scope(area: Region) -> list[Sentence]:
     """What a region stands for where its provinces do not make it up."""
-    if area.whole_provinces:
-        return []
-    names = [unit.name_en for unit in area.provinces[1:]]
-    names_zh = "、".join(unit.name_zh for unit in area.provinces[1:])
-    return [
-        (
-            f"{area.provinces[0].name_en} as a whole stands for the region; {' and '.join(names)} are not in the data",
-            f"以{area.provinces[0].name_zh}全省代表该区域；数据不含{names_zh}",
-        )
-    ]
+    scope = provincial_scope(area)
+    return [(scope.en, scope.zh)] if scope.en else []
 
 
 def data_management(
