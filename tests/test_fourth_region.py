@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
+import nbformat
+import pandas as pd
 import pytest
 
 import clusterlib as cl
-from clusterlib.core.language import speaking
+from clusterlib.core.language import LANGUAGES, speaking
+from clusterlib.errors import StudyError
 from clusterlib.paths import ROOT_VARIABLE, Project, get_project
-from clusterlib.regions import REGIONS, get_region, region_codes
+from clusterlib.regions import REGIONS, get_region, region_codes, region_of
+from clusterlib.report._document import read_blocks
+from clusterlib.results import load_results
+from clusterlib.run.notebooks import find_notebooks
+from clusterlib.run.tasks import RunOutcome, run
 
 pytestmark = pytest.mark.usefixtures("figure_style")
+NOTEBOOKS = [notebook.name for notebook in find_notebooks(get_project())]
+# What stands in provincial figures for the one region of the project that is not made of whole provinces.
+OTHERS = re.compile("Guangdong|广东")
 
 CODE, CHONGQING, SICHUAN = "ccy", 500000, 510000
 # Of Sichuan the fifteen cities of the plan of the Chengdu-Chongqing economic circle (2021).
@@ -22,7 +34,7 @@ CITIES = [
 ]  # fmt: skip
 ROW = (
     f"{CODE},成渝地区双城经济圈,Chengdu-Chongqing,成渝,CCY,成渝地区;Cheng-Yu;成渝城市群,{CHONGQING};{SICHUAN},"
-    f"{';'.join(map(str, CITIES))},no,#CC79A7,v,-,xx\n"
+    f"{';'.join(map(str, CITIES))},no,#CC79A7,P,-,xx\n"
 )
 
 
@@ -72,6 +84,7 @@ def test_clusters_and_pilots_in_its_cities_are_its_own():
     led = clusters["adcodes"].str.split(";").map(lambda codes: bool(set(map(int, codes)) & set(CITIES)))
     assert led.any() and (clusters.loc[led, "region"] == CODE).all()
     assert policies.loc[policies["adcode"].isin(CITIES), "region"].eq(CODE).any()
+    assert [region_of(code) for code in (SICHUAN, 510100, 510400)] == [CODE, CODE, ""]
 
 
 def test_the_study_counts_it_among_the_groups():
@@ -110,3 +123,89 @@ def test_claims_may_be_of_it(copy):
     path = Path(copy.study / "claims.yml")
     claims = cl.claims.load_claims(path)
     assert all(CODE in claim.regions for claim in claims if len(claim.regions) > 3)
+
+
+def test_what_stands_for_it_is_said_by_its_name():
+    assert str(cl.study.provincial_scope("ccy")) == "Chongqing and Sichuan as wholes stand for CCY"
+    with speaking("zh"):
+        assert str(cl.study.provincial_scope("ccy")) == "以重庆、四川全域数据代表成渝地区双城经济圈"
+    assert cl.study.provincial_scope().en.count("; ") == 1
+    assert not OTHERS.search(cl.study.provincial_scope("ccy").en + cl.study.provincial_scope("yrd").en)
+
+
+@pytest.mark.parametrize(("old", "new", "part"), [(",P,-", ",D,-", "marker"), ("#CC79A7", "#999999", "colour")])
+def test_marks_of_the_rest_are_refused(built_project, old, new, part):
+    with (built_project.study / "regions.csv").open("a", encoding="utf-8") as file:
+        file.write(ROW.replace(old, new))
+    with pytest.raises(StudyError, match=rf"design\.yml, line \d+, .*{part}.* is that of ccy in regions\.csv"):
+        cl.study.groups()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_legend_of_four_regions_and_the_rest_stands_in_full_rows(language):
+    with speaking(language):
+        labels = {code: group.name for code, group in cl.study.groups().items()}
+        series = pd.DataFrame({code: [1.0, 2.0 + k] for k, code in enumerate(labels)}, index=[2020, 2021])
+        figure = cl.figures.trend_lines(series, cl.figures.REGION_MARKS, labels, "t", "y")
+        figure.canvas.draw()
+    (legend,) = figure.legends
+    boxes = [text.get_window_extent() for text in legend.get_texts()]
+    assert len({round(box.y0) for box in boxes}) == 1 and len(boxes) == 5
+    assert all(first.x1 < second.x0 for first, second in pairwise(boxes))
+
+
+def test_a_radar_of_four_regions_tells_them_apart_by_marker_and_line():
+    rows = {code: [20.0 * k + 5, 20.0, 30.0 + k, 40.0] for k, code in enumerate(REGIONS)}
+    severity = pd.DataFrame.from_dict(rows, orient="index", columns=list("abcd"))
+    labels = {code: region.short for code, region in REGIONS.items()}
+    figure = cl.figures.severity_radar(severity, severity - 5, severity + 5, labels, "t")
+    looks = [
+        (line.get_marker(), line.get_color()) for line in figure.axes[0].lines if line.get_label() in labels.values()
+    ]
+    assert len(set(looks)) == 4 and {marker for marker, _ in looks} == {"o", "s", "^", "P"}
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == list(labels.values())
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_prose_and_captions_name_no_province_that_stands_for_one_region(name):
+    notebook = nbformat.read(get_project().notebooks / f"{name}.ipynb", as_version=4)
+    said = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    captions = (get_project().notebooks / f"{name}.yml").read_text(encoding="utf-8")
+    assert not [text for text in (*said, captions) if OTHERS.search(text)]
+
+
+# Slow: a run of all notebooks.
+
+
+@pytest.fixture(scope="module")
+def executed(copy: Project) -> tuple[RunOutcome, Project]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(ROOT_VARIABLE, str(copy.root))
+        return run([CODE], project=copy), copy
+
+
+@pytest.mark.notebooks
+def test_all_notebooks_run_for_it_and_have_pages_and_the_report_stands_in_both_languages(executed):
+    outcome, project = executed
+    assert outcome.failures == []
+    folder = project.reports / CODE
+    assert all((folder / f"{name}.html").stat().st_size > 10_000 for name in NOTEBOOKS)
+    for language in LANGUAGES:
+        assert all((folder / f"report.{language}.{kind}").stat().st_size > 10_000 for kind in ("html", "docx", "pdf"))
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_what_is_recorded_for_it_has_names_in_both_languages(executed, name):
+    for record in load_results(name, CODE, executed[1].reports).values():
+        assert record.label_en and record.label_zh, record.name
+        assert not re.search("[\u4e00-\u9fff]", record.label_en) and re.search("[\u4e00-\u9fff]", record.label_zh)
+
+
+@pytest.mark.notebooks
+def test_the_report_says_what_stands_for_it_and_of_no_other_region(executed):
+    texts = [b for b in read_blocks(executed[1].reports / CODE / "90_report" / "notebook.ipynb") if b["kind"] == "text"]
+    english, chinese = ("\n".join(block[language] for block in texts) for language in LANGUAGES)
+    assert "Chongqing and Sichuan as wholes stand for CCY" in english and "以重庆、四川全域数据代表" in chinese
+    assert not OTHERS.search(english + chinese)

@@ -225,9 +225,15 @@ def panel_row(
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int = 3, size: float = 7.5) -> None:
-    """Set one legend, that of these axes, below all panels."""
+    """Set one legend, that of these axes, below all panels: in even rows of at most so many columns that fit."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, fontsize=size, loc="outside lower center", ncols=columns)
+    # With a handle and the gaps beside it, as wide as five letters and a half.
+    widths = [text_width(str(label), size) + 5.5 * size for label in labels]
+    for rows in range(-(-len(labels) // columns), len(labels) + 1):
+        even = max(1, -(-len(labels) // max(1, rows)))
+        if sum(max(part, default=0.0) for part in np.array_split(widths, even)) <= 72 * figure.get_figwidth():
+            break
+    figure.legend(handles, labels, fontsize=size, loc="outside lower center", ncols=even)
 
 
 def draw_intervals(

@@ -14,7 +14,8 @@ from clusterlib.core.rows import Place, Settings, read_rows, read_settings
 from clusterlib.data._columns import CATALOGUE_COLUMNS, LEVELS
 from clusterlib.errors import InvalidInputError, StudyError, UnknownNameError
 from clusterlib.paths import get_project
-from clusterlib.regions import MARKS, REGIONS, Region, read_units, stamps_of
+from clusterlib.regions import FILE as REGIONS_FILE
+from clusterlib.regions import MARKS, REGIONS, Region, read_regions, read_units, stamps_of
 
 FILE = "design.yml"
 GROUPINGS = ("regions", "belts")
@@ -318,6 +319,7 @@ def read_design(root: Path) -> Design:
     }
     named = {key: reader.entries(key, names) for key in _NAMED}
     _check_belts(reader, belts)
+    _check_marks(reader, others, read_regions(root))
     for key in told:
         if key not in Design.__annotations__:
             reader.fault((key,), str(UnknownNameError("section", key, Design.__annotations__)))
@@ -356,6 +358,16 @@ def _filled(entries: Mapping[str, dict], constants: Mapping[str, float]) -> dict
         return re.sub(r"{(\w+)}", lambda found: f"{constants[found[1]]:g}" if found[1] in constants else found[0], text)
 
     return {key: {language: fill(text) for language, text in entry.items()} for key, entry in entries.items()}
+
+
+def _check_marks(reader: _Reader, others: Mapping[str, dict], regions: Mapping[str, Region]) -> None:
+    """What stands beside the regions in figures is told apart from each of them."""
+    for key, entry in others.items():
+        for part in ("colour", "marker"):
+            for region in regions.values():
+                if entry.get(part) == getattr(region, part):
+                    advice = "figures draw them side by side; choose another there or here"
+                    reader.fault((key, part), f"{entry[part]!r} is that of {region.code} in regions.csv: {advice}")
 
 
 def _check_belts(reader: _Reader, belts: Mapping[str, dict]) -> None:
@@ -415,7 +427,12 @@ def design() -> Design:
     ('urbanisation', 'students', 'expenditure')
     """
     project = get_project()
-    paths = (project.study / FILE, project.raw / "catalogue.csv", project.raw / "units.csv")
+    paths = (
+        project.study / FILE,
+        project.study / REGIONS_FILE,
+        project.raw / "catalogue.csv",
+        project.raw / "units.csv",
+    )
     return _kept(project.root, stamps_of(*paths))
 
 
