@@ -16,5 +16,5 @@ from ._panels import group_units as group_units
 from ._panels import index_data as index_data
 from ._panels import output_panel as output_panel
 from ._panels import province_graphs as province_graphs
-from ._panels import real_economy as real_economy
 from ._panels import provincial_scope as provincial_scope
+from ._panels import real_economy as real_economy
