@@ -73,9 +73,8 @@ def trend_lines(
     # About ten years fit beneath the axis.
     ticks = series.index[:: 1 + (len(series) - 1) // 10]
     axes.set(title=title, ylabel=ylabel, xlabel=say("Year", "年份"), xticks=ticks)
-    # Below the lines, which may leave no room; as many names beside each other as its width takes.
-    longest = max(canvas.text_width(str(labels[name]), 7.5) for name in series.columns)
-    canvas.legend_below(figure, axes, max(1, int(figure.get_figwidth() * 72 / (longest + 45))))
+    # Below the lines, which may leave no room.
+    canvas.legend_below(figure, axes, len(series.columns))
     return figure
 
 

@@ -27,7 +27,9 @@ _console = Console(soft_wrap=True)
 _errors = Console(stderr=True, soft_wrap=True)
 
 
-Regions = Annotated[list[str] | None, typer.Option("--region", help="bth, yrd or gba; may be repeated. Default: all.")]
+Regions = Annotated[
+    list[str] | None, typer.Option("--region", help="Code or name, such as yrd; may be repeated. Default: all.")
+]
 Notebooks = Annotated[
     list[str] | None, typer.Option("--notebook", help="Such as 02_overview, or 02 for short. Default: all.")
 ]
