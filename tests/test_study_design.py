@@ -272,3 +272,20 @@ def test_an_unchanged_file_is_not_read_again(raw_project: Project):
     stamp = time.time() - 10
     os.utime(raw_project.study / "design.yml", (stamp, stamp))
     assert cl.study.design() is not first and cl.study.design() == first
+
+
+def test_a_specification_of_the_curve_is_the_model_that_it_names():
+    from clusterlib.spatial_panel import spatial_panel
+
+    periods, plan = ["2018:2023"], cl.study.design()
+    curve = cl.study.output_curve("log_gdp_per_head", periods, draws=20, without=[110000])
+    assert len(curve.of("direct")) == np.prod([len(options) for options in cl.study.output_choices(periods).values()])
+    panel = cl.study.output_panel(periods[0])
+    panel["digital"] = panel["critic"] / cl.study.index_deviations(periods).loc["critic", periods[0]]
+    panel = panel.drop(index=110000, level="adcode")
+    graph = cl.study.province_graphs(panel.index)["nearest"]
+    result = spatial_panel(panel, "log_gdp_per_head", ["digital", *plan.controls], graph, "sdm", "twoway", "lee-yu")
+    own = curve.of("indirect").set_index(["index", "weights", "controls"]).loc[("critic", "nearest", "before")]
+    assert own["estimate"] == pytest.approx(result.impacts(20, 0).of("digital").loc["indirect", "estimate"], rel=1e-9)
+    with pytest.raises(UnknownNameError, match="unknown outcome 'gdp'"):
+        cl.study.output_curve("gdp", periods)

@@ -18,3 +18,6 @@ from ._panels import output_panel as output_panel
 from ._panels import province_graphs as province_graphs
 from ._panels import provincial_scope as provincial_scope
 from ._panels import real_economy as real_economy
+from ._specifications import index_deviations as index_deviations
+from ._specifications import output_choices as output_choices
+from ._specifications import output_curve as output_curve

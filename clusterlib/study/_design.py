@@ -138,6 +138,7 @@ class Design:
     real_economy: Mapping[str, Variable]
     outcomes: tuple[str, ...]
     controls: tuple[str, ...]
+    more_controls: tuple[str, ...]
     data_inputs: tuple[str, ...]
     data_outputs: tuple[str, ...]
     platforms: tuple[str, ...]
@@ -307,7 +308,7 @@ def read_design(root: Path) -> Design:
     others = {key: reader.fields((key,), {**names, **marks}, {}) for key in ("rest", "nation")}
     variable = _List(_one_of("variable", known.get("variables", ())))
     city = _one_of("city indicator", [name for level, name in years if level == "city"])
-    lists: dict[str, Check | _List] = {"outcomes": variable, "controls": variable}
+    lists: dict[str, Check | _List] = dict.fromkeys(("outcomes", "controls", "more_controls"), variable)
     lists["scenario_measures"] = _List(_one_of("measure", known.get("measures", ())))
     lists |= dict.fromkeys(("data_inputs", "data_outputs", "platforms"), _List(indicator))
     for key, check in lists.items():
