@@ -118,11 +118,11 @@ def _curve(
     power: float | None, draws: int, null_draws: int, seed: int, alpha: float,
 ) -> SpecificationCurve:  # fmt: skip
     """Estimate the curve as :func:`output_curve`, of arguments that can be told apart."""
-    spread, choices = index_deviations(periods, index_years), output_choices(periods)
+    spread, choices = index_deviations(periods, index_years).to_dict(), output_choices(periods)
     panels = {period: output_panel(period, index_years=index_years) for period in periods}
     kept = {period: panel[~panel.index.get_level_values("adcode").isin(without)] for period, panel in panels.items()}
     samples = {
-        (index, period): panel.assign(digital=panel[index] / spread.loc[index, period])
+        (index, period): panel.assign(digital=panel[index] / spread[period][index])
         for period, panel in kept.items()
         for index in choices["index"]
     }
