@@ -488,7 +488,8 @@ class Wording:
 
         def column(values: pd.Series) -> pd.Series:
             if values.name in ("adcode", *caption.units):
-                return values.map(self._unit_cell)
+                # Beside places there may be a row for all of them, or that there is none.
+                return values.map(lambda value: said(value) if isinstance(value, str) else self._unit_cell(value))
             changed = values.name not in caption.as_is and (values.dtype == object or values.dtype == "string")
             return values.map(said) if changed else values
 

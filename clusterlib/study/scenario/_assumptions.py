@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from clusterlib.regions import Region
+from clusterlib.regions import Region, Unit
 from clusterlib.study._design import design
 from clusterlib.study._panels import provincial_scope
 
@@ -142,7 +142,7 @@ def data_platform(targets: tuple[float, float], percentile: float, p_value: floa
     ]
 
 
-def joint_targets(settings: dict, cities: int, missing: Sequence[str]) -> list[Sentence]:
+def joint_targets(settings: dict, cities: int, missing: Sequence[Unit]) -> list[Sentence]:
     """What joint targets assume."""
     within, across, size = settings["rho_within"], settings["rho_across"], settings["size"]
     sample = design().samples[settings["sample"]]
@@ -163,8 +163,9 @@ def joint_targets(settings: dict, cities: int, missing: Sequence[str]) -> list[S
         ),
         _shocks(settings),
         (
-            f"Cities without a figure in some year or with a jump are left out: {listed(missing)}",
-            f"缺数或数据跳变的城市不计入：{'、'.join(missing) or '无'}",
+            "Cities without a figure in some year or with a jump are left out: "
+            f"{listed([unit.name_en for unit in missing])}",
+            f"缺数或数据跳变的城市不计入：{'、'.join(unit.name_zh for unit in missing) or '无'}",
         ),
         _interval_basis(
             settings, "the coefficients", "系数",

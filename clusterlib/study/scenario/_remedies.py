@@ -356,7 +356,7 @@ def _joint_targets(area: Region, year: int, options: _Options) -> Scenario:
         "rho_across": result.rho_across, "p_equal": result.equality_test().p_value,
         "shock_share": getattr(result, "shock_share", 0.0),
     }  # fmt: skip
-    missing = [unit.name_zh for unit in area.cities if unit.adcode not in units]
+    missing = [unit for unit in area.cities if unit.adcode not in units]
     said = assumptions.joint_targets(settings, int(member.sum()), missing)
     changed = impulse[member].to_frame("after").assign(before=0.0)[["before", "after"]]
     changed = pd.concat({"growth": changed}, names=["indicator"]).swaplevel()
