@@ -206,6 +206,6 @@ def test_what_is_recorded_for_it_has_names_in_both_languages(executed, name):
 @pytest.mark.notebooks
 def test_the_report_says_what_stands_for_it_and_of_no_other_region(executed):
     texts = [b for b in read_blocks(executed[1].reports / CODE / "90_report" / "notebook.ipynb") if b["kind"] == "text"]
-    english, chinese = (" ".join(part for block in texts for part in block[language]) for language in LANGUAGES)
+    english, chinese = (" ".join(str(block[language]) for block in texts) for language in LANGUAGES)
     assert "Chongqing and Sichuan as wholes stand for CCY" in english and "以重庆、四川全域数据代表" in chinese
     assert not OTHERS.search(english + chinese)
