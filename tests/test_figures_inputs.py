@@ -198,7 +198,15 @@ FRAMES = [name for name in PLOTS if isinstance(next(iter(PLOTS[name].values())),
 
 def test_every_plot_is_looked_at():
     plots = {name for name in dir(figures) if inspect.isfunction(getattr(figures, name))}
-    assert plots - set(PLOTS) == {"add_source", "draw_png", "group_marks", "label_points", "name_points", "use_style"}
+    assert plots - set(PLOTS) == {
+        "add_source",
+        "draw_png",
+        "group_marks",
+        "label_points",
+        "name_points",
+        "series_marks",
+        "use_style",
+    }
 
 
 @pytest.mark.parametrize("name", PLOTS)
