@@ -34,13 +34,10 @@ def write_skeleton(name: str, title: str = "", project: Project | None = None) -
     if any("\ud800" <= character <= "\udfff" for character in title):
         raise ClusterlibError(f"--title {title!r}: expected a text in UTF-8")
     said = {"NAME": name, "TITLE": title or name[3:].replace("_", " ").capitalize(), "标题": title or "标题"}
-    written = {}
+    project.notebooks.mkdir(exist_ok=True)
     for ending in (".ipynb", ".yml"):
         text = _SKELETON.with_suffix(ending).read_text(encoding="utf-8")
         for key, value in said.items():
             text = text.replace(key, json.dumps(value, ensure_ascii=False)[1:-1])
-        written[project.notebooks / f"{name}{ending}"] = text
-    project.notebooks.mkdir(exist_ok=True)
-    for path, text in written.items():
-        path.write_text(text, encoding="utf-8")
+        (project.notebooks / f"{name}{ending}").write_text(text, encoding="utf-8")
     return project.notebooks / f"{name}.ipynb"

@@ -248,8 +248,13 @@ def perform(
 
 
 def _to_do(tasks: list[Task]) -> Mapping[str, tuple[Task, Step | None]]:
-    """Return by name the notebooks to execute, long ones first, and then what is to be made from them."""
-    notebooks = sorted((task for task in tasks if task.runs), key=lambda t: -(t.seconds or 1e9))
+    """Return by name the notebooks to execute, and then what is to be made from them.
+
+    One region after the other, so that what all have in common is computed once and not waited for; long ones first.
+    """
+    order = list(dict.fromkeys(task.place.region for task in tasks))
+    notebooks = [task for task in tasks if task.runs]
+    notebooks.sort(key=lambda t: (order.index(t.place.region), -(t.seconds or 1e9)))
     steps = [(t, step) for t in tasks for step in STEPS if step.name in t.steps and (t.runs or t.steps[step.name])]
     found: dict[str, tuple[Task, Step | None]] = {task.name: (task, None) for task in notebooks}
     return found | {f"{task.name}.{step.name}": (task, step) for task, step in steps}
