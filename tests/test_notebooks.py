@@ -25,6 +25,8 @@ CASES = [(notebook.name, region) for notebook in NOTEBOOKS for region in REGIONS
 REPORT = "90_report"
 LONGEST_CELL, MOST_LINES = 25, 4_200
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
+# Names of people and models have a capital in Chinese, too.
+LATIN = re.compile(r"(?<![A-Za-z])[a-z]{4,}")
 PARTS = {
     "en": ("**Question.**", "**Data.**", "**Method.**", "## Caveats"),
     "zh": ("**问题。**", "**数据。**", "**方法。**", "## 说明"),
@@ -80,11 +82,11 @@ def test_what_is_said_of_a_result_is_in_one_language(executed, name, region):
         for part in ("label", "unit", "note", "source", "alt"):
             english, chinese = (record.said(part, language) for language in LANGUAGES)
             assert not CHINESE.search(english), f"{record.name}: {part} {english!r}"
-            assert CHINESE.search(chinese) or not re.search(r"[a-z]{4,}", chinese), f"{record.name}: {part} {chinese!r}"
+            assert CHINESE.search(chinese) or not re.search(LATIN, chinese), f"{record.name}: {part} {chinese!r}"
         assert record.label_en and record.label_zh
         if record.shown:
             assert not CHINESE.search("".join(record.shown["heads"])), record.name
-            words = re.findall(r"[a-z]{4,}", "".join(record.shown_zh["heads"]))
+            words = re.findall(LATIN, " ".join(record.shown_zh["heads"]))
             assert not words, f"{record.name}: {words}"
 
 
@@ -109,8 +111,7 @@ def test_counts_of_clusters_are_those_of_the_published_list(executed):
     for region, count in {"bth": 2, "yrd": 18, "gba": 7}.items():
         table = load_results("02_overview", region, project.reports)["concentration.all_by_gdp"].frame()
         assert table["count"].sum() == 45
-        label = next(name for name in table.index if REGIONS[region].name_zh in name)
-        assert table.loc[label, "count"] == count
+        assert table.loc[region, "count"] == count
 
 
 def test_index_recorded_for_shanghai_is_recomputed_from_the_raw_csv(executed):
@@ -248,7 +249,7 @@ def test_prose_stands_there_in_both_languages_and_mixes_them_nowhere(notebook):
         if cell.cell_type == "markdown":
             (tag,) = cell.metadata["tags"]
             prose[tag.removeprefix("lang-")].append(cell)
-        else:
+        elif notebook.name != REPORT:
             assert not CHINESE.search(cell.source), f"{cell.id}: Chinese words belong into the caption file"
     assert [cell.id + "-zh" for cell in prose["en"]] == [cell.id for cell in prose["zh"]]
     assert not any(CHINESE.search(cell.source) for cell in prose["en"])

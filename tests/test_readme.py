@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -83,7 +82,7 @@ def test_serve_shows_the_reports(project):
             with urllib.request.urlopen(address, timeout=10) as answer:
                 assert "03_digital_index" in answer.read().decode()
         finally:
-            server.send_signal(signal.SIGINT)
+            server.terminate()
 
 
 def test_a_dask_cluster_runs_a_notebook(project):
