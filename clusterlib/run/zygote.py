@@ -98,7 +98,9 @@ def _attend(imported: dict[str, str], channel: int, out: int, err: int) -> NoRet
                 _become_kernel(connection, request, out, err, imported)
             os.close(out)
             os.close(err)
-            send_message(connection, {"pid": pid})
+            # The parent may be gone by now, and is then seen to be.
+            with contextlib.suppress(OSError):
+                send_message(connection, {"pid": pid})
             select.select([connection, os.pidfd_open(pid)], [], [])
             # One that has ended keeps its number, and so that of its group, until it is waited for.
             for kill in (os.killpg, os.kill):
