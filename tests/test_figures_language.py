@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from test_figures_inputs import PLOTS, SEVERITY
+from test_figures_inputs import NO_PLOTS, PLOTS, SEVERITY
 from test_maps_inputs import GDP, LINE, MAPS
 
 from clusterlib import figures, maps
@@ -18,18 +18,8 @@ from clusterlib.spatial import local_moran
 
 pytestmark = pytest.mark.usefixtures("figure_style")
 
-# They set a style, encode, or write what they are given and no word of their own; a scale bar is on every map.
-NO_PLOTS = {
-    "add_source",
-    "draw_png",
-    "group_marks",
-    "label_points",
-    "name_points",
-    "series_marks",
-    "use_style",
-    "city_points",
-    "scale_bar",
-}
+# What has no word of its own; a scale bar is on every map.
+WORDLESS = NO_PLOTS | {"city_points", "scale_bar"}
 CHINESE = re.compile(r"[\u2e80-\u9fff\uff00-\uffef]")
 WORD = re.compile(r"[A-Za-z]{3,}")
 NAMES = {"GDP", "FDR", "Albers", "ArcGIS", "CrimeStat", "Yuill"}
@@ -46,7 +36,7 @@ CASES = {
 
 
 def functions(module) -> list[str]:
-    return [name for name in dir(module) if inspect.isfunction(getattr(module, name)) and name not in NO_PLOTS]
+    return [name for name in dir(module) if inspect.isfunction(getattr(module, name)) and name not in WORDLESS]
 
 
 def words(figure: Figure) -> list[str]:

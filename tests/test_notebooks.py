@@ -234,7 +234,7 @@ def test_a_notebook_is_stored_thin_and_reads_like_a_section(notebook):
     for line in code[0].source.splitlines():
         assert re.fullmatch(r"\w+: (str|int|float|bool) = .+  # .+", line), line
     for cell in code:
-        lines = [line for line in cell.source.splitlines() if line.strip()]
+        lines = cell.source.splitlines()
         assert len(lines) <= LONGEST_CELL, f"{cell.id} has {len(lines)} lines"
         assert not re.search(r"['\"](?:\.{0,2}/|~|data/|reports/)", cell.source), f"{cell.id} names a path"
         for body in re.findall(r"^def .+\n(?:(?:[ \t].*)?\n)*", cell.source + "\n", flags=re.MULTILINE):

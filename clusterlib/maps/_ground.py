@@ -13,9 +13,9 @@ from matplotlib import patheffects
 from matplotlib.lines import Line2D
 
 from clusterlib.core.checks import listed
-from clusterlib.core.language import say, spoken
+from clusterlib.core.language import say
 from clusterlib.core.places import ALBERS
-from clusterlib.data import load_boundaries, load_national_line
+from clusterlib.data import load_boundaries, load_national_line, unit_names
 from clusterlib.errors import InvalidInputError
 from clusterlib.figures import REGION_MARKS
 from clusterlib.figures._canvas import text_width
@@ -58,9 +58,7 @@ def _outline(cities: gpd.GeoSeries, region: Region) -> gpd.GeoSeries:
 
 def city_names(cities: pd.DataFrame) -> pd.Series:
     """What cities are called on a map, without what their place on it says: that they are cities, of which province."""
-    if spoken() == "zh":
-        return cities["name_zh"].str.replace("特别行政区$|市$", "", regex=True)
-    return cities["name_en"].str.replace(r" \(.*\)$", "", regex=True)
+    return unit_names().reindex(cities.index).str.replace(r" \(.*\)$", "", regex=True)
 
 
 def country_canvas(
