@@ -392,11 +392,13 @@ def _table_bundle(cells: Cells, said: _Said) -> dict:
 def _figure_bundle(name: str, figure: Figure, said: _Said) -> tuple[dict, dict]:
     import matplotlib.pyplot as plt
 
-    from clusterlib.figures import draw_png
+    from clusterlib.figures._kept import kept_png
+    from clusterlib.study._memory import memory_folder
 
     if not said.alt.strip():
         raise InvalidInputError(f"figure {name!r} has no alt text: say in alt= (or alt: of its caption) what it shows")
-    image = draw_png(figure)
+    folder = memory_folder()
+    image = kept_png(figure, folder / "figures" if folder else None)
     width = round(figure.get_figwidth() * 96)
     plt.close(figure)
     png = base64.b64encode(image).decode("ascii")

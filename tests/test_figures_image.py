@@ -1,13 +1,17 @@
 """A figure's image: cropped to what is drawn, complete, at print resolution."""
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
 
-from clusterlib.figures import draw_png
+from clusterlib.figures import _kept, draw_png
+from clusterlib.figures._kept import figure_key, kept_png
 from clusterlib.figures._style import DPI, MARGIN
 
 
@@ -52,3 +56,65 @@ def test_what_lies_outside_the_figure_is_not_cut_off():
 
 def test_a_figure_with_nothing_in_it_is_a_white_image():
     assert (pixels_of(draw_png(plt.figure(figsize=(1, 1)))) == 255).all()
+
+
+def lines(title: str = "digital industry"):
+    figure, axes = plt.subplots(figsize=(3, 2), layout="constrained")
+    axes.plot([2016, 2020, 2024], [1.0, 2.0, 4.0], label="YRD", marker="o")
+    axes.set_title(title)
+    axes.legend()
+    return figure
+
+
+def test_an_equal_figure_is_not_drawn_again_and_its_image_is_the_same_byte_for_byte(tmp_path, monkeypatch):
+    drawn = draw_png(lines())
+    assert kept_png(lines(), tmp_path) == drawn
+    monkeypatch.setattr(_kept, "draw_png", lambda figure: pytest.fail("it was drawn again"))
+    assert kept_png(lines(), tmp_path) == drawn
+
+
+def test_a_figure_that_differs_in_anything_is_another(tmp_path):
+    known = {figure_key(lines()), figure_key(lines("digital finance"))}
+    thicker = lines()
+    thicker.axes[0].lines[0].set_linewidth(3)
+    with plt.rc_context({"path.simplify": False}):
+        other_settings = figure_key(lines())
+    assert len(known | {figure_key(thicker), other_settings}) == 4
+
+
+def test_equal_figures_of_two_processes_are_found_to_be_equal():
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import test_figures_image as t; print(t.figure_key(t.lines()))"
+    command = [sys.executable, "-c", code, str(Path(__file__).parent)]
+    keys = {subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)}
+    assert len(keys) == 1 and len(keys.pop().strip()) == 64
+
+
+def test_a_figure_with_a_function_of_the_notebook_is_drawn_each_time(tmp_path, monkeypatch):
+    def in_words(value, position):
+        return f"{value:.1f} times"
+
+    monkeypatch.setattr(in_words, "__module__", "__main__")
+    figure = lines()
+    figure.axes[0].yaxis.set_major_formatter(in_words)
+    assert figure_key(figure) == ""
+    assert kept_png(figure, tmp_path).startswith(b"\x89PNG") and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("damage", [lambda image: image[:-30], lambda image: b"", lambda image: b"no image" + image])
+def test_a_damaged_image_is_drawn_again(tmp_path, damage):
+    whole = kept_png(lines(), tmp_path)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(damage(whole))
+    assert kept_png(lines(), tmp_path) == whole == path.read_bytes()
+
+
+def test_the_oldest_images_make_room(tmp_path, monkeypatch):
+    kept_png(lines(), tmp_path)
+    monkeypatch.setattr(_kept, "LARGEST", 10)
+    kept_png(lines("digital finance"), tmp_path)
+    assert [path.stem for path in tmp_path.iterdir()] == [figure_key(lines("digital finance"))]
+
+
+def test_without_a_folder_to_write_in_a_figure_is_drawn(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert kept_png(lines(), tmp_path / "file") == kept_png(lines(), None) == draw_png(lines())

@@ -69,7 +69,7 @@ def remember(function: Callable) -> Callable:
         given = signature.bind(*args, **kwargs)
         given.apply_defaults()
         # Source that was changed under a running process is not the source that it computes with.
-        folder = _folder() if stamps_of(*_sources()) == _STAMPS else None
+        folder = memory_folder() if stamps_of(*_sources()) == _STAMPS else None
         if folder is None:
             return function(*args, **kwargs)
         name, arguments = f"{function.__module__}.{function.__qualname__}", dict(given.arguments)
@@ -101,8 +101,8 @@ def _compute(name: str, key: str, arguments: dict, function: Callable) -> tuple[
     return value, sorted(set(tables)), [name for name in loaded if f"{name}..".split(".")[1] not in _ABOVE]
 
 
-def _folder() -> Path | None:
-    """Where values are kept, or None where nothing can be written."""
+def memory_folder() -> Path | None:
+    """Where values and images are kept, or None where nothing can be written."""
     folder = get_project().processed / FOLDER
     with contextlib.suppress(OSError):
         folder.mkdir(exist_ok=True)
