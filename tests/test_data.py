@@ -508,7 +508,7 @@ def test_the_manifest_says_what_the_data_were_built_from_and_by_which_versions_a
     assert manifest["commit"] == head
     raw = {p.relative_to(root).as_posix(): p for p in raw_project.raw.rglob("*.csv")}
     assert manifest["inputs"] == {name: hashlib.sha256(p.read_bytes()).hexdigest() for name, p in raw.items()}
-    built = {p.name: p for p in raw_project.processed.iterdir() if p.name != "manifest.json"}
+    built = {p.name: p for p in raw_project.processed.iterdir() if p.suffix == ".parquet"}
     assert len(built) == 14
     assert {name: entry["sha256"] for name, entry in manifest["outputs"].items()} == {
         name: hashlib.sha256(p.read_bytes()).hexdigest() for name, p in built.items()

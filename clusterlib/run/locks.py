@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
 import json
 import os
 import platform
@@ -12,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from clusterlib.core.locks import try_lock
 from clusterlib.errors import ClusterlibError
 from clusterlib.run.places import STATE
 
@@ -22,20 +22,12 @@ class AlreadyRunning(ClusterlibError):
     """Another run is at work in the same reports folder."""
 
 
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def lock_owner(reports: Path) -> dict | None:
     """Return process, host and start of the run that holds the lock, or None if none does."""
     try:
         # For reading: a project that cannot be written to may be asked too.
         with open(reports / STATE / LOCK, encoding="utf-8") as file:
-            return None if _try_lock(file.fileno()) else json.loads(file.read() or "{}")
+            return None if try_lock(file.fileno()) else json.loads(file.read() or "{}")
     except (FileNotFoundError, ValueError):
         return None
 
@@ -52,7 +44,7 @@ def run_lock(reports: Path) -> Iterator[None]:
     path = reports / STATE / LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+", encoding="utf-8") as file:
-        if not _try_lock(file.fileno()):
+        if not try_lock(file.fileno()):
             owner = lock_owner(reports) or {}
             raise AlreadyRunning(
                 f"another run is at work in {reports}: process {owner.get('pid')} on {owner.get('host')}, since "
