@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from clusterlib.data import load_panel
-from clusterlib.data.audit import coverage, growth_jumps, identity_gaps
+from clusterlib.data.audit import coverage, decimal_slips, growth_jumps, identity_gaps
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 
 
@@ -99,6 +99,47 @@ def test_a_limit_that_is_not_positive_is_refused(limit):
         growth_jumps(series({(1, 2019): 10}), limit=limit)
 
 
+def test_a_figure_ten_times_or_a_tenth_of_both_its_neighbours_is_found_with_them():
+    values = {(1, 2019): 10, (1, 2020): 108, (1, 2021): 12, (2, 2019): 500, (2, 2020): 48, (2, 2021): 460}
+    slips = decimal_slips(series(values))
+    assert slips.columns.tolist() == ["adcode", "year", "indicator", "before", "value", "after"]
+    assert slips.to_numpy().tolist() == [[1, 2020, "x", 10, 108, 12], [2, 2020, "x", 500, 48, 460]]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {(1, 2019): 10, (1, 2020): 100, (1, 2021): 100},  # it stays
+        {(1, 2019): 1, (1, 2020): 10, (1, 2021): 100},  # it goes on
+        {(1, 2019): 10, (1, 2020): 40, (1, 2021): 10},  # a jump, but no slip
+        {(1, 2019): 10, (1, 2020): 1000, (1, 2021): 10},
+        {(1, 2020): 10, (1, 2021): 100, (2, 2022): 10},  # another unit
+        {(1, 2019): 10, (1, 2021): 100, (1, 2022): 10},  # two years apart
+        {(1, 2019): 10, (1, 2020): 100, (1, 2021): float("nan"), (1, 2022): 10},
+        {(1, 2019): -10, (1, 2020): -100, (1, 2021): -10},
+        {(1, 2019): 0, (1, 2020): 10, (1, 2021): 0},
+    ],
+)
+def test_a_figure_that_did_not_go_to_ten_times_and_back_is_no_slip(values):
+    assert decimal_slips(series(values)).empty
+
+
+def test_the_slack_is_a_factor_about_ten():
+    values = {(1, 2019): 10, (1, 2020): 149, (1, 2021): 10, (2, 2019): 10, (2, 2020): 151, (2, 2021): 10}
+    assert decimal_slips(series(values))["adcode"].tolist() == [1]
+    assert decimal_slips(series(values), slack=0.52)["adcode"].tolist() == [1, 2]
+    assert decimal_slips(series(values), slack=0).empty
+    with pytest.raises(InvalidInputError, match="slack="):
+        decimal_slips(series(values), slack=1.1)
+
+
+def test_slips_known_in_the_real_panel_are_found():
+    slips = decimal_slips(load_panel("city", ["average_wage", "registered_population"]))
+    found = set(slips[["adcode", "year", "indicator"]].itertuples(index=False, name=None))
+    wages = {(620500, 2006), (451400, 2006), (431100, 2011)}  # Tianshui, Chongzuo, Yongzhou: see the README
+    assert {(*place, "average_wage") for place in wages} | {(611000, 2010, "registered_population")} <= found
+
+
 def test_national_accounts_add_up_to_a_hundredth_of_a_percent_in_every_cell():
     accounts = load_panel("province")
     three = ["value_added_primary", "value_added_secondary", "value_added_tertiary"]
@@ -141,8 +182,9 @@ PANEL = pd.DataFrame(
         ),
         (identity_gaps, {"panel": PANEL, "identities": {"gdp": "part"}}, {}),
         (growth_jumps, {"panel": PANEL, "limit": 0.6}, {"limit": (int, float)}),
+        (decimal_slips, {"panel": PANEL, "slack": 0.5}, {}),
     ],
-    ids=["coverage", "identity_gaps", "growth_jumps"],
+    ids=["coverage", "identity_gaps", "growth_jumps", "decimal_slips"],
 )  # fmt: skip
 def test_an_argument_of_another_kind_is_taken_or_refused(audit, arguments, taken, kind):
     for name in arguments:
@@ -160,7 +202,7 @@ def test_parts_are_one_name_or_several_and_years_may_be_a_span():
 
 
 def test_a_frame_in_the_other_order_is_refused_with_the_call_that_mends_it():
-    for audit in (coverage, growth_jumps, lambda panel: identity_gaps(panel, {"gdp": "part"})):
+    for audit in (coverage, growth_jumps, decimal_slips, lambda panel: identity_gaps(panel, {"gdp": "part"})):
         with pytest.raises(InvalidInputError, match=r"data\.swaplevel\(\)"):
             audit(PANEL.swaplevel())
         with pytest.raises(InvalidInputError, match=r"data\.set_index"):
@@ -177,5 +219,6 @@ def test_a_total_of_nil_or_below_is_compared_by_its_size():
 def test_figures_of_other_kinds_are_read_alike(dtype):
     other = PANEL.astype(dtype)
     pd.testing.assert_frame_equal(growth_jumps(other), growth_jumps(PANEL))
+    pd.testing.assert_frame_equal(decimal_slips(other), decimal_slips(PANEL))
     pd.testing.assert_frame_equal(identity_gaps(other, {"gdp": "part"}), identity_gaps(PANEL, {"gdp": "part"}))
     pd.testing.assert_frame_equal(coverage(other), coverage(PANEL), check_dtype=False)

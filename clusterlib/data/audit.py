@@ -110,6 +110,17 @@ def identity_gaps(panel: pd.DataFrame, identities: Mapping[str, str | Iterable[s
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("total")
 
 
+def _beside(panel: pd.DataFrame, step: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return a panel in order, and of each figure that of the year before (1) or after (-1) if it is positive."""
+    check_index(check_frame(panel))
+    panel = _numbers(panel, list(panel.columns)).sort_index()
+    years = pd.Series(panel.index.get_level_values(1), index=panel.index)
+    if not pd.api.types.is_numeric_dtype(years.dtype):
+        raise InvalidInputError(f"expected years as whole numbers in the index, got {years.dtype}")
+    adjacent = years.groupby(level=0).diff(step).eq(step)
+    return panel, panel.groupby(level=0).shift(step).where(adjacent, axis=0).where(lambda x: x > 0)
+
+
 def growth_jumps(panel: pd.DataFrame, limit: float = 0.6) -> pd.DataFrame:
     """Year-on-year changes by more than a factor of ``1 + limit``, up or down (异常跳变).
 
@@ -131,13 +142,7 @@ def growth_jumps(panel: pd.DataFrame, limit: float = 0.6) -> pd.DataFrame:
         If ``limit`` is not positive, or the frame is no panel of numbers.
     """
     check_number("limit", limit, least=0, open_ends=True)
-    check_index(check_frame(panel))
-    panel = _numbers(panel, list(panel.columns)).sort_index()
-    years = pd.Series(panel.index.get_level_values(1), index=panel.index)
-    if not pd.api.types.is_numeric_dtype(years.dtype):
-        raise InvalidInputError(f"expected years as whole numbers in the index, got {years.dtype}")
-    adjacent = years.groupby(level=0).diff().eq(1)
-    before = panel.groupby(level=0).shift().where(adjacent, axis=0).where(lambda x: x > 0)
+    panel, before = _beside(panel, 1)
     ratio = (panel.where(panel > 0) / before).rename_axis("indicator", axis=1).stack()
     jumps = ratio[np.abs(np.log(ratio)) > np.log(1 + limit)]
     order = np.abs(np.log(jumps)).sort_values(ascending=False, kind="stable").index
@@ -149,3 +154,47 @@ def growth_jumps(panel: pd.DataFrame, limit: float = 0.6) -> pd.DataFrame:
         }
     )
     return table.reset_index()
+
+
+def decimal_slips(panel: pd.DataFrame, slack: float = 0.5) -> pd.DataFrame:
+    r"""Figures that are about ten times, or a tenth of, both the year before and the year after (疑似小数点错位).
+
+    The decimal point may have slipped. A figure that stays at its new size is none of these, however far it jumps, nor
+    is one of a unit's first or last year, which has one neighbour.
+
+    .. math:: \frac{10}{1+s} \le \frac{x_t}{x_{t-1}}, \frac{x_t}{x_{t+1}} \le 10\,(1+s),
+        \quad\text{or both with the ratios turned over}
+
+    Parameters
+    ----------
+    panel : DataFrame
+        Indexed by (unit, year); only adjacent years are compared and only positive figures.
+    slack : float
+        How far from ten both ratios may be, as figures grow from year to year; 0.5 takes 6.7 to 15.
+
+    Returns
+    -------
+    DataFrame
+        One row a figure: unit, year, ``indicator``, ``before``, ``value``, ``after``.
+
+    Raises
+    ------
+    InvalidInputError
+        If ``slack`` is not from 0 to 1, or the frame is no panel of numbers.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> index = pd.MultiIndex.from_product([[110000], [2020, 2021, 2022]], names=["adcode", "year"])
+    >>> decimal_slips(pd.DataFrame({"gdp": [3.1, 33.0, 3.4]}, index=index))["year"].tolist()
+    [2021]
+    """
+    check_number("slack", slack, least=0, most=1)
+    (panel, before), (_, after) = _beside(panel, 1), _beside(panel, -1)
+    sizes = [np.log10((panel.where(panel > 0) / other).to_numpy()) for other in (before, after)]
+    near = [np.all([np.abs(size - ten) <= np.log10(1 + slack) for size in sizes], axis=0) for ten in (1, -1)]
+    found = {
+        name: frame.where(near[0] | near[1]) for name, frame in (("before", before), ("value", panel), ("after", after))
+    }
+    table = pd.DataFrame({name: frame.rename_axis("indicator", axis=1).stack() for name, frame in found.items()})
+    return table.dropna().reset_index()
