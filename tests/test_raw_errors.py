@@ -5,6 +5,11 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +17,8 @@ import pytest
 
 from clusterlib.data import boundaries
 from clusterlib.data._assemble import assemble
-from clusterlib.data._load import load_panel
+from clusterlib.data._formulas import compute, formula_inputs, parse_formula
+from clusterlib.data._load import indicator_catalogue, load_panel
 from clusterlib.data._processed import build, is_current, read_manifest
 from clusterlib.errors import BoundaryError, DataNotBuiltError, Problem, RawDataError
 from clusterlib.paths import ROOT_VARIABLE, Project, get_project
@@ -25,7 +31,7 @@ KEPT = {
 CATALOGUE, SOURCES, UNITS, ECONOMIES = "catalogue.csv", "sources.csv", "units.csv", "economies.csv"
 ACCOUNTS, PEOPLE = "province/national_accounts.csv", "province/population_and_income.csv"
 CITY, ECONOMY = "city/labour.csv", "economy/digital.csv"
-CLUSTERS, POLICIES = "clusters.csv", "policies.csv"
+CLUSTERS, POLICIES, LISTS = "clusters.csv", "policies.csv", "lists.csv"
 GDP_2016 = "110000,2016,gdp,28438.7,1e8 yuan,nbs"
 
 
@@ -130,6 +136,10 @@ def test_the_small_project_itself_has_no_problem(small):
         ("28438.7", "", "value", "'' is not a number|leave a missing figure out"),
         ("28438.7", "inf", "value", "'inf' is not a number"),
         ("28438.7", "nan", "value", "'nan' is not a number"),
+        ("28438.7", "1e999", "value", "'1e999' is not a number"),
+        ("28438.7", " 28438.7", "value", "' 28438.7' is not a number"),
+        ("28438.7", "２８４３８", "value", "'２８４３８' is not a number"),
+        ("28438.7", "28438.7\0", "value", r"the character '\x00' has no place in a table"),
         ("28438.7", "-1", "value", "-1 is beyond the minimum of 'gdp', 0"),
         ("1e8 yuan", "1e4 yuan", "unit", "unit '1e4 yuan' of 'gdp'; the catalogue has '1e8 yuan'"),
         ("1e8 yuan", "", "unit", "unit '' of 'gdp'"),
@@ -165,7 +175,23 @@ def test_values_on_their_bounds_are_accepted(small):
 def test_a_county_has_no_place_in_the_panel_of_cities(small):
     county = next(line for line in lines_of(small, UNITS) if ",county," in line)[:6]
     set_cell(small, CITY, 9, "adcode", county)
-    only_problem(small, CITY, 9, f"unknown adcode code '{county}'", "adcode")
+    only_problem(small, CITY, 9, f"'{county}' is a county in units.csv, not a unit of tables of level 'city'", "adcode")
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "level", "table"), [(ACCOUNTS, "130100", "city", "province"), (CITY, "130000", "province", "city")]
+)
+def test_a_city_has_no_place_in_the_panel_of_provinces_nor_a_province_in_that_of_cities(
+    small, file, code, level, table
+):
+    set_cell(small, file, 9, "adcode", code)
+    reason = f"'{code}' is a {level} in units.csv, not a unit of tables of level '{table}'"
+    only_problem(small, file, 9, reason, "adcode")
+
+
+def test_municipalities_are_provinces_and_cities():
+    for level in ("province", "city"):
+        assert {110000, 120000, 310000, 500000} <= set(load_panel(level, "gdp").index.unique("adcode"))
 
 
 def test_an_unknown_economy_is_named(small):
@@ -222,7 +248,7 @@ def test_a_header_with_other_columns_is_named(small, old, new, words):
     only_problem(small, ACCOUNTS, 1, words)
 
 
-@pytest.mark.parametrize("file", [CATALOGUE, SOURCES, UNITS, ECONOMIES, CLUSTERS, POLICIES, ACCOUNTS])
+@pytest.mark.parametrize("file", [CATALOGUE, SOURCES, UNITS, ECONOMIES, CLUSTERS, POLICIES, LISTS, ACCOUNTS])
 def test_a_missing_column_is_named_in_every_table(small, file):
     change(small, file, 1, lines_of(small, file)[0].rpartition(",")[0], "x")
     [problem] = problems_of(small)
@@ -251,17 +277,32 @@ def test_a_byte_order_mark_is_no_problem(small):
     pd.testing.assert_frame_equal(assemble(small)["province"], load_panel("province"))
 
 
-@pytest.mark.parametrize("file", [CATALOGUE, SOURCES, UNITS, ECONOMIES, CLUSTERS, POLICIES, ACCOUNTS, CITY, ECONOMY])
+@pytest.mark.parametrize(
+    "file", [CATALOGUE, SOURCES, UNITS, ECONOMIES, CLUSTERS, POLICIES, LISTS, ACCOUNTS, CITY, ECONOMY]
+)
 @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf"], ids=["no byte", "a byte order mark"])
 def test_an_empty_file_is_named(small, file, content):
     (small.raw / file).write_bytes(content)
     only_problem(small, file, 1, "the file is empty")
 
 
-@pytest.mark.parametrize("file", [CATALOGUE, SOURCES, UNITS, ECONOMIES, CLUSTERS, POLICIES])
+@pytest.mark.parametrize("file", [CATALOGUE, SOURCES, UNITS, ECONOMIES, CLUSTERS, POLICIES, LISTS])
 def test_a_missing_file_is_named(small, file):
     (small.raw / file).unlink()
     only_problem(small, file, 0, "the file is missing; restore it")
+
+
+@pytest.mark.parametrize("file", [UNITS, CLUSTERS, ACCOUNTS, "city/.csv"])
+def test_a_folder_or_a_link_to_nothing_in_place_of_a_file_is_named_by_a_build(small, file):
+    path = small.raw / file
+    path.unlink(missing_ok=True)
+    path.symlink_to(small.root / "nowhere.csv")
+    with pytest.raises(RawDataError, match=f"data/raw/{file}, line 0: the file is missing"):
+        build(small)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(RawDataError, match=f"data/raw/{file}, line 0: no file that can be read: Is a directory"):
+        build(small)
 
 
 @pytest.mark.parametrize("level", ["province", "city", "economy"])
@@ -272,7 +313,9 @@ def test_a_missing_or_emptied_folder_is_named(small, level):
     only_problem(small, level, 0, "no csv file in this folder")
 
 
-@pytest.mark.parametrize("file", [CATALOGUE, SOURCES, UNITS, ECONOMIES, CLUSTERS, POLICIES, ACCOUNTS, CITY, ECONOMY])
+@pytest.mark.parametrize(
+    "file", [CATALOGUE, SOURCES, UNITS, ECONOMIES, CLUSTERS, POLICIES, LISTS, ACCOUNTS, CITY, ECONOMY]
+)
 def test_a_file_cut_off_in_the_middle_of_a_line_is_named_with_its_last_line(small, file):
     lines = lines_of(small, file)
     # Within the last field, so that the row has all its fields and only the end of the line is missing.
@@ -334,12 +377,46 @@ def test_a_catalogue_cut_off_between_lines_is_found(small):
     assert economy.reason == "no indicator of level 'economy': the table may be cut off"
 
 
-def test_a_table_of_units_cut_off_between_lines_is_found_by_the_facts_that_use_the_rest(small):
-    lines = lines_of(small, UNITS)
-    write(small, UNITS, [line for line in lines if not line.startswith("650000")])
+@pytest.mark.parametrize("file", [SOURCES, UNITS, ECONOMIES, CLUSTERS, POLICIES])
+def test_a_list_cut_off_between_lines_is_found_by_the_rows_that_are_counted(small, file):
+    lines = lines_of(small, file)
+    write(small, file, lines[:-1])
+    [problem] = problems_of(small)
+    assert (problem.file, problem.column) == ("data/raw/lists.csv", "rows")
+    table, kind, rows = lines_of(small, LISTS)[problem.line - 1].split(",")
+    assert table == file.removesuffix(".csv") and kind in lines[-1]
+    assert f"data/raw/{file} has {int(rows) - 1} rows" in problem.reason
+    assert f"expected {rows}: the table may be cut off; if the change is meant, update rows here" in problem.reason
+
+
+@pytest.mark.parametrize("file", [SOURCES, UNITS, ECONOMIES, CLUSTERS, POLICIES])
+def test_a_list_cut_off_after_its_header_is_found_by_the_rows_that_are_counted(small, file):
+    write(small, file, lines_of(small, file)[:1])
     problems = problems_of(small)
-    assert {p.file for p in problems} >= {f"data/raw/{ACCOUNTS}", f"data/raw/{PEOPLE}"}
-    assert sum("unknown adcode code '650000'" in p.reason for p in problems) == 9 + 9 + 13
+    kinds = [line for line in lines_of(small, LISTS) if line.startswith(file.removesuffix(".csv") + ",")]
+    assert len(problems) == len(kinds)
+    assert all(p.file == "data/raw/lists.csv" and " has 0 rows" in p.reason for p in problems)
+
+
+def test_a_list_that_is_not_counted_is_named_where_it_begins(small):
+    lines = lines_of(small, LISTS)
+    write(small, LISTS, [line for line in lines if ",broadband_china," not in line])
+    first = line_of(small, POLICIES, "broadband_china")
+    only_problem(small, POLICIES, first, "the list 'broadband_china' is not in lists.csv: add it there", "policy")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("table", "clustrs", "unknown table 'clustrs'|did you mean 'clusters'"),
+        ("rows", "-1", "'-1' is not a number of rows"),
+        ("list", "strategic_emerging_industry", "list given twice"),
+    ],
+)
+def test_a_wrong_cell_of_the_counted_lists_is_named(small, column, value, words):
+    line = line_of(small, LISTS, "clusters,zhejiang_415x")
+    set_cell(small, LISTS, line, column, value)
+    only_problem(small, LISTS, line, words, column)
 
 
 # The catalogue and the lists of names.
@@ -352,10 +429,12 @@ def test_a_table_of_units_cut_off_between_lines_is_found_by_the_facts_that_use_t
         ("formula", "100 * urbanisation_rate / tertiary_share", "no raw indicator 'tertiary_share' at this level"),
         ("formula", "100 * / gdp", "'100 * / gdp' cannot be computed"),
         ("formula", "100 * (gdp", "'100 * (gdp' cannot be computed"),
-        ("formula", "{gdp}", "'{gdp}' cannot be computed"),
-        ("formula", "gdp = gdp", "cannot be computed: it gives no column"),
-        ("formula", "100", "cannot be computed: it gives no column"),
-        ("formula", "gdp / (gdp - gdp)", "a division by zero"),
+        ("formula", "{gdp}", "'{gdp}' cannot be computed|'{' has no place in it|a formula holds raw indicators"),
+        ("formula", "gdp = gdp", "cannot be computed: '=' has no place in it"),
+        ("formula", "100", "cannot be computed: it names no indicator|a formula holds raw indicators"),
+        ("formula", "gdp / (gdp - gdp)", "a division by zero|(110000, 2016)|gdp = 28438.7 in data/raw/province/"),
+        ("formula", "(gdp - gdp) / (gdp - gdp)", "a division by zero"),
+        ("formula", "1e300 * 1e300 * gdp", "a number without end"),
         ("formula", "100 * urbanisation_rate / 3", "can be computed for 2011-2023, the catalogue says 2016-2024"),
     ],
 )
@@ -365,9 +444,60 @@ def test_a_formula_that_cannot_be_computed_is_named(small, column, value, words)
     only_problem(small, CATALOGUE, line, words, "formula")
 
 
-def test_a_formula_may_hold_powers_of_ten(small):
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "ｇｄｐ / gdp", "gdp / ｖalue_added", "gdp\u200b", "0x64 * gdp", "0o144 * gdp", "1_000 * gdp", "1e999 * gdp",
+        "1j * gdp", "@pd.io.common.os.getpid() * gdp", "@ｐｄ.io.common.os.system('\\164') * gdp", "gdp.values",
+        "@__import__('os') * gdp", "gdp.sum() * gdp", "sqrt(gdp)", "gdp()", "gdp[0]", "[gdp]", "(gdp, gdp)", "'gdp'",
+        "`gdp`", "gdp # note", "gdp; gdp", "gdp\ngdp", "x = gdp", "(x := gdp)", "gdp > 1", "not gdp", "gdp and gdp",
+        "gdp if gdp else gdp", "lambda: gdp", "True * gdp", "None", "gdp // 2", "gdp % 2", "+gdp", "~gdp",
+        "gdp ** gdp", "2 ** 0.5 * gdp", "9 ** 9 ** 9 * gdp", "gdp ** 13", "gdp ** -(2 + 1)", "", " ", "gdp gdp",
+        "(gdp", "gdp +", "()", "gdp" + " + gdp" * 60, "(" * 250 + "gdp" + ")" * 250, "-" * 900 + "gdp",
+        "gdp" + " + gdp" * 20000,
+    ],
+)  # fmt: skip
+def test_a_formula_holds_nothing_but_names_numbers_and_sums_and_is_never_run(formula):
+    with pytest.raises(ValueError, match=r"."):
+        parse_formula(formula)
+
+
+def test_a_formula_that_would_run_a_command_is_refused_and_runs_none(small):
+    ran = small.root / "ran"
+    hidden = "".join(f"\\{ord(character):03o}" for character in f"touch {ran}")
     line = line_of(small, CATALOGUE, "province,tertiary_share,")
-    set_cell(small, CATALOGUE, line, "formula", "1e2 * value_added_tertiary / gdp")
+    set_cell(small, CATALOGUE, line, "formula", f"@ｐｄ.io.common.os.system('{hidden}') * gdp")
+    only_problem(small, CATALOGUE, line, "cannot be computed: '@' has no place in it", "formula")
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("level", ["province", "city"])
+def test_a_formula_comes_to_the_very_figures_of_pandas_own(level):
+    catalogue, panel = indicator_catalogue(level), load_panel(level)
+    formulas = catalogue.loc[catalogue["formula"] != "", "formula"]
+    assert len(formulas)
+    for name, formula in formulas.items():
+        pd.testing.assert_series_equal(panel[name], panel.eval(formula), check_names=False, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        ("gdp - 2 * -part ** 2", [1 + 2 * 9, 2 + 2 * 16]),
+        ("(gdp + part) / 10 ** 2 - 1e-2", [0.03, 0.05]),
+        ("10 ** -1 * gdp * .5e1", [0.5, 1.0]),
+    ],
+)
+def test_a_formula_is_computed_by_the_rules_of_arithmetic(formula, expected):
+    columns = pd.DataFrame({"gdp": [1.0, 2.0], "part": [3.0, 4.0]})
+    assert compute(formula, columns).tolist() == pytest.approx(expected)
+    assert set(formula_inputs(formula)) <= set(columns) and formula_inputs(formula)[0] == "gdp"
+
+
+@pytest.mark.parametrize("hundred", ["1e2", "10**2", "10 ** 4 / 100"])
+def test_a_formula_may_hold_powers_of_ten(small, hundred):
+    line = line_of(small, CATALOGUE, "province,tertiary_share,")
+    set_cell(small, CATALOGUE, line, "formula", f"{hundred} * value_added_tertiary / gdp")
     panel = assemble(small)["province"]
     assert panel.loc[(110000, 2016), "tertiary_share"] == pytest.approx(
         100 * panel.loc[(110000, 2016), "value_added_tertiary"] / 28438.7
@@ -381,9 +511,24 @@ def test_a_formula_may_hold_powers_of_ten(small):
         ("indicator", "value_added_tertiary", "indicator listed twice"),
         ("cells", "many", "'many' is not a number"),
         ("cells", "", "the number of cells is missing"),
-        ("first_year", "", "'' is not a number"),
-        ("direction", "up", "'up' is not a number"),
+        ("cells", "403.5", "'403.5' is not a number of cells"),
+        ("cells", "inf", "'inf' is not a number of cells"),
+        ("first_year", "", "'' is not a year from 1949 to 2100"),
+        ("first_year", "2011.5", "'2011.5' is not a year"),
+        ("last_year", "2.023e3", "'2.023e3' is not a year"),
+        ("direction", "up", "'up' should be 1, -1 or 0"),
+        ("direction", "2", "'2' should be 1, -1 or 0"),
+        ("direction", "0.5", "'0.5' should be 1, -1 or 0"),
         ("minimum", "none", "'none' is not a number"),
+        ("minimum", "101", "101 is above the maximum"),
+        ("source", "nbx", "unknown source 'nbx'|did you mean 'nbs'|add it to sources.csv"),
+        ("source", "nbs;", "unknown source ''"),
+        ("indicator", "", "'' is not a name"),
+        ("indicator", "Urban rate", "'Urban rate' is not a name"),
+        ("name_en", "", "is empty: every row has one"),
+        ("name_zh", "　", "is empty: every row has one"),
+        ("unit", "percent ", "'percent ' is no line without spaces around it"),
+        ("definition", "Urban\u200b population", r"the character '\u200b' has no place in a table"),
         ("breaks_zh", "2020年口径变动", "breaks and breaks_zh say the same: one is empty"),
     ],
 )
@@ -391,6 +536,16 @@ def test_a_wrong_cell_of_the_catalogue_is_named(small, column, value, words):
     line = line_of(small, CATALOGUE, "province,urbanisation_rate,")
     set_cell(small, CATALOGUE, line, column, value)
     only_problem(small, CATALOGUE, line, words, column)
+
+
+def test_a_computed_figure_beyond_its_bounds_is_named_with_the_lines_that_it_is_made_from(small):
+    line = line_of(small, CATALOGUE, "province,tertiary_share,")
+    at = line_of(small, ACCOUNTS, "110000,2017,value_added_tertiary,")
+    set_cell(small, ACCOUNTS, at, "value", "99999.5")
+    gdp = line_of(small, ACCOUNTS, "110000,2017,gdp,")
+    file = f"data/raw/{ACCOUNTS}, line"
+    words = f"beyond the maximum of 100, at (110000, 2017): it is|in {file} {gdp} and|= 99999.5 in {file} {at}"
+    only_problem(small, CATALOGUE, line, words, "formula")
 
 
 @pytest.mark.parametrize(("column", "value"), [("first_year", "2015"), ("last_year", "2025"), ("cells", "280")])
@@ -412,9 +567,20 @@ def test_a_computed_figure_beyond_its_bounds_is_named_at_its_formula(small, boun
     [
         (UNITS, "adcode", "110000", "adcode '110000' given twice"),
         (UNITS, "adcode", "13010", "'13010' is not a six-digit GB/T 2260 code"),
-        (UNITS, "province", "Hebei", "'Hebei' is not a six-digit"),
+        (UNITS, "adcode", "１３００００", "is not a six-digit GB/T 2260 code"),
+        (UNITS, "province", "Hebei", "'Hebei' is not the province of the unit"),
+        (UNITS, "province", "990000", "'990000' is not the province of the unit|its first two digits and 0000"),
+        (UNITS, "province", "120000", "'120000' is not the province of the unit"),
+        (UNITS, "level", "town", "unknown level 'town'|valid: province, city, county"),
+        (UNITS, "name_en", "", "is empty"),
+        (UNITS, "name_zh", "", "is empty"),
+        (UNITS, "name_en", "Beijing", "'Beijing' is the name of two: tell them apart"),
+        (ECONOMIES, "name_zh", "中国", "'中国' is the name of two"),
+        (ECONOMIES, "name_en", "", "is empty"),
+        (SOURCES, "title_zh", "", "is empty"),
+        (SOURCES, "source", "a;b", "'a;b' is not a name of small letters"),
         (ECONOMIES, "economy", "CHE", "economy 'CHE' given twice"),
-        (SOURCES, "source", "nbs", "source key given twice"),
+        (SOURCES, "source", "nbs", "source 'nbs' given twice"),
     ],
 )
 def test_a_wrong_name_of_a_unit_or_an_economy_or_a_source_is_named(small, file, column, value, words):
@@ -427,7 +593,13 @@ def test_a_wrong_name_of_a_unit_or_an_economy_or_a_source_is_named(small, file, 
     [
         (CLUSTERS, "adcodes", "440300;449999", "'440300;449999' has a code that is not in units.csv"),
         (CLUSTERS, "adcodes", "", "has a code that is not in units.csv"),
-        (CLUSTERS, "provinces", "44000", "'44000' has a code that is not in units.csv"),
+        (CLUSTERS, "adcodes", "320200;320200", "'320200;320200': by units.csv expected '320200'"),
+        (CLUSTERS, "provinces", "44000", "'44000': by units.csv expected '320000' for 320200"),
+        (CLUSTERS, "provinces", "320000;330000", "'320000;330000': by units.csv expected '320000' for 320200"),
+        (CLUSTERS, "lead_cities_zh", "苏州市", "'苏州市': by units.csv expected '无锡市' for 320200"),
+        (CLUSTERS, "name_en", "", "is empty"),
+        (CLUSTERS, "programme_zh", " ", "is empty"),
+        (CLUSTERS, "note", "a\x07", r"the character '\x07' has no place in a table"),
         (CLUSTERS, "year", "first", "'first' is not a year"),
         (CLUSTERS, "digital", "yes", "'yes' should be 0 or 1"),
         (CLUSTERS, "source", "miit", "unknown source 'miit'"),
@@ -435,7 +607,16 @@ def test_a_wrong_name_of_a_unit_or_an_economy_or_a_source_is_named(small, file, 
         (CLUSTERS, "publications", "some", "'some' is not a number of publications"),
         (POLICIES, "adcode", "99", "'99' is not a code in units.csv"),
         (POLICIES, "adcode", "110000;120000", "'110000;120000' is not a code in units.csv"),
-        (POLICIES, "level", "town", "unknown level 'town'|valid: province, city, county"),
+        (POLICIES, "level", "town", "'town': by units.csv expected 'province' for 110000"),
+        (POLICIES, "level", "city", "'city': by units.csv expected 'province' for 110000"),
+        (POLICIES, "name_zh", "天津市", "'天津市': by units.csv expected '北京市' for 110000"),
+        (POLICIES, "policy_en", "", "is empty"),
+        (POLICIES, "announced", "", "'' is no date"),
+        (POLICIES, "announced", "soon", "'soon' is no date such as 2016, 2016-10 or 2016-10-08"),
+        (POLICIES, "announced", "2016-13", "'2016-13' is no date"),
+        (POLICIES, "announced", "2016-02-30", "'2016-02-30' is no date"),
+        (POLICIES, "announced", "2016-1", "'2016-1' is no date"),
+        (POLICIES, "announced", "1016", "'1016' is no date"),
         (POLICIES, "year_effective", "15", "'15' is not a year"),
         (POLICIES, "source", "", "unknown source ''"),
         (POLICIES, "confirmed", "", "'' should be one of"),
@@ -445,6 +626,17 @@ def test_a_wrong_name_of_a_unit_or_an_economy_or_a_source_is_named(small, file, 
 def test_a_wrong_cell_of_the_lists_of_clusters_and_policies_is_named(small, file, column, value, words):
     set_cell(small, file, 3, column, value)
     only_problem(small, file, 3, words, column)
+
+
+@pytest.mark.parametrize("date", ["2016", "2016-02", "2016-02-29"])
+def test_a_date_may_leave_out_its_day_and_month(small, date):
+    set_cell(small, POLICIES, 3, "announced", date)
+    assert assemble(small)["policies"]["announced"][1] == date
+
+
+def test_a_part_of_a_place_may_be_told_behind_its_name(small):
+    set_cell(small, POLICIES, 3, "name_zh", "北京市（大兴区）")
+    assert assemble(small)["policies"]["name_zh"][1] == "北京市（大兴区）"
 
 
 @pytest.mark.parametrize(("file", "key"), [(CLUSTERS, "cluster_id"), (POLICIES, "policy, adcode, year_effective")])
@@ -496,7 +688,7 @@ def test_the_message_of_many_problems_is_cut_but_counts_them_all(small):
 
 def test_a_build_refused_for_the_real_raw_data_leaves_the_built_data_byte_for_byte(built_project):
     before = snapshot(built_project)
-    assert len(before) == 15
+    assert len(before) == 16  # 14 tables, the manifest, the lock
     change(built_project, ACCOUNTS, 2, "28438.7", "28 438.7")
     with pytest.raises(
         RawDataError, match=r"national_accounts\.csv, line 2, column 'value': '28 438\.7' is not a number"
@@ -519,7 +711,7 @@ def test_a_first_build_that_is_refused_leaves_nothing(small):
     set_cell(small, CLUSTERS, 2, "digital", "x")
     with pytest.raises(RawDataError):
         build(small)
-    assert not small.processed.exists()
+    assert [path.name for path in small.processed.iterdir()] == [".lock"]
 
 
 @pytest.mark.parametrize("crash_at", [1, 4, 16])
@@ -577,3 +769,67 @@ def test_a_crash_while_the_files_are_put_in_place_counts_as_not_built_until_the_
     assert build(small)
     assert is_current(small)
     assert load_panel("province", "gdp", years=2016)["gdp"].iloc[0] == 28438.8
+
+
+# Builds beside each other.
+
+
+def test_what_killed_builds_left_is_cleared_and_so_is_a_table_that_is_no_longer_made(small):
+    change(small, ACCOUNTS, 2, "28438.7", "28438.8")
+    expected = snapshot(small).keys()
+    killed = (
+        "import os, signal\nfrom clusterlib.data import _assemble, build\n"
+        "_assemble.assemble = lambda project: os.kill(os.getpid(), signal.SIGKILL)\nbuild()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", killed], timeout=300)
+    assert done.returncode == -signal.SIGKILL
+    assert (small.processed / ".building").is_dir()
+    (small.processed / ".building-x1y2").mkdir()
+    (small.processed / "regions.parquet").write_bytes(b"of an earlier version")
+    assert load_panel("province", "gdp", years=2016)["gdp"].iloc[0] == 28438.7
+    assert build(small)
+    assert snapshot(small).keys() == expected
+    assert load_panel("province", "gdp", years=2016)["gdp"].iloc[0] == 28438.8
+
+
+def test_a_build_waits_for_another_in_the_same_folder_and_finds_what_that_made(small, monkeypatch):
+    change(small, ACCOUNTS, 2, "28438.7", "28438.8")
+    assembling, waiting, calls = threading.Event(), threading.Event(), []
+
+    def assemble_when_another_waits(project):
+        calls.append(project)
+        assembling.set()
+        assert waiting.wait(300)
+        return assemble(project)
+
+    def told(words, *args, **kwargs):
+        if f"another process is at work in {small.processed}: waiting until it is done" in str(words):
+            waiting.set()
+
+    monkeypatch.setattr("clusterlib.data._assemble.assemble", assemble_when_another_waits)
+    monkeypatch.setattr("clusterlib.core.locks.warnings.warn", told)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(build, small)
+        assert assembling.wait(300)
+        second = pool.submit(build, small)
+        assert (first.result(300), second.result(300)) == (True, False)
+    assert len(calls) == 1
+    assert is_current(small)
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(small):
+    shutil.rmtree(small.processed)
+    small.processed.write_text("in the way", encoding="utf-8")
+    with pytest.raises(DataNotBuiltError, match=r"data/processed cannot be written to: File exists; make it a folder"):
+        build(small)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_data_that_are_current_may_lie_in_a_folder_that_is_read_only_and_others_are_told_of_it(small):
+    small.processed.chmod(0o555)
+    try:
+        assert build(small) is False
+        with pytest.raises(DataNotBuiltError, match=r"data/processed cannot be written to: Permission denied"):
+            build(small, force=True)
+    finally:
+        small.processed.chmod(0o755)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,17 @@ from typing import Any
 from clusterlib.errors import Problem, ProblemsError
 
 Place = tuple[str | int, ...]
+# What a cell never holds: control characters but the end of a line, and marks that nobody sees.
+_UNSEEN = re.compile("[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]")
 
 
 def _decode(path: Path, file: str, error: type[ProblemsError]) -> str:
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
-        raise error([Problem(file, 0, "the file is missing; restore it from version control")]) from None
+    except OSError as wrong:
+        gone = isinstance(wrong, FileNotFoundError)
+        reason = "the file is missing" if gone else f"no file that can be read: {wrong.strerror}"
+        raise error([Problem(file, 0, f"{reason}; restore it from version control")]) from None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as wrong:
@@ -64,8 +69,8 @@ def read_rows(
     root : Path or None
         Folder that messages name the file from.
     error : type
-        What is raised if the file is missing, not UTF-8 or cut off, or has other columns or a row with too many or too
-        few fields.
+        What is raised if the file is missing, not UTF-8 or cut off, or has other columns, a row with too many or too
+        few fields, or a character that nobody sees.
     """
     file = name_of(path, root)
     text = _decode(path, file, error)
@@ -85,6 +90,14 @@ def read_rows(
     except csv.Error as wrong:
         # A quotation mark that is never closed swallows the rest of the file: name the line that it stands in.
         problems.append(Problem(file, start, f"not valid csv: {wrong}"))
+    # Looked for in the text first: no cell has any in almost every file.
+    if _UNSEEN.search(text.replace("\r\n", "\n")):
+        problems += [
+            Problem(file, line, f"the character {found[0]!r} has no place in a table: delete it", column)
+            for line, row in rows.items()
+            for column, cell in row.items()
+            if (found := _UNSEEN.search(cell.replace("\r\n", "\n")))
+        ]
     if not text.endswith("\n"):
         last = text.count("\n") + 1
         problems.append(Problem(file, last, "the file ends in the middle of a line: it looks cut off"))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from clusterlib.core.checks import place_of
 from clusterlib.data._columns import KEYS, LEVELS, UNIT_COLUMNS
-from clusterlib.errors import Problem, RawDataError
+from clusterlib.data._formulas import ALLOWED, compute, formula_inputs
+from clusterlib.errors import Problem, RawDataError, UnknownNameError
 from clusterlib.paths import Project
+
+if TYPE_CHECKING:
+    from clusterlib.data._raw import RawTable
 
 CLUSTER_COLUMNS = (
     "cluster_id programme programme_en programme_zh batch year name_en name_zh field_en field_zh digital digital_basis "
@@ -20,12 +24,17 @@ CLUSTER_COLUMNS = (
 POLICY_COLUMNS = (
     "policy policy_en policy_zh adcode name_zh level year_effective announced source publications confirmed note"
 ).split()
-ECONOMY_COLUMNS = ["economy", "name_en", "name_zh"]
+NAME_COLUMNS = {
+    "sources": "source title_en title_zh publisher url licence note".split(),
+    "units": UNIT_COLUMNS,
+    "economies": ["economy", "name_en", "name_zh"],
+}
+CATALOGUE = "data/raw/catalogue.csv"
 
 
 def assemble(project: Project) -> dict[str, pd.DataFrame]:
     """Read and check every raw table and return the processed frames by name, writing nothing."""
-    from clusterlib.data._raw import read_catalogue, read_fact_tables, read_sources
+    from clusterlib.data._raw import read_catalogue, read_fact_tables, read_lists
     from clusterlib.data._rules import Vocabulary, check_facts
     from clusterlib.data.boundaries import make_boundaries
 
@@ -33,25 +42,28 @@ def assemble(project: Project) -> dict[str, pd.DataFrame]:
     frames: dict[str, pd.DataFrame] = {}
     collect = _Collector()
     with collect:
-        catalogue = read_catalogue(raw, root)
-    with collect:
-        sources = read_sources(raw, root)
-    with collect:
-        units = _read_names(raw / "units.csv", UNIT_COLUMNS, root).astype({"adcode": "int64", "province": "int64"})
-        units = units.set_index("adcode").sort_index()
-    with collect:
-        economies = _read_names(raw / "economies.csv", ECONOMY_COLUMNS, root).set_index("economy").sort_index()
+        lists = read_lists(raw, root)
     # The other tables are checked against these: without them every row would be one more error.
     collect.raise_all()
+    with collect:
+        catalogue = read_catalogue(raw, root)
+    with collect:
+        sources = _read_names("sources", project, lists)
+    with collect:
+        units = _read_names("units", project, lists).astype({"province": "int64"})
+        units = units.set_axis(units.index.astype("int64")).sort_index()
+    with collect:
+        economies = _read_names("economies", project, lists)
+    collect.raise_all()
+    collect.problems += _source_problems(catalogue, list(sources.index))
     for level in LEVELS:
-        codes = economies.index if level == "economy" else units.index[units["level"] != "county"]
         with collect:
             tables, unread = read_fact_tables(raw, level, root)
-            check_facts(tables, Vocabulary.of(level, catalogue, codes, sources.index), unread)
+            check_facts(tables, Vocabulary.of(level, catalogue, units, economies.index, sources.index), unread)
             frames[f"{level}_facts"], frames[level] = make_panel(level, tables, catalogue)
     for kind, columns in (("clusters", CLUSTER_COLUMNS), ("policies", POLICY_COLUMNS)):
         with collect:
-            frames[kind] = _read_list(kind, raw / f"{kind}.csv", columns, root, units.index, sources.index)
+            frames[kind] = _read_list(kind, columns, project, lists, units, sources.index)
     collect.raise_all()
     layers = make_boundaries(units)
     return {
@@ -83,31 +95,37 @@ class _Collector:
             raise RawDataError(self.problems)
 
 
-def _read_names(path: Path, columns: Sequence[str], root: Path) -> pd.DataFrame:
-    from clusterlib.data._raw import read_table
+def _read_names(kind: str, project: Project, lists: RawTable) -> pd.DataFrame:
+    from clusterlib.data._raw import count_problems, read_table
+    from clusterlib.data._rules import name_problems
 
-    table = read_table(path, columns, root)
-    key = columns[0]
-    problems = table.repeated([key], lambda text: f"{key} {text!r} given twice", key)
-    for column in (name for name in ("adcode", "province") if name in columns):
-        wrong = ~table.frame[column].str.fullmatch(r"\d{6}")
-        problems += table.problems(wrong, lambda text: f"{text!r} is not a six-digit GB/T 2260 code", column)
-    if problems:
+    table = read_table(project.raw / f"{kind}.csv", NAME_COLUMNS[kind], project.root)
+    if problems := name_problems(kind, table) or count_problems(table, kind, lists):
         raise RawDataError(problems)
-    return table.frame.reset_index(drop=True)
+    return table.frame.set_index(NAME_COLUMNS[kind][0]).sort_index()
+
+
+def _source_problems(catalogue: pd.DataFrame, sources: list[str]) -> list[Problem]:
+    return [
+        Problem(CATALOGUE, line, str(UnknownNameError("source", source, sources, "add it to sources.csv")), "source")
+        for line, cell in zip(catalogue["line"], catalogue["source"], strict=True)
+        for source in cell.split(";")
+        if source not in sources
+    ]
 
 
 def _read_list(
-    kind: str, path: Path, columns: Sequence[str], root: Path, codes: Iterable[int], sources: Iterable[str]
+    kind: str, columns: Sequence[str], project: Project, lists: RawTable, units: pd.DataFrame, sources: Iterable[str]
 ) -> pd.DataFrame:
-    from clusterlib.data._raw import read_table
-    from clusterlib.data._rules import list_rules, rule_problems
+    from clusterlib.data._raw import count_problems, read_table
+    from clusterlib.data._rules import list_rules, place_problems, rule_problems
 
-    table = read_table(path, columns, root)
-    problems = rule_problems(table, list_rules(kind, frozenset(map(str, codes)), sources))
+    table = read_table(project.raw / f"{kind}.csv", columns, project.root)
+    problems = rule_problems(table, list_rules(kind, frozenset(map(str, units.index)), sources))
+    problems += place_problems(kind, table, units)
     key = ["cluster_id"] if kind == "clusters" else ["policy", "adcode", "year_effective"]
     problems += table.repeated(key, f"the same {', '.join(key)} stands in an earlier line")
-    if problems:
+    if problems := problems or count_problems(table, kind, lists):
         raise RawDataError(problems)
     numbers = ["year", "digital"] if kind == "clusters" else ["adcode", "year_effective"]
     frame = table.frame.astype(dict.fromkeys([*numbers, "publications"], "int64")).reset_index(drop=True)
@@ -124,7 +142,7 @@ def make_panel(level: str, tables: list, catalogue: pd.DataFrame) -> tuple[pd.Da
     facts = facts.sort_values([key, "year", "indicator"], ignore_index=True)
     _check_against_catalogue(level, facts, catalogue)
     panel = facts.pivot(index=[key, "year"], columns="indicator", values="value").sort_index()
-    panel = _with_derived(level, panel, catalogue)
+    panel = _with_derived(level, panel, catalogue, facts)
     return facts, panel[list(rows_of(catalogue, level).index)].rename_axis(columns=None)
 
 
@@ -142,17 +160,12 @@ def _check_against_catalogue(level: str, facts: pd.DataFrame, catalogue: pd.Data
                 f"{expected[2]} in {expected[0]}-{expected[1]}: a table may be cut off; if the change is meant, "
                 "update first_year, last_year and cells here"
             )
-            problems.append(Problem("data/raw/catalogue.csv", row["line"], reason))
+            problems.append(Problem(CATALOGUE, row["line"], reason))
     if problems:
         raise RawDataError(problems)
 
 
-def formula_inputs(formula: str) -> list[str]:
-    """Return the names of the indicators in a formula, in order."""
-    return list(dict.fromkeys(re.findall(r"(?<![\w.])[A-Za-z_]\w*", formula)))
-
-
-def _with_derived(level: str, panel: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
+def _with_derived(level: str, panel: pd.DataFrame, catalogue: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
     from clusterlib.data._raw import rows_of
 
     derived, problems = {}, []
@@ -161,36 +174,46 @@ def _with_derived(level: str, panel: pd.DataFrame, catalogue: pd.DataFrame) -> p
             continue
         problem = _problem_of_formula(panel, row["formula"])
         if not problem:
-            derived[str(indicator)] = panel.eval(row["formula"]).astype(float)  # type: ignore[union-attr]
-            problem = _problem_of_values(derived[str(indicator)], row)
+            derived[str(indicator)] = compute(row["formula"], panel)
+            problem = _problem_of_values(derived[str(indicator)], row, panel, facts)
         if problem:
-            problems.append(Problem("data/raw/catalogue.csv", row["line"], problem, "formula"))
+            problems.append(Problem(CATALOGUE, row["line"], problem, "formula"))
     if problems:
         raise RawDataError(problems)
     return panel.assign(**derived)
 
 
 def _problem_of_formula(panel: pd.DataFrame, formula: str) -> str:
-    unknown = [name for name in formula_inputs(formula) if name not in panel.columns]
-    if unknown:
-        return f"no raw indicator {', '.join(map(repr, unknown))} at this level"
     try:
-        result = panel.head(1).eval(formula)
-    except Exception as error:  # pandas raises many kinds, down to the tokeniser's own
-        return f"{formula!r} cannot be computed: {error}"
-    return "" if isinstance(result, pd.Series) else f"{formula!r} cannot be computed: it gives no column"
+        inputs = formula_inputs(formula)
+    except ValueError as error:
+        return f"{formula[:80]!r} cannot be computed: {error}; {ALLOWED}"
+    if unknown := [name for name in inputs if name not in panel.columns]:
+        return f"no raw indicator {', '.join(map(repr, unknown))} at this level; {ALLOWED}"
+    return "" if inputs else f"{formula!r} cannot be computed: it names no indicator; {ALLOWED}"
 
 
-def _problem_of_values(values: pd.Series, row: dict) -> str:
-    finite = values.dropna()
-    if finite.isin([float("inf"), float("-inf")]).any():
-        return "a division by zero"
-    years = finite.index.get_level_values("year")
+def _problem_of_values(values: pd.Series, row: dict, panel: pd.DataFrame, facts: pd.DataFrame) -> str:
+    inputs = formula_inputs(row["formula"])
+
+    def at(wrong: pd.Series) -> str:
+        places = values.index[wrong]
+        given = facts.set_index(list(places.names)).loc[[places[0]]]
+        told = [
+            f"{fact.indicator} = {fact.value:.12g} in {fact.file}, line {fact.line}"
+            for fact in given[given["indicator"].isin(inputs)].itertuples()
+        ]
+        more = f", and {len(places) - 1} more" if len(places) > 1 else ""
+        return f"at {place_of(places[0])}{more}: it is made from {' and '.join(told)}"
+
+    undefined = panel[inputs].notna().all(axis=1) & ~np.isfinite(values)
+    if undefined.any():
+        return f"a division by zero or a number without end {at(undefined)}"
+    years = values.dropna().index.get_level_values("year")
     actual, stated = (years.min(), years.max()) if len(years) else (0, 0), (row["first_year"], row["last_year"])
     if actual != stated:
         return f"can be computed for {actual[0]}-{actual[1]}, the catalogue says {stated[0]}-{stated[1]}"
-    for bound, beyond in (("minimum", finite < row["minimum"]), ("maximum", finite > row["maximum"])):
+    for bound, beyond in (("minimum", values < row["minimum"]), ("maximum", values > row["maximum"])):
         if beyond.any():
-            place = finite.index[beyond][0]
-            return f"comes to {finite[place]:g} at {place_of(place)}, beyond the {bound} of {row[bound]:g}"
+            return f"comes to {values[beyond].iloc[0]:g}, beyond the {bound} of {row[bound]:g}, {at(beyond)}"
     return ""

@@ -7,4 +7,7 @@ CATALOGUE_COLUMNS = (
     "level indicator name_en name_zh theme unit unit_zh definition source first_year last_year cells vintage breaks "
     "breaks_zh direction formula minimum maximum"
 ).split()
+LIST_COLUMNS = ["table", "list", "rows"]
+# The tables whose rows lists.csv counts, and the column that tells their lists apart.
+LISTED = {"sources": "", "units": "level", "economies": "", "clusters": "programme", "policies": "policy"}
 UNIT_COLUMNS = ["adcode", "level", "name_zh", "name_en", "province"]

@@ -17,8 +17,8 @@ import pandas as pd
 from clusterlib.core.checks import as_names, check_choice, check_whole, parse_years
 from clusterlib.core.language import LANGUAGES, spoken
 from clusterlib.core.places import CRS
-from clusterlib.data._assemble import formula_inputs
 from clusterlib.data._columns import KEYS, LEVELS
+from clusterlib.data._formulas import compute, formula_inputs
 from clusterlib.data._processed import read_manifest
 from clusterlib.data._raw import rows_of
 from clusterlib.errors import DataNotBuiltError, InvalidInputError, UnknownNameError
@@ -431,7 +431,7 @@ def load_region_totals(indicators: str | Iterable[str], years: Years = None) -> 
     groups = {code: covered[covered.isin(region.adcodes("province"))] for code, region in REGIONS.items()}
     groups[NATION] = covered
     totals = pd.concat({code: _sum(panel, codes, code != NATION) for code, codes in groups.items()}, names=["region"])
-    return pd.DataFrame({n: totals.eval(formula) if formula else totals[n] for n, formula in formulas.items()})
+    return pd.DataFrame({n: compute(formula, totals) if formula else totals[n] for n, formula in formulas.items()})
 
 
 def _sum(panel: pd.DataFrame, codes: pd.Index, complete: bool) -> pd.DataFrame:

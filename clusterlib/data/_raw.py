@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from clusterlib.core.rows import name_of, read_rows
-from clusterlib.data._columns import CATALOGUE_COLUMNS, KEYS, LEVELS
-from clusterlib.errors import Problem, RawDataError, UnknownNameError
+from clusterlib.data._cells import A_NAME, A_YEAR, NUMBER, Rule, filled, matching, one_of
+from clusterlib.data._columns import CATALOGUE_COLUMNS, KEYS, LEVELS, LIST_COLUMNS, LISTED
+from clusterlib.errors import Problem, RawDataError
 
 LINE = "line"
-SOURCE_COLUMNS = "source title_en title_zh publisher url licence note".split()
 _INTEGERS = ["first_year", "last_year", "cells", "direction"]
 _BOUNDS = ["minimum", "maximum"]
 
@@ -85,19 +84,45 @@ def read_fact_tables(raw: Path, level: str, root: Path) -> tuple[list[RawTable],
     return tables, problems
 
 
-def _number(table: RawTable, column: str, problems: list[Problem], blank: bool) -> pd.Series:
-    text = table.frame[column]
-    number = pd.to_numeric(text.where(text != "", np.nan), errors="coerce").astype(float)
-    problems += table.problems(number.isna() & ~((text == "") & blank), lambda t: f"{t!r} is not a number", column)
-    return number
+def rule_problems(table: RawTable, rules: Mapping[str, Rule]) -> list[Problem]:
+    """Return the cells that break the rule of their column, by line."""
+    found = [
+        problem
+        for column, (sound, explain) in rules.items()
+        for problem in table.problems(~sound(table.frame[column]).astype(bool), explain, column)
+    ]
+    return sorted(found, key=lambda problem: (problem.line, problem.column))
 
 
-def read_sources(raw: Path, root: Path) -> pd.DataFrame:
-    """Read ``sources.csv``, indexed by source key."""
-    table = read_table(raw / "sources.csv", SOURCE_COLUMNS, root)
-    if problems := table.repeated(["source"], "source key given twice", "source"):
+def read_lists(raw: Path, root: Path) -> RawTable:
+    """Read ``lists.csv``, which says how many rows each list of the other tables has."""
+    table = read_table(raw / "lists.csv", LIST_COLUMNS, root)
+    problems = rule_problems(
+        table, {"table": one_of("table", LISTED), "rows": matching("[0-9]+", "is not a number of rows")}
+    )
+    problems += table.repeated(["table", "list"], "list given twice", "list")
+    if problems:
         raise RawDataError(problems)
-    return table.frame.set_index("source").sort_index()
+    return table
+
+
+def count_problems(table: RawTable, kind: str, lists: RawTable) -> list[Problem]:
+    """Return the lists of a table that have other rows than ``lists.csv`` says, and those that it does not know."""
+    column = LISTED[kind]
+    names = table.frame[column] if column else pd.Series("", index=table.frame.index)
+    found, expected = names.value_counts(), lists.frame[lists.frame["table"] == kind]
+    problems = [
+        table.problem(line, f"the list {name!r} is not in lists.csv: add it there with its number of rows", column)
+        for line, name in names[~names.isin(expected["list"]) & ~names.duplicated()].items()
+    ]
+    for line, name, rows in expected[["list", "rows"]].itertuples():
+        if found.get(name, 0) != int(rows):
+            reason = (
+                f"{table.file} has {found.get(name, 0)} rows{f' of {column} {name!r}' if column else ''}, expected "
+                f"{rows}: the table may be cut off; if the change is meant, update rows here"
+            )
+            problems.append(lists.problem(line, reason, "rows"))
+    return problems
 
 
 def read_catalogue(raw: Path, root: Path) -> pd.DataFrame:
@@ -106,14 +131,24 @@ def read_catalogue(raw: Path, root: Path) -> pd.DataFrame:
     Raises
     ------
     RawDataError
-        If a level is unknown or has no indicator, an indicator is listed twice, a number is not one, or breaks are told
-        in one language alone.
+        If a level is unknown or has no indicator, an indicator is listed twice, a text is missing, a number, year,
+        bound or direction is none, or breaks are told in one language alone.
     """
     table = read_table(raw / "catalogue.csv", CATALOGUE_COLUMNS, root)
     frame = table.frame.copy()
-    problems = table.problems(
-        ~frame["level"].isin(LEVELS), lambda text: str(UnknownNameError("level", text, LEVELS)), "level"
-    )
+    number = matching(f"({NUMBER})?", "is not a number")
+    rules = {
+        **filled("name_en name_zh theme unit unit_zh definition source vintage"),
+        "level": one_of("level", LEVELS),
+        "indicator": A_NAME,
+        "first_year": A_YEAR,
+        "last_year": A_YEAR,
+        "cells": matching("[0-9]{0,9}", "is not a number of cells"),
+        "direction": matching("-1|0|1", "should be 1, -1 or 0"),
+        "minimum": number,
+        "maximum": number,
+    }
+    problems = rule_problems(table, rules)
     problems += [
         table.problem(
             max(frame.index, default=1), f"no indicator of level {level!r}: the table may be cut off", "level"
@@ -122,15 +157,17 @@ def read_catalogue(raw: Path, root: Path) -> pd.DataFrame:
         if level not in set(frame["level"])
     ]
     problems += table.repeated(["level", "indicator"], "indicator listed twice", "indicator")
-    for column in (*_INTEGERS, *_BOUNDS):
-        frame[column] = _number(table, column, problems, blank=column == "cells" or column in _BOUNDS)
     derived = frame["formula"] != ""
     one_language = (frame["breaks"] == "") != (frame["breaks_zh"] == "")
     problems += table.problems(one_language, "breaks and breaks_zh say the same: one is empty", "breaks_zh")
     problems += table.problems((table.frame["cells"] == "") & ~derived, "the number of cells is missing", "cells")
+    if not problems:
+        frame[_BOUNDS] = frame[_BOUNDS].replace("", None).astype(float)
+        crossed = frame["minimum"] > frame["maximum"]
+        problems = table.problems(crossed, lambda text: f"{text} is above the maximum", "minimum")
     if problems:
         raise RawDataError(problems)
-    frame["cells"] = frame["cells"].fillna(0)
+    frame["cells"] = frame["cells"].replace("", "0")
     frame = frame.astype(dict.fromkeys(_INTEGERS, "int64"))
     frame["line"] = frame.index
     return frame.set_index(["level", "indicator"])

@@ -1,23 +1,27 @@
-"""What a raw fact and the lists of clusters and policies must look like, and what to say of one that does not."""
+"""What raw facts and lists of names, clusters and policies must look like, and what to say of those that do not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import gt, lt
-from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.data._raw import KEYS, RawTable, rows_of
-from clusterlib.errors import Problem, RawDataError, UnknownNameError
+from clusterlib.data._cells import A_DATE, A_NAME, A_YEAR, NUMBER, Rule, filled, matching, one_of
+from clusterlib.data._columns import KEYS
+from clusterlib.data._raw import RawTable, rows_of, rule_problems
+from clusterlib.errors import Problem, RawDataError
 
-YEARS = (1949, 2100)
 CONFIRMED = ("yes", "partial", "no")
 UNIT_LEVELS = ("province", "city", "county")
-# Which cells of a column are sound, and what to say of one that is not.
-Rule: TypeAlias = tuple[Callable[[pd.Series], pd.Series], Callable[[str], str]]
+# The columns of the lists of names that hold a text in every row; the first is the key.
+_NAMES = {
+    "sources": "source title_en title_zh publisher licence",
+    "units": "adcode level name_zh name_en province",
+    "economies": "economy name_en name_zh",
+}
 
 
 @dataclass(frozen=True)
@@ -29,39 +33,33 @@ class Vocabulary:
     bounds: pd.DataFrame
     derived: frozenset[str]
     codes: frozenset[str]
+    # Units that have no place at this level, and the one that they have.
+    elsewhere: dict[str, str]
     sources: frozenset[str]
 
     @classmethod
-    def of(cls, level: str, catalogue: pd.DataFrame, codes: Iterable[object], sources: Iterable[str]) -> Vocabulary:
-        """Return the names of a level."""
+    def of(
+        cls, level: str, catalogue: pd.DataFrame, units: pd.DataFrame, economies: pd.Index, sources: Iterable[str]
+    ) -> Vocabulary:
+        """Return the names of a level: the four municipalities stand once, as provinces, and are cities as well."""
         rows = rows_of(catalogue, level)
         own = rows[rows["formula"] == ""]
+        codes, elsewhere = economies, {}
+        if level != "economy":
+            cities = units["level"] == "city"
+            provinces = units["level"] == "province"
+            alone = provinces & ~units["province"].isin(units.loc[cities, "province"])
+            here = cities | alone if level == "city" else provinces
+            codes, elsewhere = units.index[here], {str(k): v for k, v in units.loc[~here, "level"].items()}
         return cls(
             level,
             own["unit"].to_dict(),
             own[["minimum", "maximum"]],
             frozenset(rows.index.difference(own.index)),
             frozenset(map(str, codes)),
+            elsewhere,
             frozenset(sources),
         )
-
-
-def one_of(kind: str, valid: Iterable[Hashable], hint: str = "") -> Rule:
-    """Return the rule that a cell is one of these names."""
-    names = list(valid)
-    return lambda cells: cells.isin(names), lambda text: str(UnknownNameError(kind, text, names, hint))
-
-
-def matching(pattern: str, what: str) -> Rule:
-    """Return the rule that a cell has this form."""
-    return lambda cells: cells.str.fullmatch(pattern), lambda text: f"{text!r} {what}"
-
-
-def _is_year(cells: pd.Series) -> pd.Series:
-    return cells.str.fullmatch(r"\d{4}") & pd.to_numeric(cells, errors="coerce").between(*YEARS)
-
-
-A_YEAR: Rule = (_is_year, lambda text: f"{text!r} is not a year from {YEARS[0]} to {YEARS[1]}")
 
 
 def _numbers(cells: pd.Series) -> pd.Series:
@@ -72,6 +70,12 @@ def fact_rules(words: Vocabulary) -> dict[str, Rule]:
     """Rules of a raw fact table by column."""
     key = KEYS[words.level]
     known, unknown = one_of(f"{words.level} indicator", words.units_of, "add it to catalogue.csv first")
+    here, unheard = one_of(f"{key} code", words.codes, "add it to units.csv if it is new")
+
+    def code(text: str) -> str:
+        if text in words.elsewhere:
+            return f"{text!r} is a {words.elsewhere[text]} in units.csv, not a unit of tables of level {words.level!r}"
+        return unheard(text)
 
     def indicator(text: str) -> str:
         if text in words.derived:
@@ -83,10 +87,10 @@ def fact_rules(words: Vocabulary) -> dict[str, Rule]:
         return f"{text!r} is not a number; {advice}"
 
     return {
-        key: one_of(f"{key} code", words.codes, "add it to units.csv if it is new"),
+        key: (here, code),
         "year": A_YEAR,
         "indicator": (known, indicator),
-        "value": (lambda cells: _numbers(cells).abs() < np.inf, number),
+        "value": (lambda cells: cells.str.fullmatch(NUMBER) & (_numbers(cells).abs() < np.inf), number),
         "source": one_of("source", words.sources, "add it to sources.csv"),
     }
 
@@ -98,32 +102,68 @@ def list_rules(kind: str, codes: frozenset[str], sources: Iterable[str]) -> dict
         lambda text: f"{text!r} has a code that is not in units.csv",
     )
     own: dict[str, Rule] = {
+        **filled("cluster_id programme programme_en programme_zh batch name_en name_zh digital_basis"),
         "adcodes": several,
-        "provinces": several,
         "year": A_YEAR,
         "digital": matching("[01]", "should be 0 or 1"),
     }
     if kind == "policies":
         own = {
+            **filled("policy policy_en policy_zh"),
             "adcode": (lambda cells: cells.isin(codes), lambda text: f"{text!r} is not a code in units.csv"),
-            "level": one_of("level", UNIT_LEVELS),
             "year_effective": A_YEAR,
+            "announced": A_DATE,
         }
     return own | {
         "source": one_of("source", sources, "add it to sources.csv"),
         "confirmed": matching("|".join(CONFIRMED), f"should be one of {', '.join(CONFIRMED)}"),
-        "publications": matching("[0-9]+", "is not a number of publications"),
+        "publications": matching("[0-9]{1,9}", "is not a number of publications"),
     }
 
 
-def rule_problems(table: RawTable, rules: Mapping[str, Rule]) -> list[Problem]:
-    """Return the cells that break the rule of their column, by line."""
-    found = [
-        problem
-        for column, (sound, explain) in rules.items()
-        for problem in table.problems(~sound(table.frame[column]).astype(bool), explain, column)
-    ]
-    return sorted(found, key=lambda problem: (problem.line, problem.column))
+def place_problems(kind: str, table: RawTable, units: pd.DataFrame) -> list[Problem]:
+    """Return the cells of ``clusters.csv`` or ``policies.csv`` that contradict what ``units.csv`` says of the codes."""
+    known, problems = {str(code): row for code, row in units.to_dict("index").items()}, []
+    for line, row in table.frame.to_dict("index").items():
+        given = row["adcodes"].split(";") if kind == "clusters" else [row["adcode"]]
+        codes = list(dict.fromkeys(given))
+        if not known.keys() >= set(codes):
+            continue
+        places = [known[code] for code in codes]
+        names, provinces = ([str(place[column]) for place in places] for column in ("name_zh", "province"))
+        expected = {"adcodes": codes, "lead_cities_zh": names, "provinces": dict.fromkeys(provinces)}
+        if kind == "policies":
+            # A part of the place may be told behind its name.
+            name = row["name_zh"] if row["name_zh"].startswith(names[0]) else names[0]
+            expected = {"level": [places[0]["level"]], "name_zh": [name]}
+        problems += [
+            table.problem(line, f"{row[column]!r}: by units.csv expected {text!r} for {';'.join(codes)}", column)
+            for column, text in ((column, ";".join(words)) for column, words in expected.items())
+            if row[column] != text
+        ]
+    return problems
+
+
+def name_problems(kind: str, table: RawTable) -> list[Problem]:
+    """Return what is wrong in ``sources.csv``, ``units.csv`` or ``economies.csv``."""
+    rules, key = filled(_NAMES[kind]), _NAMES[kind].split()[0]
+    if kind == "sources":
+        rules[key] = A_NAME
+    if kind == "units":
+        rules[key] = matching("[0-9]{6}", "is not a six-digit GB/T 2260 code")
+        rules["level"] = one_of("level", UNIT_LEVELS)
+    problems = rule_problems(table, rules)
+    problems += table.repeated([key], lambda text: f"{key} {text!r} given twice", key)
+    # In Chinese one name may stand twice: a city that changed its code.
+    for column in {"units": ["name_en"], "economies": ["name_en", "name_zh"]}.get(kind, []):
+        same = ["level", column] if kind == "units" else [column]
+        problems += table.repeated(same, lambda text: f"{text!r} is the name of two: tell them apart", column)
+    if kind == "units" and not problems:
+        codes, level, province = (table.frame[column] for column in ("adcode", "level", "province"))
+        sound = (province == codes.str[:2] + "0000") & province.isin(codes[level == "province"])
+        reason = "is not the province of the unit: expected its first two digits and 0000, a code of level province"
+        problems = table.problems(~sound, lambda text: f"{text!r} {reason}", "province")
+    return problems
 
 
 def unit_problems(table: RawTable, words: Vocabulary) -> list[Problem]:
