@@ -77,7 +77,8 @@ class Problem:
 
     def __str__(self) -> str:
         column = f", {self.kind} {self.column!r}" if self.column else ""
-        return f"{self.file}, line {self.line}{column}: {self.reason}"
+        reason = self.reason if len(self.reason) <= 600 else f"{self.reason[:600]} ..."
+        return f"{self.file}, line {self.line}{column}: {reason}"
 
 
 class ProblemsError(ClusterlibError):

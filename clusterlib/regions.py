@@ -123,9 +123,14 @@ def read_units(root: Path) -> Units:
     """Read the table of administrative units by code."""
     path = root / "data" / "raw" / "units.csv"
     rows = read_rows(path, UNIT_COLUMNS, root, StudyError)
-    wrong = [line for line, row in rows.items() if not (row["adcode"] + row["province"]).isdecimal()]
-    if wrong:
-        raise StudyError([Problem(name_of(path, root), wrong[0], "not a six-digit GB/T 2260 code", "adcode")])
+    problems = [
+        Problem(name_of(path, root), line, f"{row[column]!r} is not a six-digit GB/T 2260 code", column)
+        for line, row in rows.items()
+        for column in ("adcode", "province")
+        if not re.fullmatch("[0-9]{6}", row[column])
+    ]
+    if problems:
+        raise StudyError(problems)
     return {int(row["adcode"]): row for row in rows.values()}
 
 

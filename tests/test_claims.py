@@ -175,26 +175,40 @@ def test_an_incomplete_rule_is_refused(rule, words, tmp_path):
         evaluate(ResultLookup("yrd", tmp_path), rule)
 
 
+RULE = "- {{id: a, kind: number, en: A, zh: 甲, rule: {}}}"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("- {id: a, kind: number, en: A, zh: 甲}", "claim 'a': rule is missing"),
+        ("- {id: a, kind: number, en: A, zh: 甲}", "line 1, claim 'a.rule': is missing"),
         ("- {id: a, kind: numbr, en: A, zh: 甲, rule: {not_testable: x}}", "did you mean 'number'"),
         ("- {id: a, kind: number, en: A, zh: 甲, rule: {not_testable: x}, regions: [ydr]}", "did you mean 'yrd'"),
-        ("- {id: a, kind: number, en: A, zh: 甲, rule: {equals: x}}", "claim 'a': rule 'equals' needs value"),
-        ("- {id: a, kind: number, en: A, zh: 甲, rule: {not_testable: x}}\n" * 2, "listed twice: a"),
-        ("- {id: a,", "cannot be read"),
-        ("", "expected a list of claims"),
+        ("- {id: a, kind: number, en: A, zh: 甲, rule: {equals: x}}", "claim 'a.rule': rule 'equals' needs value"),
+        ("- {id: a, kind: number, en: A, zh: 甲, rule: {not_testable: x}}\n" * 2, "line 2, at '1.id': 'a' stands in"),
+        ("- {id: a,", "line 2: not valid yaml"),
+        ("", "line 1: the file is empty"),
+        ("# Nothing", "expected a list of claims"),
         ("id: a", "expected a list of claims"),
-        ("- a", "claim 'a': id, kind, en, zh, rule is missing"),
-        ("- {id: 1, kind: number, en: A, zh: 甲, rule: {not_testable: x}}", "id is 1, expected a text"),
-        ("- {id: a, kind: number, en: A, zh: 甲, rule: {not_testable: x}, regions: yrd}", "regions is 'yrd'"),
-        ("- {id: a, kind: number, en: A, zh: 甲, rule: x}", "claim 'a': rule 'x'"),
+        ("- a", "claim 'a': expected id, kind, en, zh, rule"),
+        ("# All\n" + RULE.format("{not_testable: x}, note: x"), "line 2, .*unknown key 'note'"),
+        (RULE.format("{equals: overview, value: 1}"), "claim 'a.rule': {overview} cannot be read"),
+        (RULE.format("{equals: '02_overvue:n', value: 1}"), "unknown notebook .* did you mean '02_overview'"),
+        (RULE.format("{equals: '../../etc/passwd:n', value: 1}"), "claim 'a.rule': .* cannot be read"),
+        (RULE.format("{equals: '02_overview:n', value: 1:30}"), "line 1: '1:30' means different things"),
+        (RULE.format("{all_of: [{not_testable: x}, {largest: [a]}]}"), "claim 'a.rule.all_of.1': rule 'largest'"),
+        (RULE.format("{all_of: [" * 60 + "]}" * 60), "line 1: nested more than 40 levels deep"),
+        ("- {id: 1, kind: number, en: A, zh: 甲, rule: {not_testable: x}}", "claim '1.id': 1: expected a text"),
+        (
+            "- {id: a, kind: number, en: A, zh: 甲, rule: {not_testable: x}, regions: yrd}",
+            "'a.regions': 'yrd': expected a",
+        ),
+        ("- {id: a, kind: number, en: A, zh: 甲, rule: x}", "claim 'a.rule': rule 'x'"),
     ],
 )
 def test_a_faulty_list_is_refused_by_name(text, words, tmp_path):
     path = tmp_path / "claims.yml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(f"{text}\n" if text else "", encoding="utf-8")
     with pytest.raises(ClusterlibError, match=words):
         load_claims(path)
 

@@ -118,8 +118,8 @@ def test_a_wrong_setting_is_told_with_file_line_and_place(raw_project: Project, 
     [
         ("outcomes: [log_gdp_per_head]\n", 2, "'outcomes' is given twice"),
         ("more: [\n", 3, "not valid yaml"),
-        ("more: !!python/object:os.system {}\n", 1, "aliases"),
-        ("more: &a [1]\nagain: *a\n", 1, "aliases"),
+        ("more: !!python/object:os.system {}\n", 2, "aliases"),
+        ("more: &a [1]\nagain: *a\n", 3, "aliases"),
     ],
 )
 def test_what_is_no_plain_yaml_is_told_by_line(raw_project: Project, text, line, reason):

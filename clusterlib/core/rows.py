@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,12 @@ from clusterlib.errors import Problem, ProblemsError
 Place = tuple[str | int, ...]
 # What a cell never holds: control characters but the end of a line, and marks that nobody sees.
 _UNSEEN = re.compile("[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]")
+_CUT = "the file ends in the middle of a line: it looks cut off"
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# Beyond these a yaml file was not written by hand.
+_MOST_CHARACTERS, _MOST_LEVELS = 1_000_000, 40
+# Yaml reads 017 as 15, 1:30 as 90 and 1_000 as 1000: a number is what everyone takes for the same one.
+_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+][0-9]+)?")
 
 
 def _decode(path: Path, file: str, error: type[ProblemsError]) -> str:
@@ -34,7 +41,7 @@ def _decode(path: Path, file: str, error: type[ProblemsError]) -> str:
         except UnicodeDecodeError:
             guess = "save it again as UTF-8"
         raise error([Problem(file, line, f"the text is not UTF-8; {guess}")]) from None
-    if not text:
+    if not text.strip():
         raise error([Problem(file, 1, "the file is empty; restore it from version control")])
     return text
 
@@ -100,7 +107,7 @@ def read_rows(
         ]
     if not text.endswith("\n"):
         last = text.count("\n") + 1
-        problems.append(Problem(file, last, "the file ends in the middle of a line: it looks cut off"))
+        problems.append(Problem(file, last, _CUT))
     if problems:
         raise error(problems)
     return rows
@@ -123,12 +130,16 @@ class Settings:
 def read_settings(path: Path, root: Path | None, error: type[ProblemsError]) -> Settings:
     """Read a yaml file of plain values; nothing in it is evaluated.
 
-    Raises ``error`` for what is no yaml, a key given twice, a tag and a value that refers to another.
+    Raises ``error`` for what is no yaml or cut off, a key given twice, a tag, a value that refers to another, and one
+    that is neither text nor number nor true or false to everyone: a date, an octal number, not a number.
     """
     import yaml
 
     file = name_of(path, root)
     text = _decode(path, file, error)
+    if control := _CONTROL.search(text):
+        line = text.count("\n", 0, control.start()) + 1
+        raise error([Problem(file, line, f"the control character {control[0]!r} is no text: delete it")])
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     lines: dict[Place, int] = {(): 1}
     problems: list[Problem] = []
@@ -138,10 +149,12 @@ def read_settings(path: Path, root: Path | None, error: type[ProblemsError]) -> 
             lines.update({(*at, k): item.start_mark.line + 1 for k, item in enumerate(node.value)})
             return [value_of(item, (*at, k)) for k, item in enumerate(node.value)]
         if not isinstance(node, yaml.MappingNode):
-            return loader.construct_object(node)
+            return _plain(loader, node, lambda reason: problems.append(Problem(file, node.start_mark.line + 1, reason)))
         found = {}
         for key_node, item in node.value:
             key, line = str(key_node.value), key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode) or not key:
+                problems.append(Problem(file, line, "a key before a colon is a word"))
             if key in found:
                 problems.append(Problem(file, line, f"{key!r} is given twice"))
             lines[*at, key] = line
@@ -149,8 +162,8 @@ def read_settings(path: Path, root: Path | None, error: type[ProblemsError]) -> 
         return found
 
     try:
-        if any(isinstance(token, (yaml.AliasToken, yaml.TagToken)) for token in yaml.scan(text, type(loader))):
-            raise error([Problem(file, 1, "aliases (*name) and tags (!name) are not read: write the value out")])
+        if fault := _fault_of_tokens(text, type(loader)):
+            raise error([Problem(file, *fault)])
         node = loader.get_single_node()
         value = None if node is None else value_of(node, ())
     except yaml.YAMLError as wrong:
@@ -159,9 +172,43 @@ def read_settings(path: Path, root: Path | None, error: type[ProblemsError]) -> 
         raise error([Problem(file, mark.line + 1 if mark else 1, f"not valid yaml: {reason}")]) from None
     finally:
         loader.dispose()
+    if not text.endswith("\n"):
+        problems.append(Problem(file, text.count("\n") + 1, _CUT))
     if problems:
         raise error(problems)
     return Settings(file, value, lines)
+
+
+def _fault_of_tokens(text: str, loader: Any) -> tuple[int, str] | None:
+    """Return line and reason of what would make reading a yaml file long or deep, before anything is made of it."""
+    import yaml
+
+    starts = (yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken, yaml.FlowMappingStartToken)
+    ends = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
+    if len(text) > _MOST_CHARACTERS:
+        return 1, f"{len(text):,} characters: no settings are that long"
+    depth = 0
+    for token in yaml.scan(text, loader):
+        if isinstance(token, (yaml.AliasToken, yaml.TagToken)):
+            return token.start_mark.line + 1, "aliases (*name) and tags (!name) are not read: write the value out"
+        depth += isinstance(token, (*starts, yaml.FlowSequenceStartToken)) - isinstance(token, ends)
+        if depth > _MOST_LEVELS:
+            return token.start_mark.line + 1, f"nested more than {_MOST_LEVELS} levels deep"
+    return None
+
+
+def _plain(loader: Any, node: Any, tell: Callable[[str], None]) -> Any:
+    """Return a text, a finite number, true, false or nothing; tell what is another kind of value."""
+    try:
+        value = loader.construct_object(node)
+        if value is None or isinstance(value, (str, bool)):
+            return value
+        if isinstance(value, (int, float)) and _NUMBER.fullmatch(node.value) and math.isfinite(value):
+            return value
+    except (ValueError, OverflowError):  # a date that there is not, a number without end
+        pass
+    tell(f"{node.value!r} means different things to different people: set a text in quotes, write a number in digits")
+    return None
 
 
 class Later(Mapping):

@@ -269,7 +269,7 @@ def read_design(root: Path) -> Design:
     years = {
         (row["level"], row["indicator"]): (int(row["first_year"]), int(row["last_year"]))
         for row in rows
-        if (row["first_year"] + row["last_year"]).isdecimal()
+        if all(re.fullmatch("[0-9]{4}", row[column]) for column in ("first_year", "last_year"))
     }
     provinces = [code for code, unit in read_units(root).items() if unit["level"] == "province"]
     reader = _Reader(settings)
@@ -374,8 +374,10 @@ def _check_marks(reader: _Reader, others: Mapping[str, dict], regions: Mapping[s
 def _check_belts(reader: _Reader, belts: Mapping[str, dict]) -> None:
     seen: dict[int, str] = {}
     for key, entry in belts.items():
-        for k, code in enumerate(entry.get("provinces") or ()):
-            if seen.setdefault(code, key) != key:
+        codes = entry.get("provinces", ())
+        for k, code in enumerate(codes if isinstance(codes, tuple) else ()):
+            # What is no code is told where it is read.
+            if isinstance(code, int) and seen.setdefault(code, key) != key:
                 reader.fault(("belts", key, "provinces", k), f"{code} is of {seen[code]!r} already")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clusterlib.core.checks import check_choice, check_level, check_number
-from clusterlib.errors import ClusterlibError, InvalidInputError
+from clusterlib.core.rows import Place, read_settings
+from clusterlib.errors import ClusterlibError, InvalidInputError, Problem, StudyError, UnknownNameError
 from clusterlib.regions import REGIONS, get_region
 
 if TYPE_CHECKING:
@@ -196,48 +197,78 @@ def load_claims(path: Path | None = None) -> list[Claim]:
 
     Raises
     ------
-    ClusterlibError
-        If the file cannot be read, or a claim is incomplete, of an unknown kind or listed twice; the message names it.
+    StudyError
+        If the file cannot be read, or a claim is incomplete, of an unknown kind or region, listed twice, or has a rule
+        that cannot be judged; with line and claim of everything that is wrong.
     """
-    import yaml
-
     from clusterlib.paths import get_project
 
-    path = get_project().study / FILE if path is None else Path(path)
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ClusterlibError(f"{path.name} cannot be read: {error}") from None
-    if not isinstance(entries, list):
-        raise ClusterlibError(f"{path.name}: expected a list of claims, each with a dash before it")
-    claims = [_claim(entry) for entry in entries]
-    names = [claim.id for claim in claims]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ClusterlibError(f"{path.name}: listed twice: {', '.join(repeated)}")
-    return claims
+    root = get_project().root if path is None else None
+    settings = read_settings(Path(path) if path is not None else get_project().study / FILE, root, StudyError)
+    if not isinstance(settings.value, list):
+        raise StudyError([settings.problem((), "expected a list of claims, each with a dash before it")])
+    problems: list[Problem] = []
+    lines: dict[str, int] = {}
+    for number, entry in enumerate(settings.value):
+        for place, reason in _faults(entry):
+            found = settings.problem((number, *place), reason)
+            name = entry.get("id", entry) if isinstance(entry, Mapping) else entry
+            problems.append(replace(found, kind="claim", column=".".join(map(str, (name, *place)))))
+        if isinstance(entry, Mapping) and isinstance(entry.get("id"), str):
+            first = lines.setdefault(entry["id"], settings.lines[number,])
+            if first != settings.lines[number,]:
+                problems.append(settings.problem((number, "id"), f"{entry['id']!r} stands in line {first} already"))
+    if problems:
+        raise StudyError(problems)
+    return [Claim(**{**entry, "regions": tuple(entry.get("regions", REGIONS))}) for entry in settings.value]
 
 
-def _claim(entry: Any) -> Claim:
-    texts = ("id", "kind", "en", "zh")
-    name = f"claim {entry.get('id', entry)!r}" if isinstance(entry, Mapping) else f"claim {entry!r}"
-    missing = [key for key in (*texts, "rule") if not isinstance(entry, Mapping) or key not in entry]
-    if missing:
-        raise ClusterlibError(f"{name}: {', '.join(missing)} is missing")
+def _faults(entry: Any) -> Iterator[tuple[Place, str]]:
+    """Return what is wrong with a claim of the file, and the keys that lead to it."""
+    texts, known = ("id", "kind", "en", "zh"), Claim.__dataclass_fields__
+    if not isinstance(entry, Mapping):
+        yield (), f"expected {', '.join(known)}, got {entry!r}"
+        return
+    for key in (*texts, "rule"):
+        if key not in entry:
+            yield (key,), "is missing"
+    for key in entry:
+        if key not in known:
+            yield (key,), str(UnknownNameError("key", key, known))
     for key in texts:
-        if not isinstance(entry[key], str):
-            raise ClusterlibError(f"{name}: {key} is {entry[key]!r}, expected a text: set it in quotes")
-    check_choice(f"kind of {name}", entry["kind"], KINDS)
-    regions = entry.get("regions", tuple(REGIONS))
-    if not isinstance(regions, (list, tuple)):
-        raise ClusterlibError(f"{name}: regions is {regions!r}, expected a list")
-    for region in regions:
-        check_choice(f"region of {name}", region, REGIONS)
+        if not isinstance(entry.get(key, ""), str) or not entry.get(key, key).strip():
+            yield (key,), f"{entry[key]!r}: expected a text: set it in quotes"
+    regions = entry.get("regions", list(REGIONS))
+    if not isinstance(regions, list) or not regions:
+        yield ("regions",), f"{regions!r}: expected a list of regions"
+        regions = []
+    choices = [(("kind",), "kind", entry.get("kind", KINDS[0]), KINDS)]
+    choices += [(("regions", k), "region", region, tuple(REGIONS)) for k, region in enumerate(regions)]
+    for place, kind, value, valid in choices:
+        if value not in valid:
+            yield place, str(UnknownNameError(kind, value, valid))
+    if "rule" in entry:
+        yield from _rule_faults(entry["rule"], ("rule",))
+
+
+def _rule_faults(rule: Any, at: Place) -> Iterator[tuple[Place, str]]:
+    """Return what is wrong with a rule: its form, the form of the results that it names, and their notebooks."""
+    from clusterlib.paths import get_project
+    from clusterlib.study._lookup import Reference
+
+    if isinstance(rule, Mapping) and set(rule) == {"all_of"} and isinstance(rule["all_of"], list) and rule["all_of"]:
+        for k, part in enumerate(rule["all_of"]):
+            yield from _rule_faults(part, (*at, "all_of", k))
+        return
     try:
-        check_rule(entry["rule"])
-    except InvalidInputError as error:
-        raise ClusterlibError(f"{name}: {error}") from None
-    return Claim(entry["id"], entry["kind"], entry["en"], entry["zh"], entry["rule"], tuple(regions))
+        name = check_rule(rule)
+        for text in _about(rule[name]) if name in RULES else ():
+            notebook = Reference.parse(text).notebook
+            known = [path.stem for path in sorted(get_project().notebooks.glob("[0-9]*.ipynb"))]
+            if known and notebook not in known:
+                yield at, str(UnknownNameError(f"notebook of {text!r}", notebook, known))
+    except ClusterlibError as error:
+        yield at, str(error)
 
 
 def evaluate_claims(region: str, claims: list[Claim] | None = None, reports: Path | None = None) -> pd.DataFrame:
