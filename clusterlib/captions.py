@@ -35,6 +35,8 @@ _TEXTS = ("label", "note", "unit", "alt", "value")
 _GROUPS = ("heads", "words", "text", "each")
 _OTHERS = ("source", "digits", "units", "as_is", "optional")
 _NAME = re.compile(r"(?:[a-z0-9_]|\{[a-z_]+\})+(?:\.(?:[a-z0-9_]|\{[a-z_]+\})+)*")
+_PART = re.compile(r"\{([a-z_]+)\}")
+_MOST_PARTS = 3
 _FIELD = re.compile(r"[a-z_][a-z0-9_]*")
 _FORMAT = re.compile(r"\+?,?(?:\.\d{1,2})?[defg%]?")
 _SPAN = re.compile(r"(\d{4}):(\d{4})")
@@ -85,7 +87,7 @@ class Caption:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """The names that it is for."""
-        parts = re.split(r"\{([a-z_]+)\}", self.name)
+        parts = _PART.split(self.name)
         return re.compile("".join(f"(?P<{p}>[a-z0-9_]*?)" if k % 2 else re.escape(p) for k, p in enumerate(parts)))
 
 
@@ -224,13 +226,13 @@ def _wrong(document: Settings, place: Place, reason: str) -> CaptionsError:
 
 
 def _section(document: Settings, name: str) -> Mapping:
-    content = document.value if document.value is not None else {}
+    content = document.value
     if not isinstance(content, dict):
         raise _wrong(document, (), f"expected {', '.join(f'{s}:' for s in _SECTIONS)}")
     for key in content:
         if key not in _SECTIONS:
             raise _wrong(document, (key,), f"unknown; expected one of {', '.join(_SECTIONS)}")
-    section = content.get(name) or {}
+    section = content.get(name, {})
     if not isinstance(section, dict):
         raise _wrong(document, (name,), "expected names with what is said of each")
     return section
@@ -239,7 +241,7 @@ def _section(document: Settings, name: str) -> Mapping:
 def _texts(document: Settings, place: Place) -> dict[object, Text]:
     found = _section(document, str(place[0]))
     for key in place[1:]:
-        found = found.get(key) or {}
+        found = found.get(key, {})
     if not isinstance(found, dict):
         raise _wrong(document, place, "expected names, each with a text in English and Chinese")
     return {key: _text(document, (*place, key), value) for key, value in found.items()}
@@ -247,8 +249,8 @@ def _texts(document: Settings, place: Place) -> dict[object, Text]:
 
 def _text(document: Settings, place: Place, value: Any) -> Text:
     """Return a text in both languages, whose braces can be filled."""
-    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        value = dict.fromkeys(LANGUAGES, str(value))
+    if isinstance(value, str):
+        value = dict.fromkeys(LANGUAGES, value)
     if not isinstance(value, dict) or set(value) != set(LANGUAGES):
         raise _wrong(document, place, f"expected {{en: ..., zh: ...}}, got {value!r}")
     for language in LANGUAGES:
@@ -268,6 +270,10 @@ def _caption(document: Settings, name: Any) -> Caption:
     place: Place = ("results", name)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise _wrong(document, place, "a result's name has lower case letters, digits and '_', parts joined by '.'")
+    parts = _PART.findall(name)
+    if len(parts) > _MOST_PARTS or len(set(parts)) < len(parts):
+        # Each more is one more way to read a name: many would be looked for without end.
+        raise _wrong(document, place, f"at most {_MOST_PARTS} parts of a name stand in braces, each once")
     entry = _section(document, "results")[name]
     if not isinstance(entry, dict):
         raise _wrong(document, place, f"expected label: and others, got {entry!r}")
@@ -285,8 +291,8 @@ def _caption(document: Settings, name: Any) -> Caption:
         if not all(isinstance(part, str) for part in lists[key]):
             raise _wrong(document, (*place, key), f"expected a name or a list of names, got {given!r}")
     digits = entry.get("digits")
-    for value in digits.values() if isinstance(digits, dict) else [digits]:
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 15):
+    for value in digits.values() if isinstance(digits, dict) else [digits] * ("digits" in entry):
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 15:
             raise _wrong(document, (*place, "digits"), f"expected decimals from 0 to 15, got {value!r}")
     optional = entry.get("optional", False)
     if not isinstance(optional, bool):

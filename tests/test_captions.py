@@ -185,7 +185,7 @@ def test_what_has_no_words_is_refused_and_nothing_is_shown(folder, name, value, 
         ("{draws:,} draws", "{draws.real}", "line 12, .*braces hold"),
         ("{draws:,} draws", "{draws:{width}}", "line 12, .*braces hold"),
         ("{draws:,} draws", "{draws", "line 12, "),
-        ("nbs: {en: NBS, zh: 国家统计局}", "nbs: !!python/object/apply:os.getcwd []", "line 1: aliases .* and tags"),
+        ("nbs: {en: NBS, zh: 国家统计局}", "nbs: !!python/object/apply:os.getcwd []", "line 2: aliases .* and tags"),
         ("  nbs: {en: NBS", "  nbs: {en: NBS, : ", "01_a.yml, line 2: "),
     ],
 )  # fmt: skip
