@@ -10,9 +10,17 @@ from pathlib import Path
 
 
 def sha256(*paths: Path) -> str:
-    """Return the SHA-256 of the files' contents, one after the other."""
+    """Return the SHA-256 of the files' contents, one after the other.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one is no file: what a damaged record names may be a folder, or a device that has no end.
+    """
     digest = hashlib.sha256()
     for path in paths:
+        if not Path(path).is_file():
+            raise FileNotFoundError(path)
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

