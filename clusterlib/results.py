@@ -8,7 +8,6 @@ it records and needs to know no folder; a run collects the records, each with th
 from __future__ import annotations
 
 import base64
-import json
 import math
 import numbers
 import re
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from clusterlib.core.checks import check_choice, check_whole
 from clusterlib.core.language import LANGUAGES, Phrase, say, speaking
+from clusterlib.core.records import NAME, fault_of_result, load_records
 from clusterlib.core.tables import Cells, check_texts, has_labels, head_of, set_text, write_cells, write_value
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 from clusterlib.regions import get_region
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 MIME = "application/vnd.clusterlib.result+json"
 RESULTS_FILE = "results.json"
-_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 
 
 @dataclass(frozen=True)
@@ -354,7 +353,7 @@ def _show(bundle: dict, metadata: dict) -> None:
 
 
 def _check_name(name: Any) -> None:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise InvalidInputError(f"result name {name!r}: use lower case letters, digits and '_', parts joined by '.'")
 
 
@@ -411,7 +410,7 @@ def collect_records(notebook: NotebookNode) -> list[dict]:
     Raises
     ------
     ClusterlibError
-        If two cells record the same name.
+        If two cells record the same name, or one shows as a result what ``record`` did not make.
     """
     records: dict[str, dict] = {}
     for cell in notebook.cells:
@@ -419,6 +418,9 @@ def collect_records(notebook: NotebookNode) -> list[dict]:
             entry = output.get("data", {}).get(MIME)
             if entry is None:
                 continue
+            # What a cell shows by hand must not be written elsewhere than among the results.
+            if fault := fault_of_result(entry):
+                raise ClusterlibError(f"cell {cell['id']} shows a result that is none ({fault}): use record(...)")
             if entry["name"] in records:
                 first = records[entry["name"]]["cell"]
                 raise ClusterlibError(f"cells {first} and {cell['id']} both record {entry['name']!r}: rename one")
@@ -428,14 +430,18 @@ def collect_records(notebook: NotebookNode) -> list[dict]:
 
 def collect_images(notebook: NotebookNode) -> dict[str, str]:
     """Return the pictures of the recorded figures in an executed notebook's outputs, by file, in base64."""
+    figures = [entry for entry in collect_records(notebook) if entry["kind"] == "figure"]
+    named = [entry[key] for entry in figures for key in ("value", "value_zh") if key in entry]
     images = {}
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            data, about = output.get("data", {}), output.get("metadata", {}).get(MIME)
-            if "image/png" in data and about is not None:
-                images[f"figures/{about['name']}.{about['language']}.png"] = data["image/png"]
-            elif "image/png" in data and MIME in data:
-                images[data[MIME]["value"]] = data["image/png"]
+            data, about = output.get("data", {}), output.get("metadata", {}).get(MIME, {})
+            file = (
+                f"figures/{about.get('name')}.{about.get('language')}.png" if about else data.get(MIME, {}).get("value")
+            )
+            # Only what a record names is a file of the run.
+            if "image/png" in data and file in named:
+                images[file] = data["image/png"]
     return images
 
 
@@ -458,13 +464,15 @@ def load_results(notebook: str, region: str, reports: Path | None = None) -> Res
     Raises
     ------
     ClusterlibError
-        If the notebook has not been run for this region.
+        If the notebook has not been run for this region, or what it recorded is damaged or of another run.
     UnknownNameError
         If there is no such region.
     """
     from clusterlib.paths import get_project
 
     check_texts(notebook=notebook)
+    if not re.fullmatch(r"\w+", notebook):
+        raise InvalidInputError(f"notebook {notebook!r}: expected its name, such as 02_overview")
     region = get_region(region).code
     folder = Path(reports or get_project().reports) / region / notebook
     path = folder / RESULTS_FILE
@@ -472,7 +480,9 @@ def load_results(notebook: str, region: str, reports: Path | None = None) -> Res
         raise ClusterlibError(
             f"no results of {notebook} for {region}: run `clusterlib run --notebook {notebook} --region {region}`"
         )
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = load_records(path)
+    if (content["notebook"], content["region"]) != (notebook, region):
+        raise ClusterlibError(f"{path} is of {content['notebook']} for {content['region']}: run {notebook} again")
     names = Record.__dataclass_fields__
     records = [Record(**{k: v for k, v in entry.items() if k in names}) for entry in content["records"]]
-    return Results(content["notebook"], content["region"], content["parameters"], {r.name: r for r in records})
+    return Results(notebook, region, content["parameters"], {r.name: r for r in records})

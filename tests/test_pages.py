@@ -48,7 +48,8 @@ def page(tmp_path, *cells) -> str:
 
 
 def figure_cell():
-    record = {"name": "a.map", "kind": "figure", "label_en": "A <map>", "label_zh": "地图", "note": "n = 9"}
+    said = {"label_en": "A <map>", "label_zh": "地图", "note": "n = 9"}
+    record = {"name": "a.map", "kind": "figure", "value": "figures/a.map.png", **said}
     metadata = {"image/png": {"alt": 'A map of "nine" cities'}}
     output = nbformat.v4.new_output(
         "display_data", {MIME: record, "image/png": PNG, "text/plain": "x"}, metadata=metadata

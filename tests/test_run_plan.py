@@ -196,11 +196,14 @@ def pretend_run(project, task, reads=(), loads=()):
     """Write what a run would leave, without running."""
     place = Place(project.reports, task.region, task.notebook.name)
     place.folder.mkdir(parents=True, exist_ok=True)
-    (place.folder / "results.json").write_text(json.dumps({"parameters": task.parameters, "records": []}))
+    results = {"notebook": task.notebook.name, "region": task.region, "parameters": task.parameters, "records": []}
+    (place.folder / "results.json").write_text(json.dumps(results))
     outputs = {"results.json": FileHashes().sha256(place.folder / "results.json")}
     data = {name: f"hash of {name}" for name in reads}
     inputs = {**task.inputs, "data": data, "code": {name: FileHashes().sha256(library_files()[name]) for name in loads}}
-    (place.folder / "run.json").write_text(json.dumps({"inputs": inputs, "outputs": outputs, "seconds": 1}))
+    said = dict.fromkeys(("notebook_sha256", "started_at", "commit", "python"), "")
+    run = {**said, "parameters": task.parameters, "changed": [], "packages": {}, "seconds": 1}
+    (place.folder / "run.json").write_text(json.dumps({**run, "inputs": inputs, "outputs": outputs}))
     return place
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from functools import cache
 from pathlib import Path
 
+from clusterlib.core.records import load_run
 from clusterlib.errors import ClusterlibError
 from clusterlib.regions import get_region
 from clusterlib.report._document import Document, collect_document, read_blocks
@@ -162,7 +162,7 @@ def write_files(place: Place) -> list[Path]:
         As :func:`write_report`.
     """
     region = get_region(place.region)
-    run = json.loads((place.folder / RUN).read_text(encoding="utf-8"))
+    run = load_run(place.folder / RUN)
     lookup = ResultLookup(place.region, place.reports)
     set_ = {
         f"{notebook}: {name} = {value}"
@@ -182,5 +182,5 @@ def write_files(place: Place) -> list[Path]:
 
 def _changed(parameters: dict, folder: Path) -> list[tuple[str, object]]:
     """Parameters of a run that are not the notebook's own, but for the region."""
-    changed = json.loads((folder / RUN).read_text(encoding="utf-8")).get("changed", [])
-    return [(name, parameters[name]) for name in changed if name != "region"]
+    changed = load_run(folder / RUN)["changed"]
+    return [(name, parameters[name]) for name in changed if name != "region" and name in parameters]

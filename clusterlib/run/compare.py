@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from clusterlib.core.records import load_records
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.paths import REPORTS, Project
 from clusterlib.run.places import RESULTS
@@ -52,7 +52,7 @@ def read_values(reports: Path) -> dict[str, object]:
     found = {}
     for path in sorted(reports.glob(f"*/*/{RESULTS}")):
         if not path.parent.name.endswith(".failed"):
-            for record in json.loads(path.read_text(encoding="utf-8"))["records"]:
+            for record in load_records(path)["records"]:
                 place = f"{path.parent.parent.name}/{path.parent.name} {record['name']}"
                 if record["kind"] == "table":
                     found |= {f"{place} [{cell}]": value for cell, value in _cells(record["value"])}

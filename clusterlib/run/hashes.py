@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import time
 from pathlib import Path
 
-from clusterlib.run.places import read_json, write_json
+from clusterlib.core.records import read_json
+from clusterlib.provenance import sha256
+from clusterlib.run.places import write_json
 
 _SETTLED_SECONDS = 2.0
 
@@ -24,7 +25,7 @@ class FileHashes:
 
     def __init__(self, memory: Path | None = None) -> None:
         self.memory = memory
-        self.known: dict[str, list] = (read_json(memory) if memory else None) or {}
+        self.known: dict[str, list] = (read_json(memory, {str: list}) if memory else None) or {}
 
     def sha256(self, path: Path) -> str:
         """Return the hash of a file.
@@ -39,7 +40,7 @@ class FileHashes:
         entry = self.known.get(key)
         if entry and entry[1:] == stamp:
             return entry[0]
-        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        digest = sha256(path)
         # A file written a moment ago may be written again within the clock's tick, with the same size.
         if time.time() - status.st_mtime > _SETTLED_SECONDS:
             self.known[key] = [digest, *stamp]

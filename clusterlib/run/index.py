@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
+from clusterlib.core.records import RESULTS_FORM, RUN_FORM, read_json
 from clusterlib.paths import Project
 from clusterlib.regions import REGIONS
 from clusterlib.run.notebooks import scan_notebooks
-from clusterlib.run.pages import TEMPLATES, read_style
-from clusterlib.run.places import ERROR, EXECUTED, RESULTS, RUN, Failure, Place, read_json
+from clusterlib.run.pages import TEMPLATES, put_page, read_style
+from clusterlib.run.places import ERROR, EXECUTED, RESULTS, RUN, Failure, Place
 
 SUMMARY = "run.html"
+_FAILURE = {field.name: int if field.name == "number" else str for field in fields(Failure)}
 
 
 def _entry(project: Project, region: str, notebook: str) -> dict:
     place = Place(project.reports, region, notebook)
-    results, error = read_json(place.folder / RESULTS), read_json(place.failed / ERROR)
-    kinds = [record["kind"] for record in results["records"]] if results else []
+    results = read_json(place.folder / RESULTS, RESULTS_FORM)
+    error = read_json(place.failed / ERROR, _FAILURE)
+    kinds = [record.get("kind") for record in results["records"]] if results else []
     return {
         "page": f"{region}/{notebook}.html" if place.page.exists() else "",
-        "run": read_json(place.folder / RUN),
+        "run": read_json(place.folder / RUN, RUN_FORM),
         "numbers": kinds.count("number"),
         "tables": kinds.count("table"),
         "figures": kinds.count("figure"),
-        "failure": Failure(**error) if error else None,
+        "failure": Failure(**{name: error[name] for name in _FAILURE}) if error else None,
         "failed_notebook": f"{region}/{notebook}.failed/{EXECUTED}",
     }
 
@@ -59,7 +61,7 @@ def write_index(project: Project) -> Path:
             failures=[entry for entry in entries.values() if entry["failure"]],
         )
     )
-    return _put(project.reports / "index.html", html)
+    return put_page(project.reports / "index.html", html)
 
 
 def _environment():
@@ -68,16 +70,6 @@ def _environment():
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-
-
-def _put(path: Path, html: str) -> Path:
-    scratch = path.with_name(f".{path.stem}-{os.getpid()}.html")
-    try:
-        scratch.write_text(html, encoding="utf-8")
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
-    return path
 
 
 def write_summary(project: Project, events: list[dict], failures: list[Failure]) -> Path:
@@ -107,7 +99,7 @@ def write_summary(project: Project, events: list[dict], failures: list[Failure])
             tasks=sorted(ended, key=lambda event: (event["outcome"] == "done", event["task"])),
         )
     )
-    return _put(project.reports / SUMMARY, html)
+    return put_page(project.reports / SUMMARY, html)
 
 
 def _executed(project: Project, failure: Failure) -> bool:

@@ -27,8 +27,8 @@ def lock_owner(reports: Path) -> dict | None:
     try:
         # For reading: a project that cannot be written to may be asked too.
         with open(reports / STATE / LOCK, encoding="utf-8") as file:
-            return None if try_lock(file.fileno()) else json.loads(file.read() or "{}")
-    except (FileNotFoundError, ValueError):
+            return None if try_lock(file.fileno()) else dict(json.loads(file.read() or "{}"))
+    except (FileNotFoundError, ValueError, TypeError):
         return None
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clusterlib.core.records import TOO_MUCH, parse_json
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 from clusterlib.paths import Project
 from clusterlib.run.parameters import REGION, Parameter, check_spans, read_parameters
@@ -65,29 +66,31 @@ def _tags(cell: Mapping) -> list[str]:
 
 def _describe(path: Path) -> Notebook:
     try:
-        text = path.read_text(encoding="utf-8")
-        cells = json.loads(text)["cells"]
+        text = path.read_text(encoding="utf-8-sig")
+        cells = parse_json(text)["cells"]
         parts = [[c["cell_type"], c.get("id", ""), _source(c), _tags(c), c.get("attachments")] for c in cells]
         code, prose = ([_source(c) for c in cells if c["cell_type"] == kind] for kind in ("code", "markdown"))
         tagged = [cell for cell in cells if PARAMETERS in _tags(cell) and cell["cell_type"] == "code"]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        # What is wrong in captions is told where they are read.
+        beside = [one for one in (path.with_suffix(".yml"), path.with_name("words.yml")) if one.is_file()]
+        captions = [one.read_text(encoding="utf-8", errors="replace") for one in beside]
+        digest = hashlib.sha256(json.dumps([parts, captions], ensure_ascii=False).encode()).hexdigest()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ClusterlibError(
             f"{path.name} is not a valid notebook ({reason}); restore it from version control"
         ) from None
     try:
         parameters = read_parameters(_source(tagged[0])) if len(tagged) == 1 else {}
-    except SyntaxError as error:
-        raise ClusterlibError(f"{path.name}, parameters cell, line {error.lineno}: {error.msg}") from None
+    except (SyntaxError, ValueError, *TOO_MUCH) as error:
+        reason = f"line {getattr(error, 'lineno', 1)}: {getattr(error, 'msg', error)}"
+        raise ClusterlibError(f"{path.name}, parameters cell, {reason}") from None
     if REGION not in parameters:
         raise ClusterlibError(
             f'{path.name} needs one code cell tagged "parameters" that sets region, as in `region: str = "yrd"`; '
             f"found {len(tagged)} such cells"
         )
     check_spans(path.stem, {name: parameter.default for name, parameter in parameters.items()})
-    beside = (path.with_suffix(".yml"), path.with_name("words.yml"))
-    captions = [one.read_text(encoding="utf-8") for one in beside if one.exists()]
-    digest = hashlib.sha256(json.dumps([parts, captions], ensure_ascii=False).encode()).hexdigest()
     # Magics and shell lines are no Python: what is left of a cell still says what it imports.
     plain = [re.sub(r"^\s*[%!].*$", "", source, flags=re.MULTILINE) for source in code]
     heading = re.search(r"^# +(.+)$", "\n".join(prose), flags=re.MULTILINE)

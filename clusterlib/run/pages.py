@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import re
 from functools import cache
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clusterlib.core.language import LANGUAGES
+from clusterlib.core.records import load_run, read_json
 from clusterlib.errors import ClusterlibError
 from clusterlib.regions import get_region
 from clusterlib.results import MIME, collect_records
@@ -161,12 +161,16 @@ def write_page(place: Place) -> list[Path]:
 
     folder = place.folder
     notebook = nbformat.read(folder / EXECUTED, as_version=4)
-    run = json.loads((folder / RUN).read_text(encoding="utf-8"))
-    data = json.loads((folder / RESULTS).read_text(encoding="utf-8"))["data"]
-    scratch = place.page.with_name(f".{place.page.name}-{os.getpid()}")
+    data = (read_json(folder / RESULTS, {"data": {str: str}}) or {"data": {}})["data"]
+    return [put_page(place.page, render(notebook, place, load_run(folder / RUN), data))]
+
+
+def put_page(path: Path, html: str) -> Path:
+    """Write a page under another name first, so that no reader ever sees half of it, and return its path."""
+    scratch = path.with_name(f".{path.name}-{os.getpid()}")
     try:
-        scratch.write_text(render(notebook, place, run, data), encoding="utf-8")
-        os.replace(scratch, place.page)
+        scratch.write_text(html, encoding="utf-8")
+        os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
-    return [place.page]
+    return path

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import ast
-import json
 import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from clusterlib.core.records import TOO_MUCH, as_plain, parse_json
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.regions import get_region
 
 REGION = "region"
 _TRUTH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
-_NOT_OF_KIND = (ValueError, SyntaxError, TypeError, LookupError, StopIteration)
+_NOT_OF_KIND = (ValueError, SyntaxError, TypeError, LookupError, StopIteration, *TOO_MUCH)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Parameter:
         """
         kind = f"{'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}"
         try:
-            parsed = _parse(ast.parse(self.kind, mode="eval").body, value)
+            parsed = as_plain(_parse(ast.parse(self.kind, mode="eval").body, value))
         except _NOT_OF_KIND:
             default = f", as in {self.name} = {self.default!r}" if self.default is not None else ""
             raise InvalidInputError(
@@ -116,7 +116,7 @@ def _parse_name(kind: str, value: object) -> object:
 
 def _literal(node: ast.expr | None) -> object:
     try:
-        return ast.literal_eval(node) if node is not None else None
+        return as_plain(ast.literal_eval(node)) if node is not None else None
     except _NOT_OF_KIND:
         return None
 
@@ -159,8 +159,8 @@ def parse_grid(settings: Iterable[str]) -> dict[str, list]:
     grid = {}
     for name, text in parse_settings(settings, "--grid").items():
         try:
-            values = json.loads(text) if text.lstrip().startswith("[") else [v.strip() for v in text.split(",")]
-        except json.JSONDecodeError as error:
+            values = parse_json(text) if text.lstrip().startswith("[") else [v.strip() for v in text.split(",")]
+        except ValueError as error:
             raise InvalidInputError(f"--grid {name}={text!r} is not a JSON list: {error}") from None
         if not values or "" in values:
             raise InvalidInputError(f"--grid {name}={text!r} has an empty value")

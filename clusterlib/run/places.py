@@ -72,14 +72,6 @@ def is_report(notebook: str) -> bool:
     return int(notebook[:2]) >= REPORT_NUMBER
 
 
-def read_json(path: Path) -> dict | None:
-    """Return what a JSON file holds, or None if there is none or it is damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
-
-
 def write_json(path: Path, content: dict) -> None:
     """Write JSON under another name first, so that no reader ever sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from clusterlib.core.records import RESULTS_FORM, RUN_FORM, STEPS_FORM, read_json
 from clusterlib.paths import Project
 from clusterlib.regions import region_codes
 from clusterlib.run.hashes import FileHashes
 from clusterlib.run.notebooks import Notebook, scan_notebooks
 from clusterlib.run.parameters import REGION, changed_names, check_known, resolve
-from clusterlib.run.places import ERROR, RESULTS, RUN, STATE, Failure, Place, is_report, read_json
+from clusterlib.run.places import ERROR, RESULTS, RUN, STATE, Failure, Place, is_report
 from clusterlib.run.sources import library_files
 from clusterlib.run.steps import STEPS, Step
 
@@ -118,7 +119,7 @@ class Planner:
             "parameters": json.loads(json.dumps(parameters)),
             "results": self.results(region) if is_report(notebook.name) else {},
         }
-        last = read_json(place.folder / RUN)
+        last = read_json(place.folder / RUN, RUN_FORM)
         reasons = [FORCED] if force else self.reasons(place, last, inputs)
         made = [] if combination else [step for step in STEPS if step.applies(notebook.name)]
         steps = {step.name: self.step_reasons(place, step) for step in made}
@@ -147,7 +148,7 @@ class Planner:
         if claims.exists():
             found[CLAIMS] = self.hashes.sha256(claims)
         for path in sorted(self.project.reports.glob(f"{region}/[0-9][0-9]_*/{RESULTS}")):
-            content = read_json(path)
+            content = read_json(path, RESULTS_FORM)
             if content is not None and not is_report(path.parent.name) and "." not in path.parent.name:
                 found[path.parent.name] = results_digest(content)
         return found
@@ -156,10 +157,10 @@ class Planner:
         """Return why a notebook must run, from the record of its last run and what it would be made from now."""
         if (place.failed / ERROR).exists():
             return [FAILED]
-        if last is None or "inputs" not in last:
+        if last is None:
             return [NEVER]
         before = last["inputs"]
-        found = self._output_reasons(place.folder, last.get("outputs", {}))
+        found = self._output_reasons(place.folder, last["outputs"])
         if before["notebook"] != inputs["notebook"]:
             found.append("the notebook changed")
         found += _parameter_reasons(before["parameters"], inputs["parameters"])
@@ -174,15 +175,15 @@ class Planner:
             try:
                 if self.hashes.sha256(folder / name) != digest:
                     found.append(f"{folder.name}/{name} was changed after the run")
-            except FileNotFoundError:
+            except (OSError, ValueError):
                 found.append(f"{folder.name}/{name} is missing")
         return found
 
     def step_reasons(self, place: Place, step: Step) -> list[str]:
         """Return why something made from a run must be made again."""
-        if not (place.folder / RUN).exists():
+        if not (place.folder / RUN).is_file():
             return [NEVER]
-        record = (read_json(place.steps) or {}).get(step.name)
+        record = (read_json(place.steps, STEPS_FORM) or {}).get(step.name)
         if record is None:
             return ["it has not been made"]
         if record["made_from"] != self.made_from(place, step):

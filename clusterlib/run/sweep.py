@@ -10,12 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clusterlib.core.records import load_records
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.paths import Project, get_project
 from clusterlib.run.locks import run_lock
 from clusterlib.run.notebooks import Notebook, find_notebooks
 from clusterlib.run.parameters import check_spans
-from clusterlib.run.places import RESULTS, is_report, read_json, recover
+from clusterlib.run.places import RESULTS, is_report, recover
 from clusterlib.run.plan import Task
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _collect(notebook: Notebook, tasks: list[Task], path: Path) -> None:
         for name, value in task.parameters.items():
             plain = value is None or notebook.parameters[name].kind in {"str", "int", "float", "bool"}
             common[f"parameter_{name}"] = value if plain else json.dumps(value)
-        for entry in (read_json(task.place.folder / RESULTS) or {"records": []})["records"]:
+        for entry in load_records(task.place.folder / RESULTS)["records"]:
             value, kind = entry["value"], entry["kind"]
             if kind != "figure":
                 number = float(value) if kind == "number" else None

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clusterlib.core.records import STEPS_FORM, read_json
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project, get_project
 from clusterlib.regions import region_codes
@@ -20,7 +21,7 @@ from clusterlib.run.execute import Context, Limits, execute
 from clusterlib.run.journal import JOURNAL, Journal
 from clusterlib.run.locks import run_lock
 from clusterlib.run.parameters import REGION
-from clusterlib.run.places import Failure, put_in_place, read_json, recover, write_json
+from clusterlib.run.places import Failure, put_in_place, recover, write_json
 from clusterlib.run.plan import FORCED, Planner, Task, table_hashes
 from clusterlib.run.sources import stack_of
 from clusterlib.run.steps import STEPS, Step
@@ -110,7 +111,7 @@ class _Runner:
         made_from = self.planner.made_from(place, step)
         home, sha256 = place.page.parent, self.planner.hashes.sha256
         outputs = {path.relative_to(home).as_posix(): sha256(path) for path in step.make(place)}
-        record = read_json(place.steps) or {}
+        record = read_json(place.steps, STEPS_FORM) or {}
         write_json(place.steps, {**record, step.name: {"made_from": made_from, "outputs": outputs}})
         return "done"
 
