@@ -132,7 +132,8 @@ def fault_of_result(entry: Any) -> str:
     texts = {key: str for key in _TEXTS if isinstance(entry, dict) and key in entry}
     if fault := fault_in(entry, {"name": str, "kind": str, **texts}):
         return f"{fault} is not what it should be"
-    name, kind, value = entry["name"], entry["kind"], entry.get("value")
+    name, kind = entry["name"], entry["kind"]
+    value: Any = entry.get("value")
     if not NAME.fullmatch(name):
         return f"name {name[:80]!r}"
     sound = {
