@@ -6,7 +6,7 @@ import codecs
 import contextlib
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -25,7 +25,8 @@ app = typer.Typer(
 )
 _console = Console(soft_wrap=True)
 _errors = Console(stderr=True, soft_wrap=True)
-
+# Seconds that the system's clocks can count down, with room to spare.
+_LONGEST = 1_000_000
 
 Regions = Annotated[
     list[str] | None, typer.Option("--region", help="Code or name, such as yrd; may be repeated. Default: all.")
@@ -42,8 +43,8 @@ Settings = Annotated[
 ]
 Name = Annotated[str | None, typer.Option(help="Keep the run apart, in reports/runs/NAME.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Notebooks at a time. Default: one a processor.")]
-CellTimeout = Annotated[int, typer.Option(min=1, help="Seconds that one cell may take.")]
-NotebookTimeout = Annotated[int, typer.Option(min=1, help="Seconds that one notebook may take.")]
+CellTimeout = Annotated[int, typer.Option(min=1, max=_LONGEST, help="Seconds that one cell may take.")]
+NotebookTimeout = Annotated[int, typer.Option(min=1, max=_LONGEST, help="Seconds that one notebook may take.")]
 Dask = Annotated[str | None, typer.Option(help="Run on a Dask cluster: its scheduler, as in tcp://host:8786.")]
 
 
@@ -87,6 +88,13 @@ def _project(name: str | None = None) -> Project:
     return named_run(get_project(), name)
 
 
+def _how(workers: int | None, cell_timeout: int, notebook_timeout: int, dask: str | None) -> dict[str, Any]:
+    """Return what running notebooks and sweeping over one have in common."""
+    from clusterlib.run.execute import Limits
+
+    return {"workers": workers, "limits": Limits(cell_timeout, notebook_timeout), "console": _console, "dask": dask}
+
+
 def _tell(outcome: RunOutcome, made: str) -> None:
     counts = f"{len(outcome.executed)} done, {len(outcome.unchanged)} unchanged, {len(outcome.failures)} failed"
     _print(counts + (f", {len(outcome.left_out)} left out." if outcome.left_out else "."))
@@ -113,23 +121,13 @@ def run(
     dask: Dask = None,
 ) -> None:
     """Execute the notebooks for the regions and write reports/."""
-    from clusterlib.run.execute import Limits
     from clusterlib.run.parameters import parse_settings
     from clusterlib.run.tasks import run as run_notebooks
 
     with _errors_without_traceback():
         project = _project(name)
-        outcome = run_notebooks(
-            region,
-            notebook,
-            force=force,
-            workers=workers,
-            settings=parse_settings(param or []),
-            limits=Limits(cell_timeout, notebook_timeout),
-            project=project,
-            console=_console,
-            dask=dask,
-        )
+        settings, how = parse_settings(param or []), _how(workers, cell_timeout, notebook_timeout, dask)
+        outcome = run_notebooks(region, notebook, force=force, settings=settings, project=project, **how)
     _tell(outcome, f"Open {project.reports / 'index.html'}")
 
 
@@ -159,20 +157,12 @@ def sweep(
     dask: Dask = None,
 ) -> None:
     """Run a notebook for every combination of parameters and collect the results in one table."""
-    from clusterlib.run.execute import Limits
     from clusterlib.run.parameters import parse_grid
     from clusterlib.run.sweep import run_sweep
 
     with _errors_without_traceback():
-        outcome = run_sweep(
-            notebook,
-            parse_grid(grid),
-            workers=workers,
-            limits=Limits(cell_timeout, notebook_timeout),
-            keep_notebooks=keep_notebooks,
-            console=_console,
-            dask=dask,
-        )
+        how = _how(workers, cell_timeout, notebook_timeout, dask)
+        outcome = run_sweep(notebook, parse_grid(grid), keep_notebooks=keep_notebooks, **how)
     _tell(outcome, f"Results: {outcome.table}")
 
 

@@ -77,7 +77,7 @@ def _kernels(project: Project) -> Check:
 
 def _folders(project: Project) -> Iterator[Check]:
     for folder in (project.processed, project.reports):
-        place = folder if folder.exists() else folder.parent
+        place = next(path for path in (folder, *folder.parents) if path.exists())
         name = f"folder {folder.relative_to(project.root).as_posix()}"
         free = shutil.disk_usage(place).free / 1e6
         if not os.access(place, os.W_OK):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import REPORTS_VARIABLE, ROOT_VARIABLE, Project
 from clusterlib.run.places import ERROR, EXECUTED, LOG, RESULTS, RUN, Failure, write_json
+from clusterlib.run.scratch import end_processes_in, temporary_root
 from clusterlib.run.sources import PACKAGE, files_of
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ READS_VARIABLE = "CLUSTERLIB_READS"
 PACKAGES = ["clusterlib", "pandas", "numpy", "scipy", "statsmodels", "geopandas", "matplotlib", "seaborn", "papermill"]
 _READS = "reads.txt"
 _LEFT = ("SystemExit: the cell ended the notebook, so that cells after it were not run", "leave the call of exit out")
+_SKIPPED = ("the cell was not run", "take off its tag skip-execution, or take out the cell")
+_MEMORY = "the notebook may need more memory than there is: run fewer at a time (--workers 1)"
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -113,7 +116,7 @@ def _run_cells(task: Task, context: Context, folder: Path) -> tuple[NotebookNode
     # Named like the source: papermill writes the name into the executed notebook.
     source = folder / f"{task.notebook.name}.ipynb"
     source.write_text(task.notebook.source, encoding="utf-8")
-    runtime = Path(tempfile.mkdtemp(prefix="clusterlib-"))
+    runtime = Path(tempfile.mkdtemp(dir=temporary_root(), prefix=""))
     startup = runtime / "profile_default" / "startup"
     startup.mkdir(parents=True)
     shutil.copy(Path(__file__).with_name("observe.py"), startup)
@@ -139,13 +142,14 @@ def _run_cells(task: Task, context: Context, folder: Path) -> tuple[NotebookNode
             timeout=context.limits.cell,
             kernel=kernel,
         )
-        return notebook, _locate(task, notebook, *_LEFT)
+        return notebook, _locate(task, notebook, *_SKIPPED)
     except Exception as error:  # each kind gets its own words; none may end the other notebooks
         return None, _failure(task, context, folder, error, kernel)
     finally:
         timer.cancel()
         del RunKernelManager.running[str(folder)]
         close_loop()
+        end_processes_in(runtime)
         shutil.rmtree(runtime, ignore_errors=True)
         source.unlink(missing_ok=True)
 
@@ -165,23 +169,12 @@ def _failure(task: Task, context: Context, folder: Path, error: Exception, kerne
 def _words(limits: Limits, error: Exception, kernel: RunKernelManager) -> tuple[str, str]:
     """Return what happened to a notebook, and what to do."""
     kind = type(error).__name__
-    if kind == "PapermillExecutionError":
-        advice = "the notebook needs more memory than it may use: run fewer at a time (--workers 1)"
-        return f"{error.ename}: {error.evalue}", advice if error.ename == "MemoryError" else ""  # type: ignore[attr-defined]
-    for expired, what, limit, option in (
-        (kernel.expired, "Notebook", limits.notebook, "--notebook-timeout"),
-        (kind == "CellTimeoutError", "Cell", limits.cell, "--cell-timeout"),
-    ):
-        if expired:
-            reason = f"{what}TimeoutError: the {what.lower()} took longer than {limit:g} s"
-            return reason, f"find what does not end, or allow more with {option}"
-    code = kernel.exit_code
-    if code == -signal.SIGKILL:
-        advice = "the system kills the process that wants too much memory: run fewer at a time (--workers 1)"
-        return f"{kind}: the kernel was killed by SIGKILL", advice
-    if code is not None:
+    if what := "notebook" if kernel.expired else "cell" if kind == "CellTimeoutError" else "":
+        reason = f"{what.title()}TimeoutError: the {what} took longer than {getattr(limits, what):g} s"
+        return reason, f"find what does not end, or allow more with --{what}-timeout"
+    if (code := kernel.exit_code) is not None:
         ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        return f"{kind}: the kernel {ended}", "see kernel.log"
+        return f"{kind}: the kernel {ended}", _MEMORY if code == -signal.SIGKILL else "see kernel.log"
     return f"{kind}: {error}", ""
 
 
@@ -194,9 +187,14 @@ def _locate(task: Task, notebook: NotebookNode, error: str, advice: str) -> Fail
             continue
         raised = [output for output in cell.outputs if output.output_type == "error"]
         # A kernel that died or was stopped leaves no error among the outputs, but no reply either.
-        if raised or "shell.execute_reply" not in cell.metadata.get("execution", {}):
-            line = cell.source.strip().splitlines()[0]
-            trace = _ANSI.sub("", "\n".join(raised[0].traceback)) if raised else ""
+        # The source's own record of a reply is of another run; its count of executions was taken off.
+        if raised or not cell.execution_count or "shell.execute_reply" not in cell.metadata.get("execution", {}):
+            line, trace = cell.source.strip().splitlines()[0], ""
+            if raised:
+                first, trace = raised[0], _ANSI.sub("", "\n".join(raised[0].traceback))
+                error, advice = f"{first.ename}: {first.evalue}", _MEMORY if first.ename == "MemoryError" else ""
+                if first.ename == "SystemExit" and first.evalue in {"", "0"}:
+                    error, advice = _LEFT
             return task.failure(error, advice, cell=cell.id, number=number, line=line, traceback=trace)
     return None
 

@@ -49,6 +49,6 @@ class FileHashes:
     def save(self) -> None:
         """Remember the hashes for the next run."""
         if self.memory:
-            # `status` may be asked of a project that cannot be written to.
+            # What was run is not lost for want of it.
             with contextlib.suppress(OSError):
                 write_json(self.memory, self.known)

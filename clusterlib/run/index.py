@@ -9,8 +9,8 @@ from clusterlib.core.records import RESULTS_FORM, RUN_FORM, read_json
 from clusterlib.paths import Project
 from clusterlib.regions import REGIONS
 from clusterlib.run.notebooks import scan_notebooks
-from clusterlib.run.pages import TEMPLATES, put_page, read_style
-from clusterlib.run.places import ERROR, EXECUTED, RESULTS, RUN, Failure, Place
+from clusterlib.run.pages import TEMPLATES, read_style
+from clusterlib.run.places import ERROR, EXECUTED, RESULTS, RUN, Failure, Place, write_text
 
 SUMMARY = "run.html"
 _FAILURE = {field.name: int if field.name == "number" else str for field in fields(Failure)}
@@ -43,36 +43,32 @@ def _report_files(project: Project, region: str) -> dict[str, list[tuple[str, st
     return found
 
 
-def write_index(project: Project) -> Path:
-    """Write ``reports/index.html`` from what stands in the reports folder, and return its path."""
+def write_index(project: Project) -> None:
+    """Write ``reports/index.html`` from what stands in the reports folder."""
     notebooks, wrong = scan_notebooks(project)
     entries = {(n.name, r): _entry(project, r, n.name) for n in notebooks for r in REGIONS}
-    html = (
-        _environment()
-        .get_template("index.html.j2")
-        .render(
-            style=read_style(),
-            regions=list(REGIONS.values()),
-            notebooks=notebooks,
-            entries=entries,
-            reports={region: files for region in REGIONS if (files := _report_files(project, region))},
-            wrong=wrong,
-            has_summary=(project.reports / SUMMARY).exists(),
-            failures=[entry for entry in entries.values() if entry["failure"]],
-        )
+    _write(
+        project.reports / "index.html",
+        regions=list(REGIONS.values()),
+        notebooks=notebooks,
+        entries=entries,
+        reports={region: files for region in REGIONS if (files := _report_files(project, region))},
+        wrong=wrong,
+        has_summary=(project.reports / SUMMARY).exists(),
+        failures=[entry for entry in entries.values() if entry["failure"]],
     )
-    return put_page(project.reports / "index.html", html)
 
 
-def _environment():
+def _write(path: Path, **values: object) -> None:
+    """Write the page whose template has its name."""
     import jinja2
 
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+    loader = jinja2.FileSystemLoader(TEMPLATES)
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    write_text(path, environment.get_template(f"{path.name}.j2").render(style=read_style(), **values))
 
 
-def write_summary(project: Project, events: list[dict], failures: list[Failure]) -> Path:
+def write_summary(project: Project, events: list[dict], failures: list[Failure]) -> None:
     """Write ``reports/run.html``: how a run went, failures first, each with its traceback."""
     start = next(event for event in events if event["event"] == "run")
     ended = [event for event in events if event["event"] == "end"]
@@ -81,26 +77,17 @@ def write_summary(project: Project, events: list[dict], failures: list[Failure])
         page = Place(project.reports, region, name.removesuffix(".html")).page
         event["link"] = f"{region}/{page.name}" if page.exists() and event["outcome"] == "done" else ""
         event["why"] = "; ".join(start["why"].get(event["task"], []))
-    shown = [
-        {**asdict(f), "link": f"{f.region}/{f.notebook}.failed/{EXECUTED}" if _executed(project, f) else ""}
-        for f in failures
-    ]
-    html = (
-        _environment()
-        .get_template("run.html.j2")
-        .render(
-            style=read_style(),
-            started=start["time"].replace("T", " "),
-            workers=start["workers"],
-            done=sum(event["outcome"] == "done" for event in ended),
-            seconds=events[-1]["at"],
-            failures=shown,
-            left_out=[event["task"] for event in ended if event["outcome"] == "left out"],
-            tasks=sorted(ended, key=lambda event: (event["outcome"] == "done", event["task"])),
-        )
+    shown = []
+    for failure in failures:
+        link = f"{failure.region}/{failure.notebook}.failed/{EXECUTED}"
+        shown.append({**asdict(failure), "link": link if (project.reports / link).exists() else ""})
+    _write(
+        project.reports / SUMMARY,
+        started=start["time"].replace("T", " "),
+        workers=start["workers"],
+        done=sum(event["outcome"] == "done" for event in ended),
+        seconds=events[-1]["at"],
+        failures=shown,
+        left_out=[event["task"] for event in ended if event["outcome"] == "left out"],
+        tasks=sorted(ended, key=lambda event: (event["outcome"] == "done", event["task"])),
     )
-    return put_page(project.reports / SUMMARY, html)
-
-
-def _executed(project: Project, failure: Failure) -> bool:
-    return (Place(project.reports, failure.region, failure.notebook).failed / EXECUTED).exists()

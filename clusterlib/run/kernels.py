@@ -21,6 +21,7 @@ from traitlets import Type
 
 from clusterlib.run import warm
 from clusterlib.run.places import LOG
+from clusterlib.run.zygote import RUNTIME_VARIABLE
 
 KERNEL = "python3"
 _LONGEST_SOCKET = 100
@@ -70,7 +71,8 @@ class RunKernelManager(AsyncKernelManager):
     folder : Path
         Working directory.
     runtime : Path
-        An empty folder for its sockets, and for IPython in place of the user's, whose start-up files stay out.
+        An empty folder for its sockets and temporary files, and for IPython in place of the user's, whose start-up
+        files stay out.
     variables : dict
         What to set in the kernel's environment.
     """
@@ -80,7 +82,7 @@ class RunKernelManager(AsyncKernelManager):
 
     def __init__(self, folder: Path, runtime: Path, variables: Mapping[str, str]) -> None:
         self.folder, self.process, self.expired = folder, None, False
-        own = {"IPYTHONDIR": str(runtime), "JUPYTER_RUNTIME_DIR": str(runtime)}
+        own = dict.fromkeys((RUNTIME_VARIABLE, "IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "TMPDIR"), str(runtime))
         self.variables = {**warm.SETTINGS, **variables, **own}
         connection = str(runtime / "k.json")
         # A port is open to everyone on the machine; sockets in the file system are not, but their names are short.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import re
 from functools import cache
 from pathlib import Path
@@ -14,7 +13,7 @@ from clusterlib.core.records import load_run, read_json
 from clusterlib.errors import ClusterlibError
 from clusterlib.regions import get_region
 from clusterlib.results import MIME, collect_records
-from clusterlib.run.places import EXECUTED, RESULTS, RUN, Place
+from clusterlib.run.places import EXECUTED, RESULTS, RUN, Place, write_text
 
 if TYPE_CHECKING:
     import nbformat
@@ -162,15 +161,5 @@ def write_page(place: Place) -> list[Path]:
     folder = place.folder
     notebook = nbformat.read(folder / EXECUTED, as_version=4)
     data = (read_json(folder / RESULTS, {"data": {str: str}}) or {"data": {}})["data"]
-    return [put_page(place.page, render(notebook, place, load_run(folder / RUN), data))]
-
-
-def put_page(path: Path, html: str) -> Path:
-    """Write a page under another name first, so that no reader ever sees half of it, and return its path."""
-    scratch = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        scratch.write_text(html, encoding="utf-8")
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
-    return path
+    write_text(place.page, render(notebook, place, load_run(folder / RUN), data))
+    return [place.page]

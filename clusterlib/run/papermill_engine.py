@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 # Before papermill, which imports it the slow way.
@@ -14,43 +14,86 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from papermill.translators import PythonTranslator, papermill_translators
 
-from clusterlib.errors import ClusterlibError
 from clusterlib.run.kernels import RunKernelManager
 from clusterlib.run.places import EXECUTED
 
-# Characters that a cell may print; those that it may print last, after others were left out; and those of pictures and
-# tables that it may show.
-PRINTED, LAST, SHOWN = 500_000, 10_000, 100_000_000
+# Characters that a cell may print; those that it may print last, after others were left out, and that a line of its
+# error may have; and those of pictures and tables that it may leave.
+PRINTED, LAST, SHOWN = 500_000, 10_000, 20_000_000
+_TOO_MUCH = f"the cell shows more than {SHOWN / 1e6:g} MB of pictures and tables: show fewer, or a part of each"
 # Names and paths of every notebook are no news; what fails is told by the run.
 logging.getLogger("papermill").setLevel(logging.CRITICAL)
 
 
+def _shorten(text: str) -> str:
+    """Return the beginning and the end of a text that is too long."""
+    over, half = len(text) - LAST, LAST // 2
+    return text if over <= 0 else f"{text[:half]}\n[{over:,} characters are left out here]\n{text[-half:]}"
+
+
+def _size(holder: Mapping) -> int:
+    return sum(len(str(part)) for part in holder.get("data", {}).values())
+
+
 class BoundedClient(PapermillNotebookClient):
-    """Keeps the first and the last of what a cell prints, and refuses pictures and tables without end."""
+    """Keeps the first and the last of what a cell prints, and ends one that shows pictures and tables without end."""
 
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        self.counts: Counter[tuple[str, int]] = Counter()
-        self.last: dict[int, str] = {}
+    def __init__(self, nb_man, kernel: RunKernelManager, **kwargs) -> None:
+        super().__init__(nb_man, km=kernel, on_cell_executed=self._note_end, **kwargs)
+        self.kernel, self.printed, self.shown = kernel, 0, 0
+        self.last, self.tail = "", None
 
-    def output(self, outs, msg, display_id, cell_index) -> NotebookNode | None:
-        """Keep an output, if there is room for it."""
-        kind, content = msg["msg_type"], msg["content"]
-        printed = kind == "stream"
-        size = len(content["text"]) if printed else sum(len(str(part)) for part in content.get("data", {}).values())
-        self.counts[kind, cell_index] += size
-        over = self.counts[kind, cell_index] - (PRINTED if printed else SHOWN)
-        if over <= 0:
+    def _note_end(self, cell: NotebookNode, execute_reply: dict, **_: object) -> None:
+        """Note an error that only the reply tells: of a magic, or of a cell that asks its kernel to end."""
+        reply = execute_reply["content"]
+        if any(part.get("source") == "ask_exit" for part in reply.get("payload", [])):
+            reply |= {"status": "error", "ename": "SystemExit", "evalue": "", "traceback": []}
+        if reply["status"] == "error" and not any(output.output_type == "error" for output in cell.outputs):
+            self._add_error(cell, reply["ename"], reply["evalue"])
+
+    def _add_error(self, cell: NotebookNode, name: str, words: str) -> None:
+        cell.outputs.append(nbformat.v4.new_output("error", ename=name, evalue=_shorten(words), traceback=[]))
+
+    def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> NotebookNode | None:
+        """Keep what a message brings, and kill the kernel if the cell then shows too much."""
+        output = super().process_message(msg, cell, cell_index)
+        content = msg["content"]
+        places = self._display_id_map.get((content.get("transient") or {}).get("display_id", ""), {})
+        # Never less than what is there; what was cleared or replaced is found out when this is too much.
+        self.shown += _size(content) * max(1, sum(map(len, places.values())))
+        if self.shown > SHOWN:
+            cells = [cell, *(self.nb.cells[index] for index in places)]
+            self.shown = max(sum(map(_size, one.outputs)) for one in cells)
+            if self.shown > SHOWN:
+                for one in cells:
+                    one.outputs = [output for output in one.outputs if "data" not in output]
+                self._add_error(cell, "OutputError", _TOO_MUCH)
+                self.kernel.kill()
+        return output
+
+    def output(self, outs: list, msg: dict, display_id: str | None, cell_index: int) -> NotebookNode | None:
+        """Keep an output, as far as there is room for it."""
+        content = msg["content"]
+        if msg["msg_type"] == "error":
+            content |= {"evalue": _shorten(content["evalue"]), "traceback": [*map(_shorten, content["traceback"])]}
+        if msg["msg_type"] != "stream":
             return super().output(outs, msg, display_id, cell_index)
-        if not printed:
-            raise ClusterlibError(f"cell {self.nb.cells[cell_index].id} shows more than {SHOWN / 1e6:g} MB of pictures")
-        if cell_index not in self.last:
-            for text in (content["text"][: size - over], ""):
-                outs.append(nbformat.v4.new_output("stream", name=content["name"], text=text))
-        self.last[cell_index] = last = (self.last.get(cell_index, "") + content["text"][-over:])[-LAST:]
-        left_out = f"\n[{over - len(last):,} characters are left out here: a cell may print {PRINTED:,}]\n"
-        outs[-1:] = [nbformat.v4.new_output("stream", name=content["name"], text=left_out + last)]
-        return outs[-1]
+        if not outs or self.clear_before_next_output:
+            self.printed, self.tail = 0, None
+        text, room = content["text"], max(0, PRINTED - self.printed)
+        self.printed += len(text)
+        content["text"] = text[:room]
+        output = super().output(outs, msg, display_id, cell_index) if content["text"] else None
+        if self.printed <= PRINTED:
+            return output
+        if self.tail is None:
+            self.last, self.tail = "", nbformat.v4.new_output("stream", name=content["name"])
+            outs.append(self.tail)
+        self.last = (self.last + text[room:])[-LAST:]
+        left_out = self.printed - PRINTED - len(self.last)
+        said = f"\n[{left_out:,} characters are left out here: a cell may print {PRINTED:,}]\n" if left_out else ""
+        self.tail.text = said + self.last
+        return self.tail
 
 
 class TupleTranslator(PythonTranslator):
@@ -72,7 +115,7 @@ class KeepingEngine(Engine):
         """Execute the notebook's cells."""
         # Where it lay when it ran is no property of the notebook.
         nb_man.nb.metadata.papermill.update(input_path=Path(input_path).name, output_path=EXECUTED)
-        client = BoundedClient(nb_man, km=kernel, startup_timeout=start_timeout, **kwargs)
+        client = BoundedClient(nb_man, kernel, startup_timeout=start_timeout, **kwargs)
         try:
             client.execute(cleanup_kc=True)
         except Exception:

@@ -50,7 +50,7 @@ class Parameter:
         except _NOT_OF_KIND:
             default = f", as in {self.name} = {self.default!r}" if self.default is not None else ""
             raise InvalidInputError(
-                f"parameter {self.name} of {notebook} is {kind}{default}: it cannot be set to {value!r}"
+                f"parameter {self.name} of {notebook} is {kind}{default}: it cannot be set to {value!r:.80}"
             ) from None
         return get_region(str(parsed)).code if self.name == REGION else parsed
 
@@ -93,7 +93,11 @@ def _parse_name(kind: str, value: object) -> object:
     if kind == "bool":
         return _TRUTH[text.lower()]
     if kind == "int":
-        return int(value if isinstance(value, float) and value.is_integer() else text)
+        number = int(value if isinstance(value, float) and value.is_integer() else text)
+        # What a column of a table can hold.
+        if not -(2**63) <= number < 2**63:
+            raise ValueError
+        return number
     if kind == "float":
         if not math.isfinite(float(text)):
             raise ValueError
@@ -150,6 +154,8 @@ def parse_settings(settings: Iterable[str], option: str = "--param") -> dict[str
         name, equals, value = os.fsencode(text).decode(errors="replace").partition("=")
         if not equals or not name.strip().isidentifier():
             raise InvalidInputError(f"{option} {text!r}: expected name=value, as in {option} years=2018:2023")
+        if name.strip() in found:
+            raise InvalidInputError(f"{option} {name.strip()} is given twice: expected each parameter once")
         found[name.strip()] = value
     return found
 
@@ -161,9 +167,9 @@ def parse_grid(settings: Iterable[str]) -> dict[str, list]:
         try:
             values = parse_json(text) if text.lstrip().startswith("[") else [v.strip() for v in text.split(",")]
         except ValueError as error:
-            raise InvalidInputError(f"--grid {name}={text!r} is not a JSON list: {error}") from None
+            raise InvalidInputError(f"--grid {name}={text!r:.80} is not a JSON list: {error}") from None
         if not values or "" in values:
-            raise InvalidInputError(f"--grid {name}={text!r} has an empty value")
+            raise InvalidInputError(f"--grid {name}={text!r:.80} has an empty value")
         grid[name] = values
     return grid
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 EXECUTED, RESULTS, RUN, ERROR, LOG = "notebook.ipynb", "results.json", "run.json", "error.json", "kernel.log"
 STATE = ".state"
 REPORT_NUMBER = 90
+_SCRATCH = re.compile(r"\..+-(old|\w{8}(\.\w+)?)")
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Failure:
     parameters: str = ""
 
     def __str__(self) -> str:
-        where = f"cell {self.number} ({self.cell}): {self.line}" if self.cell else "before the first cell"
+        where = f"cell {self.number} ({self.cell}): {self.line}" if self.cell else "not in a cell"
         with_parameters = f" with {self.parameters}" if self.parameters else ""
         text = f"{self.region} {self.notebook}{with_parameters}, {where}\n    {self.error}"
         return f"{text}\n    {self.advice}" if self.advice else text
@@ -72,15 +76,27 @@ def is_report(notebook: str) -> bool:
     return int(notebook[:2]) >= REPORT_NUMBER
 
 
-def write_json(path: Path, content: dict) -> None:
-    """Write JSON under another name first, so that no reader ever sees half of it."""
+@contextlib.contextmanager
+def written_in_place(path: Path) -> Iterator[Path]:
+    """Give another name to write a file under, which takes its place when it is whole: no reader sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
     try:
-        scratch.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        yield scratch
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text so that no reader ever sees half of it."""
+    with written_in_place(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write JSON so that no reader ever sees half of it."""
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
 def put_in_place(scratch: Path, target: Path) -> None:
@@ -98,10 +114,11 @@ def recover(reports: Path) -> None:
 
     Only for the run that holds the lock: another's scratch folders look the same.
     """
-    for entry in sorted(reports.glob("*/.[0-9a-f]*-*")):
+    found = [entry for pattern in (".*", "*/.*", f"{STATE}/steps/.*") for entry in reports.glob(pattern)]
+    for entry in sorted(entry for entry in found if _SCRATCH.fullmatch(entry.name)):
         target = entry.with_name(entry.name[1:].removesuffix("-old"))
         if not entry.is_dir():
-            entry.unlink()
+            entry.unlink(missing_ok=True)
         elif entry.name.endswith("-old") and not target.exists():
             os.rename(entry, target)
         else:

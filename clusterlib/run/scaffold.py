@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
 
 from clusterlib.errors import ClusterlibError, InvalidInputError
 from clusterlib.paths import Project, get_project
+from clusterlib.run.places import written_in_place
 
 _NAME = re.compile(r"\d{2}_[a-z0-9]+(_[a-z0-9]+)*")
 _SKELETON = Path(__file__).resolve().parent / "templates" / "notebook" / "notebook"
@@ -27,17 +29,18 @@ def write_skeleton(name: str, title: str = "", project: Project | None = None) -
     name = name.removesuffix(".ipynb")
     if not _NAME.fullmatch(name):
         raise InvalidInputError(f"{name!r}: a notebook is named by two digits and words, such as 13_energy_use")
-    if taken := sorted(project.notebooks.glob(f"{name[:2]}_*.ipynb")):
+    if taken := sorted(project.notebooks.glob(f"{name[:2]}_*.*")):
         raise InvalidInputError(f"number {name[:2]} is taken by {taken[0].name}")
     # A terminal without UTF-8 hands its bytes over as lone surrogates.
     title = title.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if any("\ud800" <= character <= "\udfff" for character in title):
         raise ClusterlibError(f"--title {title!r}: expected a text in UTF-8")
     said = {"NAME": name, "TITLE": title or name[3:].replace("_", " ").capitalize(), "标题": title or "标题"}
-    project.notebooks.mkdir(exist_ok=True)
-    for ending in (".ipynb", ".yml"):
-        text = _SKELETON.with_suffix(ending).read_text(encoding="utf-8")
-        for key, value in said.items():
-            text = text.replace(key, json.dumps(value, ensure_ascii=False)[1:-1])
-        (project.notebooks / f"{name}{ending}").write_text(text, encoding="utf-8")
+    with contextlib.ExitStack() as both_or_none:
+        for ending in (".ipynb", ".yml"):
+            text = _SKELETON.with_suffix(ending).read_text(encoding="utf-8")
+            for key, value in said.items():
+                text = text.replace(key, json.dumps(value, ensure_ascii=False)[1:-1])
+            scratch = both_or_none.enter_context(written_in_place(project.notebooks / f"{name}{ending}"))
+            scratch.write_text(text, encoding="utf-8")
     return project.notebooks / f"{name}.ipynb"

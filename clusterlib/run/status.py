@@ -32,7 +32,6 @@ def find_status(
         tables, current = {}, False
     planner = Planner(project, tables)
     planned, wrong = planner.plan(regions, notebooks, settings or {})
-    planner.hashes.save()
     notes = list(wrong.values())
     if owner := lock_owner(project.reports):
         notes.append(f"a run is at work: process {owner.get('pid')}, since {owner.get('started')}")

@@ -6,21 +6,16 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from clusterlib.run import warm
+from clusterlib.run.locks import AlreadyRunning, run_lock
 from clusterlib.run.places import recover
+from clusterlib.run.scratch import clear_left
 
-_stopping = threading.Event()
-
-
-def hold_if_stopping() -> None:
-    """While the run is being ended nothing may be written any more: kernels died because they were killed."""
-    if _stopping.is_set():
-        threading.Event().wait()
+_STOPPED = "Stopped. What was finished stays finished; run again to go on from here."
+_CLEAR = "from clusterlib.run.stop import clear; clear()"
 
 
 @contextlib.contextmanager
@@ -31,14 +26,15 @@ def end_at_once_when_asked(reports: Path, console: Any) -> Iterator[None]:
     """
 
     def end(number: int, _frame: object) -> None:
-        _stopping.set()
         try:
-            if kernels := sys.modules.get("clusterlib.run.kernels"):
-                for kernel in list(kernels.RunKernelManager.running.values()):
-                    kernel.kill()
-            warm.kill()
-            recover(reports)
-            console.print("\nStopped. What was finished stays finished; run again to go on from here.", style="bold")
+            for other in numbers:
+                signal.signal(other, signal.SIG_IGN)
+            with contextlib.suppress(OSError):
+                console.show_cursor()
+                console.print(f"\n{_STOPPED}", style="bold")
+                sys.stdout.flush()
+            # Threads would go on writing. The program that takes this one's place has none, and holds no lock.
+            os.execv(sys.executable, [sys.executable, "-c", _CLEAR, str(reports), str(number)])
         finally:
             os._exit(128 + number)
 
@@ -49,3 +45,11 @@ def end_at_once_when_asked(reports: Path, console: Any) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def clear() -> NoReturn:
+    """Clear away what the run in the folder that is the first argument left, and exit as one that a signal ended."""
+    clear_left()
+    with contextlib.suppress(AlreadyRunning), run_lock(Path(sys.argv[1])):
+        recover(Path(sys.argv[1]))
+    sys.exit(128 + int(sys.argv[2]))

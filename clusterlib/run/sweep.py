@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +12,9 @@ from typing import TYPE_CHECKING
 from clusterlib.core.records import load_records
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.paths import Project, get_project
-from clusterlib.run.locks import run_lock
 from clusterlib.run.notebooks import Notebook, find_notebooks
 from clusterlib.run.parameters import check_spans
-from clusterlib.run.places import RESULTS, is_report, recover
+from clusterlib.run.places import RESULTS, is_report, written_in_place
 from clusterlib.run.plan import Task
 
 if TYPE_CHECKING:
@@ -94,7 +92,7 @@ def run_sweep(
     InvalidInputError
         For a value that is not of the parameter's type; nothing has run then.
     """
-    from clusterlib.run.tasks import perform, prepare
+    from clusterlib.run.tasks import perform, prepared
 
     project = project or get_project()
     (found,) = find_notebooks(project, [notebook])
@@ -102,9 +100,7 @@ def run_sweep(
         raise InvalidInputError(f"{found.name} is made from the results of other notebooks: there is nothing to sweep")
     checked = check_grid(found, grid)
     home = replace(project, folder=f"{project.folder}/sweeps/{found.name}")
-    with run_lock(home.reports):
-        recover(home.reports)
-        planner, context = prepare(project, home, limits)
+    with prepared(project, home, limits) as (planner, context):
         context = replace(context, keep=keep_notebooks)
         tasks = [
             planner.task(found, dict(zip(checked, values, strict=True)), combination=True)
@@ -113,12 +109,11 @@ def run_sweep(
         outcome = perform(tasks, planner, context, workers, console, dask)
         table = home.reports / TABLE
         _collect(found, [task for task in tasks if task.name not in outcome.failed], table)
-        planner.hashes.save()
     return replace(outcome, table=table)
 
 
 def _collect(notebook: Notebook, tasks: list[Task], path: Path) -> None:
-    """Write a row for each number, text and table that these combinations recorded, under another name until done."""
+    """Write a row for each number, text and table that these combinations recorded."""
     import pandas as pd
 
     texts = ("kind", "unit", "label_en", "label_zh", "note", "cell")
@@ -136,9 +131,5 @@ def _collect(notebook: Notebook, tasks: list[Task], path: Path) -> None:
                 found = {name: entry.get(name, "") for name in ("name", *texts)}
                 rows.append({**common, **found, "number": number, "text": text})
     columns = ["run", *(f"parameter_{name}" for name in notebook.parameters), "name", "number", "text", *texts]
-    scratch = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
+    with written_in_place(path) as scratch:
         pd.DataFrame(rows, columns=columns).astype({"number": float, "text": "str"}).to_parquet(scratch, index=False)
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)

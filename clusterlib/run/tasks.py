@@ -23,9 +23,10 @@ from clusterlib.run.locks import run_lock
 from clusterlib.run.parameters import REGION
 from clusterlib.run.places import Failure, put_in_place, recover, write_json
 from clusterlib.run.plan import FORCED, Planner, Task, table_hashes
+from clusterlib.run.scratch import clear_left
 from clusterlib.run.sources import stack_of
 from clusterlib.run.steps import STEPS, Step
-from clusterlib.run.stop import end_at_once_when_asked, hold_if_stopping
+from clusterlib.run.stop import end_at_once_when_asked
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,7 +69,6 @@ class _Runner:
         try:
             result = action(task)
         except BaseException as error:
-            hold_if_stopping()
             text = str(error) if isinstance(error, ClusterlibError) else f"{type(error).__name__}: {error}"
             result = task.failure(text)
         self.end(name, result)
@@ -95,7 +95,6 @@ class _Runner:
         scratch = task.place.scratch()
         try:
             failure = self._execute(task, self.context, scratch)
-            hold_if_stopping()
             put_in_place(scratch, task.place.failed if failure else task.place.folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -170,9 +169,7 @@ def run(
     """
     project = project or get_project()
     codes = region_codes(regions or None)
-    with run_lock(project.reports):
-        recover(project.reports)
-        planner, context = prepare(project, project, limits)
+    with prepared(project, project, limits) as (planner, context):
         tasks, wrong = planner.plan(codes, notebooks, settings or {}, force)
         outcome = perform(tasks, planner, context, workers, console, dask)
         outcome.failures.extend(
@@ -182,19 +179,23 @@ def run(
             from clusterlib.run.index import write_index
 
             write_index(project)
-        planner.hashes.save()
     return outcome
 
 
-def prepare(project: Project, home: Project, limits: Limits | None) -> tuple[Planner, Context]:
-    """Build the data if need be; return what plans the runs of a project that are written to ``home``."""
+@contextlib.contextmanager
+def prepared(project: Project, home: Project, limits: Limits | None) -> Iterator[tuple[Planner, Context]]:
+    """Hold ``home`` for one run, clear what others left, build the data if need be; give what plans the run."""
     from clusterlib.data._processed import build, read_manifest
 
-    build(project)
-    manifest = read_manifest(project)
-    tables = table_hashes(manifest)
-    planner = Planner(home, tables)
-    return planner, Context(project, manifest["inputs"], tables, planner.sources, limits=limits or Limits())
+    with run_lock(home.reports):
+        recover(home.reports)
+        clear_left()
+        build(project)
+        manifest = read_manifest(project)
+        tables = table_hashes(manifest)
+        planner = Planner(home, tables)
+        yield planner, Context(project, manifest["inputs"], tables, planner.sources, limits=limits or Limits())
+        planner.hashes.save()
 
 
 def perform(

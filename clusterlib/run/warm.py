@@ -175,10 +175,4 @@ def close() -> None:
         _server = None
 
 
-def kill() -> None:
-    """End it at once, without waiting for a lock."""
-    if _server is not None:
-        _server.process.kill()
-
-
 atexit.register(close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import importlib.util
@@ -10,16 +11,21 @@ import io
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import NoReturn
 
 LAUNCHER = "ipykernel_launcher"
 LAUNCH = b"launch"
+RUNTIME_VARIABLE = "CLUSTERLIB_RUNTIME"
 _FLUSH_SECONDS = 1.0
+_SET_CHILD_SUBREAPER = 36
 
 
 def send_message(connection: socket.socket, content: dict) -> None:
@@ -87,8 +93,9 @@ def serve(control: socket.socket, imported: dict[str, str]) -> None:
 
 
 def _attend(imported: dict[str, str], channel: int, out: int, err: int) -> NoReturn:
-    """Fork one kernel, kill it with all that it started when the parent is gone, and tell the parent how it ended."""
+    """Fork one kernel, kill it when the parent is gone and all that it started when it ends, and tell how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     connection = socket.socket(fileno=channel)
     try:
         request = receive_message(connection)
@@ -102,13 +109,37 @@ def _attend(imported: dict[str, str], channel: int, out: int, err: int) -> NoRet
             with contextlib.suppress(OSError):
                 send_message(connection, {"pid": pid})
             select.select([connection, os.pidfd_open(pid)], [], [])
-            # One that has ended keeps its number, and so that of its group, until it is waited for.
-            for kill in (os.killpg, os.kill):
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            # All that descends from the kernel is a child of this process as soon as its own parent has ended.
+            while killed := kill_processes("stat", _is_child):
+                for child in killed:
+                    os.waitpid(child, 0)
+            if runtime := request["env"].get(RUNTIME_VARIABLE):
+                shutil.rmtree(runtime, ignore_errors=True)
+                # The run's folder goes with the last of its kernels if the run is gone.
                 with contextlib.suppress(OSError):
-                    kill(pid, signal.SIGKILL)
-            send_message(connection, {"returncode": os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])})
+                    os.rmdir(os.path.dirname(runtime))
+            send_message(connection, {"returncode": code})
     finally:
         os._exit(0)
+
+
+def kill_processes(file: str, meant: Callable[[bytes], bool]) -> list[int]:
+    """Kill the processes whose file of this name below ``/proc`` is as meant, and return their numbers."""
+    killed = []
+    for path in Path("/proc").glob(f"[0-9]*/{file}"):
+        # Gone by now, or another user's, such as one that sudo started.
+        with contextlib.suppress(OSError):
+            if meant(path.read_bytes()):
+                os.kill(int(path.parent.name), signal.SIGKILL)
+                killed.append(int(path.parent.name))
+    return killed
+
+
+def _is_child(stat: bytes) -> bool:
+    return int(stat.rpartition(b")")[2].split()[1]) == os.getpid()
 
 
 def _become_kernel(connection: socket.socket, request: dict, out: int, err: int, imported: dict[str, str]) -> NoReturn:
