@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -211,15 +213,54 @@ def test_results_of_others_are_those_of_the_same_run(project):
     assert results_of(named, "yrd", "02_two") == {"read": 7.0}
 
 
-@pytest.mark.parametrize("leave", ["import sys\nsys.exit(0)", "raise SystemExit"])
-def test_a_cell_that_leaves_early_fails_its_notebook(project, leave):
+LEAVE = {
+    "sys_exit": ("import sys\nsys.exit()", "cells after it were not run"),
+    "sys_exit_0": ("import sys\nsys.exit(0)", "cells after it were not run"),
+    "raise": ("raise SystemExit", "cells after it were not run"),
+    "raise_why": ("raise SystemExit('enough')", "SystemExit: enough"),
+    "exit": ("exit", "cells after it were not run"),
+    "quit": ("quit()", "cells after it were not run"),
+    "ask_exit": ("get_ipython().ask_exit()", "cells after it were not run"),
+    "os_exit": ("import os\nos._exit(0)", "ended with exit code 0"),
+    "kill": ("import os\nos.kill(os.getpid(), 15)", "killed by SIGTERM"),
+    "magic": ("%exit", "UsageError: Line magic function `%exit` not found."),
+    "script": ("%%script false\nx", "CalledProcessError"),
+}
+
+
+def test_a_cell_that_leaves_or_fails_in_its_own_way_fails_its_notebook_wherever_it_stands(project):
+    expected = {}
+    for number, (way, (source, words)) in enumerate(LEAVE.items(), start=10):
+        for place, cells in enumerate(([source, RECORD], ["x = 1", source, RECORD], [RECORD, source])):
+            name = f"{number}_{way}_{place}"
+            write_notebook(project, name, *cells)
+            expected[name] = (f"c{cells.index(source) + 1}", words)
     write_notebook(project, "01_one", RECORD)
-    assert run(["yrd"], project=project).ok
+    assert run(["yrd"], ["01_one"], project=project).ok
     before = files_of(project.reports / "yrd" / "01_one")
-    write_notebook(project, "01_one", "x = 1", leave, RECORD)
-    (failure,) = run(["yrd"], project=project).failures
-    assert (failure.cell, failure.number) == ("c2", 4) and "cells after it were not run" in failure.error
+    write_notebook(project, "01_one", "x = 1", "exit", RECORD)
+    outcome = run(["yrd"], project=project)
+    found = {failure.notebook: failure for failure in outcome.failures}
+    assert found.keys() == {*expected, "01_one"} and not outcome.executed
+    for name, (cell, words) in expected.items():
+        assert (found[name].cell, words in found[name].error) == (cell, True), found[name]
+    assert (found["01_one"].cell, found["01_one"].number) == ("c2", 4)
     assert files_of(project.reports / "yrd" / "01_one") == before
+
+
+def test_cells_of_comments_and_magics_or_none_at_all_make_a_run_and_one_that_is_skipped_does_not(project):
+    write_notebook(project, "01_none")
+    write_notebook(project, "02_quiet", "# only words", "%time x = 1", "   ", "", RECORD)
+    path = write_notebook(project, "03_skipped", "x = 1", RECORD)
+    notebook = nbformat.read(path, as_version=4)
+    # As a notebook is that was run and saved in JupyterLab.
+    notebook.cells[-1].metadata |= {"tags": ["skip-execution"], "execution": {"shell.execute_reply": "2024-01-01"}}
+    notebook.cells[-1].execution_count = 7
+    nbformat.write(notebook, path)
+    outcome = run(["yrd"], project=project)
+    assert {"yrd/01_none", "yrd/02_quiet"} <= set(outcome.executed)
+    (failure,) = outcome.failures
+    assert (failure.notebook, failure.cell) == ("03_skipped", "c2") and "skip-execution" in failure.advice
 
 
 def test_what_a_cell_prints_is_bounded_and_says_how_much_was_left_out(project):
@@ -231,6 +272,47 @@ def test_what_a_cell_prints_is_bounded_and_says_how_much_was_left_out(project):
     assert "".join(texts).startswith("line 0\nline 1\n") and texts[-1].endswith("line 199999\n")
     assert f"[{printed - 510_000:,} characters are left out here: a cell may print 500,000]" in texts[-1]
     assert sum(map(len, texts)) < 520_000
+
+
+SHOW_HTML = "from IPython.display import HTML, clear_output, display, update_display\n"
+
+
+def test_a_cell_may_leave_a_picture_after_printing_too_much_and_replace_it_as_often_as_it_likes(project):
+    flood = "import sys\nprint('x' * 600_000)\nsys.stdout.flush()\n"
+    write_notebook(project, "01_one", f"{SHOW_HTML}{flood}display(HTML('<b>kept</b>'))\nprint('the end')")
+    frames = "for i in range(60):\n    clear_output(wait=True)\n    display(HTML(f'{i}' + 'x' * 1_000_000))"
+    write_notebook(project, "02_two", SHOW_HTML + frames)
+    updates = "for i in range(60):\n    update_display(HTML(f'{i}' + 'x' * 1_000_000), display_id='a')"
+    write_notebook(project, "03_three", f"{SHOW_HTML}display(HTML(''), display_id='a')\n{updates}")
+    outcome = run(["yrd"], project=project)
+    assert outcome.ok, outcome.failures
+    for name in ("02_two", "03_three"):
+        assert (project.reports / "yrd" / name / "notebook.ipynb").stat().st_size < 1_200_000
+    cell = nbformat.read(project.reports / "yrd" / "01_one" / "notebook.ipynb", as_version=4).cells[-1]
+    assert any("kept" in str(output.get("data")) for output in cell.outputs)
+    assert "".join(output.get("text", "") for output in cell.outputs).endswith("the end\n")
+
+
+TOO_MUCH = {
+    "10_pictures": "while True:\n    display(HTML('x' * 1_000_000))",
+    "11_update": "display(HTML(''), display_id='a')\nupdate_display(HTML('x' * 30_000_000), display_id='a')",
+    "12_value": "'x' * 30_000_000",
+    "13_error": "raise ValueError('x' * 30_000_000)",
+}
+
+
+def test_a_cell_that_shows_or_says_too_much_is_stopped_and_named_and_little_of_it_is_kept(project):
+    for name, source in TOO_MUCH.items():
+        write_notebook(project, name, SHOW_HTML + source, RECORD)
+    done = clusterlib_command("run", "--region", "yrd")
+    assert done.returncode == 1
+    assert len(done.stdout) + len(done.stderr) < 50_000
+    for name in TOO_MUCH:
+        assert f"yrd {name}, cell 3 (c1)" in done.stderr
+        assert sum(map(len, files_of(project.reports / "yrd" / f"{name}.failed").values())) < 1_000_000
+    assert done.stderr.count("OutputError: the cell shows more than 20 MB of pictures and tables") == 3
+    assert "characters are left out here" in done.stderr
+    assert not re.search("never retrieved|Traceback|asyncio", done.stdout + done.stderr)
 
 
 def test_wrong_raw_data_end_the_command_with_file_and_line(raw_project):
@@ -400,6 +482,26 @@ def test_a_new_notebook_runs_as_it_stands_and_never_overwrites(project):
     assert nbformat.read(path, as_version=4).cells[0].source.startswith("# Energy 能源")
 
 
+def test_a_new_notebook_is_written_with_its_captions_or_not_at_all(project):
+    from clusterlib.run.scaffold import write_skeleton
+
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = clusterlib_command("new-notebook", "11_energy", "--title", "数字产业", env={**os.environ, **locale})
+    assert done.returncode == 0, done.stderr
+    assert nbformat.read(project.notebooks / "11_energy.ipynb", as_version=4).cells[0].source.startswith("# 数字产业")
+    before = files_of(project.notebooks)
+
+    def little_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
+
+    done = clusterlib_command("new-notebook", "12_other", preexec_fn=little_room)
+    assert (done.returncode, "File too large" in done.stderr, "Traceback" in done.stderr) == (2, True, False)
+    assert files_of(project.notebooks) == before
+    (project.notebooks / "13_captions.yml").write_text("mine", encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"number 13 is taken by 13_captions\.yml"):
+        write_skeleton("13_captions")
+
+
 def test_serve_shows_the_reports_on_this_machine_only_and_not_the_state(project):
     import threading
     import urllib.error
@@ -433,3 +535,21 @@ def test_doctor_finds_everything_in_order_here_and_says_what_is_not(project):
     (project.notebooks / "02_broken.ipynb").write_text("[]", encoding="utf-8")
     done = clusterlib_command("doctor")
     assert done.returncode == 1 and "WRONG notebooks" in done.stdout
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_status_and_doctor_write_nothing(raw_project, tmp_path, built):
+    raw_project.notebooks.mkdir()
+    write_notebook(raw_project, "01_one", RECORD)
+    if built:
+        assert run(["yrd"], project=raw_project).ok
+
+    def tree():
+        return {path: (path.lstat().st_mtime_ns, path.lstat().st_size) for path in sorted(tmp_path.rglob("*"))}
+
+    before = tree()
+    for command in (["status"], ["status", "--name", "other"], ["doctor"]):
+        done = clusterlib_command(*command, cwd="/")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert tree() == before
+    assert "would be built first" in clusterlib_command("status").stdout or built

@@ -36,39 +36,106 @@ def at_work(project, name="02_slow"):
     return list((project.reports / "yrd").glob(f".{name}-*/started"))
 
 
-def start_slow_run(project, *arguments):
+def start_slow_run(project, *arguments, cells=(), **kwargs):
     write_notebook(project, "01_fast", RECORD)
-    write_notebook(project, "02_slow", RECORD, SLEEP)
-    process = start_command("run", "--region", "yrd", "--workers", "2", *arguments)
+    write_notebook(project, "02_slow", RECORD, *cells, SLEEP)
+    process = start_command("run", "--region", "yrd", "--workers", "2", *arguments, **kwargs)
     wait_for(lambda: (project.reports / "yrd" / "01_fast" / "run.json").exists() and at_work(project))
-    time.sleep(0.5)
     return process
 
 
+def hidden_in(project):
+    return sorted(p.relative_to(project.reports).as_posix() for p in project.reports.rglob(".*-*"))
+
+
+@pytest.fixture
+def temporary(tmp_path):
+    """An empty folder for temporary files, and the environment that names it."""
+    folder = tmp_path / "t"
+    folder.mkdir()
+    return folder, {**os.environ, "TMPDIR": str(folder)}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_within_two_seconds_and_leaves_no_process_and_no_scratch(project, number):
-    process = start_slow_run(project)
+def test_ctrl_c_ends_what_would_take_long_and_leaves_no_process_no_scratch_and_no_temporary_file(
+    project, temporary, number
+):
+    folder, env = temporary
+    process = start_slow_run(project, env=env)
+    assert len(list(folder.iterdir())) == 1
     seconds = kill(process, number)
-    assert seconds < 2
+    assert seconds < 30, "the cell sleeps for 120"
     assert process.returncode == 128 + number
     assert "run again to go on from here" in process.stdout.read()
-    wait_for(lambda: not processes_of(project), 2)
-    assert [p.name for p in (project.reports / "yrd").iterdir() if p.name.startswith(".")] == []
+    wait_for(lambda: not processes_of(project))
+    assert hidden_in(project) == []
+    wait_for(lambda: not list(folder.iterdir()))
     assert not (project.reports / "yrd" / "02_slow.failed").exists()
     assert run(["yrd"], ["01_fast"], project=project).executed in ([], ["yrd/01_fast.html"])
 
 
-def test_a_run_that_is_killed_leaves_no_process_and_the_next_goes_on(project):
-    process = start_slow_run(project)
+def test_a_run_that_is_killed_leaves_no_process_and_the_next_goes_on_and_clears_its_temporary_files(project, temporary):
+    folder, env = temporary
+    process = start_slow_run(project, cells=["import tempfile\nopen(tempfile.mkdtemp() + '/x', 'w').close()"], env=env)
     finished = files_of(project.reports / "yrd" / "01_fast")
     kill(process)
-    wait_for(lambda: not processes_of(project), 5)
+    wait_for(lambda: not processes_of(project))
     assert not (project.reports / "yrd" / "02_slow").exists()
+    assert [path.suffix for path in folder.iterdir()] == [".run"]
+    (project.reports / ".index.html-0123abcd").write_text("half")
     write_notebook(project, "02_slow", RECORD)
-    outcome = run(["yrd"], project=project)
-    assert outcome.ok and "yrd/02_slow" in outcome.executed and "yrd/01_fast" not in outcome.executed
+    done = clusterlib_command("run", "--region", "yrd", env=env)
+    assert done.returncode == 0 and "yrd/02_slow" in done.stdout and "yrd/01_fast " not in done.stdout
     assert files_of(project.reports / "yrd" / "01_fast") == finished
-    assert [p.name for p in (project.reports / "yrd").iterdir() if p.name.startswith(".")] == []
+    assert hidden_in(project) == []
+    assert list(folder.iterdir()) == []
+
+
+def test_temporary_files_of_a_run_that_is_at_work_are_left_alone(project, temporary):
+    folder, env = temporary
+    mine = folder / "clusterlib-notes"
+    mine.mkdir()
+    process = start_slow_run(project, env=env)
+    write_notebook(project, "03_other", RECORD)
+    done = clusterlib_command("run", "--region", "yrd", "--notebook", "03", "--name", "other", env=env)
+    assert done.returncode == 0
+    assert processes_of(project) and process.poll() is None
+    assert len(list(folder.glob("*.run/*/k.json"))) == 1 and mine.exists()
+    kill(process)
+
+
+DAEMONS = """
+import os, subprocess, time
+subprocess.Popen(["sleep", "300"], start_new_session=True)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execvp("sleep", ["sleep", "301"])
+    os._exit(0)
+time.sleep(0.5)
+"""
+STAYS_A_FORK = DAEMONS.replace('os.execvp("sleep", ["sleep", "301"])', "time.sleep(300)")
+
+
+@pytest.mark.parametrize(("fork", "source"), [("1", DAEMONS), ("0", DAEMONS), ("1", STAYS_A_FORK)])
+def test_what_a_cell_starts_in_a_session_of_its_own_ends_with_its_notebook(project, monkeypatch, fork, source):
+    monkeypatch.setenv("CLUSTERLIB_FORK", fork)
+    write_notebook(project, "01_one", source, RECORD)
+    before = {process.pid for process in psutil.process_iter()}
+    assert run(["yrd"], project=project).ok
+
+    def left():
+        new = [process for process in psutil.process_iter() if process.pid not in before]
+        return [process for process in new if set(process.cmdline()) & {"300", "301"} or process.ppid() == 1]
+
+    assert left() == []
+
+
+def test_what_a_cell_started_in_a_session_of_its_own_ends_when_the_run_is_killed(project):
+    process = start_slow_run(project, cells=[DAEMONS])
+    assert len([p for p in processes_of(project) if p.name() == "sleep"]) == 2
+    kill(process)
+    wait_for(lambda: not processes_of(project))
 
 
 def test_killed_at_any_moment_nothing_half_written_is_taken_for_done(project):
@@ -143,6 +210,25 @@ def test_a_notebook_whose_cells_take_too_long_together_is_stopped(project):
     write_notebook(project, "01_one", *["import time\ntime.sleep(1)"] * 6)
     (failure,) = run(["yrd"], project=project, limits=Limits(notebook=3)).failures
     assert "longer than 3 s" in failure.error and failure.cell
+
+
+def test_time_is_up_for_a_notebook_whose_kernel_has_not_started_yet(project):
+    write_notebook(project, "01_one", "import time\ntime.sleep(300)")
+    (failure,) = run(["yrd"], project=project, limits=Limits(notebook=0.01)).failures
+    assert "NotebookTimeoutError" in failure.error
+
+
+def test_a_stop_of_any_kind_is_told_in_one_line_and_without_noise(project):
+    write_notebook(project, "01_cell", "import time\ntime.sleep(300)")
+    write_notebook(project, "02_print", "while True:\n    print('x' * 1000)")
+    write_notebook(project, "03_dead", "import os\nos._exit(1)")
+    done = clusterlib_command("run", "--region", "yrd", "--cell-timeout", "2")
+    assert done.stderr.count("CellTimeoutError: the cell took longer than 2 s") == 2
+    assert "DeadKernelError: the kernel ended with exit code 1" in done.stderr
+    slow = clusterlib_command("run", "--region", "yrd", "--notebook", "01", "--notebook-timeout", "2")
+    assert "NotebookTimeoutError: the notebook took longer than 2 s" in slow.stderr
+    for word in ("asyncio", "Task ", "Event loop", "never retrieved", "Traceback", "KeyboardInterrupt"):
+        assert word not in done.stdout + done.stderr + slow.stdout + slow.stderr
 
 
 def test_a_disk_that_is_full_ends_no_other_run_and_the_last_good_run_stays(project):
@@ -223,7 +309,7 @@ def test_a_process_that_a_notebook_started_ends_with_the_run(project):
     process = start_command("run", "--region", "yrd")
     wait_for(lambda: [p for p in processes_of(project) if p.name() == "sleep"])
     kill(process)
-    wait_for(lambda: not processes_of(project), 5)
+    wait_for(lambda: not processes_of(project))
 
 
 def test_the_help_of_every_command_can_be_read():

@@ -117,6 +117,8 @@ def test_values_become_what_the_cell_declares(kind, text, value):
     [
         ("int", "2018:2023"),
         ("int", "1.5"),
+        ("int", str(10**30)),
+        ("list[int]", f"[{10**30}]"),
         ("float", "nan"),
         ("bool", "maybe"),
         ("list[int]", "[1, 'a']"),
@@ -171,6 +173,23 @@ def test_years_outside_the_span_of_the_study_are_refused_with_that_span(years, w
 def test_a_setting_without_name_or_value_is_refused(text):
     with pytest.raises(InvalidInputError, match="expected name=value"):
         parse_settings([text])
+
+
+@pytest.mark.parametrize("read", [parse_settings, parse_grid])
+def test_a_parameter_that_is_given_twice_is_refused(read):
+    with pytest.raises(InvalidInputError, match="n is given twice"):
+        read(["n=1", "m=2", " n=3"])
+
+
+def test_numbers_and_lists_beyond_what_can_be_read_are_refused_in_a_few_words():
+    digits = "1" + "0" * 5000
+    for kind, text in (("int", digits), ("list[int]", f"[{digits}]"), ("list", "[" * 100_000)):
+        with pytest.raises(InvalidInputError, match=f"parameter p of 01_one is an? {kind[:4]}") as caught:
+            Parameter("p", kind, None).parse(text, "01_one")
+        assert len(str(caught.value)) < 200
+    for text in (f"n=[{digits}]", "n=" + "[" * 100_000):
+        with pytest.raises(InvalidInputError, match="is not a JSON list"):
+            parse_grid([text])
 
 
 def test_a_grid_splits_at_commas_unless_it_is_a_json_list():
@@ -311,8 +330,16 @@ def test_what_a_killed_run_left_is_cleared_and_a_folder_caught_between_two_names
     for name in (".01_one-1234abcd", ".02_two-old", "03_three", ".03_three-old"):
         (region / name).mkdir(parents=True)
         (region / name / "file").write_text(name)
-    (region / ".04_page.html-99").write_text("half")
+    (region / ".report-a_5bcdef").mkdir()
+    steps = tmp_path / ".state" / "steps"
+    steps.mkdir(parents=True)
+    half = [".index.html-0123abcd", "yrd/.04_page.html-1234abcd", "yrd/.report-a_5bcdef.typ", ".state/.x.json-1234abcd"]
+    for name in (*half, ".state/steps/.yrd.01_one.json-1234abcd", "yrd/.mine"):
+        (tmp_path / name).write_text("half")
     recover(tmp_path)
+    assert list(steps.iterdir()) == [] and [path.name for path in steps.parent.iterdir()] == ["steps"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".state", "yrd"]
+    (region / ".mine").unlink()
     assert sorted(p.name for p in region.iterdir()) == ["02_two", "03_three"]
     assert (region / "02_two" / "file").read_text() == ".02_two-old"
     assert (region / "03_three" / "file").read_text() == "03_three"

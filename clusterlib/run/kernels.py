@@ -99,6 +99,8 @@ class RunKernelManager(AsyncKernelManager):
         with open(self.folder / LOG, "ab") as log:
             await self._async_start_kernel(stdout=log, stderr=log, **kwargs)
         self.process = self.provisioner.process
+        if self.expired:
+            self.kill()
 
     def kill(self) -> None:
         """Kill the kernel and what it started, whatever it is doing."""

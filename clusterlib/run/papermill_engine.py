@@ -45,7 +45,7 @@ class BoundedClient(PapermillNotebookClient):
 
     def _note_end(self, cell: NotebookNode, execute_reply: dict, **_: object) -> None:
         """Note an error that only the reply tells: of a magic, or of a cell that asks its kernel to end."""
-        reply = execute_reply["content"]
+        self.shutdown_kernel, reply = "graceful", execute_reply["content"]
         if any(part.get("source") == "ask_exit" for part in reply.get("payload", [])):
             reply |= {"status": "error", "ename": "SystemExit", "evalue": "", "traceback": []}
         if reply["status"] == "error" and not any(output.output_type == "error" for output in cell.outputs):
@@ -56,6 +56,8 @@ class BoundedClient(PapermillNotebookClient):
 
     def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> NotebookNode | None:
         """Keep what a message brings, and kill the kernel if the cell then shows too much."""
+        # A cell that has not come to its end when the kernel is to end is not waited for.
+        self.shutdown_kernel = "immediate"
         output = super().process_message(msg, cell, cell_index)
         content = msg["content"]
         places = self._display_id_map.get((content.get("transient") or {}).get("display_id", ""), {})

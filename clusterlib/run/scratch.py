@@ -16,7 +16,7 @@ from clusterlib.run.zygote import kill_processes
 
 _PREFIX, _SUFFIX, _LOCK = "clusterlib-", ".run", "owner.lock"
 _making = threading.Lock()
-_owned: tuple[Path, IO] | None = None
+_owned: Path | None = None
 
 
 def temporary_root() -> Path:
@@ -28,8 +28,10 @@ def temporary_root() -> Path:
             # Another may have taken it for one that was left, until it is locked.
             with contextlib.suppress(FileNotFoundError):
                 lock = _take(root)
-                _owned = (root, lock) if lock and (root / _LOCK).exists() else None
-        return _owned[0]
+                if lock and (root / _LOCK).exists():
+                    _owned = root
+                    atexit.register(_clear, root, lock)
+        return _owned
 
 
 def _take(root: Path) -> IO | None:
@@ -45,14 +47,6 @@ def _clear(root: Path, lock: IO) -> None:
     end_processes_in(root)
     shutil.rmtree(root, ignore_errors=True)
     lock.close()
-
-
-@atexit.register
-def _clear_owned() -> None:
-    global _owned
-    if _owned is not None:
-        _clear(*_owned)
-        _owned = None
 
 
 def clear_left() -> None:
