@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -80,6 +81,19 @@ def test_source_that_changed_under_the_process_keeps_nothing(own, monkeypatch):
 def test_a_folder_that_cannot_be_written_is_done_without(own):
     (own.processed / _memory.FOLDER).write_text("in the way", encoding="utf-8")
     assert len(gdp("yrd")) == len(gdp("yrd")) == 41 and len(CALLS) == 2
+
+
+def test_what_a_process_that_was_killed_began_to_write_is_deleted_after_an_hour(own):
+    gdp("yrd")
+    (value,) = (own.processed / _memory.FOLDER).rglob("output.pkl")
+    old, young = (value.with_name(f"output.pkl.{digit * 32}-12-345") for digit in "ab")
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    gdp("gba")
+    assert (old.exists(), young.exists(), value.exists()) == (False, True, True)
+    gdp("yrd")
+    assert len(CALLS) == 2
 
 
 def test_of_two_processes_that_need_it_one_computes(own):

@@ -12,7 +12,9 @@ import importlib
 import inspect
 import json
 import os
+import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +29,9 @@ from clusterlib.regions import stamps_of
 
 FOLDER = ".memory"
 LARGEST = "500M"
+# As joblib names a file until it is whole: by a number of its own, its process and its thread.
+_HALF = re.compile(r".+\.(thread-|[0-9a-f]{32}-)[\w-]+")
+_HALF_SECONDS = 3600
 _LIBRARY = Path(clusterlib.__file__).parent
 # They show what is found and find nothing.
 _ABOVE = ("captions", "figures", "maps", "report", "results", "run", "tables")
@@ -82,6 +87,7 @@ def remember(function: Callable) -> Callable:
                 if not kept.check_call_in_cache(*call):
                     kept(*call)
                     memory.reduce_size(bytes_limit=LARGEST)
+                    _clear_halves(folder)
         value, tables, modules = kept(*call)
         # A run asks what a notebook read and loaded: whoever takes what is kept has read it, too.
         for table in tables:
@@ -101,8 +107,16 @@ def _compute(name: str, key: str, arguments: dict, function: Callable) -> tuple[
     return value, sorted(set(tables)), [name for name in loaded if f"{name}..".split(".")[1] not in _ABOVE]
 
 
+def _clear_halves(folder: Path) -> None:
+    """Delete what processes that were killed had begun to write, under names of their own, an hour ago or before."""
+    for path in folder.rglob("*.*-*-*"):
+        with contextlib.suppress(OSError):
+            if _HALF.fullmatch(path.name) and time.time() - path.stat().st_mtime > _HALF_SECONDS:
+                path.unlink()
+
+
 def memory_folder() -> Path | None:
-    """Where values and images are kept, or None where nothing can be written."""
+    """Where values are kept, or None where nothing can be written."""
     folder = get_project().processed / FOLDER
     with contextlib.suppress(OSError):
         folder.mkdir(exist_ok=True)
