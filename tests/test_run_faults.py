@@ -121,14 +121,9 @@ STAYS_A_FORK = DAEMONS.replace('os.execvp("sleep", ["sleep", "301"])', "time.sle
 def test_what_a_cell_starts_in_a_session_of_its_own_ends_with_its_notebook(project, monkeypatch, fork, source):
     monkeypatch.setenv("CLUSTERLIB_FORK", fork)
     write_notebook(project, "01_one", source, RECORD)
-    before = {process.pid for process in psutil.process_iter()}
-    assert run(["yrd"], project=project).ok
-
-    def left():
-        new = [process for process in psutil.process_iter() if process.pid not in before]
-        return [process for process in new if set(process.cmdline()) & {"300", "301"} or process.ppid() == 1]
-
-    assert left() == []
+    assert clusterlib_command("run", "--region", "yrd").returncode == 0
+    assert results_of(project, "yrd", "01_one") == {"answer": 42.0}
+    wait_for(lambda: not processes_of(project))
 
 
 def test_what_a_cell_started_in_a_session_of_its_own_ends_when_the_run_is_killed(project):
