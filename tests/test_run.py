@@ -32,7 +32,8 @@ def test_a_failing_notebook_stops_no_other_and_the_command_ends_with_cell_error_
     assert "ValueError: no such luck" in done.stderr
     assert "Traceback" not in done.stderr
     good = {p.parent.name + "/" + p.name for p in project.reports.glob("*/*.html")}
-    assert good == {f"{r}/01_good.html" for r in ("bth", "yrd", "gba")} | {"yrd/02_bad.html", "gba/02_bad.html"}
+    expected = {f"{r}/01_good.html" for r in ("bth", "yrd", "gba")} | {"yrd/02_bad.html", "gba/02_bad.html"}
+    assert good == expected, done.stderr
     index = (project.reports / "index.html").read_text(encoding="utf-8")
     assert index.index("no such luck") < index.index("Notebooks 笔记本")
     assert (project.reports / "bth" / "02_bad.failed" / "notebook.ipynb").exists()
