@@ -40,7 +40,7 @@ class BoundedClient(PapermillNotebookClient):
 
     def __init__(self, nb_man, kernel: RunKernelManager, **kwargs) -> None:
         super().__init__(nb_man, km=kernel, on_cell_executed=self._note_end, **kwargs)
-        self.kernel, self.printed, self.shown = kernel, 0, 0
+        self.kernel, self.printed, self.shown, self.ended = kernel, 0, 0, False
         self.last, self.tail = "", None
 
     def _note_end(self, cell: NotebookNode, execute_reply: dict, **_: object) -> None:
@@ -56,6 +56,9 @@ class BoundedClient(PapermillNotebookClient):
 
     def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> NotebookNode | None:
         """Keep what a message brings, and kill the kernel if the cell then shows too much."""
+        # What a killed kernel had sent by then still comes in.
+        if self.ended and "data" in msg["content"]:
+            return None
         # A cell that has not come to its end when the kernel is to end is not waited for.
         self.shutdown_kernel = "immediate"
         output = super().process_message(msg, cell, cell_index)
@@ -70,6 +73,7 @@ class BoundedClient(PapermillNotebookClient):
                 for one in cells:
                     one.outputs = [output for output in one.outputs if "data" not in output]
                 self._add_error(cell, "OutputError", _TOO_MUCH)
+                self.ended = True
                 self.kernel.kill()
         return output
 
