@@ -97,3 +97,25 @@ def test_the_index_leads_to_each_page_and_each_page_back(page, reports):
     page.get_by_role("link", name="All reports").click()
     assert page.url.endswith("/index.html")
     assert page.complaints == []
+
+
+def test_a_page_runs_and_loads_nothing_whatever_stands_in_it(page, reports):
+    """The second line of defence: what was written into a page by hand, or by a tool."""
+    path = reports / "gba" / "01_data_audit.html"
+    hostile = (
+        '<script>document.title = "ran"</script><img src="01_data_audit/figure.png" onerror="document.title = 1">'
+        '<iframe src="https://example.org"></iframe><a id="run" href="javascript:document.title = 2">run</a></main>'
+    )
+    # A picture that is there: it is not shown all the same.
+    figure = next((reports / "gba" / "01_data_audit" / "figures").glob("*.png"))
+    hostile = hostile.replace("figure.png", f"figures/{figure.name}")
+    changed = path.with_name("changed.html")
+    changed.write_text(path.read_text(encoding="utf-8").replace("</main>", hostile), encoding="utf-8")
+    loaded = []
+    page.on("requestfinished", lambda request: loaded.append(request.url))
+    page.goto(changed.as_uri())
+    title = page.title()
+    page.locator("#run").click()
+    assert page.title() == title and title.startswith("Data audit")
+    assert [url for url in loaded if not url.startswith("data:")] == [changed.as_uri()]
+    assert len(page.complaints) >= 3, "the browser refused a script, a picture and a frame"

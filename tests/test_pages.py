@@ -27,12 +27,16 @@ PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAW
 
 
 class Tags(HTMLParser):
-    """Collects start tags with their attributes."""
+    """Collects start tags with their attributes, and the text between them."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.found: list[tuple[str, dict]] = []
+        self.text = ""
         self.feed(html)
+
+    def handle_data(self, data):
+        self.text += data
 
     def handle_starttag(self, tag, attrs):
         self.found.append((tag, dict(attrs)))
@@ -117,3 +121,64 @@ def test_a_formula_that_cannot_be_read_is_named():
         math_to_mathml("\\left( a", display=False)
     with pytest.raises(ClusterlibError, match=r"unknown command \\foo"):
         math_to_mathml("\\foo{x}", display=True)
+
+
+RUNS = '<script>run()</script><img src="https://example.org/a.png" onerror="run()"><iframe src="https://example.org">'
+
+
+def test_what_a_cell_shows_neither_runs_nor_loads_and_what_is_left_out_is_named(tmp_path):
+    shown = (
+        f'<table onclick=run()><tr><td style="color:red">1 &lt; 2</td></tr></table>{RUNS}</iframe><svg><a/></svg>'
+        '<link rel=preconnect href="https://example.org"><meta http-equiv=refresh content="0;https://example.org">'
+        '<a href="java&#10;script:run()">a</a><a href="https://example.org">b</a>'
+        '<p style="background:url(//example.org)">c</p>'
+        '<form action="https://example.org"><input></form><base href="//e.org"><a href=b ping="//e.org">d</a><!--x--><b'
+    )
+    output = nbformat.v4.new_output("display_data", {"text/html": shown})
+    html = page(tmp_path, nbformat.v4.new_code_cell("x", outputs=[output]))
+    tags = Tags(html)
+    for name in ("script", "iframe", "svg", "link", "form", "base", "img"):
+        assert not [tag for tag in tags.all(name) if tag], name
+    assert {tag.get("type") for tag in tags.all("input")} == {"radio"}
+    assert len(tags.all("meta")) == 3 and "run()" not in html.replace("run()</pre>", "")
+    assert [link.get("href") for link in tags.all("a")][-3:] == [None, "https://example.org", "b"]
+    assert {"style": "color:red"} in tags.all("td") and "1 < 2" in tags.text and tags.all("p")[-2] == {}
+    assert (
+        "Left out of this page" in tags.text and "a ping" in tags.text and "script, img src, img onerror" in tags.text
+    )
+
+
+@pytest.mark.parametrize("mime", ["text/plain", "image/png", "stream"])
+def test_other_outputs_are_text_or_pictures(tmp_path, mime):
+    hostile = '"><script>run()</script>'
+    output = nbformat.v4.new_output("display_data", {mime: hostile})
+    output = nbformat.v4.new_output("stream", text=hostile) if mime == "stream" else output
+    assert not Tags(page(tmp_path, nbformat.v4.new_code_cell("x", outputs=[output]))).all("script")
+
+
+def test_a_drawing_is_shown_as_a_picture_in_which_nothing_runs(tmp_path):
+    drawing = "<svg xmlns='http://www.w3.org/2000/svg'><script>run()</script></svg>"
+    output = nbformat.v4.new_output("display_data", {"image/svg+xml": drawing, "text/plain": "x"})
+    tags = Tags(page(tmp_path, nbformat.v4.new_code_cell("x", outputs=[output])))
+    assert not tags.all("script") and tags.all("img")[0]["src"].startswith("data:image/svg+xml,%3Csvg")
+
+
+def test_titles_prose_captions_and_parameters_are_no_html_that_runs(tmp_path, monkeypatch):
+    hostile = f"A & <b>{RUNS}"
+    monkeypatch.setitem(RUN["parameters"], "name", RUNS)
+    figure = figure_cell()
+    figure.outputs[0].data[MIME]["label_en"] = RUNS
+    prose = (
+        f"{RUNS}\n\n## Head {RUNS}\n\n[a](javascript:run()) ![b](https://example.org/a.png)\n\n```mermaid\n{RUNS}\n```"
+    )
+    html = page(tmp_path, nbformat.v4.new_markdown_cell(f"# {hostile}"), nbformat.v4.new_markdown_cell(prose), figure)
+    tags = Tags(html)
+    assert not tags.all("script") and not tags.all("iframe") and "A & <b>" in tags.text
+    assert all(source.startswith("data:") for image in tags.all("img") if (source := image.get("src")))
+    assert not [link for link in tags.all("a") if "javascript" in link.get("href", "")]
+    assert not [name for _, attrs in tags.found for name in attrs if name.startswith("on")]
+
+
+def test_every_page_forbids_scripts_and_loads(tmp_path):
+    (policy,) = [tag["content"] for tag in Tags(page(tmp_path)).all("meta") if "http-equiv" in tag]
+    assert policy.startswith("default-src 'none'") and "script" not in policy and "http" not in policy

@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import re
 from functools import cache
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clusterlib.core.hypertext import clean_html
 from clusterlib.core.language import LANGUAGES
 from clusterlib.core.records import load_run, read_json
 from clusterlib.errors import ClusterlibError
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     import nbformat
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
+# A page runs nothing and loads nothing, whatever stands in it.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def math_to_mathml(latex: str, display: bool) -> str:
@@ -62,9 +66,7 @@ def markdown_to_html(source: str) -> str:
     """Convert a markdown cell to HTML."""
     from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
-    html = MarkdownWithMath(renderer=_renderer_class()(escape=False)).render(source)
-    # Headings come back in ASCII, with a number for every Chinese character.
-    return re.sub(r"&#(\d{3,});", lambda number: chr(int(number[1])), html)
+    return clean_html(MarkdownWithMath(renderer=_renderer_class()(escape=False)).render(source))
 
 
 @cache
@@ -89,6 +91,8 @@ def _exporter():
         template_name="page", extra_template_basedirs=[str(TEMPLATES)], template_extension=".html.j2",
         default_preprocessors=["nbconvert.preprocessors.coalescestreams.CoalesceStreamsPreprocessor"],
     )  # fmt: skip
+    exporter.environment.autoescape = True
+    exporter.register_filter("clean_html", clean_html)
     exporter.register_filter("highlight_code", highlight_code)
     exporter.register_filter("markdown_to_html", markdown_to_html)
     exporter.environment.globals.update(
@@ -99,8 +103,9 @@ def _exporter():
 
 @cache
 def read_style() -> str:
-    """Return the style sheet that pages and index share."""
-    return (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    """Return what the heads of all pages share: the policy that a browser is to follow, and the style sheet."""
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    return f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n<style>{style}</style>'
 
 
 def language_of(cell: nbformat.NotebookNode) -> str:
@@ -115,7 +120,7 @@ def contents_of(notebook: nbformat.NotebookNode) -> list[tuple[str, str, str]]:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             found = re.findall(r'<h2 id="([^"]+)">(.*?)(?:<a |</h2>)', markdown_to_html(cell.source))
-            headings += [(anchor, re.sub(r"<[^>]+>", "", text), language_of(cell)) for anchor, text in found]
+            headings += [(unescape(a), unescape(re.sub(r"<[^>]+>", "", t)), language_of(cell)) for a, t in found]
     return headings
 
 
