@@ -11,12 +11,13 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from test_pages import Tags
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.report._author import MIME
 from clusterlib.report._document import collect_document, escape_markdown, pipe_table, read_blocks
 from clusterlib.report._lookup import fill
-from clusterlib.report._render import write_report
+from clusterlib.report._render import read_document, write_report
 from clusterlib.report._word import finish
 from clusterlib.study import ResultLookup
 
@@ -190,3 +191,112 @@ def test_the_appendix_lists_each_number_once(written):
     document = collect_document(blocks, "en", lookup)
     assert [entry["reference"] for entry in document.numbers] == ["02_overview:count"]
     assert document.markdown.count("| `count` |") == 1
+
+
+# Marks of Markdown, HTML, Typst and TeX; what is joined by a smart typesetter is left out, but for dashes and dots.
+HOSTILE = (
+    r"a|b *c* _d_ $e$ `f` @hansen1999 <script>run()</script> <b>x [g](javascript:run()) #read(/etc/passwd) "
+    r"\\input{/etc/passwd} ![h](file:///etc/passwd) `i`{=html} &lt; & ~k~ ^l^ x -- y... {m} \\"
+)
+
+
+def hostile_report(folder: Path, prose: str = "", alt: str = HOSTILE) -> tuple[Path, list[dict], ResultLookup]:
+    """Results full of marks, and the blocks of a report that names each of them."""
+    source = folder / "yrd" / "02_overview"
+    (source / "figures").mkdir(parents=True)
+    (source / "figures" / "map.png").write_bytes(PNG)
+    what = {"name": "what", "kind": "text", "value": HOSTILE, "cell": "c", "label_en": "What"}
+    texts = {"label_en": HOSTILE, "note": HOSTILE}
+    shown = {"heads": [HOSTILE, "x"], "rows": [[HOSTILE, "1"]], "align": ["left", "right"]}
+    records = [what, TABLE | texts | {"shown": shown}, FIGURE | texts | {"alt": alt}]
+    content = {"notebook": "02_overview", "region": "yrd", "parameters": {}, "records": records}
+    (source / "results.json").write_text(json.dumps(content), encoding="utf-8")
+    lookup = ResultLookup("yrd", folder)
+    claim = [HOSTILE, "mixed", "x", ""]
+    said = fill("It is {02_overview:what} here." + prose, "en", lookup)
+    blocks = [
+        {"kind": "heading", "level": 1, "en": ["Title"], "zh": ["题"]},
+        {"kind": "text", "en": said, "zh": said},
+        *({"kind": kind, "notebook": "02_overview", "name": name, "en": [HOSTILE], "zh": [HOSTILE]}
+          for kind, name in (("figure", "map"), ("table", "shares"))),
+        {"kind": "claims", "en": ["C"], "zh": ["C"], "rows": {"en": [claim], "zh": [claim]}},
+    ]  # fmt: skip
+    return folder / "yrd", blocks, lookup
+
+
+def bibliography_of(folder: Path) -> Path:
+    path = folder / "references.bib"
+    path.write_text(BIBLIOGRAPHY, encoding="utf-8")
+    return path
+
+
+def test_what_results_say_is_read_as_text_in_every_format(tmp_path):
+    import docx
+    import pypandoc
+
+    folder, blocks, lookup = hostile_report(tmp_path)
+    executed = tmp_path / "report.ipynb"
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=[_output(b) for b in blocks])]), executed
+    )
+    parameters = "x = <script>run()</script>"
+    write_report(executed, folder, lookup, bibliography_of(tmp_path), subtitle="S & <i>", parameters=parameters)
+    page = (folder / "report.en.html").read_text(encoding="utf-8")
+    tags = Tags(page)
+    assert not tags.all("script") and not tags.all("b") and not tags.all("i") and len(tags.all("img")) == 1
+    assert {link["href"].partition("#")[0] for link in tags.all("a")} <= {
+        "", "02_overview.html", "../index.html", "report.zh.html", "report.en.docx", "report.en.pdf"
+    }  # fmt: skip
+    assert HOSTILE in tags.all("img")[0]["alt"] and parameters in tags.text
+    wanted = re.sub(r"\s+", " ", HOSTILE)
+    # Prose, captions of figure and table, notes below both, cells and heads, a claim, and the list of numbers.
+    assert re.sub(r"\s+", " ", tags.text).count(wanted) == 9
+    document = docx.Document(str(folder / "report.en.docx"))
+    words = " ".join("".join(node.text or "" for node in document.element.iter() if node.tag.endswith("}t")).split())
+    assert words.count(wanted) == 9
+    places = {part.target_ref for part in document.part.rels.values() if part.is_external}
+    assert places and all(place.startswith("02_overview.html") for place in places)
+    text = read_document(collect_document(blocks, "en", lookup), tmp_path / "references.bib")
+    for kind in ("typst", "latex"):
+        source = pypandoc.convert_text(text, f"{kind}-citations" if kind == "typst" else kind, format="json")
+        again = pypandoc.convert_text(source, "plain", format=kind, extra_args=["--wrap=none", "--columns=10000"])
+        assert re.sub(r"\s+", " ", again).count("run()") >= 2 * 7, kind
+        assert "root:" not in again
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "<b>x</b>", "<div onclick='run()'>x</div>", "<!-- x -->", "`x`{=html}", "\n\n```{=typst}\n#read(1)\n```",
+        r"\input{/etc/passwd}", r"\newcommand{\a}{b} \a", "[a](javascript:run())", "[a](JAVA&#115;cript:run())",
+        "[a](&#1;javascript:run())", "<javascript:run()>", "[a][b]\n\n[b]: data:text/html,x", "[a](file:///etc/passwd)",
+        "![a](https://example.org/a.png)", "![a](/etc/passwd)", "![a](..%2f..%2fa.png)",
+        "![a](data:image/png;base64,AA)",
+        "[x]{onclick=run()}", "[x]{style=color:red}", '[x]{typst:text:size="read(1)"}', "`x`{onclick=run()}",
+        "\n\n## H {onclick=run()}\n", "\n\n::: {typst:text:size=9pt}\nx\n:::\n",
+    ],
+)  # fmt: skip
+def test_prose_with_what_runs_or_reads_is_refused(tmp_path, prose):
+    _, blocks, lookup = hostile_report(tmp_path)
+    document = collect_document([*blocks, {"kind": "text", "en": [prose], "zh": [prose]}], "en", lookup)
+    with pytest.raises(ClusterlibError, match="report's text"):
+        read_document(document, bibliography_of(tmp_path))
+
+
+def test_prose_keeps_its_markdown(tmp_path):
+    import pypandoc
+
+    _, blocks, lookup = hostile_report(tmp_path)
+    prose = "*a* **b** [c](https://example.org) [d](02_overview.html) <https://e.org> $x^2$ p < q [@hansen1999]\n\n- f"
+    document = collect_document([*blocks, {"kind": "text", "en": [prose], "zh": [prose]}], "en", lookup)
+    html = pypandoc.convert_text(read_document(document, bibliography_of(tmp_path)), "html", format="json")
+    for part in (
+        "<em>a</em>",
+        "<strong>b</strong>",
+        'href="https://e.org"',
+        "<sup>2</sup>",
+        "p &lt; q",
+        "<li>",
+        "1999",
+    ):
+        assert part in html, part

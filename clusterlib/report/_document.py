@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 
+from clusterlib.core.hypertext import is_link
 from clusterlib.errors import ClusterlibError
 from clusterlib.report._author import MIME
 from clusterlib.results import Record
@@ -27,7 +29,12 @@ WORDS = {
            "heads": ["数字", "结果", "笔记本", "单元"],
            "claims": ["论断", "结论", "证据或无法检验的原因"]},
 }  # fmt: skip
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~^$])")
+# Of dashes and full stops those that Pandoc would join.
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~^$@&]|-(?=-)|\.(?=\.))")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+# What this module and the list of works set; one that names Typst's own settings could hold its code.
+_NOTE_SIZE = ("typst:text:size", "8.5pt")
+_ATTRIBUTES = ("alt", "width", "custom-style", "entry-spacing", "line-spacing", "role")
 
 
 @dataclass(frozen=True)
@@ -71,12 +78,42 @@ def read_blocks(executed: Path) -> list[dict]:
 
 
 def escape_markdown(text: str) -> str:
-    """Keep Pandoc from reading marks into a text."""
-    return _SPECIAL.sub(r"\\\1", text)
+    """Return a result, label or note on one line, in which Pandoc reads no marks."""
+    return _SPECIAL.sub(r"\\\1", " ".join(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text).split()))
 
 
 def _prose(segments: list) -> str:
-    return "".join(s if isinstance(s, str) else f"[{s['shown']}]({s['target']})" for s in segments)
+    """Return prose: an author's text is Markdown, a recorded result is not."""
+    return "".join(s if isinstance(s, str) else f"[{escape_markdown(s['shown'])}]({s['target']})" for s in segments)
+
+
+def check_tree(node: object) -> None:
+    """Raise if part of a report, as Pandoc read it, holds more than text, figures of its folder and links to pages.
+
+    Raises
+    ------
+    ClusterlibError
+        For raw HTML, TeX or Typst, a link that runs or reads something, a figure from elsewhere, or an attribute.
+    """
+    if isinstance(node, dict):
+        kind, content = node.get("t"), node.get("c", "")
+        if kind in ("RawInline", "RawBlock"):
+            raise ClusterlibError(
+                f"{content[1][:60]!r} in the report's text is {content[0]}: write Markdown, \\< for <"
+            )
+        place = unquote(content[2][0]) if kind in ("Link", "Image") else ""
+        if not is_link(place):
+            raise ClusterlibError(f"the report's text names {place!r}: a link leads to a page, https: or mailto:")
+        if kind == "Image" and (":" in place or ".." in place or place.startswith(("/", "\\"))):
+            raise ClusterlibError(f"the report's text shows the picture {place!r}: record it as a figure in a notebook")
+        node = list(node.values())
+    if isinstance(node, list):
+        # Identifier, classes, and attributes by name.
+        found = node[2] if [type(part) for part in node] == [str, list, list] else []
+        if other := [name for name, value in found if name not in _ATTRIBUTES and (name, value) != _NOTE_SIZE]:
+            raise ClusterlibError(f"the attribute {other[0]} stands in the report's text: leave it out")
+        for part in node:
+            check_tree(part)
 
 
 class _Writer:
@@ -106,7 +143,7 @@ class _Writer:
 
     def figure(self, block: dict) -> str:
         record = self.lookup.record(block["notebook"], block["name"])
-        alt = record.said("alt", self.language).replace("\n", " ").replace('"', "'")
+        alt = escape_markdown(record.said("alt", self.language)).replace('"', '\\"')
         file = f"{block['notebook']}/{record.said('value', self.language)}"
         lines = [f'![{self.caption(block)}]({file}){{alt="{alt}" width=100%}}']
         notes = self._notes(record)
@@ -126,7 +163,11 @@ class _Writer:
         text = self.words["join"].join(
             f"{word}{self.words['colon']}{escape_markdown(value)}" for word, value in fields if value
         )
-        return f'::: {{custom-style="Table Note" .table-note typst:text:size=8.5pt}}\n{text}\n:::' if text else ""
+        return (
+            f'::: {{custom-style="Table Note" .table-note {_NOTE_SIZE[0]}={_NOTE_SIZE[1]}}}\n{text}\n:::'
+            if text
+            else ""
+        )
 
     def claims(self, block: dict) -> str:
         rows = [
@@ -142,20 +183,24 @@ class _Writer:
 
     def appendix(self) -> str:
         rows = [
-            [f"[{n['shown']}]({n['target']})", f"`{n['reference'].partition(':')[2]}`",
-             f"`{n['reference'].partition(':')[0]}`", f"`{n['cell']}`"]
+            [_prose([n]), _code(n["reference"].partition(":")[2]), _code(n["reference"].partition(":")[0]),
+             _code(n["cell"])]
             for n in self.numbers.values()
         ]  # fmt: skip
         table = pipe_table(self.words["heads"], rows, ["right", "left", "left", "left"], escaped=True)
         return f"# {self.words['numbers']} {{.unnumbered}}\n\n{self.words['numbers_intro']}\n\n{table}"
 
 
+def _code(text: str) -> str:
+    """Set a name as code; one that would end it is set as text."""
+    return escape_markdown(text) if set(text) & set("`|\n") else f"`{text}`"
+
+
 def pipe_table(heads: list[str], rows: list[list[str]], align: list[str], escaped: bool = False) -> str:
     """Set cells as a Pandoc pipe table."""
 
     def line(cells: list[str]) -> str:
-        texts = [c if escaped else escape_markdown(c) for c in cells]
-        return "| " + " | ".join(t.replace("\n", " ") for t in texts) + " |"
+        return "| " + " | ".join(cell if escaped else escape_markdown(cell) for cell in cells) + " |"
 
     rules = [":--" if a == "left" else "--:" for a in align]
     return "\n".join([line(heads), "|" + "|".join(rules) + "|", *(line(row) for row in rows)])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 from functools import cache
+from html import escape
 from pathlib import Path
 
 from clusterlib.core.records import load_run
 from clusterlib.errors import ClusterlibError
 from clusterlib.regions import get_region
-from clusterlib.report._document import Document, collect_document, read_blocks
+from clusterlib.report._document import Document, check_tree, collect_document, read_blocks
 from clusterlib.report._lookup import LANGUAGES
 from clusterlib.run.places import EXECUTED, RESULTS, RUN, Place
 from clusterlib.study import ResultLookup
@@ -20,7 +21,8 @@ BIBLIOGRAPHY = Path(__file__).resolve().parent / "references.bib"
 # A Chinese text cites by the national standard, in numbers; an English one by author and year.
 STYLES = {"zh": "china-national-standard-gb-t-7714-2015-numeric", "en": "chicago-author-date"}
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
-_READER = "markdown-implicit_figures+implicit_figures+pipe_tables+link_attributes+fenced_divs-yaml_metadata_block"
+# Raw HTML is read as such, so that it can be refused.
+_READER = "markdown-yaml_metadata_block-pandoc_title_block-latex_macros-native_divs-native_spans"
 _OTHER = {"en": ("zh", "中文"), "zh": ("en", "English")}
 
 
@@ -38,66 +40,73 @@ def _font_folder() -> Path:
     return Path(pylopdf_fonts_zh_cn.__file__).parent
 
 
-def _pandoc(
-    document: Document, to: str, folder: Path, bibliography: Path, *extra: str, output: Path | None = None
-) -> str:
+def _pandoc(text: str, source: str, to: str, *arguments: str, output: Path | None = None) -> str:
     import pypandoc
 
-    arguments = [
-        "--citeproc",
-        f"--bibliography={bibliography}",
-        f"--csl={_style_file(document.language)}",
-        f"--metadata=lang:{LOCALES[document.language]}",
-        f"--metadata=title:{document.title}",
-        "--metadata=link-citations:true",
-        "--quiet",
-        # Tables keep their natural widths: Pandoc stretches those whose source lines are wider than this.
-        "--columns=100000",
-        f"--resource-path={folder}",
-        *extra,
-    ]
+    # Tables keep their natural widths: Pandoc stretches those whose source lines are wider than this.
+    extra = ["--quiet", "--columns=100000", *arguments]
     try:
-        return pypandoc.convert_text(
-            document.markdown, to, format=_READER, extra_args=arguments, outputfile=output and str(output)
-        )
+        return pypandoc.convert_text(text, to, format=source, extra_args=extra, outputfile=output and str(output))
     except RuntimeError as error:
         raise ClusterlibError(f"the report cannot be set as {to}: {error}") from None
 
 
-def to_html(document: Document, folder: Path, bibliography: Path, name: str, **variables: str) -> str:
+def read_document(document: Document, bibliography: Path) -> str:
+    """Return a report, its works cited, as Pandoc's JSON, which holds nothing but text, figures and safe links.
+
+    Raises
+    ------
+    ClusterlibError
+        If it cannot be read or :func:`check_tree` refuses it.
+    """
+    tree = json.loads(
+        _pandoc(
+            document.markdown, _READER, "json", "--citeproc", f"--bibliography={bibliography}",
+            f"--csl={_style_file(document.language)}", f"--metadata=lang:{LOCALES[document.language]}",
+            f"--metadata=title:{document.title}", "--metadata=link-citations:true",
+        )
+    )  # fmt: skip
+    check_tree(tree["blocks"])
+    # The others are where this machine keeps files, which a Word file would tell.
+    tree["meta"] = {name: tree["meta"][name] for name in ("title", "lang")}
+    return json.dumps(tree)
+
+
+def to_html(text: str, language: str, folder: Path, name: str, **variables: str) -> str:
     """Return the report as one HTML page that opens offline, its figures within it."""
     from clusterlib.run.pages import read_style
 
-    other, word = _OTHER[document.language]
+    other, word = _OTHER[language]
     values = {
         "style": read_style(),
-        "name": f"{name}.{document.language}",
+        "name": f"{name}.{language}",
         "other": f"{name}.{other}",
         "otherlang": other,
         "otherword": word,
-        **variables,
+        **{key: escape(value) for key, value in variables.items()},
     }
     extra = [f"--variable={key}:{value}" for key, value in values.items() if value]
     return _pandoc(
-        document, "html5", folder, bibliography,
+        text, "json", "html5", f"--resource-path={folder}",
         "--standalone", "--embed-resources", "--mathml", "--toc", "--toc-depth=2", "--shift-heading-level-by=1",
         f"--template={TEMPLATES / 'report.html'}", *extra,
     )  # fmt: skip
 
 
-def to_docx(document: Document, folder: Path, bibliography: Path, path: Path) -> None:
+def to_docx(text: str, folder: Path, path: Path) -> None:
     """Write the report as a Word file with three-line tables and the faces that Chinese journals ask for."""
     from clusterlib.report._word import finish
 
-    _pandoc(document, "docx", folder, bibliography, output=path)
+    _pandoc(text, "json", "docx", f"--resource-path={folder}", output=path)
     finish(path)
 
 
-def to_pdf(document: Document, folder: Path, bibliography: Path, path: Path) -> None:
+def to_pdf(text: str, folder: Path, path: Path) -> None:
     """Write the report as PDF."""
     import typst
 
-    source = _pandoc(document, "typst", folder, bibliography, "--standalone", f"--template={TEMPLATES / 'report.typ'}")
+    # The works are cited already.
+    source = _pandoc(text, "json", "typst-citations", "--standalone", f"--template={TEMPLATES / 'report.typ'}")
     # Typst finds figures from the place of its source.
     handle, name = tempfile.mkstemp(suffix=".typ", prefix=".report-", dir=folder)
     try:
@@ -141,12 +150,12 @@ def write_report(
     with tempfile.TemporaryDirectory(prefix=".report-", dir=folder) as scratch_name:
         scratch = Path(scratch_name)
         for language in LANGUAGES:
-            document = collect_document(blocks, language, lookup)
+            text = read_document(collect_document(blocks, language, lookup), bibliography)
             stem = f"{name}.{language}"
-            html = to_html(document, folder, bibliography, name, **variables)
+            html = to_html(text, language, folder, name, **variables)
             (scratch / f"{stem}.html").write_text(html, encoding="utf-8")
-            to_docx(document, folder, bibliography, scratch / f"{stem}.docx")
-            to_pdf(document, folder, bibliography, scratch / f"{stem}.pdf")
+            to_docx(text, folder, scratch / f"{stem}.docx")
+            to_pdf(text, folder, scratch / f"{stem}.pdf")
         for path in sorted(scratch.iterdir()):
             written.append(folder / path.name)
             os.replace(path, written[-1])
