@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import getpass
 import json
 import os
 import re
 import resource
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
+import zipfile
+import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -18,6 +25,7 @@ from engine import RECORD, clusterlib_command, files_of, pages_only, results_of,
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 from clusterlib.paths import get_project
 from clusterlib.run.notebooks import find_notebooks
+from clusterlib.run.sources import FOLDER
 from clusterlib.run.tasks import run
 
 REAL = get_project()
@@ -554,3 +562,61 @@ def test_status_and_doctor_write_nothing(raw_project, tmp_path, built):
         assert (done.returncode, done.stderr) == (0, "")
         assert tree() == before
     assert "would be built first" in clusterlib_command("status").stdout or built
+
+
+LEAKY = """
+import os, sys, warnings
+import clusterlib as cl
+import matplotlib.pyplot as plt
+import pandas as pd
+from pathlib import Path
+from clusterlib.results import record
+warnings.warn_explicit("odd", UserWarning, cl.__file__, 1)
+print(os.getcwd(), os.environ["CLUSTERLIB_ROOT"], cl.__file__, pd.__file__, sys.prefix, Path.home() / "notes")
+record("rows", 3)
+record("shares", pd.DataFrame({"share": [1.0]}, index=pd.Index(["a"], name="r")), label="Shares")
+figure, axes = plt.subplots()
+axes.plot([1, 2])
+record("figure", figure, label="A figure", alt="A line from one to two, for the test of what leaves the machine.")
+Path("x")
+"""
+REPORT = """
+from clusterlib.report import Report
+report = Report(region)
+report.heading("Title", "题")
+report.text("{02_leaky:rows} rows [@hansen1999].", "{02_leaky:rows}行[@hansen1999]。")
+report.figure("02_leaky", "figure")
+report.table("02_leaky", "shares")
+report.references()
+"""
+
+
+def contents_of(path: Path) -> str:
+    """What stands in a file, packed streams of Word and PDF files unpacked."""
+    content = path.read_bytes()
+    if path.suffix == ".docx":
+        with zipfile.ZipFile(path) as packed:
+            content = b"".join(name.encode() + packed.read(name) for name in packed.namelist())
+    for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", content, re.DOTALL) if path.suffix == ".pdf" else ():
+        with contextlib.suppress(zlib.error):
+            content += zlib.decompress(stream)
+    return content.decode("utf-8", "replace")
+
+
+def test_nothing_that_leaves_the_machine_tells_where_it_was_made(project):
+    write_notebook(project, "02_leaky", LEAKY)
+    write_notebook(project, "90_report", REPORT)
+    assert run(["yrd"], project=project).ok
+    write_notebook(project, "03_failing", "import pandas as pd\npd.read_csv(pd.__file__ + '.csv')")
+    outcome = run(["yrd"], ["03_failing"], project=project)
+    assert [failure.notebook for failure in outcome.failures] == ["03_failing"], outcome.failures
+    files = [path for path in (project.reports / "yrd").rglob("*") if path.is_file() and path.name != "kernel.log"]
+    assert {".docx", ".pdf", ".html", ".png", ".tex", ".csv", ".json", ".ipynb"} <= {path.suffix for path in files}
+    places = {str(project.root), str(FOLDER.parent), sys.prefix, f"{Path.home()}/", tempfile.gettempdir() + "/pytest"}
+    # A name as short as "vm" stands in any picture.
+    names = {name for name in (socket.gethostname(), getpass.getuser()) if len(name) > 7}
+    for path in [*files, project.reports / "index.html", project.reports / "run.html", project.reports / "run.jsonl"]:
+        found = [word for word in places | names if word in contents_of(path)]
+        assert not found, f"{path.relative_to(project.reports)}: {found}"
+    shown = (project.reports / "yrd" / "02_leaky.html").read_text(encoding="utf-8")
+    assert "clusterlib/__init__.py" in shown and "UserWarning: odd" in shown

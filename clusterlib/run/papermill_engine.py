@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,12 +17,15 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from papermill.translators import PythonTranslator, papermill_translators
 
+from clusterlib.paths import ROOT_VARIABLE
 from clusterlib.run.kernels import RunKernelManager
 from clusterlib.run.places import EXECUTED
+from clusterlib.run.sources import FOLDER
 
 # Characters that a cell may print; those that it may print last, after others were left out, and that a line of its
 # error may have; and those of pictures and tables that it may leave.
 PRINTED, LAST, SHOWN = 500_000, 10_000, 20_000_000
+_SHOWS = {"stream", "display_data", "update_display_data", "execute_result", "error"}
 _TOO_MUCH = f"the cell shows more than {SHOWN / 1e6:g} MB of pictures and tables: show fewer, or a part of each"
 # Names and paths of every notebook are no news; what fails is told by the run.
 logging.getLogger("papermill").setLevel(logging.CRITICAL)
@@ -42,6 +48,11 @@ class BoundedClient(PapermillNotebookClient):
         super().__init__(nb_man, km=kernel, on_cell_executed=self._note_end, **kwargs)
         self.kernel, self.printed, self.shown, self.ended = kernel, 0, 0, False
         self.last, self.tail = "", None
+        # Where this machine keeps the project, the library, its packages and a user's files: with or without colours.
+        own = {kernel.variables.get(name, "") for name in (ROOT_VARIABLE, "TMPDIR")}
+        places = {*own, str(FOLDER.parent), sys.prefix, sys.base_prefix, str(Path.home())} - {"", "/", "/usr"}
+        every = "|".join(map(re.escape, sorted(places, key=len, reverse=True)))
+        self.places = re.compile(rf"(?:(?<![\w/.+=-])|(?<=[\[;]\d\dm))(?:{every})(?:/|(?![\w.-]))")
 
     def _note_end(self, cell: NotebookNode, execute_reply: dict, **_: object) -> None:
         """Note an error that only the reply tells: of a magic, or of a cell that asks its kernel to end."""
@@ -52,13 +63,17 @@ class BoundedClient(PapermillNotebookClient):
             self._add_error(cell, reply["ename"], reply["evalue"])
 
     def _add_error(self, cell: NotebookNode, name: str, words: str) -> None:
-        cell.outputs.append(nbformat.v4.new_output("error", ename=name, evalue=_shorten(words), traceback=[]))
+    def _add_error(self, cell: NotebookNode, name: str, words: str) -> None:
+        words = _shorten(self.places.sub("", words))
+        cell.outputs.append(nbformat.v4.new_output("error", ename=name, evalue=words, traceback=[]))
 
     def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> NotebookNode | None:
         """Keep what a message brings, and kill the kernel if the cell then shows too much."""
         # What a killed kernel had sent by then still comes in.
         if self.ended and "data" in msg["content"]:
             return None
+        if msg["msg_type"] in _SHOWS:
+            msg = {**msg, "content": json.loads(self.places.sub("", json.dumps(msg["content"], ensure_ascii=False)))}
         # A cell that has not come to its end when the kernel is to end is not waited for.
         self.shutdown_kernel = "immediate"
         output = super().process_message(msg, cell, cell_index)
