@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import io
+import logging
 import tempfile
 import threading
 import time
 import uuid
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,10 +30,11 @@ if TYPE_CHECKING:
 
     from clusterlib.run.plan import Task
 
-_CONNECT_SECONDS = 15
+_CONNECT_SECONDS = 4
 _LOOK_SECONDS = 0.5
-# How long a run waits for a worker when all are gone.
-_WORKERLESS_SECONDS = 60
+# How long a scheduler may take to say which workers it has, and how long a run waits for it or for a worker.
+_ANSWER_SECONDS = 5
+_PATIENCE_SECONDS = 60
 
 
 def library_digest() -> str:
@@ -73,14 +77,18 @@ def execute_remotely(
     files : mapping
         Texts that the task reads beside the data, by their path in the project.
     """
+    from distributed import get_worker
+
     from clusterlib.run import warm
 
     warm.prepare(modules)
-    with tempfile.TemporaryDirectory(prefix="clusterlib-run-") as scratch:
+    # Dask clears the worker's own folder when it ends, and that of one that was killed when the next one starts.
+    home = get_worker().local_directory
+    with tempfile.TemporaryDirectory(prefix="clusterlib-run-", dir=home) as scratch:
         project, folder = replace(context.project, root=Path(scratch) / "project"), Path(scratch) / "run"
         folder.mkdir()
         with _ended_with_its_task(folder):
-            _stage(project.root, data, digest, files)
+            _stage(project.root, data, digest, files, home)
             return execute(task, replace(context, project=project), folder), pack(folder)
 
 
@@ -88,13 +96,13 @@ _staged: dict[str, Path] = {}
 _staging = threading.Lock()
 
 
-def _stage(root: Path, data: bytes, digest: str, files: Mapping[str, str]) -> None:
+def _stage(root: Path, data: bytes, digest: str, files: Mapping[str, str], home: str) -> None:
     """Make a project on this machine: the data unpacked once by each worker, and what else this task reads."""
     with _staging:
-        if digest not in _staged:
-            home = Path(tempfile.mkdtemp(prefix="clusterlib-data-"))
-            unpack(data, home)
-            _staged[digest] = home
+        if digest not in _staged or not _staged[digest].exists():
+            staged = Path(tempfile.mkdtemp(prefix="clusterlib-data-", dir=home))
+            unpack(data, staged)
+            _staged[digest] = staged
     root.mkdir()
     (root / "data").symlink_to(_staged[digest])
     for name, text in files.items():
@@ -129,13 +137,17 @@ def _ended_with_its_task(folder: Path) -> Iterator[None]:
 class Cluster:
     """Executes jobs on the workers of one Dask cluster."""
 
-    def __init__(self, client: Client, address: str, project: Project, modules: list[str]) -> None:
-        self.client, self.address, self.project, self.modules = client, address, project, modules
+    def __init__(
+        self, client: Client, address: str, project: Project, modules: list[str], say: Callable[[str], None]
+    ) -> None:
+        self.client, self.address, self.project, self.modules, self.say = client, address, project, modules, say
         self.slots = sum(client.nthreads().values())  # type: ignore[attr-defined]
         data = pack(project.root / "data")
         self.digest = hashlib.sha256(data).hexdigest()
         # As a task, it can be done again if the worker that holds it is lost.
         self.data = client.submit(bytes, data, key=f"clusterlib-data-{self.digest[:16]}-{uuid.uuid4().hex[:8]}")
+        self.lost = ""
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def execute(self, task: Task, context: Context, folder: Path) -> Failure | None:
         """Execute a task on a worker and bring what it wrote into ``folder``."""
@@ -149,7 +161,6 @@ class Cluster:
             error = "KilledWorker: every worker that took up this notebook ended"
             return task.failure(error, "look into the workers' logs: most often it needs more memory than one may use")
         except (CancelledError, TimeoutError) as lost:
-            future.cancel()
             reason = str(lost) if isinstance(lost, TimeoutError) else "the scheduler gave the notebook up or is gone"
             advice = "start it again, then run again: what was finished stays finished"
             return task.failure(f"{self.address}: {reason}", advice)
@@ -157,17 +168,32 @@ class Cluster:
         return failure
 
     def _wait(self, future: Future) -> tuple[Failure | None, bytes]:
-        """Return the result, unless the scheduler goes, or no worker is there for too long."""
-        seen = time.monotonic()
+        """Return the result, unless the scheduler or the workers are given up."""
         while not future.done():
+            if self.lost:
+                raise TimeoutError(self.lost)
             time.sleep(_LOOK_SECONDS / 5)
+        return future.result(timeout=_PATIENCE_SECONDS)
+
+    def _watch(self) -> None:
+        """Say when the scheduler does not answer or has no worker, and give the run up when that lasts."""
+        told, began = "", 0.0
+        while not self.lost:
+            time.sleep(_LOOK_SECONDS)
+            try:
+                scheduler: Any = self.client.scheduler
+                workers = self.client.sync(scheduler.ncores, callback_timeout=_ANSWER_SECONDS)
+                trouble = "" if workers else "no worker is there"
+            except Exception:  # of many kinds, by what just goes on
+                trouble = "the scheduler does not answer"
             if self.client.status != "running":
-                raise TimeoutError("the scheduler is gone")
-            if self.client.scheduler_info()["workers"]:
-                seen = time.monotonic()
-            elif time.monotonic() - seen > _WORKERLESS_SECONDS:
-                raise TimeoutError(f"no worker was there for {_WORKERLESS_SECONDS} seconds")
-        return future.result()
+                self.lost = "the scheduler is gone"
+            elif trouble and not told:
+                began = time.monotonic()
+                self.say(f"{self.address}: {trouble}; waiting up to {_PATIENCE_SECONDS} s")
+            elif trouble and time.monotonic() - began > _PATIENCE_SECONDS:
+                self.lost = f"{trouble}, for {_PATIENCE_SECONDS} s"
+            told = trouble
 
     def _files(self, task: Task) -> dict[str, str]:
         """Return the captions and, for a report, the results of the others."""
@@ -177,9 +203,19 @@ class Cluster:
         return {path.relative_to(self.project.root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
+async def _greet(address: str) -> None:
+    """Raise unless a scheduler answers soon: a client would wait for ever for what is no scheduler."""
+    from distributed import rpc
+
+    async with asyncio.timeout(_CONNECT_SECONDS), rpc(address) as server:
+        who: Any = await server.identity()
+        if who["type"] != "Scheduler":
+            raise ClusterlibError(f"it is a {who['type']}")
+
+
 @contextlib.contextmanager
-def connect(address: str, project: Project, modules: list[str]) -> Iterator[Cluster]:
-    """Connect to a Dask scheduler whose workers have this very library.
+def connect(address: str, project: Project, modules: list[str], say: Callable[[str], None]) -> Iterator[Cluster]:
+    """Connect to a Dask scheduler whose workers have this very library; what a run waits for is said.
 
     Raises
     ------
@@ -190,11 +226,16 @@ def connect(address: str, project: Project, modules: list[str]) -> Iterator[Clus
         from distributed import Client
     except ImportError:
         raise ClusterlibError("Dask is not installed: install clusterlib[cluster]") from None
+    # What is lost is told by the run.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
-        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise ClusterlibError(f"no Dask scheduler answers at {address}: {error}") from None
-    with client:
+        # In a thread of its own: a notebook that calls this has a loop in its main one.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, _greet(address)).result()
+    except Exception as error:  # what answers at an address may be anything
+        reason = str(error) or f"no answer within {_CONNECT_SECONDS} s"
+        raise ClusterlibError(f"no Dask scheduler answers at {address}: {reason}") from None
+    with Client(address, timeout=_CONNECT_SECONDS, set_as_default=False) as client:
         mine = library_digest()
         try:
             theirs: Any = client.run(library_digest)
@@ -204,4 +245,4 @@ def connect(address: str, project: Project, modules: list[str]) -> Iterator[Clus
             raise ClusterlibError(f"{address} has no workers: start some with `dask worker {address}`")
         if other := sorted(worker for worker, digest in theirs.items() if digest != mine):
             raise ClusterlibError(f"worker {other[0]} has other sources of clusterlib than this machine")
-        yield Cluster(client, address, project, modules)
+        yield Cluster(client, address, project, modules, say)

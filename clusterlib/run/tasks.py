@@ -211,7 +211,7 @@ def perform(
     rest = [n for t in tasks for n in (t.name, *(f"{t.name}.{step}" for step in t.steps)) if n not in to_do]
     if not to_do:
         return RunOutcome(unchanged=sorted(rest))
-    with _executor(dask, context, [task for task in tasks if task.runs], workers) as (executor, slots):
+    with _executor(dask, context, [task for task in tasks if task.runs], workers, console) as (executor, slots):
         from rich.console import Console
 
         from clusterlib.provenance import git_commit
@@ -264,7 +264,7 @@ def _to_do(tasks: list[Task]) -> Mapping[str, tuple[Task, Step | None]]:
 
 @contextlib.contextmanager
 def _executor(
-    dask: str | None, context: Context, tasks: list[Task], workers: int | None
+    dask: str | None, context: Context, tasks: list[Task], workers: int | None, console: Console | None
 ) -> Iterator[tuple[Executor, int]]:
     """Give what executes notebooks, here or on a cluster, and how many it takes at a time."""
     from clusterlib.run import warm
@@ -274,7 +274,8 @@ def _executor(
         if dask:
             from clusterlib.run.cluster import connect
 
-            with connect(dask, context.project, stack) as cluster:
+            say = partial(console.print, markup=False, highlight=False) if console else str
+            with connect(dask, context.project, stack, say) as cluster:  # type: ignore[arg-type]
                 yield cluster.execute, cluster.slots
             return
         # Imported while the rest gets ready.
