@@ -222,3 +222,14 @@ def test_the_frame_is_not_changed():
 def test_a_table_without_rows_or_columns_is_refused_by_its_caption(frame):
     with pytest.raises(InvalidInputError, match=r"table 'Clusters' has no rows or no columns"):
         three_line_table(frame, "Clusters")
+
+
+def test_marks_of_latex_in_any_text_come_through_as_they_are():
+    import pypandoc
+
+    marks = r"[a_b] $c$ \input{/etc/passwd} % & ~ ^ # {x} <e> \\"
+    frame = pd.DataFrame({marks: [marks, f"*{marks}"]}, index=pd.Index([f"[{marks}", f"*{marks}"], name=marks))
+    latex = three_line_table_latex(frame, f"{marks}\n\nmore", unit=marks, note=marks, source=marks)
+    assert "\n\n" not in latex
+    plain = pypandoc.convert_text(latex, "plain", format="latex", extra_args=["--wrap=none", "--columns=9999"])
+    assert " ".join(plain.split()).count(marks) == 6 + 1 + 3

@@ -71,6 +71,8 @@ _ESCAPES = str.maketrans(
         "^": r"\textasciicircum{}",
         "<": r"\textless{}",
         ">": r"\textgreater{}",
+        # A line that is left blank would end the caption or the cell.
+        "\n": " ",
         **{character: rf"\{character}" for character in "&%$#_"},
     }
 )
