@@ -63,7 +63,6 @@ class BoundedClient(PapermillNotebookClient):
             self._add_error(cell, reply["ename"], reply["evalue"])
 
     def _add_error(self, cell: NotebookNode, name: str, words: str) -> None:
-    def _add_error(self, cell: NotebookNode, name: str, words: str) -> None:
         words = _shorten(self.places.sub("", words))
         cell.outputs.append(nbformat.v4.new_output("error", ename=name, evalue=words, traceback=[]))
 
