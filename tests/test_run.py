@@ -580,7 +580,7 @@ axes.plot([1, 2])
 record("figure", figure, label="A figure", alt="A line from one to two, for the test of what leaves the machine.")
 Path("x")
 """
-REPORT = """
+LEAKY_REPORT = """
 from clusterlib.report import Report
 report = Report(region)
 report.heading("Title", "题")
@@ -605,7 +605,7 @@ def contents_of(path: Path) -> str:
 
 def test_nothing_that_leaves_the_machine_tells_where_it_was_made(project):
     write_notebook(project, "02_leaky", LEAKY)
-    write_notebook(project, "90_report", REPORT)
+    write_notebook(project, "90_report", LEAKY_REPORT)
     assert run(["yrd"], project=project).ok
     write_notebook(project, "03_failing", "import pandas as pd\npd.read_csv(pd.__file__ + '.csv')")
     outcome = run(["yrd"], ["03_failing"], project=project)
