@@ -75,20 +75,33 @@ def experiment(units: int, periods: int, samples: int, seed: int) -> pd.DataFram
         panel = simulate(w, periods, np.random.default_rng(stream))
         for way, correction in WAYS.items():
             found[way].append(estimate(panel, w, correction, number).loc[true.index])
-    parts = {}
-    for way, tables in found.items():
-        values, errors, lower, upper = np.stack([table.to_numpy() for table in tables]).transpose(2, 0, 1)
-        scale = 100 / np.abs(true.to_numpy())
-        parts[way] = pd.DataFrame(
-            {
-                "truth": true,
-                "bias %": scale * (values.mean(axis=0) - true.to_numpy()),
-                "its error %": scale * values.std(axis=0, ddof=1) / samples**0.5,
-                "coverage %": 100 * ((lower <= true.to_numpy()) & (true.to_numpy() <= upper)).mean(axis=0),
-                "error / spread": errors.mean(axis=0) / values.std(axis=0, ddof=1),
-            }
-        )
-    return pd.concat(parts, names=["correction", "parameter"])
+    return pd.concat({way: scored(tables, true) for way, tables in found.items()}, names=["correction", "parameter"])
+
+
+def scored(tables: list[pd.DataFrame], true: pd.Series) -> pd.DataFrame:
+    """Return bias and coverage of the estimates of many samples, with interval, by parameter."""
+    values, errors, lower, upper = np.stack([table.to_numpy() for table in tables]).transpose(2, 0, 1)
+    truth, scale = true.to_numpy(), 100 / np.abs(true.to_numpy())
+    return pd.DataFrame(
+        {
+            "truth": true,
+            "bias %": scale * (values.mean(axis=0) - truth),
+            "its error %": scale * values.std(axis=0, ddof=1) / len(tables) ** 0.5,
+            "coverage %": 100 * ((lower <= truth) & (truth <= upper)).mean(axis=0),
+            "error / spread": errors.mean(axis=0) / values.std(axis=0, ddof=1),
+        }
+    )
+
+
+def report(table: pd.DataFrame, samples: int, seconds: float) -> None:
+    """Print what the samples gave, and where it is not within the aims."""
+    print(table.round(3).to_string())
+    for way, part in table.groupby(level=0, sort=False):
+        flags = {"bias": part["bias %"].abs() > 2, "coverage": ~part["coverage %"].between(93, 97)}
+        outside = [f"{name} ({what})" for what, flag in flags.items() for name in part.index[flag].get_level_values(1)]
+        print(f"{way}: outside 2 % bias or 93-97 % coverage: {', '.join(outside) or 'none'}")
+    error = 100 * (0.0475 / samples) ** 0.5
+    print(f"{seconds:.0f} s; coverage has a standard error of {error:.1f} points", flush=True)
 
 
 def main() -> None:
@@ -102,13 +115,7 @@ def main() -> None:
     start = time.perf_counter()
     table = experiment(options.units, options.periods, options.samples, options.seed)
     print(f"SDM, two-way effects, n = {options.units}, T = {options.periods}, {options.samples} samples")
-    print(table.round(3).to_string())
-    for way, part in table.groupby(level=0, sort=False):
-        flags = {"bias": part["bias %"].abs() > 2, "coverage": ~part["coverage %"].between(93, 97)}
-        outside = [f"{name} ({what})" for what, flag in flags.items() for name in part.index[flag].get_level_values(1)]
-        print(f"{way}: outside 2 % bias or 93-97 % coverage: {', '.join(outside) or 'none'}")
-    error = 100 * (0.0475 / options.samples) ** 0.5
-    print(f"{time.perf_counter() - start:.0f} s; coverage has a standard error of {error:.1f} points")
+    report(table, options.samples, time.perf_counter() - start)
 
 
 if __name__ == "__main__":

@@ -111,3 +111,39 @@ def close(got: pd.Series, wanted: dict, tolerance: float) -> None:
     """Assert that values by name agree relatively, or absolutely where they are below one."""
     wanted = pd.Series(wanted, dtype=float)
     np.testing.assert_allclose(got[wanted.index], wanted, rtol=tolerance, atol=tolerance)
+
+
+def orthonormal_complement(n: int) -> np.ndarray:
+    """A basis of the vectors of length n that sum to zero, shape (n, n - 1)."""
+    return np.linalg.qr(np.column_stack([np.ones(n), np.eye(n)[:, 1:]]))[0][:, 1:]
+
+
+def stacked(matrix: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Multiply each period and stack units and periods."""
+    return np.einsum("ij,jt...->it...", matrix, values).reshape(-1, *values.shape[2:])
+
+
+def plain_information(x: np.ndarray, w: np.ndarray, rho: float, lam: float, beta: np.ndarray, variance: float):
+    """Expected information of the coefficients of x (units, periods, k), rho, lambda and sigma2, all dense."""
+    n, periods, k = x.shape
+    b = np.eye(n) - lam * w
+    g, h = w @ np.linalg.inv(np.eye(n) - rho * w), w @ np.linalg.inv(b)
+    right, mean = stacked(b, x), stacked(b @ g, (x @ beta)[..., None])[:, 0]
+    information = np.zeros((k + 3, k + 3))
+    information[:k, :k] = right.T @ right / variance
+    information[:k, k] = information[k, :k] = right.T @ mean / variance
+    information[k, k] = periods * np.trace(g @ g + g.T @ g) + mean @ mean / variance
+    information[k + 1, k + 1] = periods * np.trace(h @ h + h.T @ h)
+    information[k, k + 1] = information[k + 1, k] = periods * np.trace(g @ h + g.T @ h)
+    information[k, -1] = information[-1, k] = periods * np.trace(g) / variance
+    information[k + 1, -1] = information[-1, k + 1] = periods * np.trace(h) / variance
+    information[-1, -1] = n * periods / 2 / variance**2
+    return information
+
+
+def reordered(panel: pd.DataFrame, w: np.ndarray, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows in another order, and labelled weights in yet another."""
+    labelled = pd.DataFrame(w, index=panel.index.unique(0), columns=panel.index.unique(0))
+    random = np.random.default_rng(seed)
+    units = random.permutation(labelled.index)
+    return panel.iloc[random.permutation(len(panel))], labelled.loc[units, units]

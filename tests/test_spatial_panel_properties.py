@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
-from spatial_panel_cases import nearest, simulated
+from spatial_panel_cases import nearest, orthonormal_complement, plain_information, reordered, simulated, stacked
 
 from clusterlib.core.within import demean
 from clusterlib.spatial_panel import spatial_panel
@@ -17,34 +17,6 @@ from clusterlib.spatial_panel._likelihood import ConcentratedLikelihood, Countin
 
 MODELS = ("sar", "sem", "sdm", "sac", "slx", "sdem")
 X = ["x1", "x2"]
-
-
-def orthonormal_complement(n: int) -> np.ndarray:
-    """A basis of the vectors of length n that sum to zero, shape (n, n - 1)."""
-    return np.linalg.qr(np.column_stack([np.ones(n), np.eye(n)[:, 1:]]))[0][:, 1:]
-
-
-def stacked(matrix: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Multiply each period and stack units and periods."""
-    return np.einsum("ij,jt...->it...", matrix, values).reshape(-1, *values.shape[2:])
-
-
-def plain_information(x: np.ndarray, w: np.ndarray, rho: float, lam: float, beta: np.ndarray, variance: float):
-    """Expected information of the coefficients of x (units, periods, k), rho, lambda and sigma2, all dense."""
-    n, periods, k = x.shape
-    b = np.eye(n) - lam * w
-    g, h = w @ np.linalg.inv(np.eye(n) - rho * w), w @ np.linalg.inv(b)
-    right, mean = stacked(b, x), stacked(b @ g, (x @ beta)[..., None])[:, 0]
-    information = np.zeros((k + 3, k + 3))
-    information[:k, :k] = right.T @ right / variance
-    information[:k, k] = information[k, :k] = right.T @ mean / variance
-    information[k, k] = periods * np.trace(g @ g + g.T @ g) + mean @ mean / variance
-    information[k + 1, k + 1] = periods * np.trace(h @ h + h.T @ h)
-    information[k, k + 1] = information[k + 1, k] = periods * np.trace(g @ h + g.T @ h)
-    information[k, -1] = information[-1, k] = periods * np.trace(g) / variance
-    information[k + 1, -1] = information[-1, k + 1] = periods * np.trace(h) / variance
-    information[-1, -1] = n * periods / 2 / variance**2
-    return information
 
 
 def plain_model(y: np.ndarray, x: np.ndarray, w: np.ndarray, rho: float, lam: float) -> dict[str, np.ndarray]:
@@ -236,14 +208,6 @@ def test_sar_impacts_add_up_and_their_total_is_beta_over_one_minus_rho(seed, eff
     table = result.impacts(draws=50, seed=seed).table
     np.testing.assert_allclose(table["direct"] + table["indirect"], table["total"], rtol=1e-12)
     np.testing.assert_allclose(table["total"], result.params[X] / (1 - result.rho), rtol=1e-9)
-
-
-def reordered(panel: pd.DataFrame, w: np.ndarray, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows in another order, and labelled weights in yet another."""
-    labelled = pd.DataFrame(w, index=panel.index.unique(0), columns=panel.index.unique(0))
-    random = np.random.default_rng(seed)
-    units = random.permutation(labelled.index)
-    return panel.iloc[random.permutation(len(panel))], labelled.loc[units, units]
 
 
 @given(st.integers(0, 10_000), st.sampled_from(["sdm", "sac"]))

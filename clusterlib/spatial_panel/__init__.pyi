@@ -1,5 +1,7 @@
 from ._design import EFFECTS as EFFECTS
 from ._design import align_weights as align_weights
+from ._dynamic import DynamicSpatialPanelResult as DynamicSpatialPanelResult
+from ._dynamic import dynamic_spatial_panel as dynamic_spatial_panel
 from ._estimation import BIAS_CORRECTIONS as BIAS_CORRECTIONS
 from ._estimation import MODELS as MODELS
 from ._estimation import Impacts as Impacts

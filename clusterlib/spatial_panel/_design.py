@@ -173,6 +173,16 @@ def _regressors(
     return np.concatenate(parts, axis=2), names
 
 
+def _check_steps(periods: pd.Index) -> None:
+    """Refuse numbered periods that are not equally far apart, where the row before is not one step before."""
+    if len(periods) < 3:
+        raise InvalidInputError(f"{len(periods)} period(s): a dynamic model loses the first, and needs three or more")
+    steps = np.diff(periods.to_numpy()) if pd.api.types.is_numeric_dtype(periods) else np.zeros(1)
+    if steps.min() < steps.max():
+        after = periods[int(np.argmax(steps))]
+        raise InvalidInputError(f"the periods are not equally far apart, see after {after}: take a span without gaps")
+
+
 def make_design(
     data: pd.DataFrame,
     y: str,
@@ -184,6 +194,7 @@ def make_design(
     durbin: str | Iterable[str] | None = None,
     weights_name: str = "w",
     reserved: tuple[str, ...] = PARAMETERS,
+    time_lags: tuple[str, ...] = (),
 ) -> Design:
     """Check a panel and weights and set them out for estimation.
 
@@ -197,6 +208,9 @@ def make_design(
         What messages call the weights.
     reserved : tuple of str
         Names of parameters, which no column may have.
+    time_lags : tuple of str
+        ``"tau"`` and ``"eta"`` if y of the period before, and its spatial lag, are the last regressors. The first
+        period is then lost.
 
     Raises
     ------
@@ -212,7 +226,14 @@ def make_design(
     weights = align_weights(w, index.unique(0), weights_name, given=first_seen(data.index))
     response = values[..., 0]
     regressors, names = _regressors(values[..., 1:], x, lagged, weights, effects, reserved)
-    both = np.concatenate([values[..., :1], regressors], axis=2)
+    if time_lags:
+        _check_steps(index.unique(1))
+        before = {"tau": response[:, :-1], "eta": spatial_lag(weights, response[:, :-1])}
+        names += time_lags
+        index = index[np.tile(np.arange(response.shape[1]) > 0, len(response))]
+        response = response[:, 1:]
+        regressors = np.dstack([regressors[:, 1:], *(before[name] for name in time_lags)])
+    both = np.dstack([response, regressors])
     within, absorbed = without_effects(both, [str(y), *names], effects)
     design = Design(
         index=index,

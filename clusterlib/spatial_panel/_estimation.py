@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -253,12 +253,23 @@ class SpatialEstimates(Estimates):
         ----------
         LeSage, J. and Pace, R. K. (2009). Introduction to Spatial Econometrics, sections 2.7 and 5.6. CRC Press.
         """
+        return self._simulated(draws, seed, level, self._admissible, self._impacts_at)
+
+    def _simulated(
+        self,
+        draws: int,
+        seed: int,
+        level: float,
+        admissible: Callable[[np.ndarray], np.ndarray],
+        impacts_at: Callable[[np.ndarray], np.ndarray],
+    ) -> Impacts:
+        """Impacts at the estimates and their spread over draws of the parameters that are admissible."""
         level = check_level(level)
         # The covariance begins with the parameters, in their order.
         places = self.params.index.get_indexer(pd.Index(self._drawn))
         mean, covariance = self.params.to_numpy()[places], self.covariance.to_numpy()[np.ix_(places, places)]
-        drawn, rejected = draw_normal(mean, covariance, draws, seed, self._admissible)
-        exact, spread = (self._impacts_at(values) for values in (mean[None], drawn))
+        drawn, rejected = draw_normal(mean, covariance, draws, seed, admissible)
+        exact, spread = (impacts_at(values) for values in (mean[None], drawn))
         return Impacts(_impacts_table(self.x, exact[0], spread, level), len(drawn), seed, level, rejected)
 
     @property
@@ -273,6 +284,13 @@ class SpatialEstimates(Estimates):
     def _impacts_at(self, values: np.ndarray) -> np.ndarray:
         """Direct and total impacts at rows of parameters, shape (rows, variables, 2)."""
         raise NotImplementedError
+
+    def _slopes(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients of x and of Wx, nil where x is not lagged, in rows of parameters that begin with them."""
+        k = len(self.x)
+        lagged = np.zeros((len(values), k))
+        lagged[:, [self.x.index(name) for name in self.durbin]] = values[:, k : k + len(self.durbin)]
+        return values[:, :k], lagged
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -327,11 +345,8 @@ class SpatialPanelResult(SpatialEstimates):
         return (drawn[:, -1] > lower) & (drawn[:, -1] < upper)
 
     def _impacts_at(self, values: np.ndarray) -> np.ndarray:
-        k = len(self.x)
-        own, lagged = values[:, :k], np.zeros((len(values), k))
-        lagged[:, [self.x.index(name) for name in self.durbin]] = values[:, k : k + len(self.durbin)]
         rho = values[:, -1] if "rho" in self.params.index else np.zeros(len(values))
-        return self._multipliers.impacts(rho, own, lagged)
+        return self._multipliers.impacts(rho, *self._slopes(values))
 
 
 def fitted_fields(
@@ -473,7 +488,7 @@ def spatial_panel(
             f"bias_correction={bias_correction!r} corrects for fixed effects, of which effects='none' has none"
         )
     if design.timed and ((bias_correction and kind.free) or (exact_effects and "lam" in kind.free)):
-        _check_transformation(design.weights)
+        check_transformation(design.weights)
     counting = Counting.of(design, bias_correction is not None)
     again = design.timed and (exact_effects or counting.deducted)
     moments = Moments.of(design, "lam" in kind.free, again)
@@ -487,7 +502,8 @@ def spatial_panel(
     return _result(design, likelihood, kind.free, made_by, data.index)
 
 
-def _check_transformation(weights: Weights) -> None:
+def check_transformation(weights: Weights) -> None:
+    """Refuse weights with which effects of time do not drop out by Lee and Yu's transformation."""
     if not weights.row_standardised:
         why = f"{listed(weights.islands)} have no neighbours" if weights.islands else "rows do not sum to one"
         raise InvalidInputError(
