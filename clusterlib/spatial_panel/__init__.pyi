@@ -8,6 +8,9 @@ from ._estimation import Impacts as Impacts
 from ._estimation import SpatialEstimates as SpatialEstimates
 from ._estimation import SpatialPanelResult as SpatialPanelResult
 from ._estimation import spatial_panel as spatial_panel
+from ._probabilities import COMPARED_MODELS as COMPARED_MODELS
+from ._probabilities import ModelProbabilities as ModelProbabilities
+from ._probabilities import model_probabilities as model_probabilities
 from ._tests import LagrangeMultiplierTests as LagrangeMultiplierTests
 from ._tests import likelihood_ratio_test as likelihood_ratio_test
 from ._tests import lm_tests as lm_tests

@@ -148,8 +148,8 @@ class ConcentratedLikelihood:
         left, across, right = whole[..., :2, :2], whole[..., :2, 2:], whole[..., 2:, 2:]
         return left - across @ np.linalg.solve(right, np.swapaxes(across, -1, -2))
 
-    def _adjusted(self, value: ArrayLike) -> np.ndarray:
-        """Jacobian of one period, without the unit eigenvalue where that is taken out."""
+    def adjusted(self, value: ArrayLike) -> np.ndarray:
+        """Return the Jacobian of one period, without the unit eigenvalue where that is taken out."""
         value = np.asarray(value, dtype=float)
         if not value.any():
             return np.zeros(value.shape)
@@ -157,7 +157,7 @@ class ConcentratedLikelihood:
         return self.jacobian.log_determinant(value) - taken
 
     def _slope(self, value: float) -> float:
-        """Derivative of ``_adjusted``."""
+        """Derivative of ``adjusted``."""
         return float(-self.jacobian.trace(value) + (1 / (1 - value) if self.counting.deducted else 0.0))
 
     def values(self, rhos: np.ndarray, lams: np.ndarray) -> np.ndarray:
@@ -167,7 +167,7 @@ class ConcentratedLikelihood:
         squares = left[:, 0, 0] - 2 * rho * left[:, 0, 1] + rho**2 * left[:, 1, 1]
         m = self.counting.observations
         fit = -m / 2 * (np.log(2 * np.pi) + np.log(squares / m) + 1)
-        return fit + self.counting.periods * (self._adjusted(rho) + self._adjusted(lams))
+        return fit + self.counting.periods * (self.adjusted(rho) + self.adjusted(lams))
 
     def value(self, rho: float, lam: float) -> float:
         """Log-likelihood at one pair."""

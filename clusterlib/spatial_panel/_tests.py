@@ -192,7 +192,7 @@ def wald_test(result: SpatialEstimates, restriction: str | Iterable[str]) -> Tes
 
     Parameters
     ----------
-    result : SpatialPanelResult or TwoWeightsResult
+    result : SpatialPanelResult, DynamicSpatialPanelResult or TwoWeightsResult
     restriction : {"sar", "sem", "slx"} or iterable of str
         Of SDM: to SAR, :math:`\theta = 0`; to SEM, the common factor :math:`\theta + \rho \beta = 0` (every x lagged);
         to SLX, :math:`\rho = 0`. Or names of parameters of any model that are zero together.
