@@ -186,21 +186,22 @@ def test_without_lags_in_time_the_long_run_is_the_same_period():
     pd.testing.assert_frame_equal(now, later, rtol=1e-10)
 
 
-@pytest.mark.parametrize("weights", ["directed", "symmetric", "scaled"])
+@pytest.mark.parametrize("weights", ["directed", "symmetric", "scaled", "islands"])
 def test_largest_eigenvalue_is_that_of_the_dense_matrix(weights):
     w = nearest(20, seed=6)
     if weights == "symmetric":
         binary = ((w + w.T) > 0).astype(float)
         w = binary / binary.sum(1, keepdims=True)
     w = w * 0.3 if weights == "scaled" else w
+    w[[3, 7, 11]] *= weights != "islands"
     aligned = align_weights(w, pd.RangeIndex(20))
     values = np.random.default_rng(0).uniform(-0.9, 0.9, (200, 3))
     found = Dynamics(aligned, *values.T)
     for (rho, tau, eta), largest in zip(values, found.largest(), strict=True):
         matrix = np.linalg.solve(np.eye(20) - rho * w, tau * np.eye(20) + eta * w)
-        assert largest == pytest.approx(np.abs(np.linalg.eigvals(matrix)).max(), rel=1e-8)
+        assert largest == pytest.approx(np.abs(np.linalg.eigvals(matrix)).max(), rel=1e-6)
         alone = Dynamics(aligned, rho, tau, eta)
-        assert (alone.largest(), alone.stable()) == (pytest.approx(largest, rel=1e-8), largest < 1)
+        assert (alone.largest(), alone.stable()) == (pytest.approx(largest, rel=1e-6), largest < 1)
     assert (found.stable() == (found.largest() < 1)).all()
     assert 20 < found.stable().sum() < 200
 

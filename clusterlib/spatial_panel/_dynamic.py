@@ -14,7 +14,7 @@ from clusterlib.core.alignment import Weights, spectral_radius
 from clusterlib.core.checks import check_choice, check_flags
 from clusterlib.core.results import Test
 from clusterlib.errors import InvalidInputError
-from clusterlib.spatial_panel._design import make_design
+from clusterlib.spatial_panel._design import Design, make_design
 from clusterlib.spatial_panel._estimation import (
     BIAS_CORRECTIONS,
     MODELS,
@@ -49,8 +49,8 @@ class Dynamics:
     r"""Eigenvalues of :math:`(I - \rho W)^{-1} (\tau I + \eta W)` (动态特征根) at each of many parameters.
 
     They are :math:`f(\omega) = (\tau + \eta \omega) / (1 - \rho \omega)`. Over the disc of radius r that holds the
-    eigenvalues of W, :math:`|f|` is largest at one of its real ends, and r is an eigenvalue: where it is largest there,
-    or below one at both, the other eigenvalues need not be found.
+    eigenvalues :math:`\omega` of W, :math:`|f|` is largest at r or at -r, and r is one of them, as W is not negative:
+    where :math:`|f|` is largest at r, or below one at both, the others need not be found.
     """
 
     weights: Weights
@@ -66,6 +66,9 @@ class Dynamics:
     def _ends(self) -> tuple[np.ndarray, np.ndarray]:
         """At the positive and at the negative end of the disc; without a bound where it holds the pole of f."""
         radius = spectral_radius(self.weights)
+        if self.weights.islands and len(self.weights.units) <= DENSE_UNITS:
+            # With islands the radius above may be no more than a bound.
+            radius = np.abs(self.weights.spectrum[0]).max()
         ends = self._at(np.array([radius, -radius]))
         return ends[..., 0], np.where(np.abs(self.rho) * radius < 1, ends[..., 1], np.inf)
 
@@ -172,7 +175,7 @@ class DynamicSpatialPanelResult(SpatialEstimates):
         References
         ----------
         Debarsy, N., Ertur, C. and LeSage, J. P. (2012). Interpreting dynamic space-time panel data models.
-        Statistical Methodology 9, 158-171. Elhorst, J. P. (2014). Spatial Econometrics, eq. (4.7). Springer.
+        Statistical Methodology 9, 158-171. Elhorst, J. P. (2014). Spatial Econometrics, ch. 4. Springer.
         """
         if not self.stable:
             raise _unstable("long-run impacts", self._dynamics, "take impacts() of the same period")
@@ -258,8 +261,8 @@ def dynamic_spatial_panel(
     Returns
     -------
     DynamicSpatialPanelResult
-        ``df_resid`` counts T periods less coefficients, rho and effects. Errors are asymptotic and normal, by the
-        information at the estimates that are returned, without small-sample factors.
+        ``df_resid`` counts T periods less coefficients, rho and effects. Errors are asymptotic, by the expected
+        information for normal e at the estimates that are returned, without small-sample factors.
 
     Raises
     ------
@@ -271,14 +274,19 @@ def dynamic_spatial_panel(
 
     Notes
     -----
-    What the correction leaves is of order :math:`1/T^2`: with T = 10 and a strong tau it can still be seen.
+    What the correction leaves is of order :math:`1/T^2`: with T = 10 it can still be seen in sigma2, which stays too
+    small. A corrected process may be unstable where the uncorrected one is not: see ``stable`` of the result.
+
+    R's SDPDmod makes the information positive definite (``Matrix::nearPD``) before it inverts it, which drops its
+    eigenvalues below :math:`10^{-6}` of the largest. With y in small units that can be one that counts, and its
+    corrected rho and eta are then others than these.
 
     References
     ----------
     Yu, J., de Jong, R. and Lee, L.-F. (2008). Quasi-maximum likelihood estimators for spatial dynamic panel data with
-    fixed effects when both n and T are large. Journal of Econometrics 146, 118-134, theorems 3 to 5. Lee, L.-F. and
+    fixed effects when both n and T are large. Journal of Econometrics 146, 118-134: effects of units. Lee, L.-F. and
     Yu, J. (2010). A spatial dynamic panel data model with both time and individual fixed effects. Econometric Theory
-    26, 564-597, section 3.
+    26, 564-597: both effects, by transformation.
 
     Examples
     --------
@@ -315,49 +323,53 @@ def dynamic_spatial_panel(
         check_transformation(design.weights)
     n, periods = design.shape
     counting = Counting((n - design.timed) * periods, periods, design.timed)
-    maker = make_jacobian(design.weights, jacobian)
-    likelihood = ConcentratedLikelihood(Moments.of(design, False, design.timed), maker, counting)
-    information = Information(design, likelihood, kind.free)
-    at = likelihood.fit(kind.free)
+    likelihood = ConcentratedLikelihood(
+        Moments.of(design, False, design.timed), make_jacobian(design.weights, jacobian), counting
+    )
+    made_by = {
+        "model": f"dynamic {model}",
+        "bias_correction": bias_correction,
+        "time_lags": lags,
+        "jacobian": likelihood.jacobian.method,
+    }
+    return _result(design, likelihood, made_by, data.index)
+
+
+def _result(
+    design: Design, likelihood: ConcentratedLikelihood, made_by: dict, like: pd.Index
+) -> DynamicSpatialPanelResult:
+    maker, free = likelihood.jacobian, ("rho",)
+    information = Information(design, likelihood, free)
+    at = likelihood.fit(free)
     covariance = information.covariance(at)
-    uncorrected = np.concatenate([np.linalg.solve(design.triangle, at.basis_coefficients), [at.rho, at.sigma2]])
-    names = [*design.names, "rho", "sigma2"]
-    values = pd.Series(uncorrected, index=names, name="uncorrected")
-    corrected = values
-    if bias_correction:
-        corrected = values + covariance @ _score_mean(values, maker, counting)
+    estimates = [*np.linalg.solve(design.triangle, at.basis_coefficients), at.rho, at.sigma2]
+    uncorrected = pd.Series(estimates, index=[*design.names, "rho", "sigma2"], name="uncorrected")
+    values = uncorrected
+    if made_by["bias_correction"]:
+        values = uncorrected + covariance @ _score_mean(uncorrected, maker, likelihood.counting)
         lower, upper = maker.interval
-        if not lower < corrected["rho"] < upper:
+        if not lower < values["rho"] < upper:
             raise InvalidInputError(
-                f"the corrected rho, {corrected['rho']:.3f}, is not between {lower:.3f} and {upper:.3f}: use "
+                f"the corrected rho, {values['rho']:.3f}, is not between {lower:.3f} and {upper:.3f}: use "
                 "bias_correction=None, or more periods"
             )
-        slopes = design.triangle @ corrected.to_numpy()[:-2]
-        at = Point(float(corrected["rho"]), 0.0, slopes, float(corrected["sigma2"]))
+        coefficients = design.triangle @ values.to_numpy()[:-2]
+        at = Point(float(values["rho"]), 0.0, coefficients, float(values["sigma2"]))
         covariance = information.covariance(at)
     mean = (design.basis @ at.basis_coefficients).reshape(design.shape)
     left = design.response - at.rho * design.lagged_response - mean
-    tau, eta = (float(corrected.get(name, 0.0)) for name in TIME_LAGS)
-    made_by = {"model": f"dynamic {model}", "bias_correction": bias_correction, "time_lags": lags}
+    tau, eta = (float(values.get(name, 0.0)) for name in TIME_LAGS)
     return DynamicSpatialPanelResult(
-        **fitted_fields(
-            design,
-            corrected.to_numpy()[:-1],
-            kind.free,
-            covariance,
-            left,
-            data.index,
-            made_by | {"jacobian": maker.method},
-        ),
+        **fitted_fields(design, values.to_numpy()[:-1], free, covariance, left, like, made_by),
         rho=at.rho,
         tau=tau,
         eta=eta,
         sigma2=at.sigma2,
-        uncorrected=values,
-        loglik=likelihood.value(values["rho"], 0.0),
+        uncorrected=uncorrected,
+        loglik=likelihood.value(uncorrected["rho"], 0.0),
         loglik_linear=likelihood.value(0.0, 0.0),
-        nobs=counting.observations,
-        n_parameters=len(uncorrected) + n - design.timed,
+        nobs=likelihood.counting.observations,
+        n_parameters=len(uncorrected) + design.shape[0] - design.timed,
         _multipliers=Multipliers(maker),
     )
 
