@@ -284,6 +284,14 @@ def test_an_unstable_process_has_no_correction_and_no_long_run_and_says_so():
         dynamic_spatial_panel(panel, "y", X, w, effects="entity")
 
 
+def test_a_correction_that_leads_out_of_the_admissible_interval_is_refused():
+    w = nearest(8, 3, 5)
+    panel = drawn(w, 4, rho=0.2, tau=0.1, eta=0.5, seed=82)
+    assert dynamic_spatial_panel(panel, "y", X, w, "sar", "entity", None).stable
+    with pytest.raises(InvalidInputError, match=r"the corrected rho is 4\.0.*between -1\.000 and 1\.000.*more periods"):
+        dynamic_spatial_panel(panel, "y", X, w, "sar", "entity")
+
+
 W = nearest(12)
 PANEL = drawn(W, 6)
 YEARS = PANEL.index.get_level_values(1)

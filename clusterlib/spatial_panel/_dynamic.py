@@ -348,10 +348,10 @@ def _result(
     if made_by["bias_correction"]:
         values = uncorrected + covariance @ _score_mean(uncorrected, maker, likelihood.counting)
         lower, upper = maker.interval
-        if not lower < values["rho"] < upper:
+        if not (lower < values["rho"] < upper and values["sigma2"] > 0):
             raise InvalidInputError(
-                f"the corrected rho, {values['rho']:.3f}, is not between {lower:.3f} and {upper:.3f}: use "
-                "bias_correction=None, or more periods"
+                f"no bias correction: the corrected rho is {values['rho']:.3f}, admissible between {lower:.3f} and "
+                f"{upper:.3f}, and sigma2 is {values['sigma2']:.3g}; use bias_correction=None, or more periods"
             )
         coefficients = design.triangle @ values.to_numpy()[:-2]
         at = Point(float(values["rho"]), 0.0, coefficients, float(values["sigma2"]))
