@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import gammaln, logsumexp
-from spatial_panel_cases import nearest, orthonormal_complement, reordered, simulated
+from spatial_panel_cases import nearest, orthonormal_complement, reordered, simulated, uncarried
 
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.spatial_panel import model_probabilities, spatial_panel
@@ -179,6 +179,7 @@ PANEL = simulated(W, 5, 0.3)
     [
         ({"models": ["sac"]}, UnknownNameError, "model 'sac'"),
         ({"models": []}, InvalidInputError, "nothing to compare"),
+        ({"models": ["sar", "sem"], "durbin": "x1"}, InvalidInputError, "none of sar, sem has spatial lags"),
         ({"weights": {}}, InvalidInputError, "nothing to compare"),
         ({"effects": "none"}, UnknownNameError, "effects 'none'"),
         ({"g": 0}, InvalidInputError, "g=0"),
@@ -197,3 +198,11 @@ def test_weights_that_are_not_standardised_are_compared_where_only_units_have_ef
     result = model_probabilities(PANEL, "y", X, {"w": W, "scaled": 2 * W}, "entity")
     one, other = (result.table.loc[name, "log_marginal"] for name in ("w", "scaled"))
     np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_cigarette_demand_prefers_the_models_that_sdpdmod_prefers():
+    """SDPDmod's ``blmpSDPD`` prints 0.9989 for SDM and 0.0011 for SDEM, of the same regressors, and 0 for others."""
+    panel, y, x, w = uncarried("cigar")
+    found = model_probabilities(panel, y, x, w, "entity").probabilities["w"]
+    assert found.nlargest(2).index.tolist() == ["sdm", "sdem"]
+    assert np.log(found["sdm"] / found["sdem"]) == pytest.approx(np.log(0.9989 / 0.0011), abs=1.5)

@@ -106,8 +106,8 @@ def model_probabilities(
 
     Notes
     -----
-    R's SDPDmod (``blmpSDPD``) gives coefficients a flat prior as LeSage (2014) does: the odds of models with different
-    regressors then change with the units of x. Here they do not.
+    R's SDPDmod (``blmpSDPD``) gives coefficients a flat prior: the odds of models with different regressors then change
+    with the units of x, which they do not here. Those of models with the same regressors are close to each other.
 
     References
     ----------
@@ -135,6 +135,8 @@ def model_probabilities(
     given = weights if isinstance(weights, Mapping) else {"w": weights}
     if not names or not given:
         raise InvalidInputError("nothing to compare: name a model in models, and give weights")
+    if durbin is not None and not any(MODELS[name].lags for name in names):
+        raise InvalidInputError(f"none of {', '.join(names)} has spatial lags of x: leave out durbin=")
     if g is not None:
         check_number("g", g, least=0, open_ends=True)
     designs, jacobians = {}, {}
