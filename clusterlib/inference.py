@@ -1,5 +1,6 @@
-"""What every table of coefficients shares: statistics, p values, intervals and stars (系数表)."""
+"""What every table of coefficients shares: statistics, p values, intervals, stars (系数表); what a design can see."""
 
+from clusterlib.core.power import minimum_detectable_effect
 from clusterlib.core.results import STARS_NOTE, coefficient_table, stars
 
-__all__ = ["STARS_NOTE", "coefficient_table", "stars"]
+__all__ = ["STARS_NOTE", "coefficient_table", "minimum_detectable_effect", "stars"]

@@ -111,12 +111,40 @@ def _lagged(cube: np.ndarray, bandwidth: int) -> np.ndarray:
 
 def _not_nested(layout: Layout, groups: np.ndarray) -> int:
     """Count the effects, the constant among them, that are not spanned by dummies of the clusters."""
-    nested = 0
-    for codes, levels in ((layout.unit, layout.units), (layout.time, layout.periods)):
-        one_group_each = len(np.unique(codes * (groups.max() + 1) + groups)) == len(levels)
-        if one_group_each and layout.effects in ("twoway", "entity" if levels is layout.units else "time"):
-            nested = max(nested, len(levels) - 1)
-    return layout.absorbed - nested
+    nested = [codes.max() for codes in effect_codes(layout) if is_nested(codes, groups)]
+    return layout.absorbed - max(nested, default=0)
+
+
+def effect_codes(layout: Layout) -> list[np.ndarray]:
+    """Return the codes of units and of periods, as far as there are effects of them."""
+    chosen = {"twoway": (True, True), "entity": (True, False), "time": (False, True), "none": (False, False)}
+    return [codes for codes, wanted in zip((layout.unit, layout.time), chosen[layout.effects], strict=True) if wanted]
+
+
+def is_nested(codes: np.ndarray, groups: np.ndarray) -> bool:
+    """Whether each unit or period lies in one cluster."""
+    return len(np.unique(codes * (groups.max() + 1) + groups)) == codes.max() + 1
+
+
+def dyadic_meat(scores: np.ndarray, origin: np.ndarray, destination: np.ndarray, kind: str = "dyadic") -> np.ndarray:
+    """Return the sum of outer products of the scores of pairs of units, over pairs that may be related.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (pairs, coefficients)
+    origin, destination : ndarray of int
+        The two units of each pair.
+    kind : {"dyadic", "twoway"}
+        Pairs with any unit in common, in whichever role; or with the same origin or the same destination.
+    """
+    units = int(max(origin.max(), destination.max())) + 1
+    if kind == "twoway":
+        by_role = (_outer(group_sums(scores, codes, units)) for codes in (origin, destination))
+        return sum(by_role) - _outer(scores)
+    # A pair and its reverse have both units in common and are counted twice.
+    pair = np.unique(np.minimum(origin, destination) * units + np.maximum(origin, destination), return_inverse=True)[1]
+    by_unit = group_sums(scores, origin, units) + group_sums(scores, destination, units)
+    return _outer(by_unit) - _outer(group_sums(scores, pair, int(pair.max()) + 1))
 
 
 def wald_statistic(estimates: np.ndarray, covariance: np.ndarray) -> float:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from clusterlib.core.checks import check_choice, check_whole
+from clusterlib.core.covariance import is_nested
+from clusterlib.core.within import group_means
 from clusterlib.errors import InvalidInputError
 
 ALTERNATIVES = ("two-sided", "greater", "less")
+# How many values a cluster's weight may have in the wild bootstrap.
+WILD_WEIGHTS = {"rademacher": 2, "webb": 6}
 # Cells drawn at a time: bounds the memory, and does not change what is drawn.
 BLOCK = 4_000_000
 # Of draws that are made again because they are not admissible.
@@ -108,6 +113,69 @@ def coarse_note(possible: float, what: str, alpha: float = 0.05) -> str:
 def wild_signs(groups: int, draws: int, random: np.random.Generator) -> np.ndarray:
     """Return Rademacher's signs of groups, shape (draws, groups) (野自助法的符号)."""
     return random.choice([-1.0, 1.0], (draws, groups))
+
+
+def wild_cluster_test(
+    y: np.ndarray,
+    X: np.ndarray,
+    effects: list[np.ndarray],
+    clusters: np.ndarray,
+    place: int,
+    *,
+    null: float = 0.0,
+    weights: str = "rademacher",
+    draws: int = 999,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float, float, float, int, str]:
+    """Test a coefficient by the wild cluster bootstrap with the null imposed, by diff-diff.
+
+    A draw multiplies the residuals of whole clusters by one number, so that the means of units or periods that lie
+    within clusters can be taken out once; other effects cannot and stay in the regression.
+
+    Parameters
+    ----------
+    y, X : ndarray
+        Before effects are taken out, with a constant where there are none.
+    effects : list of ndarray of int
+        Codes of units, of periods or of both.
+    clusters : ndarray of int
+    place : int
+        Column of ``X`` whose coefficient is tested.
+    null : float
+    weights : {"rademacher", "webb"}
+    draws, seed : int
+    level : float
+
+    Returns
+    -------
+    p value, ends of the interval, draws used, a note on how coarse they are
+    """
+    from diff_diff import wild_bootstrap_se
+
+    within = next((codes for codes in effects if is_nested(codes, clusters)), None)
+    values = np.column_stack([y, X])
+    for order, codes in enumerate(codes for codes in effects if codes is not within):
+        start = int(order > 0 or within is not None)
+        values = np.column_stack([values, codes[:, None] == np.arange(start, codes.max() + 1)])
+    if within is not None:
+        values = values - group_means(values, within, within.max() + 1)[within]
+    # The package finds the ends of the interval to an absolute precision.
+    size = np.linalg.norm(values, axis=0)
+    values, unit = values / np.where(size > 0, size, 1.0), size[0] / size[1 + place]
+    with warnings.catch_warnings():
+        # Fewer than five clusters, which the note speaks of.
+        warnings.simplefilter("ignore")
+        found = wild_bootstrap_se(
+            values[:, 1:], values[:, 0], values[:, 0], clusters, place, draws, weights, null / unit, 1 - level, seed
+        )
+    # Numbers and their opposites give the same statistic. The package leaves out ties, the actual residuals among
+    # them, and so can report a p value, and reject, below what the number of draws that differ allows.
+    groups = int(clusters.max()) + 1
+    possible = float(WILD_WEIGHTS[weights]) ** groups / 2
+    lower, upper = (unit * found.ci_lower, unit * found.ci_upper) if 1 / possible < 1 - level else (-np.inf, np.inf)
+    note = coarse_note(possible, f"wild bootstrap: {groups} clusters")
+    return max(float(found.p_value), 1 / possible), float(lower), float(upper), int(found.n_bootstrap), note
 
 
 def shuffled(values: np.ndarray, permutations: int, random: np.random.Generator) -> Iterator[np.ndarray]:

@@ -162,11 +162,35 @@ def make_layout(index: pd.MultiIndex, effects: str, periods_by: pd.Series | None
     return Layout(index, unit, time, units, periods, effects, absorbed, inverse)
 
 
+def weighted_within(values: np.ndarray, weights: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return the residuals of ``values``, a column a variable, from both effects by least squares with weights.
+
+    As :meth:`Layout.within` for effects of units and periods, or of origins and destinations, where each row counts
+    ``weights`` times.
+    """
+    shape = len(layout.units), len(layout.periods)
+    cells = np.bincount(layout.unit * shape[1] + layout.time, weights, shape[0] * shape[1]).reshape(shape)
+    by_unit, by_time = cells.sum(axis=1), np.sqrt(cells.sum(axis=0))
+
+    def unit_means(rows: np.ndarray) -> np.ndarray:
+        return (group_sums(weights[:, None] * rows, layout.unit, shape[0]) / by_unit[:, None])[layout.unit]
+
+    left = values - unit_means(values)
+    scaled = cells / by_time
+    products = np.eye(shape[1]) - scaled.T @ (scaled / by_unit[:, None])
+    sums = group_sums(weights[:, None] * left, layout.time, shape[1]) / by_time[:, None]
+    # One direction is lost in each set of rows that shares no effect with others.
+    solved = np.linalg.pinv(products, rcond=1e-12, hermitian=True) @ sums / by_time[:, None]
+    effects = solved[layout.time]
+    return left - effects + unit_means(effects)
+
+
 _WHY_NOTHING_IS_LEFT = {
     "none": "is the same in every row",
     "entity": "does not vary within units",
     "time": "does not vary within periods",
     "twoway": "is a sum of unit and period effects",
+    "pairs": "is a sum of origin and destination effects",
 }
 
 

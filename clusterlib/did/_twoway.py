@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.checks import as_names, check_labels, check_level, check_panel, check_whole, panel_index, place_of
-from clusterlib.core.covariance import cluster_codes, cluster_factor
-from clusterlib.core.resampling import coarse_note
+from clusterlib.core.covariance import cluster_codes, cluster_factor, effect_codes
+from clusterlib.core.resampling import wild_cluster_test
 from clusterlib.core.results import Estimates, Test, coefficient_table
 from clusterlib.core.within import Layout, collinear_columns, group_sums, least_squares, make_layout
 from clusterlib.did._timing import first_treated, treated_now
@@ -133,34 +132,11 @@ def reserve(names: Iterable[object], taken: Iterable[object]) -> None:
 def _wild(
     outcome: np.ndarray, X: np.ndarray, layout: Layout, clusters: np.ndarray, draws: int, seed: int, level: float
 ) -> dict[str, Any]:
-    """Test the first column of ``X`` by the restricted wild cluster bootstrap.
-
-    A draw flips the residuals of whole clusters, and units lie within clusters, so the units' means can be taken out
-    once; the period effects cannot and stay in the regression.
-    """
-    from diff_diff import wild_bootstrap_se
-
-    dummies = (layout.time[:, None] == np.arange(1, len(layout.periods))).astype(float)
-    values = np.column_stack([outcome, X, dummies])
-    values = values - layout.unit_means(values)
-    with warnings.catch_warnings():
-        # Fewer than five clusters, which the notes speak of.
-        warnings.simplefilter("ignore")
-        found = wild_bootstrap_se(
-            values[:, 1:], values[:, 0], values[:, 0], clusters, 0, n_bootstrap=draws, seed=seed, alpha=1 - level
-        )
-    # A sign vector and its mirror image give the same statistic. The package leaves out ties, the actual signs among
-    # them, and so can report a p value, and reject, below what the number of sign vectors allows.
-    groups = int(clusters.max()) + 1
-    possible = float(np.exp2(groups - 1))
-    bounded = 1 / possible < 1 - level
-    return {
-        "wild_p": max(float(found.p_value), 1 / possible),
-        "wild_lower": float(found.ci_lower) if bounded else -np.inf,
-        "wild_upper": float(found.ci_upper) if bounded else np.inf,
-        "draws": int(found.n_bootstrap),
-        "notes": tuple(filter(None, [coarse_note(possible, f"wild bootstrap: {groups} clusters")])),
-    }
+    """Test the first column of ``X`` by the restricted wild cluster bootstrap."""
+    p, lower, upper, used, note = wild_cluster_test(
+        outcome, X, effect_codes(layout), clusters, 0, draws=draws, seed=seed, level=level
+    )
+    return {"wild_p": p, "wild_lower": lower, "wild_upper": upper, "draws": used, "notes": tuple(filter(None, [note]))}
 
 
 def twoway_did(

@@ -1,3 +1,4 @@
+from ._instruments import AndersonRubin as AndersonRubin
 from ._instruments import InstrumentalResult as InstrumentalResult
 from ._instruments import instrumental_variables as instrumental_variables
 from ._mediation import MediationResult as MediationResult
@@ -13,3 +14,5 @@ from ._specification import pesaran_cd as pesaran_cd
 from ._specification import slope_difference_test as slope_difference_test
 from ._threshold import ThresholdResult as ThresholdResult
 from ._threshold import panel_threshold as panel_threshold
+from ._wild import WildBootstrap as WildBootstrap
+from ._wild import wild_cluster_bootstrap as wild_cluster_bootstrap

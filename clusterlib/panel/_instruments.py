@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_names, check_choice
+from clusterlib.core.checks import as_names, check_choice, check_level, check_number
 from clusterlib.core.covariance import Covariance, make_covariance, wald_statistic
 from clusterlib.core.results import Result, Test, coefficient_table
-from clusterlib.core.within import NOTHING_LEFT, check_rank
+from clusterlib.core.within import NOTHING_LEFT, check_rank, least_squares
 from clusterlib.errors import InvalidInputError
 from clusterlib.panel._regression import Design, PanelResult, make_design, panel_fields
 
@@ -24,6 +24,84 @@ METHODS = ("2sls", "liml")
 # Stock and Yogo (2005), table 5.2: one endogenous variable, 10 % maximal size, by the number of instruments.
 STOCK_YOGO = (16.38, 19.93, 22.30, 24.58, 26.87, 29.18, 31.50, 33.84, 36.19, 38.54)
 WORST_BIAS, SIGNIFICANCE = 0.10, 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class AndersonRubin:
+    r"""Anderson and Rubin's inference about the coefficient of one endogenous variable (安德森-鲁宾检验).
+
+    Where the coefficient is :math:`b`, the instruments do not move :math:`y - b d`. With :math:`\hat\gamma, \hat\pi` the
+    instruments' coefficients in the reduced forms of y and of the endogenous variable d, given the exogenous ones,
+
+    .. math:: AR(b) = (\hat\gamma - b \hat\pi)' \hat V(b)^{-1} (\hat\gamma - b \hat\pi) / k \sim F_{k, \nu}, \quad
+              \hat V(b) = V_{\gamma\gamma} - b (V_{\gamma\pi} + V_{\pi\gamma}) + b^2 V_{\pi\pi}
+
+    with the covariance that the regression has. With instruments to spare it also rejects where they are not valid.
+
+    Attributes
+    ----------
+    reduced : ndarray, shape (2, instruments)
+        :math:`\hat\gamma` and :math:`\hat\pi`.
+    blocks : ndarray, shape (2, 2, instruments, instruments)
+        Their covariance.
+    df : int
+        :math:`\nu`.
+
+    References
+    ----------
+    Anderson, T. W. and Rubin, H. (1949). Annals of Mathematical Statistics 20, 46-63. Andrews, I., Stock, J. H. and
+    Sun, L. (2019). Weak instruments in instrumental variables regression. Annual Review of Economics 11, 727-753,
+    section 5.1.
+    """
+
+    reduced: np.ndarray
+    blocks: np.ndarray
+    df: int
+
+    def test(self, value: float = 0.0) -> Test:
+        """Test that the coefficient is ``value``."""
+        sides = np.array([1.0, -check_number("value", value)])
+        k = self.reduced.shape[1]
+        statistic = wald_statistic(sides @ self.reduced, np.einsum("a,b,abij", sides, sides, self.blocks)) / k
+        null = f"the coefficient is {value:g} 系数等于该值"
+        return Test.of("Anderson-Rubin 安德森-鲁宾检验", null, statistic, "F", (k, self.df), {"value": value})
+
+    def confidence_set(self, level: float = 0.95) -> tuple[tuple[float, float], ...]:
+        """Return the values that the test does not reject, as intervals in order.
+
+        They may be none, and reach to infinity where the instruments are weak. Their ends solve
+        :math:`|c k \\hat V(b) - (\\hat\\gamma - b \\hat\\pi)(\\hat\\gamma - b \\hat\\pi)'| = 0`, which is quadratic in b,
+        with c the quantile of F: they are exact.
+        """
+        from scipy.linalg import eigvals
+        from scipy.stats import f
+
+        k, alpha = self.reduced.shape[1], 1 - check_level(level)
+        bound = k * f.isf(alpha, k, self.df)
+        # In units of y over those of d, so that the roots are of order one.
+        scale = np.sqrt(np.trace(self.blocks[0, 0]) / np.trace(self.blocks[1, 1]))
+        units = np.array([1.0, scale])
+        gamma, pi = units[:, None] * self.reduced
+        V = np.einsum("a,b,abij->abij", units, units, self.blocks)
+        constant, square = bound * V[0, 0] - np.outer(gamma, gamma), bound * V[1, 1] - np.outer(pi, pi)
+        linear = np.outer(gamma, pi) + np.outer(pi, gamma) - bound * (V[0, 1] + V[1, 0])
+        nil, one = np.zeros((k, k)), np.eye(k) * np.trace(V[0, 0]) / k
+        found = eigvals(np.block([[nil, one], [-constant, -linear]]), np.block([[one, nil], [nil, square]]))
+        real = np.isfinite(found) & (np.abs(found.imag) <= 1e-8 * (1 + np.abs(found)))
+        ends = np.unique(found.real[real]) * scale
+        edges = np.concatenate([[-np.inf], ends, [np.inf]])
+        if len(ends):
+            far = scale + np.abs(ends).max()
+            inside = np.concatenate([[ends[0] - far], (ends[:-1] + ends[1:]) / 2, [ends[-1] + far]])
+        else:
+            inside = np.zeros(1)
+        intervals: list[tuple[float, float]] = []
+        for lower, upper, within in zip(edges[:-1], edges[1:], inside, strict=True):
+            if self.test(float(within)).p_value < alpha:
+                continue
+            joined = intervals and intervals[-1][1] == lower
+            intervals[-1:] = [(intervals[-1][0], float(upper))] if joined else [*intervals[-1:], (float(lower), float(upper))]
+        return tuple(intervals)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,6 +118,9 @@ class InstrumentalResult(PanelResult):
         By endogenous variable; see :func:`instrumental_variables`.
     first_stage_f : Test
         That the instruments do not move the endogenous variable, of several the one that they move least.
+    anderson_rubin : AndersonRubin or None
+        Test and confidence set of the coefficient that hold however weak the instruments are; None with several
+        endogenous variables.
     endogeneity : Test
         Wu-Hausman.
     overidentification : Test or None
@@ -49,6 +130,7 @@ class InstrumentalResult(PanelResult):
     first_stage: pd.DataFrame = field(repr=False)
     weak_instruments: pd.DataFrame = field(repr=False)
     first_stage_f: Test
+    anderson_rubin: AndersonRubin | None = field(repr=False)
     endogeneity: Test
     overidentification: Test | None
 
@@ -151,6 +233,27 @@ def _first_stages(stages: _Stages, covariance: Covariance) -> tuple[pd.DataFrame
     weakest = min(tests.values(), key=lambda test: test.statistic)
     table = pd.DataFrame.from_dict(strength, orient="index").rename_axis("endogenous")
     return pd.concat(tables, names=["endogenous", "variable"]), table, weakest
+
+
+def _anderson_rubin(stages: _Stages, covariance: Covariance) -> AndersonRubin | None:
+    if len(stages.endogenous) > 1:
+        return None
+    k, exogenous, layout = stages.instruments, stages.exogenous, stages.second.layout
+    columns = len(exogenous.names)
+    fits = [
+        least_squares(values, exogenous.X, exogenous.names, layout.absorbed)
+        for values in (stages.second.y, stages.V[:, 0])
+    ]
+    df, inverse = covariance.df(columns, layout), fits[0].inverse
+    residuals = np.column_stack([fit.residuals for fit in fits])
+    if covariance.kind == "classical":
+        blocks = np.kron(residuals.T @ residuals / df, inverse)
+    else:
+        both = np.kron(np.eye(2), inverse)
+        scores = np.hstack([exogenous.X * residuals[:, [j]] for j in (0, 1)])
+        blocks = covariance.factor(columns, layout) * both @ covariance.meat(scores, layout) @ both
+    blocks = blocks.reshape(2, columns, 2, columns).transpose(0, 2, 1, 3)[:, :, -k:, -k:]
+    return AndersonRubin(np.stack([fit.params[-k:] for fit in fits]), blocks, df)
 
 
 def _check_identified(stages: _Stages) -> None:
@@ -265,6 +368,8 @@ def instrumental_variables(
     ``effective_f`` of Montiel Olea and Pflueger, under ``cov``, with ``effective_f_critical``: above it the Nagar bias
     of 2SLS is at most 10 % of the worst case, at the 5 % level, by their simplified procedure; and ``stock_yogo``:
     where Cragg and Donald's statistic is above it, a 5 % test of 2SLS rejects at most 10 %, for errors of one variance.
+    With one instrument the effective F is the first stage's robust F. ``anderson_rubin.confidence_set()`` holds however
+    weak the instruments are.
 
     Parameters
     ----------
@@ -339,6 +444,7 @@ def instrumental_variables(
         first_stage=first_stage,
         weak_instruments=weak_instruments,
         first_stage_f=first_stage_f,
+        anderson_rubin=_anderson_rubin(stages, covariance),
         endogeneity=_endogeneity(stages, covariance),
         overidentification=_overidentification(stages, residuals, covariance),
     )

@@ -12,6 +12,8 @@ from ._centrography import DeviationalEllipse as DeviationalEllipse
 from ._centrography import MeanCentre as MeanCentre
 from ._centrography import deviational_ellipse as deviational_ellipse
 from ._centrography import mean_centre as mean_centre
+from ._gravity import GravityRegression as GravityRegression
+from ._gravity import gravity_regression as gravity_regression
 from ._markov import SpatialMarkov as SpatialMarkov
 from ._markov import spatial_markov as spatial_markov
 from ._networks import GravityNetwork as GravityNetwork
