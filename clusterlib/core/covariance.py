@@ -126,24 +126,19 @@ def is_nested(codes: np.ndarray, groups: np.ndarray) -> bool:
     return len(np.unique(codes * (groups.max() + 1) + groups)) == codes.max() + 1
 
 
-def dyadic_meat(scores: np.ndarray, origin: np.ndarray, destination: np.ndarray, kind: str = "dyadic") -> np.ndarray:
-    """Return the sum of outer products of the scores of pairs of units, over pairs that may be related.
+def dyadic_meat(scores: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the sum of outer products of the scores of pairs, over pairs with a unit in common in whichever role.
 
     Parameters
     ----------
     scores : ndarray, shape (pairs, coefficients)
-    origin, destination : ndarray of int
+    one, other : ndarray of int
         The two units of each pair.
-    kind : {"dyadic", "twoway"}
-        Pairs with any unit in common, in whichever role; or with the same origin or the same destination.
     """
-    units = int(max(origin.max(), destination.max())) + 1
-    if kind == "twoway":
-        by_role = (_outer(group_sums(scores, codes, units)) for codes in (origin, destination))
-        return sum(by_role) - _outer(scores)
+    units = int(max(one.max(), other.max())) + 1
     # A pair and its reverse have both units in common and are counted twice.
-    pair = np.unique(np.minimum(origin, destination) * units + np.maximum(origin, destination), return_inverse=True)[1]
-    by_unit = group_sums(scores, origin, units) + group_sums(scores, destination, units)
+    pair = np.unique(np.minimum(one, other) * units + np.maximum(one, other), return_inverse=True)[1]
+    by_unit = group_sums(scores, one, units) + group_sums(scores, other, units)
     return _outer(by_unit) - _outer(group_sums(scores, pair, int(pair.max()) + 1))
 
 

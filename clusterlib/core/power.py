@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_choice, check_level, check_number, place_of
+from clusterlib.core.checks import check_level, check_number, place_of
 from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
-
-SIDES = {"two-sided": 2, "one-sided": 1}
 
 
 def minimum_detectable_effect(
@@ -20,7 +19,6 @@ def minimum_detectable_effect(
     *,
     alpha: float = 0.05,
     power: float = 0.8,
-    alternative: str = "two-sided",
 ) -> pd.DataFrame:
     r"""Smallest effect that a design finds with a given power (最小可检测效应).
 
@@ -43,7 +41,6 @@ def minimum_detectable_effect(
         Significance level of the test.
     power : float
         Above ``alpha``.
-    alternative : {"two-sided", "one-sided"}
 
     Returns
     -------
@@ -56,8 +53,6 @@ def minimum_detectable_effect(
     InvalidInputError
         For a negative standard error, a share out of bounds, a power that is not above ``alpha``, or a result without
         standard errors.
-    UnknownNameError
-        For another alternative.
 
     References
     ----------
@@ -69,7 +64,6 @@ def minimum_detectable_effect(
     >>> minimum_detectable_effect(1.0, 30).loc["effect", ["usual", "minimum_detectable"]].round(3).tolist()
     [2.896, 2.895]
     """
-    sides = SIDES[check_choice("alternative", alternative, SIDES)]
     alpha, power = check_level(alpha, "alpha"), check_level(power, "power")
     if power <= alpha:
         raise InvalidInputError(f"power={power:g}: expected more than alpha={alpha:g}, which a test has without effect")
@@ -78,30 +72,34 @@ def minimum_detectable_effect(
     bad = table.index[(table["std_error"] < 0) | np.isinf(table["std_error"])]
     if len(bad):
         raise InvalidInputError(f"the standard error of {place_of(bad[0])} is negative or infinite")
-    usual, exact = multipliers(df, alpha, power, sides)
+    usual, exact = multipliers(df, alpha, power)
     errors = table["std_error"].where(table["std_error"] > 0)
     return table.assign(df=np.inf if df is None else df, usual=usual * errors, minimum_detectable=exact * errors)
 
 
-def multipliers(df: float | None, alpha: float, power: float, sides: int) -> tuple[float, float]:
+def multipliers(df: float | None, alpha: float, power: float) -> tuple[float, float]:
     """Return the usual and the exact multiple of the standard error that a test finds with this power."""
-    from scipy.optimize import brentq
-    from scipy.stats import ncf, nct, ncx2, norm, t
+    from scipy.stats import ncf, ncx2, norm, t
 
     normal = df is None or np.isinf(df)
     law = norm if normal else t(df)
-    bound, more = law.isf(alpha / sides), law.ppf(power)
+    bound, more = float(law.isf(alpha / 2)), float(law.ppf(power))
 
     def found(effect: float) -> float:
-        if sides == 1:
-            return norm.sf(bound - effect) if normal else nct.sf(bound, df, effect)
-        # The square of the statistic; nct's lower tail is missing where it is tiny.
-        return ncx2.sf(bound**2, 1, effect**2) if normal else ncf.sf(bound**2, 1, df, effect**2)
+        # Of the square of the statistic: nct's lower tail is missing where it is tiny.
+        return float(ncx2.sf(bound**2, 1, effect**2) if normal else ncf.sf(bound**2, 1, df, effect**2))
 
-    far = bound + abs(more) + 1
-    while found(far) < power:
-        far *= 2
-    return float(bound + more), float(brentq(lambda effect: found(effect) - power, 1e-6, far, xtol=1e-12))
+    return bound + more, expand_root(lambda effect: power - found(effect), 1e-6, bound + abs(more) + 1)
+
+
+def expand_root(above: Callable[[float], float], start: float, step: float) -> float:
+    """Return where a function that is positive at ``start`` falls to zero, stepping out by twice as much each time."""
+    from scipy.optimize import brentq
+
+    near, far = start, start + step
+    while above(far) > 0:
+        near, far, step = far, far + 2 * step, 2 * step
+    return brentq(above, near, far, xtol=1e-12 * step)  # type: ignore[return-value]
 
 
 def _errors_of(given: Any) -> tuple[pd.DataFrame, float | None]:

@@ -108,6 +108,12 @@ class Layout:
         effects = (self._time_inverse @ group_sums(left, self.time, len(self.periods)))[self.time]
         return left - effects + self.unit_means(effects)
 
+    def twoway_effects(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the effects of units and of periods that fit ``values``, a column a variable, up to a constant."""
+        left = values - self.unit_means(values)
+        time = self._time_inverse @ group_sums(left, self.time, len(self.periods))
+        return group_means(values - time[self.time], self.unit, len(self.units)), time
+
 
 def _twoway(unit: np.ndarray, time: np.ndarray) -> tuple[int, np.ndarray]:
     """Return the number of independent effects and an inverse of the period dummies' products within units.

@@ -2,8 +2,14 @@ from ._decomposition import GoodmanBacon as GoodmanBacon
 from ._decomposition import goodman_bacon as goodman_bacon
 from ._exposure import SpilloverDiD as SpilloverDiD
 from ._exposure import spillover_did as spillover_did
+from ._imputation import ImputationDiD as ImputationDiD
+from ._imputation import imputation_did as imputation_did
 from ._permutation import PlaceboTest as PlaceboTest
 from ._permutation import placebo_test as placebo_test
+from ._sensitivity import HonestBounds as HonestBounds
+from ._sensitivity import PretrendPower as PretrendPower
+from ._sensitivity import honest_bounds as honest_bounds
+from ._sensitivity import pretrend_power as pretrend_power
 from ._staggered import StaggeredDiD as StaggeredDiD
 from ._staggered import staggered_did as staggered_did
 from ._synthetic import SyntheticControl as SyntheticControl

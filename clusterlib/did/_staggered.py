@@ -47,6 +47,8 @@ class StaggeredDiD(Pretrend, Result):
     event_study : DataFrame
         By ``event_time``: the same first five, and ``band_lower`` to ``band_upper``, which hold for all event times at
         once (only with draws).
+    covariance : DataFrame
+        Analytic, of the event study, by ``event_time``.
     by_cohort : DataFrame
         By ``cohort``: the mean over its treated periods, t at least g.
     overall : Series
@@ -66,6 +68,7 @@ class StaggeredDiD(Pretrend, Result):
 
     group_time: pd.DataFrame = field(repr=False)
     event_study: pd.DataFrame = field(repr=False)
+    covariance: pd.DataFrame = field(repr=False)
     by_cohort: pd.DataFrame = field(repr=False)
     overall: pd.Series = field(repr=False)
     pretrend: Test = field(repr=False)
@@ -223,6 +226,7 @@ def staggered_did(
     return StaggeredDiD(
         group_time=found["cell"][COLUMNS].set_axis(cells.index).join(cells[["after", "treated", "controls"]]),
         event_study=study,
+        covariance=pd.DataFrame(of_study, study.index, study.index),
         by_cohort=found["cohort"][COLUMNS].rename_axis("cohort"),
         overall=found["overall"][COLUMNS].iloc[0].rename(None),
         pretrend=_pretrend(study["estimate"], of_study, -anticipation, clusters),
@@ -254,32 +258,37 @@ def _with_base(first: pd.Series, start: float, anticipation: int) -> tuple[pd.Se
     return first.drop(out.index), [f"{said}: {len(out)} unit(s) left out"]
 
 
-def _cells(
-    frame: pd.DataFrame, y: str, controls: list[str], first: pd.Series, options: dict[str, Any]
-) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
-    """Return effects by cohort and period, their influence functions (units by cells), and what the package said.
+def long_frame(
+    frame: pd.DataFrame, y: str, controls: list[str], first: pd.Series
+) -> tuple[pd.DataFrame, float, list[str]]:
+    """Return a panel as diff-diff wants it, what time is shifted by, and the columns of controls.
 
     Time is counted from one, since zero stands for never treated.
     """
-    from diff_diff import CallawaySantAnna
-
     unit, time = (frame.index.get_level_values(level) for level in (0, 1))
     shift = 1 - float(time.min())
     columns = {f"control_{i}": frame[name].to_numpy() for i, name in enumerate(controls)}
-    long = pd.DataFrame(
-        {
-            "unit": pd.factorize(unit)[0],
-            "time": time.to_numpy(float) + shift,
-            "outcome": frame[y].to_numpy(),
-            "first": (first + shift).where(np.isfinite(first), 0.0).reindex(unit).to_numpy(),
-        }
-        | columns
-    )
+    own = {
+        "unit": pd.factorize(unit)[0],
+        "time": time.to_numpy(float) + shift,
+        "outcome": frame[y].to_numpy(),
+        "first": (first + shift).where(np.isfinite(first), 0.0).reindex(unit).to_numpy(),
+    }
+    return pd.DataFrame(own | columns), shift, list(columns)
+
+
+def _cells(
+    frame: pd.DataFrame, y: str, controls: list[str], first: pd.Series, options: dict[str, Any]
+) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+    """Return effects by cohort and period, their influence functions (units by cells), and what the package said."""
+    from diff_diff import CallawaySantAnna
+
+    long, shift, columns = long_frame(frame, y, controls, first)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             found = CallawaySantAnna(n_bootstrap=0, **options).fit(
-                long, "outcome", "unit", "time", "first", covariates=list(columns) or None
+                long, "outcome", "unit", "time", "first", covariates=columns or None
             )
         except (ValueError, np.linalg.LinAlgError) as error:
             raise InvalidInputError(

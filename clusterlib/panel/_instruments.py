@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -30,8 +30,9 @@ WORST_BIAS, SIGNIFICANCE = 0.10, 0.05
 class AndersonRubin:
     r"""Anderson and Rubin's inference about the coefficient of one endogenous variable (安德森-鲁宾检验).
 
-    Where the coefficient is :math:`b`, the instruments do not move :math:`y - b d`. With :math:`\hat\gamma, \hat\pi` the
-    instruments' coefficients in the reduced forms of y and of the endogenous variable d, given the exogenous ones,
+    Where the coefficient is :math:`b`, the instruments do not move :math:`y - b d`. With
+    :math:`\hat\gamma, \hat\pi` the instruments' coefficients in the reduced forms of y and of the endogenous variable
+    d, given the exogenous ones,
 
     .. math:: AR(b) = (\hat\gamma - b \hat\pi)' \hat V(b)^{-1} (\hat\gamma - b \hat\pi) / k \sim F_{k, \nu}, \quad
               \hat V(b) = V_{\gamma\gamma} - b (V_{\gamma\pi} + V_{\pi\gamma}) + b^2 V_{\pi\pi}
@@ -69,39 +70,30 @@ class AndersonRubin:
     def confidence_set(self, level: float = 0.95) -> tuple[tuple[float, float], ...]:
         """Return the values that the test does not reject, as intervals in order.
 
-        They may be none, and reach to infinity where the instruments are weak. Their ends solve
-        :math:`|c k \\hat V(b) - (\\hat\\gamma - b \\hat\\pi)(\\hat\\gamma - b \\hat\\pi)'| = 0`, which is quadratic in b,
-        with c the quantile of F: they are exact.
+        They may be none, and reach to infinity where the instruments are weak. Their ends are exact: with c the
+        quantile of F they solve :math:`|c k V(b) - (\\gamma - b \\pi)(\\gamma - b \\pi)'| = 0`, a matrix quadratic in b.
         """
         from scipy.linalg import eigvals
         from scipy.stats import f
 
         k, alpha = self.reduced.shape[1], 1 - check_level(level)
-        bound = k * f.isf(alpha, k, self.df)
-        # In units of y over those of d, so that the roots are of order one.
-        scale = np.sqrt(np.trace(self.blocks[0, 0]) / np.trace(self.blocks[1, 1]))
-        units = np.array([1.0, scale])
-        gamma, pi = units[:, None] * self.reduced
-        V = np.einsum("a,b,abij->abij", units, units, self.blocks)
-        constant, square = bound * V[0, 0] - np.outer(gamma, gamma), bound * V[1, 1] - np.outer(pi, pi)
-        linear = np.outer(gamma, pi) + np.outer(pi, gamma) - bound * (V[0, 1] + V[1, 0])
-        nil, one = np.zeros((k, k)), np.eye(k) * np.trace(V[0, 0]) / k
-        found = eigvals(np.block([[nil, one], [-constant, -linear]]), np.block([[one, nil], [nil, square]]))
+        # In units in which coefficients and roots are of order one.
+        errors = np.sqrt([np.diag(self.blocks[side, side]) for side in (0, 1)])
+        scale = float(np.median(errors[0] / errors[1]))
+        units = np.array([[1.0], [scale]]) / (scale * errors[1])
+        bound = k * f.isf(alpha, k, self.df) * self.blocks - np.einsum("ai,bj->abij", self.reduced, self.reduced)
+        bound = bound * np.einsum("ai,bj->abij", units, units)
+        nil, one = np.zeros((k, k)), np.eye(k)
+        right = np.block([[one, nil], [nil, bound[1, 1]]])
+        found: Any = eigvals(np.block([[nil, one], [-bound[0, 0], bound[0, 1] + bound[1, 0]]]), right)
         real = np.isfinite(found) & (np.abs(found.imag) <= 1e-8 * (1 + np.abs(found)))
         ends = np.unique(found.real[real]) * scale
         edges = np.concatenate([[-np.inf], ends, [np.inf]])
-        if len(ends):
-            far = scale + np.abs(ends).max()
-            inside = np.concatenate([[ends[0] - far], (ends[:-1] + ends[1:]) / 2, [ends[-1] + far]])
-        else:
-            inside = np.zeros(1)
-        intervals: list[tuple[float, float]] = []
-        for lower, upper, within in zip(edges[:-1], edges[1:], inside, strict=True):
-            if self.test(float(within)).p_value < alpha:
-                continue
-            joined = intervals and intervals[-1][1] == lower
-            intervals[-1:] = [(intervals[-1][0], float(upper))] if joined else [*intervals[-1:], (float(lower), float(upper))]
-        return tuple(intervals)
+        far = scale + np.abs(ends).max(initial=0)
+        inside = (np.append(-far, ends) + np.append(ends, far)) / 2 if len(ends) else np.zeros(1)
+        kept = [self.test(value).p_value >= alpha for value in inside]
+        change = np.diff(np.concatenate([[0], kept, [0]]))
+        return tuple(zip(edges[change == 1].tolist(), edges[change == -1].tolist(), strict=True))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from clusterlib.core.checks import as_names, check_choice, check_level, check_number, check_whole
-from clusterlib.core.covariance import cluster_codes, effect_codes, make_covariance
+from clusterlib.core.covariance import cluster_codes, effect_codes
 from clusterlib.core.resampling import WILD_WEIGHTS, wild_cluster_test
 from clusterlib.core.results import Result, coefficient_table
 from clusterlib.errors import UnknownNameError
-from clusterlib.panel._regression import check_errors, make_design, panel_fields
+from clusterlib.panel._regression import check_errors, fixed_effects, make_design
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -61,15 +61,15 @@ def wild_cluster_bootstrap(
 ) -> WildBootstrap:
     r"""Test coefficients of a fixed-effects regression where clusters are few (野聚类自助法), such as 31 provinces.
 
-    Clustered errors are too small with few clusters, more so with clusters of unlike sizes. With :math:`\tilde\beta` and
-    :math:`\tilde e` of the regression in which the coefficient is :math:`\beta_0`,
+    Clustered errors are too small with few clusters, more so with clusters of unlike sizes. With
+    :math:`\tilde\beta, \tilde e` of the regression in which the coefficient is :math:`\beta_0`,
 
     .. math:: y^*_{it} = x_{it}'\tilde\beta + \tilde\alpha_i + \tilde\gamma_t + v_{g(i)} \tilde e_{it}, \quad
               p = \Pr\big(|t^*| > |t|\big)
 
     with :math:`v_g = \pm 1` (Rademacher), or one of :math:`\pm\sqrt{1/2}, \pm 1, \pm\sqrt{3/2}` (Webb, for fewer than
-    about 10 clusters), and clustered t statistics. The interval holds the :math:`\beta_0` that the test does not reject.
-    By the package diff-diff.
+    about 10 clusters), and clustered t statistics. The interval holds the :math:`\beta_0` that the test does not
+    reject. By the package diff-diff.
 
     Parameters
     ----------
@@ -100,9 +100,9 @@ def wild_cluster_bootstrap(
     ----------
     Cameron, A. C., Gelbach, J. B. and Miller, D. L. (2008). Bootstrap-based improvements for inference with clustered
     errors. Review of Economics and Statistics 90, 414-427, appendix B. Webb, M. D. (2023). Reworking wild
-    bootstrap-based inference for clustered errors. Canadian Journal of Economics 56, 839-858. MacKinnon, J. G., Nielsen,
-    M. O. and Webb, M. D. (2023). Cluster-robust inference: a guide to empirical practice. Journal of Econometrics 232,
-    272-299, section 5.
+    bootstrap-based inference for clustered errors. Canadian Journal of Economics 56, 839-858. MacKinnon, J. G.,
+    Nielsen, M. O. and Webb, M. D. (2023). Cluster-robust inference: a guide to empirical practice. Journal of
+    Econometrics 232, 272-299, section 5.
 
     Examples
     --------
@@ -125,12 +125,9 @@ def wild_cluster_bootstrap(
     for name in tested:
         if name not in names:
             raise UnknownNameError("variable of x", name, names)
-    covariance = make_covariance("cluster", layout, cluster=pd.Series(codes, layout.index))
-    fit, matrix = design.fit(covariance)
-    fields = panel_fields(design, fit.params, matrix, fit.residuals, covariance)
-    check_errors(fields["rss"], fields["tss"])
-    errors = pd.Series(matrix.diagonal() ** 0.5, design.names)
-    table = coefficient_table(fields["params"] - null, errors, fields["df_inference"], level).loc[tested]
+    own = fixed_effects(data, y, names, effects, cluster=pd.Series(codes, layout.index))
+    check_errors(own.rss, own.tss)
+    table = coefficient_table(own.params - null, own.std_errors, own.df_inference).loc[tested]
     table["estimate"] += null
     X = design.X if effects == "none" else design.raw[:, 1:]
     options = {"null": null, "weights": weights, "draws": draws, "seed": seed, "level": level}
@@ -138,8 +135,7 @@ def wild_cluster_bootstrap(
         wild_cluster_test(design.raw[:, 0], X, effect_codes(layout), codes, design.names.index(name), **options)
         for name in tested
     ]
-    for column, values in zip(("p_value", "lower", "upper"), zip(*found, strict=True), strict=False):
-        table[column] = values
+    table[["p_value", "lower", "upper"]] = [row[:3] for row in found]
     return WildBootstrap(
         table=table.rename_axis("variable"),
         null=null,

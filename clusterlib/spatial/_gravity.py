@@ -12,7 +12,6 @@ from clusterlib.core.checks import (
     as_floats,
     as_names,
     check_bounds,
-    check_choice,
     check_columns,
     check_finite,
     check_flags,
@@ -34,11 +33,6 @@ from clusterlib.core.within import (
 )
 from clusterlib.errors import InvalidInputError
 
-COVARIANCES = {
-    "dyadic": "pairs that share a unit 共享个体的配对",
-    "twoway": "origin and destination clusters 起点与终点聚类",
-}
-_PAIRS = ["origin", "destination"]
 _STEPS, _CONVERGED = 200, 1e-10
 # Of the largest, what a certificate of separation must be to count.
 _SEPARATED = 1e-4
@@ -74,8 +68,8 @@ class GravityRegression(Estimates):
     def footer(self) -> Mapping[str, object]:
         """What stands below the coefficients; a cross-section of pairs has no periods."""
         lines = {"Pairs 配对数": self.nobs, "Units 个体数": self.n_units, "Pairs without flow 零流量配对数": self.zeros}
-        errors = COVARIANCES[self.settings["cov"]]
-        return lines | {"Deviance 偏差": self.deviance, "R²": self.r2, "Standard errors 标准误": errors}
+        lines |= {"Deviance 偏差": self.deviance, "R²": self.r2}
+        return lines | {"Standard errors 标准误": "pairs that share a unit 共享个体的配对"}
 
 
 def gravity_regression(
@@ -84,7 +78,6 @@ def gravity_regression(
     x: str | Iterable[str],
     *,
     directed: bool = True,
-    cov: str = "dyadic",
     level: float = 0.95,
 ) -> GravityRegression:
     r"""Explain flows between units by Poisson pseudo-maximum likelihood (引力方程, PPML).
@@ -100,9 +93,9 @@ def gravity_regression(
     .. math:: V = \frac{G}{G - 1} H^{-1} \Big(\sum_{(ij, kl) \text{ related}} s_{ij} s_{kl}'\Big) H^{-1}, \quad
               s_{ij} = \tilde x_{ij} (y_{ij} - \mu_{ij}), \quad H = \sum_{ij} \mu_{ij} \tilde x_{ij} \tilde x_{ij}'
 
-    with :math:`\tilde x` what the effects leave of x under the weights :math:`\mu`, G the units, or the origins or
-    destinations where fewer of them are the clusters, and Student's distribution with G - 1 degrees of freedom. With
-    few units they are too small (Weidner and Zylkin 2021).
+    with :math:`\tilde x` what the effects leave of x under the weights :math:`\mu`, over pairs that share a unit in
+    whichever role, G units and Student's distribution with G - 1 degrees of freedom. With few units the errors are too
+    small (Weidner and Zylkin 2021).
 
     Zeros that effects or variables can fit ever better have no finite estimate (separation): all pairs of a unit that
     sends or receives nothing, or those a variable singles out. They say nothing of the other coefficients, are found
@@ -120,8 +113,6 @@ def gravity_regression(
         one province. What a unit has by itself, such as its size, its effects hold.
     directed : bool
         Whether the flow from one unit to another is another than that back.
-    cov : {"dyadic", "twoway"}
-        Related are pairs that share a unit in whichever role; or an origin, or a destination (directed flows).
     level : float
         Of the intervals.
 
@@ -135,17 +126,15 @@ def gravity_regression(
         For another index, a pair of a unit with itself or given twice, missing or negative values, no flow at all, a
         variable that effects or other variables account for, or a variance that is not positive.
     UnknownNameError
-        For a name that is no column, or another covariance.
+        For a name that is no column.
 
     References
     ----------
     Santos Silva, J. M. C. and Tenreyro, S. (2006). The log of gravity. Review of Economics and Statistics 88, 641-658.
     Correia, S., Guimaraes, P. and Zylkin, T. (2019). Verifying the existence of maximum likelihood estimates for
     generalized linear models. arXiv:1903.01633, proposition 1. Aronow, P. M., Samii, C. and Assenova, V. A. (2015).
-    Cluster-robust variance estimation for dyadic data. Political Analysis 23, 564-577, equation 7. Cameron, A. C.,
-    Gelbach, J. B. and Miller, D. L. (2011). Robust inference with multiway clustering. Journal of Business & Economic
-    Statistics 29, 238-249. Weidner, M. and Zylkin, T. (2021). Bias and
-    consistency in three-way gravity models. Journal of International Economics 132, 103513.
+    Cluster-robust variance estimation for dyadic data. Political Analysis 23, 564-577. Weidner, M. and Zylkin, T.
+    (2021). Bias and consistency in three-way gravity models. Journal of International Economics 132, 103513.
 
     Examples
     --------
@@ -159,13 +148,10 @@ def gravity_regression(
     True
     """
     check_flags(directed=directed)
-    check_choice("covariance", cov, COVARIANCES)
     check_level(level)
     names = as_names(x, "x")
     if not names:
         raise InvalidInputError("x: name at least one variable, such as the log of the distance")
-    if cov == "twoway" and not directed:
-        raise InvalidInputError("pairs without direction have no origin and destination to cluster by: use 'dyadic'")
     frame, origin, destination = _pairs(data, as_names([y], "y") + names, directed)
     check_bounds(frame[[y]], "flows and counts are not negative")
     if not (frame[y] > 0).any():
@@ -182,12 +168,11 @@ def gravity_regression(
     flow = values[:, 0] / scale
     fit, mu, left = _poisson(flow, values[:, 1:], names, layout)
     units = len(np.unique(np.append(origin, destination)))
-    clusters = units if cov == "dyadic" else min(len(layout.units), len(layout.periods))
-    meat = dyadic_meat(left * (flow - mu)[:, None], origin, destination, cov)
-    matrix = clusters / (clusters - 1) * fit.inverse @ meat @ fit.inverse
+    meat = dyadic_meat(left * (flow - mu)[:, None], origin, destination)
+    matrix = units / (units - 1) * fit.inverse @ meat @ fit.inverse
     if not (np.diag(matrix) > 0).all():
-        raise InvalidInputError(f"a variance is not positive with cov={cov!r}: there are too few units, or use another")
-    absorbed = layout.absorbed if directed else _unit_effects(layout)
+        raise InvalidInputError(f"a variance is not positive: {units} units are too few for {len(names)} variable(s)")
+    absorbed = layout.absorbed if directed else _unit_effects(origin, destination)
     once = slice(len(row) if directed else len(row) // 2)
     fitted, observed = pd.Series(mu * scale, frame.index[row], name="fitted")[once], values[once, 0]
     return GravityRegression(
@@ -197,15 +182,17 @@ def gravity_regression(
         n_units=units,
         n_periods=1,
         df_resid=len(fitted) - len(names) - absorbed,
-        df_inference=clusters - 1,
+        df_inference=units - 1,
         n_parameters=len(names) + absorbed,
         level=level,
-        settings={"method": "PPML", "y": y, "x": tuple(names), "directed": directed, "cov": cov, "clusters": clusters},
+        settings={"method": "PPML", "y": y, "x": tuple(names), "directed": directed},
         fitted=fitted,
         deviance=_deviance(observed, fitted.to_numpy()),
         r2=float(np.corrcoef(observed, fitted)[0, 1] ** 2),
         zeros=int((observed == 0).sum()),
-        notes=(f"{len(gone)} pair(s) left out, whose zeros can be fitted exactly: {listed(gone)}",) if len(gone) else (),
+        notes=(f"{len(gone)} pair(s) left out, whose zeros can be fitted exactly: {listed(gone)}",)
+        if len(gone)
+        else (),
     )
 
 
@@ -222,14 +209,14 @@ def _pairs(data: pd.DataFrame, names: list[str], directed: bool) -> tuple[pd.Dat
     codes = pd.factorize(np.concatenate(ends))[0]
     origin, destination = codes[: len(data)], codes[len(data) :]
     low, high = np.minimum(origin, destination), np.maximum(origin, destination)
-    pair = pd.Series(zip(*((origin, destination) if directed else (low, high)), strict=True), dtype=object)
+    pair = pd.DataFrame({"one": origin if directed else low, "other": destination if directed else high})
     for bad, what in (
         (low < 0, "has a unit without a label: give it its label, or leave the row out"),
         (low == high, "joins a unit with itself: leave such rows out"),
         (pair.duplicated().to_numpy(), "has more than one row" + ("" if directed else ", in either order")),
     ):
         if bad.any():
-            raise InvalidInputError(f"the pair {place_of(index[np.argmax(bad)])} {what} ({bad.sum()} row(s))")
+            raise InvalidInputError(f"the pair {place_of(index[int(np.argmax(bad))])} {what} ({bad.sum()} row(s))")
     frame = as_floats(data, names)
     check_finite(frame, "leave the pair out, which is then not observed, or give it zero if nothing flows")
     return frame, origin, destination
@@ -239,19 +226,11 @@ def _layout(origin: np.ndarray, destination: np.ndarray) -> Layout:
     return make_layout(pd.MultiIndex.from_arrays([origin, destination]), "twoway")
 
 
-def _unit_effects(layout: Layout) -> int:
-    """Count the independent effects of units, one each, of pairs that stand in both directions.
-
-    The effects of origins and destinations are sums and differences of a unit's two; the differences lose one for each
-    set of units that is not joined with others.
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    n = len(layout.units)
-    ends = pd.Index(layout.periods).get_indexer(layout.index.get_level_values(0)), layout.time
-    sets = connected_components(coo_array((np.ones(layout.rows), ends), shape=(n, n)), directed=False)[0]
-    return layout.absorbed - (n - sets)
+def _unit_effects(origin: np.ndarray, destination: np.ndarray) -> int:
+    """Count the independent effects of units, one each, of pairs that stand in both directions."""
+    joined = np.zeros((origin.max() + 1, origin.max() + 1))
+    joined[origin, destination] = 1
+    return int(np.linalg.matrix_rank(joined + np.diag(joined.sum(axis=1)), hermitian=True))
 
 
 def _without_separated(
@@ -266,11 +245,8 @@ def _without_separated(
         if not empty.any():
             layout = _layout(origin[kept], destination[kept])
             left = layout.within(X[kept])
-            try:
-                check_variation(X[kept], left, names, "pairs")
-            except InvalidInputError as error:
-                where = "" if kept.all() else f" in the {kept.sum()} pairs whose flows can be told from nil"
-                raise InvalidInputError(f"{error}{where}") from None
+            # Of the pairs kept: what singles out pairs without flow has nothing left then.
+            check_variation(X[kept], left, names, "pairs")
             empty[kept] = _separated(flows[kept], left, layout)
             if not empty.any():
                 return kept
@@ -292,9 +268,7 @@ def _separated(flows: np.ndarray, left: np.ndarray, layout: Layout) -> np.ndarra
     from scipy.optimize import linprog
     from scipy.sparse import csr_array, hstack, vstack
 
-    dummies = (
-        csr_array((np.ones(len(flows)), (np.arange(len(flows)), codes))) for codes in (layout.unit, layout.time)
-    )
+    dummies = (csr_array((np.ones(len(flows)), (np.arange(len(flows)), codes))) for codes in (layout.unit, layout.time))
     terms = csr_array(hstack([csr_array(left / size * np.sqrt(len(flows))), *dummies]))
     zeros = terms[~flows]
     limits = np.repeat([1.0, 0.0], zeros.shape[0])
