@@ -281,3 +281,86 @@ def test_roles_that_make_no_model_are_refused(panel, roles, options, words):
 def test_an_unknown_method_is_refused(panel):
     with pytest.raises(UnknownNameError, match="did you mean 'liml'"):
         instrumental_variables(panel, "y", "c", "x", "z", method="limll")
+
+
+def weak(strength: float, instruments: int, seed: int) -> tuple[pd.DataFrame, list[str]]:
+    data = made_panel(30, 5, seed, "uvce")
+    names = [f"z{i}" for i in range(instruments)]
+    data[names] = np.random.default_rng(1000 + seed).normal(size=(150, instruments))
+    data["x"] = strength * data[names].sum(axis=1) + data["v"] + 0.5 * data["u"]
+    data["y"] = data["x"] + 2 * data["v"] + data["c"] + data["u"] + data["e"]
+    return data, names
+
+
+COVARIANCES = [{"cov": "cluster"}, {"cov": "robust"}, {"cov": "classical"}, {"cov": "driscoll-kraay"}]
+
+
+@pytest.mark.parametrize("options", COVARIANCES, ids=lambda o: o["cov"])
+def test_anderson_and_rubins_statistic_is_the_f_of_the_instruments_in_a_regression_of_what_is_left(options):
+    data, names = weak(0.3, 2, 1)
+    found = instrumental_variables(data, "y", "c", "x", names, **options).anderson_rubin
+    for value in (-3.0, 0.0, 0.7, 50.0):
+        left = fixed_effects(data.assign(left=data["y"] - value * data["x"]), "left", ["c", *names], **options)
+        b, V = left.params[names], left.covariance.loc[names, names]
+        test = found.test(value)
+        assert test.statistic == pytest.approx(b @ np.linalg.solve(V, b) / 2, rel=1e-9)
+        assert test.df == (2, left.df_inference if left.df_inference else left.df_resid)
+
+
+GRID = np.sort(np.concatenate([np.linspace(-6, 6, 601), np.logspace(1, 5, 150), -np.logspace(1, 5, 150)]))
+
+
+@pytest.mark.parametrize("instruments", [1, 2, 4])
+@pytest.mark.parametrize("strength", [0.0, 0.1, 0.25, 1.0])
+def test_the_confidence_set_holds_the_values_that_the_test_does_not_reject(instruments, strength):
+    for seed in range(3):
+        data, names = weak(strength, instruments, 10 * seed + instruments)
+        found = instrumental_variables(data, "y", "c", "x", names).anderson_rubin
+        for level in (0.5, 0.95):
+            intervals = found.confidence_set(level)
+            inside = [any(lower <= b <= upper for lower, upper in intervals) for b in GRID]
+            assert inside == [found.test(b).p_value >= 1 - level for b in GRID]
+            ends = [end for interval in intervals for end in interval if np.isfinite(end)]
+            np.testing.assert_allclose([found.test(end).p_value for end in ends], 1 - level, rtol=1e-6)
+
+
+def test_the_confidence_set_can_be_unbounded_two_rays_or_empty():
+    kinds = set()
+    for seed in range(40):
+        data, names = weak(0.15, 1 + 2 * (seed % 2), seed)
+        # An instrument of its own effect on y leaves no value that is not rejected.
+        data["y"] += (seed % 4 == 3) * 3 * data[names[0]]
+        intervals = instrumental_variables(data, "y", "c", "x", names).anderson_rubin.confidence_set()
+        kinds.add((len(intervals), *(bool(np.isinf(end)) for interval in intervals for end in interval)))
+    assert {(0,), (1, False, False), (1, True, True), (2, True, False, False, True)} <= kinds
+
+
+def test_with_one_instrument_the_effective_f_is_the_first_stages_and_the_set_is_bounded_where_it_is_significant():
+    for seed in range(12):
+        data, names = weak(0.2, 1, seed)
+        result = instrumental_variables(data, "y", "c", "x", names)
+        row = result.weak_instruments.loc["x"]
+        assert row["effective_f"] == pytest.approx(row["partial_f"], rel=1e-9)
+        bounded = np.isfinite(result.anderson_rubin.confidence_set()).all()
+        assert bounded == (row["p_value"] < 0.05)
+        estimate = result.params["x"]
+        assert any(lower <= estimate <= upper for lower, upper in result.anderson_rubin.confidence_set())
+
+
+def test_scales_do_not_move_the_set_and_several_endogenous_variables_have_none():
+    data, names = weak(0.5, 3, 4)
+    base = np.array(instrumental_variables(data, "y", "c", "x", names).anderson_rubin.confidence_set())
+    scaled = data.assign(y=data["y"] * 1e8, x=data["x"] * 1e-5, z1=data["z1"] * 1e9)
+    other = instrumental_variables(scaled, "y", "c", "x", names).anderson_rubin.confidence_set()
+    np.testing.assert_allclose(np.array(other), base * 1e13, rtol=1e-6)
+    assert instrumental_variables(data, "y", [], ["x", "c"], names).anderson_rubin is None
+
+
+@pytest.mark.parametrize("wrong", [None, "1", np.nan, np.inf, True, [1.0]])
+def test_values_and_levels_of_another_kind_are_refused_by_anderson_and_rubins_test(wrong):
+    data, names = weak(0.5, 1, 4)
+    found = instrumental_variables(data, "y", "c", "x", names).anderson_rubin
+    with pytest.raises(InvalidInputError):
+        found.test(wrong)
+    with pytest.raises(InvalidInputError):
+        found.confidence_set(wrong)

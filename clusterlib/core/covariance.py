@@ -127,7 +127,7 @@ def is_nested(codes: np.ndarray, groups: np.ndarray) -> bool:
 
 
 def dyadic_meat(scores: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return the sum of outer products of the scores of pairs, over pairs with a unit in common in whichever role.
+    """Return the sum of outer products of the scores of pairs of units, as often as two pairs have units in common.
 
     Parameters
     ----------
@@ -136,10 +136,7 @@ def dyadic_meat(scores: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.nd
         The two units of each pair.
     """
     units = int(max(one.max(), other.max())) + 1
-    # A pair and its reverse have both units in common and are counted twice.
-    pair = np.unique(np.minimum(one, other) * units + np.maximum(one, other), return_inverse=True)[1]
-    by_unit = group_sums(scores, one, units) + group_sums(scores, other, units)
-    return _outer(by_unit) - _outer(group_sums(scores, pair, int(pair.max()) + 1))
+    return _outer(group_sums(scores, one, units) + group_sums(scores, other, units))
 
 
 def wald_statistic(estimates: np.ndarray, covariance: np.ndarray) -> float:

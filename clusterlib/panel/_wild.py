@@ -11,7 +11,7 @@ from clusterlib.core.checks import as_names, check_choice, check_level, check_nu
 from clusterlib.core.covariance import cluster_codes, effect_codes
 from clusterlib.core.resampling import WILD_WEIGHTS, wild_cluster_test
 from clusterlib.core.results import Result, coefficient_table
-from clusterlib.errors import UnknownNameError
+from clusterlib.errors import InvalidInputError
 from clusterlib.panel._regression import check_errors, fixed_effects, make_design
 
 
@@ -122,9 +122,10 @@ def wild_cluster_bootstrap(
     layout = design.layout
     codes, called = cluster_codes(cluster, layout, data)
     tested = names if variables is None else as_names(variables, "variables")
+    if not tested:
+        raise InvalidInputError("variables: name at least one of x")
     for name in tested:
-        if name not in names:
-            raise UnknownNameError("variable of x", name, names)
+        check_choice("variable of x", name, names)
     own = fixed_effects(data, y, names, effects, cluster=pd.Series(codes, layout.index))
     check_errors(own.rss, own.tss)
     table = coefficient_table(own.params - null, own.std_errors, own.df_inference).loc[tested]
