@@ -44,6 +44,7 @@ CALLS = {
     "staggered_did": lambda q, t=None, y="y", **o: did.staggered_did(
         q, y, dates() if t is None else t, **{"draws": 0} | o
     ),
+    "imputation_did": lambda q, t=None, y="y", **o: did.imputation_did(q, y, dates() if t is None else t, **o),
     "goodman_bacon": lambda q, t=None, y="y", **o: did.goodman_bacon(q, y, dates() if t is None else t, **o),
     "placebo_test": lambda q, t=None, y="y", **o: did.placebo_test(
         q, y, dates() if t is None else t, **{"draws": 19} | o
@@ -64,7 +65,8 @@ def test_calls_are_all_that_is_public():
     public = {
         name for name in dir(did) if not name.startswith("_") and name[0].islower() and callable(getattr(did, name))
     }
-    assert public == set(CALLS)
+    # Those of an event study are tested beside what they compute.
+    assert public == set(CALLS) | {"honest_bounds", "pretrend_power"}
 
 
 SAME = {
@@ -224,6 +226,11 @@ OPTIONS = {
         "draws": (-1, 1, 1.5, "9", None),
         "seed": (-1, None),
         "level": (95, None),
+    },
+    "imputation_did": {
+        "controls": (5, None, ["x", "x"], "y"),
+        "cluster": (5, "z", "time", "area", pd.Series({10: 1})),
+        "level": (95, 0, None),
     },
     "placebo_test": {"controls": (5, None, ["x", "x"], "y"), "draws": (0, -1, 1.5, "9", None), "seed": (-1, None)},
 }

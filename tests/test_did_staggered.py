@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clusterlib.data import load_panel, load_policies
-from clusterlib.did import staggered_did, twoway_did
+from clusterlib.did import imputation_did, staggered_did, twoway_did
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -395,3 +395,90 @@ def test_what_the_package_says_on_the_way_is_kept_in_the_notes_and_not_printed(r
     result = staggered_did(data, "y", first, ["x", "big"], draws=0)
     assert result.notes
     assert not [w for w in recwarn if "diff_diff" in str(w.filename)]
+
+
+def imputed(data, first, controls=(), groups=None):
+    """Effects, and a function that gives the error of a mean of them, by regressions with every dummy."""
+    unit, time = (data.index.get_level_values(level) for level in (0, 1))
+    cohort = first.reindex(unit).fillna(np.inf).to_numpy()
+    now, groups = time.to_numpy() >= cohort, unit if groups is None else groups.reindex(unit)
+    dummies = [pd.get_dummies(part).to_numpy(float) for part in (unit, time)]
+    Z = np.column_stack([dummies[0], dummies[1][:, 1:], data[list(controls)]])
+    fit = Z @ np.linalg.lstsq(Z[~now], data["y"].to_numpy()[~now], rcond=None)[0]
+    left = data["y"].to_numpy() - fit
+
+    def error(weights: np.ndarray) -> float:
+        v = np.empty(len(data))
+        v[now] = weights
+        v[~now] = -Z[~now] @ np.linalg.pinv(Z[~now].T @ Z[~now]) @ (Z[now].T @ weights)
+        rows = pd.DataFrame({"v2": v[now] ** 2, "left": left[now], "cohort": cohort[now], "time": time[now]})
+        sums = rows.assign(top=rows["v2"] * rows["left"]).groupby(["cohort", "time"])[["top", "v2"]].transform("sum")
+        residuals = left.copy()
+        residuals[now] -= (sums["top"] / sums["v2"].where(sums["v2"] > 0, 1.0)).to_numpy()
+        return float(np.sqrt((pd.Series(v * residuals).groupby(np.asarray(groups)).sum() ** 2).sum()))
+
+    return now, cohort, left, error
+
+
+@pytest.mark.parametrize(
+    ("keep", "controls", "clustered"), [(1.0, (), False), (0.85, ("x",), False), (0.85, ("x",), True)]
+)
+def test_imputed_effects_and_their_errors_are_those_of_regressions_with_every_dummy(keep, controls, clustered):
+    data, first, _ = cohorts(30, seed=2)
+    random = np.random.default_rng(1)
+    data = data.assign(x=random.normal(size=len(data)), y=lambda d: 100 + d["y"] + 0.5 * random.normal(size=len(d)))
+    data = data[random.random(len(data)) < keep]
+    groups = pd.Series(range(30), data.index.unique(0)) % 7 if clustered else None
+    result = imputation_did(data, "y", first, controls, cluster=groups)
+    now, cohort, left, error = imputed(data, first, controls, groups)
+    event = data.index.get_level_values(1).to_numpy() - cohort
+    np.testing.assert_allclose(result.effects, left[now], atol=1e-10)
+    wanted = {"overall": np.full(now.sum(), True)}
+    wanted |= {f"cohort {g:g}": cohort[now] == g for g in np.unique(cohort[now])}
+    rows = pd.concat([result.table, result.event_study.rename(index=lambda e: f"event {e}")])
+    wanted |= {f"event {e:g}": event[now] == e for e in np.unique(event[now])}
+    assert list(rows.index) == list(wanted)
+    for name, mask in wanted.items():
+        assert rows.loc[name, "estimate"] == pytest.approx(left[now][mask].mean(), abs=1e-10)
+        assert rows.loc[name, "std_error"] == pytest.approx(error(mask / mask.sum()), rel=1e-8)
+    spread = (rows["upper"] - rows["estimate"]) / rows["std_error"]
+    assert spread.iloc[0] == pytest.approx(2.446912 if clustered else 1.959964, abs=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_effects_without_noise_are_imputed_exactly_whatever_their_path(seed):
+    data, first, _ = cohorts(16, periods=6, seed=seed, noise=0.0)
+    random = np.random.default_rng(seed)
+    unit, time = (data.index.get_level_values(level) for level in (0, 1))
+    base = random.normal(size=16)[pd.factorize(unit)[0]] + random.normal(size=6)[pd.factorize(time)[0]]
+    path = random.normal(size=len(data)) * (time >= first.reindex(unit).fillna(np.inf).to_numpy())
+    result = imputation_did(data.assign(y=base + path), "y", first)
+    np.testing.assert_allclose(result.effects, path[data.index.isin(result.effects.index)], atol=1e-10)
+
+
+def test_treated_observations_without_others_untreated_are_left_out_which_a_note_says():
+    data, first, _ = cohorts(30, seed=2)
+    first = first[np.isfinite(first)]
+    treated = data[data.index.get_level_values(0).isin(first.index)]
+    result = imputation_did(treated, "y", first)
+    gone = treated.index.get_level_values(1) >= first.max()
+    assert f"{gone.sum()} treated observation(s) without others untreated then" in result.notes[0]
+    assert result.effects.isna().sum() == gone.sum()
+    assert result.overall["estimate"] == pytest.approx(result.effects.mean())
+
+
+def test_untreated_observations_in_parts_that_nothing_joins_are_refused():
+    """diff-diff gives a number here: what the treated would have been rests on no comparison."""
+    seen = {"a": (1, 3, 4), "b": (1, 3), "c": (3, 4), "d": (3, 4)}
+    index = pd.MultiIndex.from_tuples([(unit, year) for unit, years in seen.items() for year in years])
+    data = pd.DataFrame({"y": np.arange(9.0) ** 1.5}, index=index)
+    with pytest.raises(InvalidInputError, match="fall into 2 parts that have no unit and no period in common"):
+        imputation_did(data, "y", pd.Series({"a": 3, "b": 3}))
+
+
+def test_controls_that_the_effects_absorb_are_named():
+    data, first, _ = cohorts(20)
+    data = data.assign(size=data.index.get_level_values(0).factorize()[0])
+    with pytest.raises(InvalidInputError, match="other regressors: size"):
+        imputation_did(data, "y", first, "size")

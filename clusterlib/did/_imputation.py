@@ -81,8 +81,8 @@ def imputation_did(
     :math:`v_{it}` are the weights with which :math:`\hat\tau` is linear in y, c clusters;
     :math:`\tilde\varepsilon` are the residuals of the untreated, and for the treated :math:`\hat\tau_{it}` less a mean
     over the cohort at that event time, so that errors are too large where effects differ within it, and hold no spread
-    of a cohort of one unit. The normal distribution, or with ``cluster`` Student's with G - 1 degrees of freedom. Errors
-    are the package diff-diff's.
+    of a cohort of one unit. The normal distribution, or with ``cluster`` Student's with G - 1 degrees of freedom.
+    Errors are computed by the package diff-diff.
 
     Nothing is told of the periods before treatment, to which the model is fitted: see the tests of
     :func:`event_study` and :func:`staggered_did`.

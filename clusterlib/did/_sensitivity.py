@@ -83,7 +83,7 @@ def _path(study: EventStudy | StaggeredDiD, first: int | None, last: int | None,
         raise InvalidInputError(
             f"expected event times before and after the reference period {reference}, got {listed(times) or 'none'}"
         )
-    if target is not None and target not in treated:
+    if target is not None and check_whole("target", target) not in treated:
         raise InvalidInputError(f"target={target!r}: expected an event time from {treated[0]} to {treated[-1]}")
     chosen = treated if target is None else [target]
     kept = before + after
@@ -102,6 +102,12 @@ def _path(study: EventStudy | StaggeredDiD, first: int | None, last: int | None,
         kept,
         df,
     )
+
+
+def _numbers(name: str, values: Iterable[float], least: float = 0.0) -> list[float]:
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise InvalidInputError(f"{name}={values!r}: expected numbers, as in [0.5, 1]")
+    return [check_number(name, value, least=least) for value in values]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -215,9 +221,7 @@ def honest_bounds(
     relative = kind == "relative_magnitudes"
     if bounds is None:
         bounds = RELATIVE if relative else [share * error for share in SHARES]
-    elif isinstance(bounds, (str, bytes)) or not isinstance(bounds, Iterable):
-        raise InvalidInputError(f"bounds={bounds!r}: expected numbers, as in (0, 0.5, 1, 2)")
-    sizes = [check_number("bounds", bound, least=0) for bound in bounds]
+    sizes = _numbers("bounds", bounds)
     if not sizes:
         raise InvalidInputError("bounds: expected at least one number")
     sets, interval = (_relative_set, _relative_interval) if relative else (_smooth_set, _smooth_interval)
@@ -404,8 +408,8 @@ def pretrend_power(
         )
         return float(1 - inside)
 
-    rows: dict[str, float] = {f"slope {check_number('slopes', slope):g}": float(slope) for slope in slopes}
-    for share in power:
+    rows = {f"slope {slope:g}": slope for slope in _numbers("slopes", slopes, -np.inf)}
+    for share in _numbers("power", power):
         check_level(share, "power")
         for name, found in (("joint", joint), ("any", some)):
             start = 1e-6 / noncentrality**0.5

@@ -71,7 +71,7 @@ class AndersonRubin:
         """Return the values that the test does not reject, as intervals in order.
 
         They may be none, and reach to infinity where the instruments are weak. Their ends are exact: with c the
-        quantile of F they solve :math:`|c k V(b) - (\\gamma - b \\pi)(\\gamma - b \\pi)'| = 0`, a matrix quadratic in b.
+        quantile of F they solve :math:`|c k V(b) - (\\gamma - b \\pi)(\\gamma - b \\pi)'| = 0`.
         """
         from scipy.linalg import eigvals
         from scipy.stats import f
