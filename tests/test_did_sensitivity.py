@@ -212,6 +212,7 @@ def test_power_before_treatment_is_the_share_of_samples_that_reject(df):
     assert row["joint"] == pytest.approx(0.6, abs=1e-6) and rejected.mean() == pytest.approx(0.6, abs=0.006)
     assert row["any"] == pytest.approx(some.mean(), abs=0.006)
     assert row["bias"] == pytest.approx(slope)
+    assert pretrend_power(made, [0.0], power=[]).table["joint"].iloc[0] == pytest.approx(0.05, abs=1e-6)
 
 
 def test_one_period_before_has_the_power_of_its_own_test():
