@@ -6,6 +6,7 @@ import csv
 import datetime
 import hashlib
 import json
+import re
 import subprocess
 from importlib import metadata
 
@@ -264,6 +265,150 @@ def test_changing_a_loaded_frame_does_not_change_the_next_one():
     units.loc[110000, "name_zh"] = "x"
     pd.testing.assert_frame_equal(load_panel("province", "gdp"), kept)
     assert load_units().loc[110000, "name_zh"] == "北京市"
+
+
+# Figures of cities.
+
+CORE = [code for region in REGIONS.values() for code in region.adcodes("province") if code < 810000]
+OUT_OF_LINE = "figures out of line are left out: "
+
+
+def by_province(figures: pd.Series) -> pd.core.groupby.SeriesGroupBy:
+    codes = figures.index.get_level_values("adcode") // 10_000 * 10_000
+    return figures.groupby([codes, figures.index.get_level_values("year")])
+
+
+@pytest.mark.parametrize(
+    ("indicator", "years", "least", "most"),
+    [("broadband_subscribers", [2021], 0.94, 1.06), ("patents_granted", range(2018, 2024), 0.985, 1.002)],
+)
+def test_cities_of_the_core_regions_add_up_to_their_provinces(indicator, years, least, most):
+    cities = by_province(load_panel("city", indicator, years=list(years))[indicator]).sum()
+    ratio = (cities / load_panel("province", indicator)[indicator].reindex(cities.index)).loc[CORE]
+    assert len(ratio) == len(CORE) * len(years)
+    assert ratio.between(least, most).all(), ratio[~ratio.between(least, most)]
+
+
+def test_industries_of_a_city_add_up_to_its_gdp_and_shares_to_a_hundred():
+    amounts = [f"value_added_{name}" for name in ("primary", "secondary", "tertiary")]
+    panel = load_panel("city", ["gdp", *amounts]).dropna()
+    assert len(panel) > 6000
+    assert (panel[amounts].sum(axis=1) / panel["gdp"]).between(0.985, 1.015).all()
+    shares = load_panel("city", [f"{name}_share" for name in amounts], years="2022:2023").dropna()
+    assert len(shares) > 550
+    assert shares.sum(axis=1).between(99.5, 100.5).all()
+
+
+def test_digital_finance_of_cities_orders_provinces_as_their_own_index_does():
+    names = ["dfi_total", "dfi_coverage_breadth", "dfi_usage_depth"]
+    cities, provinces = load_panel("city", names), load_panel("province", names)
+    for name in names:
+        pairs = pd.DataFrame({"cities": by_province(cities[name]).mean(), "province": provinces[name]})
+        order = pairs.groupby("year").corr(method="spearman")["province"].xs("cities", level=1)
+        assert list(order.index) == list(range(2011, 2024))
+        assert order.min() > 0.85
+
+
+def test_figures_that_the_catalogue_tells_to_be_left_out_are_in_no_table():
+    codes = {name: code for code, name in load_units()["name_en"].items()}
+    catalogue, panel, named = indicator_catalogue("city"), load_panel("city"), {}
+    for indicator, text in catalogue["breaks"].items():
+        for cell in filter(None, text.partition(OUT_OF_LINE)[2].split("; ")[0].split(", ")):
+            place, years = re.fullmatch(r"(.+?) (\d{4}(?:-\d{4})?(?: and \d{4}(?:-\d{4})?)*)", cell).groups()
+            for span in years.split(" and "):
+                for year in range(int(span[:4]), int(span[-4:]) + 1):
+                    named[indicator, codes[place], year] = panel[indicator].get((codes[place], year), np.nan)
+    assert {("broadband_subscribers", 120000, 2014), ("broadband_subscribers", 120000, 2015)} <= set(named)
+    assert {("telecom_revenue", 440400, 2018), ("imports", 320500, 2022), ("loans", 330100, 2010)} <= set(named)
+    assert len(named) > 300
+    assert [place for place, value in named.items() if not np.isnan(value)] == []
+
+
+@pytest.mark.parametrize(
+    ("indicator", "place"),
+    [
+        ("mobile_subscribers", {"years": 2020}),
+        ("broadband_subscribers", {"years": 2020}),
+        ("broadband_subscribers", {"years": "2001:2010"}),
+        ("registered_population_yearbook", {"years": [2020]}),
+        ("resident_population", {"years": "2021:2022"}),
+    ],
+)  # fmt: skip
+def test_years_in_which_the_yearbook_gives_another_concept_or_none_are_missing(indicator, place):
+    with pytest.raises(UnknownNameError, match="unknown year"):
+        load_panel("city", indicator, **place)
+
+
+@pytest.mark.parametrize("indicator", ["mobile_subscribers", "broadband_subscribers", "loans", "deposits"])
+def test_a_prefecture_does_not_carry_the_figures_of_the_province_that_has_its_name(indicator):
+    assert 632500 not in load_panel("city", indicator).index.unique("adcode")
+
+
+def test_hong_kong_and_macao_have_figures_as_cities_of_night_lights_and_of_lists_alone():
+    panel = load_panel("city")
+    have = {code: panel.loc[code].notna().any() for code in (810000, 820000)}
+    lights, lists = {"night_lights_sum", "night_lights_mean"}, {"us_entity_list_entries"}
+    firms = {"unicorn_companies", "unicorn_companies_artificial_intelligence"}
+    assert set(panel.columns[have[820000]]) == lights
+    assert set(panel.columns[have[810000]]) == lights | lists | firms
+    members = set(REGIONS["gba"].adcodes("city"))
+    assert set(load_panel("city", "night_lights_mean", "gba", 2020).index.unique("adcode")) == members
+
+
+@pytest.mark.parametrize(
+    ("indicator", "totals"),
+    [
+        ("taobao_villages", {2014: 211, 2015: 780, 2016: 1312}),
+        ("unicorn_companies", {2022: 172}),
+        ("unicorn_companies_artificial_intelligence", {2022: 20}),
+        (
+            "us_entity_list_entries",
+            {2018: 29, 2019: 77, 2020: 146, 2021: 81, 2022: 66, 2023: 154, 2024: 264, 2025: 130},
+        ),
+    ],
+)
+def test_a_complete_list_counts_every_city_those_that_it_does_not_name_as_nil(indicator, totals):
+    counts = load_panel("city", indicator)[indicator].unstack("year")
+    assert counts.sum().round(3).to_dict() == totals
+    assert counts.notna().all(axis=None) and (counts == 0).any(axis=None)
+    mainland = [code for code in load_boundaries("city").index if code < 710000]
+    units = load_units()["level"].reindex(mainland)
+    alike = {320500, 341300} if indicator.startswith("unicorn") else set()
+    assert set(units.index[units != "county"]) - alike == set(counts.index) - {810000}
+
+
+# As published elsewhere: national communique on R&D 2019; communiques of Shanghai 2018 and Beijing 2023; bureaus and
+# customs of Hangzhou, Shenzhen and Ningbo 2023; Suzhou's government 2023; AliResearch 2015 and 2016; census office of
+# Shenzhen. In the catalogue's units, to the digits that they give.
+@pytest.mark.parametrize(
+    ("indicator", "code", "year", "published", "half_digit"),
+    [
+        ("total_rd_expenditure", 110000, 2019, 2233.6e4, 500),
+        ("total_rd_expenditure", 310000, 2019, 1524.6e4, 500),
+        ("patents_granted", 310000, 2018, 92460, 0),
+        ("invention_patents_granted", 310000, 2018, 21331, 0),
+        ("value_added_primary", 110000, 2023, 105.5, 0.05),
+        ("value_added_secondary", 110000, 2023, 6525.6, 0.05),
+        ("value_added_tertiary", 110000, 2023, 37129.6, 0.05),
+        ("value_added_tertiary", 330100, 2023, 14045, 0.5),
+        ("gdp", 330100, 2023, 20059, 0.5),
+        ("exports", 440300, 2023, 2.46e8, 0.005e8),
+        ("exports", 330200, 2023, 8287.8e4, 500),
+        ("imports", 330200, 2023, 4491.5e4, 500),
+        ("general_budget_revenue", 320500, 2022, 2329.2e4, 500),
+        ("resident_population", 110000, 2023, 2185.8, 0.5),
+        ("resident_population", 440300, 2020, 1763.38, 0.5),
+        ("taobao_villages", 350500, 2015, 47, 0),
+    ],
+)
+def test_figures_of_cities_are_those_published_elsewhere(indicator, code, year, published, half_digit):
+    figure = load_panel("city", indicator).loc[(code, year), indicator]
+    assert figure == pytest.approx(published, abs=half_digit)
+
+
+def test_provinces_count_as_many_taobao_villages_as_the_report_on_them():
+    villages = by_province(load_panel("city", "taobao_villages", years=2016)["taobao_villages"]).sum().droplevel("year")
+    assert villages[[330000, 440000, 320000]].tolist() == [506, 262, 201]
 
 
 # Where a figure comes from.

@@ -167,7 +167,7 @@ def test_years_within_a_span_are_returned_as_given(years):
         ("city_years", "2010:2005", "the first year is after the last"),
         ("city_years", "all", "cannot be read: expected years such as '2003:2020'"),
         ("city_years", True, "cannot be read"),
-        ("city_year", "2010:2011", "expected one year; there are figures for 2003:2021"),
+        ("city_year", "2010:2011", "expected one year; there are figures for 2003:2023"),
         ("finance_years", "2016:2024", "there are figures for 2016:2023"),
     ],
 )
