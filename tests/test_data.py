@@ -325,18 +325,18 @@ def test_figures_that_the_catalogue_tells_to_be_left_out_are_in_no_table():
 
 
 @pytest.mark.parametrize(
-    ("indicator", "place"),
+    ("indicator", "years"),
     [
-        ("mobile_subscribers", {"years": 2020}),
-        ("broadband_subscribers", {"years": 2020}),
-        ("broadband_subscribers", {"years": "2001:2010"}),
-        ("registered_population_yearbook", {"years": [2020]}),
-        ("resident_population", {"years": "2021:2022"}),
+        ("mobile_subscribers", 2020),
+        ("broadband_subscribers", 2020),
+        ("broadband_subscribers", "2001:2010"),
+        ("registered_population_yearbook", [2020]),
+        ("resident_population", "2021:2022"),
     ],
-)  # fmt: skip
-def test_years_in_which_the_yearbook_gives_another_concept_or_none_are_missing(indicator, place):
+)
+def test_years_in_which_the_yearbook_gives_another_concept_or_none_are_missing(indicator, years):
     with pytest.raises(UnknownNameError, match="unknown year"):
-        load_panel("city", indicator, **place)
+        load_panel("city", indicator, years=years)
 
 
 @pytest.mark.parametrize("indicator", ["mobile_subscribers", "broadband_subscribers", "loans", "deposits"])
