@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import subprocess
+from dataclasses import replace
 from importlib import metadata
 
 import numpy as np
@@ -25,6 +26,7 @@ from clusterlib.data import (
     load_boundaries,
     load_clusters,
     load_national_line,
+    load_pairs,
     load_panel,
     load_policies,
     load_region_totals,
@@ -35,9 +37,9 @@ from clusterlib.data import (
 from clusterlib.errors import ClusterlibError, DataNotBuiltError, InvalidInputError, UnknownNameError
 from clusterlib.paths import ROOT_VARIABLE, Project, get_project
 from clusterlib.provenance import git_commit
-from clusterlib.regions import REGIONS
+from clusterlib.regions import REGIONS, Unit
 
-KEYS = {"province": "adcode", "city": "adcode", "economy": "economy"}
+KEYS = {"province": "adcode", "city": "adcode", "county": "adcode", "economy": "economy"}
 Facts = dict[str, dict[tuple, float]]
 
 
@@ -140,13 +142,13 @@ def test_a_region_selects_its_units_given_by_code_or_as_an_object(level, region,
 @pytest.mark.parametrize(
     ("years", "expected"),
     [
-        (None, list(range(2016, 2025))),
+        (None, list(range(2006, 2025))),
         (2020, [2020]),
         (np.int64(2020), [2020]),
         ("2020", [2020]),
         ("2018:2020", [2018, 2019, 2020]),
         (slice(2018, 2020), [2018, 2019, 2020]),
-        (slice(None, 2017), [2016, 2017]),
+        (slice(None, 2007), [2006, 2007]),
         (slice(2023, None), [2023, 2024]),
         (range(2018, 2020), [2018, 2019]),
         ([2021, 2018], [2018, 2021]),
@@ -177,9 +179,9 @@ def test_years_that_cannot_be_read_are_refused(years):
         load_panel("province", "gdp", years=years)
 
 
-@pytest.mark.parametrize("years", [2015, "1990:1995", [2020, 2011], range(1990, 1992)])
+@pytest.mark.parametrize("years", [2005, "1990:1995", [2020, 2001], range(1990, 1992)])
 def test_years_that_the_panel_does_not_have_are_refused_with_those_it_has(years):
-    with pytest.raises(UnknownNameError, match=r"unknown year .*the panel has 2016-2024"):
+    with pytest.raises(UnknownNameError, match=r"unknown year .*the panel has 2006-2024"):
         load_panel("province", "gdp", years=years)
 
 
@@ -187,7 +189,7 @@ def test_years_that_the_panel_does_not_have_are_refused_with_those_it_has(years)
     ("arguments", "words"),
     [
         ({"level": "provinces"}, "unknown level 'provinces'; did you mean 'province'"),
-        ({"level": "county"}, "unknown level 'county'"),
+        ({"level": "pair"}, "unknown level 'pair'"),
         ({"level": "province", "indicators": "gpd"}, "unknown province indicator 'gpd'; did you mean 'gdp'"),
         ({"level": "province", "indicators": ["gdp", "average_wage"]}, "unknown province indicator 'average_wage'"),
         ({"level": "city", "indicators": "average_wages"}, "did you mean 'average_wage'"),
@@ -209,6 +211,7 @@ LOADERS = [
     (load_boundaries, {"level": "province", "region": "yrd"}, {"region"}),
     (load_clusters, {"programme": "zhejiang_415x"}, {"programme"}),
     (load_policies, {"policy": "broadband_china"}, {"policy"}),
+    (load_pairs, {"indicators": "direct_trains", "region": "yrd", "year": 2020}, {"indicators", "region", "year"}),
     (load_units, {"level": "province"}, {"level"}),
     (indicator_catalogue, {"level": "province"}, {"level"}),
     (trace, {"level": "province", "code": 110000, "year": 2022, "indicator": "gdp"}, set()),
@@ -409,6 +412,118 @@ def test_figures_of_cities_are_those_published_elsewhere(indicator, code, year, 
 def test_provinces_count_as_many_taobao_villages_as_the_report_on_them():
     villages = by_province(load_panel("city", "taobao_villages", years=2016)["taobao_villages"]).sum().droplevel("year")
     assert villages[[330000, 440000, 320000]].tolist() == [506, 262, 201]
+# County-level cities and pairs of cities.
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_county_level_city_lies_in_the_region_of_the_city_that_its_code_begins_with(region):
+    every = load_panel("county", "gdp").index.unique("adcode")
+    own = REGIONS[region].adcodes("city")
+    assert set(load_panel("county", "gdp", region).index.unique("adcode")) == {
+        c for c in every if c // 100 * 100 in own
+    }
+
+
+def test_a_county_level_city_directly_under_a_province_lies_in_a_region_of_whole_provinces():
+    henan = replace(REGIONS["yrd"], provinces=(Unit(410000, "河南省", "Henan"),), cities=())
+    assert 419001 in load_panel("county", "gdp", henan).index.unique("adcode")
+    assert load_panel("county", "gdp", replace(henan, whole_provinces=False)).empty
+
+
+@pytest.fixture(scope="module")
+def pairs() -> dict[str, list[str]]:
+    """Every row of the raw tables of pairs by its key, as written."""
+    found = {}
+    for path in sorted((get_project().raw / "pair").glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            found |= {(int(r[0]), int(r[1]), r[3]): r for r in list(csv.reader(file))[1:]}
+    return found
+
+
+def test_pairs_hold_every_raw_figure_and_no_other_and_a_pair_that_was_not_seen_is_no_row(pairs):
+    table = load_pairs()
+    assert table.index.names == ["adcode_from", "adcode_to"]
+    assert table.index.is_unique
+    assert table.stack().dropna().to_dict() == {key: float(row[4]) for key, row in pairs.items()}
+    cities = table.index.unique("adcode_from").union(table.index.unique("adcode_to"))
+    assert len(cities) == 140
+    assert len(table) < len(cities) * (len(cities) - 1)
+    assert table["direct_trains"].min() >= 1
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_pairs_of_a_region_have_both_cities_in_it(region):
+    own, table = REGIONS[region].adcodes("city"), load_pairs(["shortest_train_ride", "direct_trains"])
+    inside = [pair for pair in table.index if pair[0] in own and pair[1] in own]
+    chosen = load_pairs(["shortest_train_ride", "direct_trains"], region, 2020)
+    assert inside
+    pd.testing.assert_frame_equal(chosen, table.loc[inside])
+
+
+def test_a_region_without_any_pair_has_an_empty_table():
+    assert load_pairs(region=replace(REGIONS["yrd"], cities=())).empty
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"indicators": "direct_train"}, "unknown pair indicator 'direct_train'; did you mean 'direct_trains'"),
+        ({"region": "yrb"}, "unknown region 'yrb'; did you mean 'yrd'"),
+        ({"year": 2019}, "unknown year 2019|the table of pairs has 2020-2020"),
+    ],
+)
+def test_pairs_of_unknown_names_are_refused_with_the_nearest(arguments, words):
+    with pytest.raises(UnknownNameError) as caught:
+        load_pairs(**arguments)
+    assert all(part in str(caught.value) for part in words.split("|"))
+
+
+def test_trace_of_a_pair_leads_to_its_line_and_wants_both_cities(project: Project):
+    [row] = trace("pair", (110000, "310000"), 2020, "shortest_train_ride").itertuples(index=False)
+    line = (project.root / row.file).read_text(encoding="utf-8").splitlines()[row.line - 1]
+    assert line == "110000,310000,2020,shortest_train_ride,258,minutes,rail_timetable_2020"
+    with pytest.raises(InvalidInputError, match="code: expected adcode_from, adcode_to, got 110000"):
+        trace("pair", 110000, 2020, "direct_trains")
+    with pytest.raises(UnknownNameError, match="unknown pair code 330481"):
+        trace("pair", (110000, 330481), 2020, "direct_trains")
+
+
+@pytest.mark.parametrize(
+    ("level", "code", "year", "figures"),
+    [
+        # The government of Jiangsu on Kunshan, 2023-01-29.
+        ("county", 320583, 2022, {"gdp": 5006.7, "value_added_primary": 31.0, "value_added_secondary": 2614.4,
+                                  "value_added_tertiary": 2361.3}),
+        # Press reports on the output of integrated circuits by province.
+        ("province", 620000, 2021, {"integrated_circuits_output": 643}),
+        ("economy", "CHN", 2021, {"integrated_circuits_output": 3594.3, "gdp": 17820459508852.2}),
+        # Other copies of the World Development Indicators.
+        ("economy", "CHN", 2022, {"gdp": 17881782683707.3, "population": 1412175000}),
+        ("economy", "CHN", 2023, {"gdp": 17794783039552, "population": 1410710000}),
+    ],
+)  # fmt: skip
+def test_figures_are_those_that_were_published_elsewhere(level, code, year, figures):
+    panel = load_panel(level, list(figures))
+    assert panel.loc[(code, year)].to_dict() == pytest.approx(figures, rel=1e-6, abs=0.051)
+
+
+def test_rides_are_those_that_were_published_elsewhere():
+    ride = load_pairs("shortest_train_ride")["shortest_train_ride"]
+    # Beijing to Shanghai in 4 hours 18 minutes, Beijing to Tianjin and Guangzhou to Shenzhen in half an hour.
+    assert ride[(110000, 310000)] == 258
+    assert ride[(110000, 120000)] == 30
+    assert ride[(440100, 440300)] == pytest.approx(30, abs=1)
+
+
+def test_revenue_of_electronics_is_near_that_of_the_ministry_by_area():
+    revenue = load_panel("province", "electronics_revenue", years=2023)["electronics_revenue"].droplevel("year")
+    north_east = revenue[[210000, 220000, 230000]].sum()
+    east = revenue[[110000, 120000, 130000, 310000, 320000, 330000, 350000, 370000, 440000, 460000]].sum()
+    centre = revenue[[140000, 340000, 360000, 410000, 420000, 430000]].sum()
+    west = revenue.sum() - east - centre - north_east
+    # The ministry's areas of 2023 before the census, within a few percent.
+    assert [east, centre, west] == pytest.approx([102827, 25331, 21903], rel=0.04)
+    assert len(revenue) == 31
 
 
 # Where a figure comes from.
@@ -484,7 +599,7 @@ def test_the_catalogue_describes_every_indicator_and_stands_as_in_its_table(proj
 def test_the_catalogue_of_one_level_is_indexed_by_indicator():
     assert indicator_catalogue("city").loc["gdp", "source"] == "ccsy"
     assert indicator_catalogue("province").loc["gdp", ["unit", "first_year", "last_year", "cells"]].tolist() == [
-        "1e8 yuan", 2016, 2024, 279,
+        "1e8 yuan", 2006, 2024, 589,
     ]  # fmt: skip
     with pytest.raises(UnknownNameError, match="unknown level 'provincial'; did you mean 'province'"):
         indicator_catalogue("provincial")
@@ -599,6 +714,12 @@ def test_an_amount_of_a_region_is_the_sum_of_its_provinces_and_of_the_nation_tha
         assert totals.loc[("yrd", 2021), name] == pytest.approx(yrd, rel=1e-12)
 
 
+def test_the_nation_has_no_total_where_less_than_two_thirds_of_the_provinces_have_a_figure(facts):
+    totals = load_region_totals("electronics_revenue")["electronics_revenue"]
+    assert sum(year == 2024 and name == "electronics_revenue" for _, year, name in facts["province"]) == 16
+    assert totals.index[totals.isna()].tolist() == [("yrd", 2024), ("nation", 2024)]
+
+
 def test_the_greater_bay_area_stands_for_guangdong():
     names = ["gdp", "software_revenue_share"]
     totals, guangdong = load_region_totals(names), load_panel("province", names).loc[440000]
@@ -654,7 +775,7 @@ def test_the_manifest_says_what_the_data_were_built_from_and_by_which_versions_a
     raw = {p.relative_to(root).as_posix(): p for p in raw_project.raw.rglob("*.csv")}
     assert manifest["inputs"] == {name: hashlib.sha256(p.read_bytes()).hexdigest() for name, p in raw.items()}
     built = {p.name: p for p in raw_project.processed.iterdir() if p.suffix == ".parquet"}
-    assert len(built) == 14
+    assert len(built) == 18
     assert {name: entry["sha256"] for name, entry in manifest["outputs"].items()} == {
         name: hashlib.sha256(p.read_bytes()).hexdigest() for name, p in built.items()
     }

@@ -4,6 +4,7 @@ from ._load import indicator_catalogue as indicator_catalogue
 from ._load import load_boundaries as load_boundaries
 from ._load import load_clusters as load_clusters
 from ._load import load_national_line as load_national_line
+from ._load import load_pairs as load_pairs
 from ._load import load_panel as load_panel
 from ._load import load_policies as load_policies
 from ._load import load_region_totals as load_region_totals

@@ -138,10 +138,10 @@ def make_panel(level: str, tables: list, catalogue: pd.DataFrame) -> tuple[pd.Da
 
     key = KEYS[level]
     facts = pd.concat([t.frame.assign(file=t.file) for t in tables]).reset_index()
-    facts = facts.astype({"year": "int64", "value": float, **({} if level == "economy" else {key: "int64"})})
-    facts = facts.sort_values([key, "year", "indicator"], ignore_index=True)
+    facts = facts.astype({"year": "int64", "value": float, **{k: "int64" for k in key if k != "economy"}})
+    facts = facts.sort_values([*key, "year", "indicator"], ignore_index=True)
     _check_against_catalogue(level, facts, catalogue)
-    panel = facts.pivot(index=[key, "year"], columns="indicator", values="value").sort_index()
+    panel = facts.pivot(index=[*key, "year"], columns="indicator", values="value").sort_index()
     panel = _with_derived(level, panel, catalogue, facts)
     return facts, panel[list(rows_of(catalogue, level).index)].rename_axis(columns=None)
 

@@ -1,8 +1,15 @@
 """The columns of the raw tables, for those who read them without pandas as well."""
 
-# The column that names the unit of observation at each level of the panels.
-KEYS = {"province": "adcode", "city": "adcode", "economy": "economy"}
+# The columns that name the unit of observation at each level: one in panels, two in the table of pairs of cities.
+KEYS = {
+    "province": ["adcode"],
+    "city": ["adcode"],
+    "county": ["adcode"],
+    "economy": ["economy"],
+    "pair": ["adcode_from", "adcode_to"],
+}
 LEVELS = tuple(KEYS)
+PANELS = tuple(level for level, key in KEYS.items() if len(key) == 1)
 CATALOGUE_COLUMNS = (
     "level indicator name_en name_zh theme unit unit_zh definition source first_year last_year cells vintage breaks "
     "breaks_zh direction formula minimum maximum"

@@ -17,7 +17,7 @@ import pandas as pd
 from clusterlib.core.checks import as_names, check_choice, check_whole, parse_years
 from clusterlib.core.language import LANGUAGES, spoken
 from clusterlib.core.places import CRS
-from clusterlib.data._columns import KEYS, LEVELS
+from clusterlib.data._columns import KEYS, LEVELS, PANELS
 from clusterlib.data._formulas import compute, formula_inputs
 from clusterlib.data._processed import read_manifest
 from clusterlib.data._raw import rows_of
@@ -121,8 +121,9 @@ def load_panel(
 
     Parameters
     ----------
-    level : {"province", "city", "economy"}
-        Provinces (31 in the mainland), cities (about 300, whole-city scope) or economies of the World Bank.
+    level : {"province", "city", "county", "economy"}
+        Provinces (31 in the mainland), cities (about 300, whole-city scope), county-level cities (about 400, four
+        years) or economies of the World Bank.
     indicators : str or list of str, optional
         Names from :func:`indicator_catalogue`, raw or derived; by default all.
     region : str or Region, optional
@@ -154,16 +155,70 @@ def load_panel(
     >>> panel.shape
     (8, 2)
     """
-    check_choice("level", level, LEVELS)
+    check_choice("level", level, PANELS)
     _show_names()
     panel = _load(level)
     if indicators is not None:
         panel = panel[_check_names(indicators, panel.columns, level)]
     if region is not None:
-        panel = panel[panel.index.get_level_values(0).isin(get_region(region).adcodes(level))]
+        panel = panel[_inside(panel.index.get_level_values(0), get_region(region), level)]
     # Years that have no figure of these indicators are unknown years, not empty answers.
     panel = panel.dropna(how="all")
     return _select_years(panel, panel.index.get_level_values("year"), years, "panel")
+
+
+def _inside(codes: pd.Index, region: Region, level: str) -> Any:
+    """Which units lie in a region; a county-level city lies where the city does that its code begins with."""
+    if level != "county":
+        return codes.isin(region.adcodes(level))
+    whole = region.whole_provinces & (codes // 10_000 * 10_000).isin(region.adcodes("province"))
+    return whole | (codes // 100 * 100).isin(region.adcodes("city"))
+
+
+def load_pairs(
+    indicators: str | Iterable[str] | None = None, region: str | Region | None = None, year: int | None = None
+) -> pd.DataFrame:
+    """Load what was measured between pairs of cities (城市对), such as direct trains.
+
+    Parameters
+    ----------
+    indicators : str or list of str, optional
+        Names from ``indicator_catalogue("pair")``; by default all.
+    region : str or Region, optional
+        Only pairs of which both cities lie in this region.
+    year : int, optional
+        By default the latest.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by (adcode_from, adcode_to), directed; one float column an indicator. A pair that is missing was not
+        seen and is not a pair with nought.
+
+    Raises
+    ------
+    UnknownNameError
+        For an unknown indicator, region or year, with the nearest valid names.
+    InvalidInputError
+        For indicators or a year of another kind, or an indicator given twice.
+
+    Examples
+    --------
+    >>> import clusterlib as cl
+    >>> cl.data.load_pairs("direct_trains", region="bth").loc[(110000, 120000), "direct_trains"]
+    np.float64(200.0)
+    """
+    pairs = _load("pair")
+    if indicators is not None:
+        pairs = pairs[_check_names(indicators, pairs.columns, "pair")]
+    pairs = pairs.dropna(how="all")
+    years = pairs.index.get_level_values("year")
+    wanted = years.max() if year is None else check_whole("year", year)
+    pairs = _select_years(pairs, years, wanted, "table of pairs").droplevel("year")
+    if region is None:
+        return pairs
+    own = get_region(region).adcodes("city")
+    return pairs[pairs.index.get_level_values(0).isin(own) & pairs.index.get_level_values(1).isin(own)]
 
 
 def _show_names() -> None:
@@ -189,7 +244,7 @@ def indicator_catalogue(level: str | None = None) -> pd.DataFrame:
 
     Parameters
     ----------
-    level : {"province", "city", "economy"}, optional
+    level : {"province", "city", "county", "economy", "pair"}, optional
         Only this level; the result is then indexed by indicator, else by (level, indicator).
 
     Returns
@@ -345,14 +400,14 @@ def load_policies(policy: str | None = None) -> pd.DataFrame:
     return policies
 
 
-def trace(level: str, code: int | str, year: int | str, indicator: str) -> pd.DataFrame:
+def trace(level: str, code: int | str | tuple, year: int | str, indicator: str) -> pd.DataFrame:
     """Return the raw facts behind one cell of a panel: file, line, value, unit and source of each.
 
     Parameters
     ----------
-    level : {"province", "city", "economy"}
-    code : int or str
-        The unit's adcode, or an economy's ISO code.
+    level : {"province", "city", "county", "economy", "pair"}
+    code : int or str, or a pair of int
+        The unit's adcode, an economy's ISO code, or the adcodes of the cities of a pair.
     year : int
     indicator : str
         Raw or derived; a derived one is traced to the inputs of its formula.
@@ -377,16 +432,22 @@ def trace(level: str, code: int | str, year: int | str, indicator: str) -> pd.Da
     """
     catalogue, panel = indicator_catalogue(level), _load(level)
     check_choice(f"{level} indicator", indicator, catalogue.index)
-    unit, period = panel.index.unique(0), panel.index.unique("year")
-    if level != "economy":
-        code = int(code) if isinstance(code, str) and code.isdecimal() else check_whole("code", code)
-    if not isinstance(code, (int, str)) or code not in unit:
-        raise UnknownNameError(f"{level} code", code, unit)
+    period, keys = panel.index.unique("year"), KEYS[level]
+    codes = list(code) if isinstance(code, tuple) else [code]
+    if len(codes) != len(keys):
+        raise InvalidInputError(f"code: expected {', '.join(keys)}, got {code!r}")
+    for k, key in enumerate(keys):
+        unit = panel.index.unique(key)
+        if level != "economy":
+            text = codes[k]
+            codes[k] = int(text) if isinstance(text, str) and text.isdecimal() else check_whole("code", text)
+        if not isinstance(codes[k], (int, str)) or codes[k] not in unit:
+            raise UnknownNameError(f"{level} code", codes[k], unit)
     year = int(year) if isinstance(year, str) and year.isdecimal() else check_whole("year", year)
     check_choice("year", year, period.sort_values().tolist(), f"the panel has {period.min()}-{period.max()}")
     inputs = formula_inputs(str(catalogue.loc[indicator, "formula"])) or [indicator]
     facts = _load(f"{level}_facts")
-    rows = facts[(facts[KEYS[level]] == code) & (facts["year"] == year) & facts["indicator"].isin(inputs)]
+    rows = facts[(facts[keys] == codes).all(axis=1) & (facts["year"] == year) & facts["indicator"].isin(inputs)]
     return rows[["indicator", "value", "unit", "source", "file", "line"]].reset_index(drop=True)
 
 
@@ -395,7 +456,8 @@ def load_region_totals(indicators: str | Iterable[str], years: Years = None) -> 
 
     Amounts are summed over provinces; an indicator with a formula is computed from the sums of its inputs, so that a
     region's ratio is that of its totals and not a mean of ratios. The nation is the sum of the 31 provinces of the
-    mainland that have a figure. The Greater Bay Area stands for the whole of Guangdong.
+    mainland that have a figure, missing where less than two thirds of them have one. The Greater Bay Area stands for
+    the whole of Guangdong.
 
     Parameters
     ----------
@@ -436,4 +498,4 @@ def load_region_totals(indicators: str | Iterable[str], years: Years = None) -> 
 
 def _sum(panel: pd.DataFrame, codes: pd.Index, complete: bool) -> pd.DataFrame:
     part = panel[panel.index.get_level_values("adcode").isin(codes)].groupby(level="year")
-    return part.sum(min_count=len(codes) if complete else 1)
+    return part.sum(min_count=len(codes) if complete else 2 * len(codes) // 3)

@@ -70,7 +70,7 @@ def read_table(path: Path, columns: Sequence[str], root: Path | None = None) -> 
 
 def read_fact_tables(raw: Path, level: str, root: Path) -> tuple[list[RawTable], list[Problem]]:
     """Read every fact table of a level, all csv files in ``data/raw/<level>/``, and say why others cannot be read."""
-    columns = [KEYS[level], "year", "indicator", "value", "unit", "source"]
+    columns = [*KEYS[level], "year", "indicator", "value", "unit", "source"]
     paths = sorted((raw / level).glob("*.csv"))
     if not paths:
         folder = (raw / level).relative_to(root).as_posix()

@@ -49,7 +49,7 @@ class Vocabulary:
             cities = units["level"] == "city"
             provinces = units["level"] == "province"
             alone = provinces & ~units["province"].isin(units.loc[cities, "province"])
-            here = cities | alone if level == "city" else provinces
+            here = {"province": provinces, "county": ~cities & ~provinces}.get(level, cities | alone)
             codes, elsewhere = units.index[here], {str(k): v for k, v in units.loc[~here, "level"].items()}
         return cls(
             level,
@@ -68,9 +68,9 @@ def _numbers(cells: pd.Series) -> pd.Series:
 
 def fact_rules(words: Vocabulary) -> dict[str, Rule]:
     """Rules of a raw fact table by column."""
-    key = KEYS[words.level]
     known, unknown = one_of(f"{words.level} indicator", words.units_of, "add it to catalogue.csv first")
-    here, unheard = one_of(f"{key} code", words.codes, "add it to units.csv if it is new")
+    kind = "economy" if words.level == "economy" else "adcode"
+    here, unheard = one_of(f"{kind} code", words.codes, "add it to units.csv if it is new")
 
     def code(text: str) -> str:
         if text in words.elsewhere:
@@ -87,7 +87,7 @@ def fact_rules(words: Vocabulary) -> dict[str, Rule]:
         return f"{text!r} is not a number; {advice}"
 
     return {
-        key: (here, code),
+        **dict.fromkeys(KEYS[words.level], (here, code)),
         "year": A_YEAR,
         "indicator": (known, indicator),
         "value": (lambda cells: cells.str.fullmatch(NUMBER) & (_numbers(cells).abs() < np.inf), number),
@@ -192,11 +192,11 @@ def bound_problems(table: RawTable, words: Vocabulary) -> list[Problem]:
     return problems
 
 
-def duplicate_problems(tables: list[RawTable], key: str) -> list[Problem]:
+def duplicate_problems(tables: list[RawTable], key: Sequence[str]) -> list[Problem]:
     """Return the rows whose (unit, year, indicator) stands in an earlier row of the same or another file."""
     if not tables:
         return []
-    columns = [key, "year", "indicator"]
+    columns = [*key, "year", "indicator"]
     stacked = pd.concat({t.file: t.frame[columns] for t in tables}, names=["file", "line"]).reset_index()
     repeated = stacked.duplicated(columns)
     if not repeated.any():
@@ -208,6 +208,12 @@ def duplicate_problems(tables: list[RawTable], key: str) -> list[Problem]:
         what = ", ".join(map(str, place))
         problems.append(Problem(file, line, f"({what}) is already in {earlier['file']}, line {earlier['line']}"))
     return problems
+
+
+def self_problems(table: RawTable, key: Sequence[str]) -> list[Problem]:
+    """Return the rows that pair a unit with itself."""
+    same = table.frame[key].nunique(axis=1) < len(key)
+    return table.problems(same, lambda text: f"{text} is paired with itself: expected two cities", key[-1])
 
 
 def check_facts(tables: list[RawTable], words: Vocabulary, unread: Sequence[Problem] = ()) -> None:
@@ -224,6 +230,7 @@ def check_facts(tables: list[RawTable], words: Vocabulary, unread: Sequence[Prob
     rules, problems = fact_rules(words), list(unread)
     for table in tables:
         problems += rule_problems(table, rules) + unit_problems(table, words) + bound_problems(table, words)
+        problems += self_problems(table, KEYS[words.level])
     problems += duplicate_problems(tables, KEYS[words.level])
     if problems:
         raise RawDataError(problems)
