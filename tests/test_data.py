@@ -22,8 +22,10 @@ from clusterlib.data import (
 )
 from clusterlib.data import (
     build,
+    consistent_units,
     indicator_catalogue,
     load_boundaries,
+    load_cluster_counts,
     load_clusters,
     load_national_line,
     load_pairs,
@@ -212,6 +214,7 @@ LOADERS = [
     (load_clusters, {"programme": "zhejiang_415x"}, {"programme"}),
     (load_policies, {"policy": "broadband_china"}, {"policy"}),
     (load_pairs, {"indicators": "direct_trains", "region": "yrd", "year": 2020}, {"indicators", "region", "year"}),
+    (load_cluster_counts, {"programme": "zhejiang_415x"}, {"programme"}),
     (load_units, {"level": "province"}, {"level"}),
     (indicator_catalogue, {"level": "province"}, {"level"}),
     (trace, {"level": "province", "code": 110000, "year": 2022, "indicator": "gdp"}, set()),
@@ -631,6 +634,62 @@ def test_clusters_can_be_chosen_by_year(years, count):
     assert len(load_clusters("national_advanced_manufacturing", years)) == count
 
 
+def test_a_programme_lists_no_cluster_twice():
+    assert not load_clusters().duplicated(["programme", "name_zh"]).any()
+
+
+def listed(programme: str, year: int, scope: str) -> int:
+    """How many clusters of a list that were announced by a year lie in a scope: in one or more of its places."""
+    clusters = load_clusters(programme)
+    clusters = clusters[clusters["year"] <= year]
+    places = clusters["adcodes"].str.split(";") + clusters["provinces"].str.split(";")
+    return sum(scope == "nation" or bool({*scope.split(";")} & {*codes}) for codes in places)
+
+
+def test_no_list_has_more_clusters_than_were_published():
+    for row in load_cluster_counts().query("part == 'total' and year != 2022").to_dict("records"):
+        assert listed(row["programme"], row["year"], row["scope"]) <= row["count"], row
+
+
+def test_the_45_national_clusters_are_as_many_in_each_province_as_were_published():
+    counts = load_cluster_counts("national_advanced_manufacturing").query("year == 2022 and scope != 'nation'")
+    published = counts.set_index("scope")["count"]
+    # Clusters of several provinces are in none of their counts.
+    found = load_clusters("national_advanced_manufacturing", "2021:2022")["provinces"].value_counts()
+    assert found.to_dict() == published.to_dict()
+    assert published.sum() == 45
+
+
+@pytest.mark.parametrize(
+    ("programme", "scope"),
+    [
+        ("strategic_emerging_industry", "110000"), ("strategic_emerging_industry", "310000"),
+        ("strategic_emerging_industry", "320000"), ("strategic_emerging_industry", "370000"),
+        ("strategic_emerging_industry", "340100"), ("strategic_emerging_industry", "420100"),
+        ("strategic_emerging_industry", "440300"), ("national_sme_characteristic", "310000"),
+    ],
+)  # fmt: skip
+def test_parts_of_lists_that_are_complete_stay_so(programme, scope):
+    published = load_cluster_counts(programme).query("part == 'total' and scope == @scope")
+    [row] = published.to_dict("records")
+    assert listed(programme, row["year"], scope) == row["count"]
+
+
+def test_published_numbers_of_the_national_programmes_add_up_to_411_by_september_2024():
+    nation = load_cluster_counts().query("scope == 'nation'")
+    counts = nation.set_index(["programme", "part", "year"])["count"].sort_index()
+    batches = counts["national_sme_characteristic"]["batch"]
+    strategic = counts["strategic_emerging_industry", "total", 2019]
+    assert counts["national_advanced_manufacturing", "total"].to_dict() == {2022: 45, 2024: 80}
+    assert batches.to_dict() == dict.fromkeys(range(2022, 2026), 100)
+    assert 45 + strategic + batches.loc[:2024].sum() == 411
+
+
+def test_there_is_no_published_number_of_an_unknown_programme():
+    with pytest.raises(UnknownNameError, match="did you mean 'zhejiang_415x'"):
+        load_cluster_counts("zhejiang_415")
+
+
 @pytest.mark.parametrize("years", [1999, [2021, 1999], "1990:1999"])
 def test_years_in_which_no_list_was_announced_are_refused(years):
     with pytest.raises(UnknownNameError, match=r"unknown year .*the list has 20"):
@@ -671,6 +730,13 @@ def test_a_place_lies_in_the_region_of_its_city_or_province_and_a_city_left_out_
     assert places[list(expected)].to_dict() == expected
 
 
+def test_zones_of_artificial_intelligence_and_clusters_of_data_centres_are_all_there_with_their_years():
+    years = load_policies().groupby(["policy", "year_effective"]).size()
+    assert years["ai_innovation_application_pilot_zone"].to_dict() == {2019: 4, 2021: 5, 2022: 3}
+    assert years["new_generation_ai_pilot_zone"].to_dict() == {2019: 7, 2020: 6, 2021: 5}
+    assert years["east_data_west_computing_cluster"].to_dict() == {2021: 4, 2022: 8}
+
+
 def test_an_unknown_policy_names_the_nearest():
     with pytest.raises(UnknownNameError, match="unknown policy 'broadband'; did you mean 'broadband_china'"):
         load_policies("broadband")
@@ -687,6 +753,34 @@ def test_units_can_be_chosen_by_level_and_an_unknown_level_is_refused():
     assert load_units("economy").loc["CHN", "name_zh"] == "中国"
     with pytest.raises(UnknownNameError, match="did you mean 'county'"):
         load_units("country")
+
+
+@pytest.mark.parametrize(
+    ("years", "changed"),
+    [
+        ("2010:2011", {341400, 340100, 340200, 340500}),
+        ("2011:2014", set()),
+        ("2014:2016", {340400, 341500, 340700, 340800, 510100, 512000}),
+        ([2018, 2019, 2020], {370100, 371200, 220100, 220300}),
+        (2019, set()),
+    ],
+)
+def test_cities_whose_boundaries_changed_within_a_span_are_told_with_the_reason(years, changed):
+    units = consistent_units(years)
+    assert list(units.index) == list(load_panel("city").index.unique("adcode"))
+    assert set(units.index[~units["consistent"]]) == changed
+    assert ((units[["note_en", "note_zh"]] == "").all(axis=1) == units["consistent"]).all()
+
+
+def test_a_city_that_changed_twice_tells_both_reasons_in_each_language():
+    note = consistent_units("2003:2005").loc[640500]
+    assert note["note_en"].count("; ") == note["note_zh"].count("；") == 1
+
+
+@pytest.mark.parametrize("years", [None, "2018-2020", {2020: 1}])
+def test_boundaries_are_compared_over_a_span_of_years_only(years):
+    with pytest.raises(InvalidInputError, match="years"):
+        consistent_units(years)
 
 
 # Regions as wholes.
@@ -775,7 +869,7 @@ def test_the_manifest_says_what_the_data_were_built_from_and_by_which_versions_a
     raw = {p.relative_to(root).as_posix(): p for p in raw_project.raw.rglob("*.csv")}
     assert manifest["inputs"] == {name: hashlib.sha256(p.read_bytes()).hexdigest() for name, p in raw.items()}
     built = {p.name: p for p in raw_project.processed.iterdir() if p.suffix == ".parquet"}
-    assert len(built) == 18
+    assert len(built) == 20
     assert {name: entry["sha256"] for name, entry in manifest["outputs"].items()} == {
         name: hashlib.sha256(p.read_bytes()).hexdigest() for name, p in built.items()
     }

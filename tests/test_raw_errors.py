@@ -35,6 +35,7 @@ ACCOUNTS, PEOPLE = "province/national_accounts.csv", "province/population_and_in
 CITY, ECONOMY = "city/labour.csv", "economy/digital.csv"
 COUNTY, PAIR = "county/output.csv", "pair/trains.csv"
 CLUSTERS, POLICIES, LISTS = "clusters.csv", "policies.csv", "lists.csv"
+COUNTS, CHANGES = "cluster_counts.csv", "boundary_changes.csv"
 GDP_2006 = "110000,2006,gdp,8618.9,1e8 yuan,nbs"
 
 
@@ -638,9 +639,9 @@ def test_a_wrong_name_of_a_unit_or_an_economy_or_a_source_is_named(small, file, 
         (CLUSTERS, "publications", "some", "'some' is not a number of publications"),
         (POLICIES, "adcode", "99", "'99' is not a code in units.csv"),
         (POLICIES, "adcode", "110000;120000", "'110000;120000' is not a code in units.csv"),
-        (POLICIES, "level", "town", "'town': by units.csv expected 'province' for 110000"),
-        (POLICIES, "level", "city", "'city': by units.csv expected 'province' for 110000"),
-        (POLICIES, "name_zh", "天津市", "'天津市': by units.csv expected '北京市' for 110000"),
+        (POLICIES, "level", "town", "'town': by units.csv expected 'city' for 370100"),
+        (POLICIES, "level", "county", "'county': by units.csv expected 'city' for 370100"),
+        (POLICIES, "name_zh", "天津市", "'天津市': by units.csv expected '济南市' for 370100"),
         (POLICIES, "policy_en", "", "is empty"),
         (POLICIES, "announced", "", "'' is no date"),
         (POLICIES, "announced", "soon", "'soon' is no date such as 2016, 2016-10 or 2016-10-08"),
@@ -652,6 +653,17 @@ def test_a_wrong_name_of_a_unit_or_an_economy_or_a_source_is_named(small, file, 
         (POLICIES, "source", "", "unknown source ''"),
         (POLICIES, "confirmed", "", "'' should be one of"),
         (POLICIES, "publications", "-1", "'-1' is not a number of publications"),
+        (COUNTS, "part", "totals", "unknown part 'totals'|did you mean 'total'"),
+        (COUNTS, "scope", "110000;999999", "'110000;999999' has a code that is not in units.csv"),
+        (COUNTS, "scope", "", "has a code that is not in units.csv"),
+        (COUNTS, "count", "many", "'many' is not a number of clusters"),
+        (COUNTS, "year", "", "'' is not a year"),
+        (COUNTS, "source", "miit", "unknown source 'miit'"),
+        (CHANGES, "kind", "merger", "unknown kind 'merger'|did you mean 'merged'"),
+        (CHANGES, "adcode_from", "999999", "'999999' is not a code in units.csv"),
+        (CHANGES, "adcode_to", "", "'' is not a code in units.csv"),
+        (CHANGES, "year", "11", "'11' is not a year"),
+        (CHANGES, "confirmed", "maybe", "'maybe' should be one of yes, partial, no"),
     ],
 )
 def test_a_wrong_cell_of_the_lists_of_clusters_and_policies_is_named(small, file, column, value, words):
@@ -666,8 +678,9 @@ def test_a_date_may_leave_out_its_day_and_month(small, date):
 
 
 def test_a_part_of_a_place_may_be_told_behind_its_name(small):
-    set_cell(small, POLICIES, 3, "name_zh", "北京市（大兴区）")
-    assert assemble(small)["policies"]["name_zh"][1] == "北京市（大兴区）"
+    line = line_of(small, POLICIES, "ai_innovation_application_pilot_zone,")
+    set_cell(small, POLICIES, line, "name_zh", "上海市（浦东新区）")
+    assert assemble(small)["policies"]["name_zh"][line - 2] == "上海市（浦东新区）"
 
 
 @pytest.mark.parametrize(
@@ -675,6 +688,8 @@ def test_a_part_of_a_place_may_be_told_behind_its_name(small):
     [
         (CLUSTERS, "cluster_id"),
         (POLICIES, "policy, adcode, year_effective"),
+        (COUNTS, "programme, year, part, scope"),
+        (CHANGES, "adcode_from, adcode_to, year"),
     ],
 )
 def test_what_a_list_has_twice_is_named(small, file, key):
@@ -725,7 +740,7 @@ def test_the_message_of_many_problems_is_cut_but_counts_them_all(small):
 
 def test_a_build_refused_for_the_real_raw_data_leaves_the_built_data_byte_for_byte(built_project):
     before = snapshot(built_project)
-    assert len(before) == 20  # 18 tables, the manifest, the lock
+    assert len(before) == 22  # 20 tables, the manifest, the lock
     change(built_project, ACCOUNTS, 2, "8618.9", "8 618.9")
     with pytest.raises(
         RawDataError, match=r"national_accounts\.csv, line 2, column 'value': '8 618\.9' is not a number"
@@ -751,7 +766,7 @@ def test_a_first_build_that_is_refused_leaves_nothing(small):
     assert [path.name for path in small.processed.iterdir()] == [".lock"]
 
 
-@pytest.mark.parametrize("crash_at", [1, 4, 20])
+@pytest.mark.parametrize("crash_at", [1, 4, 22])
 def test_a_crash_while_the_files_are_written_leaves_the_old_data_and_no_scratch(small, monkeypatch, crash_at):
     before = snapshot(small)
     change(small, ACCOUNTS, 2, "8618.9", "8619.9")
@@ -765,7 +780,7 @@ def test_a_crash_while_the_files_are_written_leaves_the_old_data_and_no_scratch(
         return write_parquet(self, path, *args, **kwargs)
 
     write_parquet = pd.DataFrame.to_parquet
-    if crash_at == 20:  # after every table: while the manifest is written
+    if crash_at == 22:  # after every table: while the manifest is written
         monkeypatch.setattr(
             "clusterlib.data._processed.json.dumps", lambda *a, **k: (_ for _ in ()).throw(OSError("no"))
         )
@@ -778,7 +793,7 @@ def test_a_crash_while_the_files_are_written_leaves_the_old_data_and_no_scratch(
     assert load_panel("province", "gdp", years=2006)["gdp"].iloc[0] == 8618.9
 
 
-@pytest.mark.parametrize("crash_at", [1, 7, 19])
+@pytest.mark.parametrize("crash_at", [1, 7, 21])
 def test_a_crash_while_the_files_are_put_in_place_counts_as_not_built_until_the_next_build(
     small, monkeypatch, crash_at
 ):

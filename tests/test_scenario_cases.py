@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from clusterlib.data import load_panel, load_policies
+from clusterlib.data import load_clusters, load_panel, load_policies
 from clusterlib.errors import InvalidInputError
 from clusterlib.regions import get_region
 from clusterlib.scenario import (
@@ -80,4 +80,7 @@ def test_clusters_of_a_field_are_those_of_the_region_and_tell_which_the_city_lea
     assert not found.loc[found["name_zh"].str.contains("南京"), "led"].any()
     assert not found["name_zh"].str.contains("成都|贵阳").any()
     assert led_clusters(CASES["yrd"][1]).empty
+    uneven = load_clusters("national_sme_characteristic")
+    assert "110000" in set(uneven["adcodes"])
+    assert not led_clusters(CASES["bth"][1]).index.isin(uneven.index).any()
     assert found["led"].sum() <= len(led_clusters(HANGZHOU))

@@ -1,7 +1,9 @@
 from . import audit as audit
 from . import boundaries as boundaries
+from ._load import consistent_units as consistent_units
 from ._load import indicator_catalogue as indicator_catalogue
 from ._load import load_boundaries as load_boundaries
+from ._load import load_cluster_counts as load_cluster_counts
 from ._load import load_clusters as load_clusters
 from ._load import load_national_line as load_national_line
 from ._load import load_pairs as load_pairs

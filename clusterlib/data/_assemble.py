@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,15 @@ CLUSTER_COLUMNS = (
 POLICY_COLUMNS = (
     "policy policy_en policy_zh adcode name_zh level year_effective announced source publications confirmed note"
 ).split()
+COUNT_COLUMNS = "programme year part scope count source publications confirmed note".split()
+CHANGE_COLUMNS = "adcode_from adcode_to year kind source publications confirmed note_en note_zh".split()
+# The columns of each list, those that no two rows share, and those of whole numbers.
+LISTS = {
+    "clusters": (CLUSTER_COLUMNS, ["cluster_id"], ["year", "digital"]),
+    "policies": (POLICY_COLUMNS, ["policy", "adcode", "year_effective"], ["adcode", "year_effective"]),
+    "cluster_counts": (COUNT_COLUMNS, ["programme", "year", "part", "scope"], ["year", "count"]),
+    "boundary_changes": (CHANGE_COLUMNS, ["adcode_from", "adcode_to", "year"], ["adcode_from", "adcode_to", "year"]),
+}
 NAME_COLUMNS = {
     "sources": "source title_en title_zh publisher url licence note".split(),
     "units": UNIT_COLUMNS,
@@ -61,9 +70,9 @@ def assemble(project: Project) -> dict[str, pd.DataFrame]:
             tables, unread = read_fact_tables(raw, level, root)
             check_facts(tables, Vocabulary.of(level, catalogue, units, economies.index, sources.index), unread)
             frames[f"{level}_facts"], frames[level] = make_panel(level, tables, catalogue)
-    for kind, columns in (("clusters", CLUSTER_COLUMNS), ("policies", POLICY_COLUMNS)):
+    for kind in LISTS:
         with collect:
-            frames[kind] = _read_list(kind, columns, project, lists, units, sources.index)
+            frames[kind] = _read_list(kind, project, lists, units, sources.index)
     collect.raise_all()
     layers = make_boundaries(units)
     return {
@@ -115,19 +124,19 @@ def _source_problems(catalogue: pd.DataFrame, sources: list[str]) -> list[Proble
 
 
 def _read_list(
-    kind: str, columns: Sequence[str], project: Project, lists: RawTable, units: pd.DataFrame, sources: Iterable[str]
+    kind: str, project: Project, lists: RawTable, units: pd.DataFrame, sources: Iterable[str]
 ) -> pd.DataFrame:
     from clusterlib.data._raw import count_problems, read_table
     from clusterlib.data._rules import list_rules, place_problems, rule_problems
 
+    columns, key, numbers = LISTS[kind]
     table = read_table(project.raw / f"{kind}.csv", columns, project.root)
     problems = rule_problems(table, list_rules(kind, frozenset(map(str, units.index)), sources))
-    problems += place_problems(kind, table, units)
-    key = ["cluster_id"] if kind == "clusters" else ["policy", "adcode", "year_effective"]
+    if kind in ("clusters", "policies"):
+        problems += place_problems(kind, table, units)
     problems += table.repeated(key, f"the same {', '.join(key)} stands in an earlier line")
     if problems := problems or count_problems(table, kind, lists):
         raise RawDataError(problems)
-    numbers = ["year", "digital"] if kind == "clusters" else ["adcode", "year_effective"]
     frame = table.frame.astype(dict.fromkeys([*numbers, "publications"], "int64")).reset_index(drop=True)
     return frame.astype({"digital": bool}).set_index("cluster_id") if kind == "clusters" else frame
 

@@ -9,6 +9,8 @@ KEYS = {
     "pair": ["adcode_from", "adcode_to"],
 }
 LEVELS = tuple(KEYS)
+# What stands for all provinces where a place is told.
+NATION = "nation"
 PANELS = tuple(level for level, key in KEYS.items() if len(key) == 1)
 CATALOGUE_COLUMNS = (
     "level indicator name_en name_zh theme unit unit_zh definition source first_year last_year cells vintage breaks "
@@ -16,5 +18,13 @@ CATALOGUE_COLUMNS = (
 ).split()
 LIST_COLUMNS = ["table", "list", "rows"]
 # The tables whose rows lists.csv counts, and the column that tells their lists apart.
-LISTED = {"sources": "", "units": "level", "economies": "", "clusters": "programme", "policies": "policy"}
+LISTED = {
+    "sources": "",
+    "units": "level",
+    "economies": "",
+    "clusters": "programme",
+    "policies": "policy",
+    "cluster_counts": "programme",
+    "boundary_changes": "kind",
+}
 UNIT_COLUMNS = ["adcode", "level", "name_zh", "name_en", "province"]

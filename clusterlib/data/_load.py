@@ -17,7 +17,7 @@ import pandas as pd
 from clusterlib.core.checks import as_names, check_choice, check_whole, parse_years
 from clusterlib.core.language import LANGUAGES, spoken
 from clusterlib.core.places import CRS
-from clusterlib.data._columns import KEYS, LEVELS, PANELS
+from clusterlib.data._columns import KEYS, LEVELS, NATION, PANELS
 from clusterlib.data._formulas import compute, formula_inputs
 from clusterlib.data._processed import read_manifest
 from clusterlib.data._raw import rows_of
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 BOUNDARY_LEVELS = ("province", "city")
 READS_VARIABLE = "CLUSTERLIB_READS"
 _NOTED: ContextVar[list[str] | None] = ContextVar("noted", default=None)
-NATION = "nation"
 _OF_A_NAME = "(?:省|市|(?:壮族|回族|维吾尔)?自治区|特别行政区)$"
 _NOT_ADDITIVE = re.compile(r"percent|index|ratio|\bper\b|/")
 
@@ -398,6 +397,82 @@ def load_policies(policy: str | None = None) -> pd.DataFrame:
     if (policies["policy"] == "smart_city_pilot").all():
         warnings.warn("the list of smart-city pilots is partial: do not use it as a treatment", stacklevel=2)
     return policies
+
+
+def load_cluster_counts(programme: str | None = None) -> pd.DataFrame:
+    """Load published numbers of clusters (集群公布数), which tell how complete the lists of clusters are.
+
+    Parameters
+    ----------
+    programme : str, optional
+        One programme of :func:`clusterlib.data.load_clusters`.
+
+    Returns
+    -------
+    DataFrame
+        A row for each ``programme``, ``year``, ``part`` and ``scope``: ``part`` is ``total`` for all that stood at the
+        end of the year, ``batch`` for those announced in it, ``provinces`` for how many provinces have one, or what
+        the programme sets apart; ``scope`` is ``nation`` or adcodes joined by ``;``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such programme.
+
+    Examples
+    --------
+    >>> import clusterlib as cl
+    >>> counts = cl.data.load_cluster_counts("strategic_emerging_industry")
+    >>> int(counts.query("part == 'total' and scope == 'nation'")["count"].iloc[0])
+    66
+    """
+    return _select_kind(_load("cluster_counts"), "programme", programme).reset_index(drop=True)
+
+
+def consistent_units(years: Years) -> pd.DataFrame:
+    """Tell which cities kept their boundaries over a span of years (行政区划可比的城市).
+
+    Changes are those of whole prefectures and of whole counties between two prefectures in
+    ``data/raw/boundary_changes.csv``; towns that changed hands are not listed. Nothing is followed across a change:
+    each city that gave or took area is marked.
+
+    Parameters
+    ----------
+    years : int, str, slice or list
+        The span, as in :func:`clusterlib.data.load_panel`: a change counts if its year, the first whose figures have
+        the new area, comes after the first year of the span and not after the last.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by adcode, every unit of the panel of cities: ``consistent``, and ``note_en`` and ``note_zh`` saying why
+        not.
+
+    Raises
+    ------
+    InvalidInputError
+        For years of another kind.
+
+    Examples
+    --------
+    >>> import clusterlib as cl
+    >>> cl.data.consistent_units("2012:2020").query("not consistent").index.tolist()[-2:]
+    [510100, 512000]
+    """
+    wanted = parse_years(years)
+    if not wanted:
+        raise InvalidInputError("years: expected the first and the last year, such as '2010:2020'")
+    first, last = min(wanted), max(wanted)
+    changes = _load("boundary_changes")
+    crossed = changes[(changes["kind"] != "renamed") & (changes["year"] > first) & (changes["year"] <= last)]
+    notes = pd.concat([crossed.set_index(key)[["note_en", "note_zh"]] for key in KEYS["pair"]])
+    joined = {"note_en": "; ", "note_zh": "；"}
+    notes = notes.groupby(level=0).agg(
+        {name: lambda told, by=by: by.join(dict.fromkeys(told)) for name, by in joined.items()}
+    )
+    units = _load("city").index.unique("adcode")
+    told = notes.reindex(units).rename_axis("adcode")
+    return told.fillna("").assign(consistent=told["note_en"].isna())[["consistent", "note_en", "note_zh"]]
 
 
 def trace(level: str, code: int | str | tuple, year: int | str, indicator: str) -> pd.DataFrame:

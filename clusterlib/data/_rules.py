@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.data._cells import A_DATE, A_NAME, A_YEAR, NUMBER, Rule, filled, matching, one_of
-from clusterlib.data._columns import KEYS
+from clusterlib.data._columns import KEYS, NATION
 from clusterlib.data._raw import RawTable, rows_of, rule_problems
 from clusterlib.errors import Problem, RawDataError
 
 CONFIRMED = ("yes", "partial", "no")
 UNIT_LEVELS = ("province", "city", "county")
+# What a published number of clusters counts, and how a unit's area or code changed.
+PARTS = ("total", "batch", "provinces", "cities", "core areas", "coordinated areas", "new stars")
+CHANGES = ("merged", "divided", "transferred", "renamed")
 # The columns of the lists of names that hold a text in every row; the first is the key.
 _NAMES = {
     "sources": "source title_en title_zh publisher licence",
@@ -95,26 +98,45 @@ def fact_rules(words: Vocabulary) -> dict[str, Rule]:
     }
 
 
-def list_rules(kind: str, codes: frozenset[str], sources: Iterable[str]) -> dict[str, Rule]:
-    """Rules of ``clusters.csv`` or ``policies.csv`` by column."""
-    several: Rule = (
-        lambda cells: cells.map(lambda cell: codes.issuperset(str(cell).split(";"))),
+def _listing(known: frozenset[str]) -> Rule:
+    return (
+        lambda cells: cells.map(lambda cell: known.issuperset(str(cell).split(";"))),
         lambda text: f"{text!r} has a code that is not in units.csv",
     )
-    own: dict[str, Rule] = {
-        **filled("cluster_id programme programme_en programme_zh batch name_en name_zh digital_basis"),
-        "adcodes": several,
-        "year": A_YEAR,
-        "digital": matching("[01]", "should be 0 or 1"),
-    }
-    if kind == "policies":
-        own = {
+
+
+def list_rules(kind: str, codes: frozenset[str], sources: Iterable[str]) -> dict[str, Rule]:
+    """Rules of a list, such as ``clusters.csv`` or ``policies.csv``, by column."""
+    one: Rule = (lambda cells: cells.isin(codes), lambda text: f"{text!r} is not a code in units.csv")
+    own: dict[str, dict[str, Rule]] = {
+        "clusters": {
+            **filled("cluster_id programme programme_en programme_zh batch name_en name_zh digital_basis"),
+            "adcodes": _listing(codes),
+            "year": A_YEAR,
+            "digital": matching("[01]", "should be 0 or 1"),
+        },
+        "policies": {
             **filled("policy policy_en policy_zh"),
-            "adcode": (lambda cells: cells.isin(codes), lambda text: f"{text!r} is not a code in units.csv"),
+            "adcode": one,
             "year_effective": A_YEAR,
             "announced": A_DATE,
-        }
-    return own | {
+        },
+        "cluster_counts": {
+            **filled("programme"),
+            "year": A_YEAR,
+            "part": one_of("part", PARTS),
+            "scope": _listing(codes | {NATION}),
+            "count": matching("[0-9]{1,9}", "is not a number of clusters"),
+        },
+        "boundary_changes": {
+            **filled("note_en note_zh"),
+            "year": A_YEAR,
+            "kind": one_of("kind", CHANGES),
+            "adcode_from": one,
+            "adcode_to": one,
+        },
+    }
+    return own[kind] | {
         "source": one_of("source", sources, "add it to sources.csv"),
         "confirmed": matching("|".join(CONFIRMED), f"should be one of {', '.join(CONFIRMED)}"),
         "publications": matching("[0-9]{1,9}", "is not a number of publications"),
