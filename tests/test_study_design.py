@@ -86,8 +86,10 @@ def test_regions_are_read_again_when_the_file_changes(raw_project: Project):
          "dimensions.openness.indicators.1", "given twice"),
         ("dimensions: [infrastructure, industrial_digitisation]", "dimensions: [infrastructure, digitisation]",
          "measures.digital_use.dimensions.1", "unknown dimension 'digitisation'"),
+        ("dimensions: [access, inclusive_finance]", "dimensions: [access, digital_finance]",
+         "measures.city_digital.dimensions", "are of several levels: city, province"),
         ("measure: four}", "measure: five}", "spans.finance_years.measure", "unknown measure 'five'"),
-        ('default: "2010:2019"', 'default: "2000:2019"', "spans.middle_years.default", "figures for 2003:2021"),
+        ('default: "2010:2019"', 'default: "2000:2019"', "spans.middle_years.default", "figures for 2003:2023"),
         ('default: "2010:2019"', "default: soon", "spans.middle_years.default", "expected '2016:2023'"),
         ("level: city, indicators: [gdp], first: 2004", "level: city, indicators: [gpd], first: 2004",
          "spans.growth_years", "unknown city indicator 'gpd'"),
@@ -163,7 +165,7 @@ def test_years_within_a_span_are_returned_as_given(years):
 @pytest.mark.parametrize(
     ("span", "years", "reason"),
     [
-        ("city_years", "2002:2010", r"city_years='2002:2010': there are figures for 2003:2021"),
+        ("city_years", "2002:2010", r"city_years='2002:2010': there are figures for 2003:2023"),
         ("city_years", "2010:2005", "the first year is after the last"),
         ("city_years", "all", "cannot be read: expected years such as '2003:2020'"),
         ("city_years", True, "cannot be read"),
@@ -214,6 +216,27 @@ def test_variables_of_the_panel_are_what_the_design_says():
     assert np.allclose(parts, panel["digital"], equal_nan=True)
     assert panel.loc[(330000, 2020), "digital_before"] == panel.loc[(330000, 2019), "digital"]
     assert list(cl.study.output_panel("2016:2017", alternatives=False).index.unique("year")) == [2016, 2017]
+
+
+def test_variables_of_cities_are_what_the_design_says():
+    panel = cl.study.city_panel("2015:2019")
+    facts = cl.data.load_panel("city", ["broadband_subscribers", "gdp", "gdp_per_capita", "loans"]).sort_index()
+    residents = 10_000 * facts["gdp"] / facts["gdp_per_capita"]
+    expected = np.log(facts["broadband_subscribers"] / residents).reindex(panel.index)
+    pd.testing.assert_series_equal(panel["broadband"], expected, check_names=False)
+    share = np.log(facts["loans"] / facts["gdp"]).unstack("year")
+    shifted = share.reindex(columns=range(2014, 2019)).set_axis(range(2015, 2020), axis=1).stack()
+    found = panel["loans"].dropna()
+    np.testing.assert_allclose(found, shifted.reindex(found.index), rtol=1e-12)
+    assert len(found) == shifted.reindex(panel.index).notna().sum()
+
+
+def test_an_index_of_cities_leaves_out_the_years_of_cities_with_slips():
+    data = cl.study.index_data("city_digital")
+    (name, largest), *_ = cl.study.design().measures["city_digital"].largest.items()
+    whole = cl.data.load_panel("city", list(data.columns), years="2011:2021").dropna()
+    assert data[name].max() <= largest < whole[name].max()
+    assert set(whole.index) - set(data.index) == set(whole.index[whole[name] > largest])
 
 
 def test_a_change_of_what_is_returned_does_not_come_back():

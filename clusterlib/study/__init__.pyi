@@ -11,6 +11,7 @@ from ._design import spans as spans
 from ._lookup import Reference as Reference
 from ._lookup import ResultLookup as ResultLookup
 from ._lookup import Value as Value
+from ._panels import city_panel as city_panel
 from ._panels import digital_index as digital_index
 from ._panels import group_units as group_units
 from ._panels import index_data as index_data

@@ -40,9 +40,10 @@ class Named:
 
 @dataclass(frozen=True)
 class Dimension(Named):
-    """A dimension of indices and its indicators."""
+    """A dimension of indices and its indicators, which are of one level of the panels."""
 
     indicators: tuple[str, ...]
+    level: str = "province"
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,16 @@ class Measure(Named):
     """A composite index: indicators by dimension, the span that ranges and weights come from.
 
     Those of ``first_gdp`` are taken relative to the GDP of the first year. What is left out of the dimensions must be
-    known as well (``needed``): an index with it and one without are of the same provinces.
+    known as well (``needed``): an index with it and one without are of the same provinces. Figures beyond ``largest``
+    are slips: their units are left out of the year.
     """
 
     dimensions: Mapping[str, tuple[str, ...]]
     years: str
     first_gdp: tuple[str, ...]
     needed: tuple[str, ...]
+    level: str
+    largest: Mapping[str, float]
 
     @property
     def indicators(self) -> tuple[str, ...]:
@@ -66,7 +70,7 @@ class Measure(Named):
 
 @dataclass(frozen=True)
 class Variable(Named):
-    """A variable of the models of provinces.
+    """A variable of the models of provinces or cities.
 
     Indicator ``of`` without ``less``, relative to ``per``, times ``times``, as a logarithm (``log``), of the year
     before (``before``).
@@ -136,6 +140,7 @@ class Design:
     measures: Mapping[str, Measure]
     variables: Mapping[str, Variable]
     real_economy: Mapping[str, Variable]
+    city_variables: Mapping[str, Variable]
     outcomes: tuple[str, ...]
     controls: tuple[str, ...]
     more_controls: tuple[str, ...]
@@ -171,6 +176,11 @@ def _flag(value: Any) -> str:
 
 def _number(value: Any) -> str:
     return "" if isinstance(value, (int, float)) and not isinstance(value, bool) else f"{value!r}: expected a number"
+
+
+def _numbers(value: Any) -> str:
+    known = isinstance(value, dict) and value and not any(map(_number, value.values()))
+    return "" if known else f"{value!r}: expected numbers by indicator"
 
 
 def _year(value: Any) -> str:
@@ -277,9 +287,13 @@ def read_design(root: Path) -> Design:
     told = settings.value if isinstance(settings.value, dict) else {}
     known = {key: list(value) for key, value in told.items() if isinstance(value, dict)}
     names = {"en": _text, "zh": _text}
-    indicator = _one_of("province indicator", [name for level, name in years if level == "province"])
+    of_level = {level: [name for at, name in years if at == level] for level in LEVELS}
+    indicator, city = (_one_of(f"{level} indicator", of_level[level]) for level in ("province", "city"))
     marks: dict[str, Check] = {key: _form(*MARKS[key]) for key in ("colour", "marker", "line", "hatch")}
-    dimensions = reader.entries("dimensions", {**names, "indicators": _List(indicator)})
+    dimensions = reader.entries(
+        "dimensions", {**names, "indicators": _List(_text)}, {"level": _one_of("level", LEVELS)}
+    )
+    _check_levels(reader, dimensions, of_level)
     measures = reader.entries(
         "measures",
         {
@@ -287,12 +301,17 @@ def read_design(root: Path) -> Design:
             "dimensions": _List(_one_of("dimension", known.get("dimensions", ()))),
             "years": _one_of("span", known.get("spans", ())),
         },
-        {"without": _List(indicator), "first_gdp": _List(indicator)},
+        {"without": _List(indicator), "first_gdp": _List(indicator), "largest": _numbers},
     )
-    may = {"less": _List(indicator), "per": indicator, "times": _number, "log": _flag, "before": _flag}
-    variables, real_economy = (
-        reader.entries(section, {**names, "of": indicator}, may) for section in ("variables", "real_economy")
-    )
+    of = {"variables": indicator, "real_economy": indicator, "city_variables": city}
+    variables = {
+        section: reader.entries(
+            section,
+            {**names, "of": kind},
+            {"less": _List(kind), "per": kind, "times": _number, "log": _flag, "before": _flag},
+        )
+        for section, kind in of.items()
+    }
     spans = reader.entries(
         "spans",
         {**names, "default": _years},
@@ -307,7 +326,6 @@ def read_design(root: Path) -> Design:
     belts = reader.entries("belts", {**names, "provinces": _List(_one_of("province", provinces)), **marks})
     others = {key: reader.fields((key,), {**names, **marks}, {}) for key in ("rest", "nation")}
     variable = _List(_one_of("variable", known.get("variables", ())))
-    city = _one_of("city indicator", [name for level, name in years if level == "city"])
     lists: dict[str, Check | _List] = dict.fromkeys(("outcomes", "controls", "more_controls"), variable)
     lists["scenario_measures"] = _List(_one_of("measure", known.get("measures", ())))
     lists |= dict.fromkeys(("data_inputs", "data_outputs", "platforms"), _List(indicator))
@@ -340,8 +358,10 @@ def read_design(root: Path) -> Design:
     return Design(
         dimensions=_frozen(dimensions, Dimension),
         measures=MappingProxyType(made),
-        variables=_frozen({key: defaults | entry for key, entry in variables.items()}, Variable),
-        real_economy=_frozen({key: defaults | entry for key, entry in real_economy.items()}, Variable),
+        **{
+            section: _frozen({key: defaults | entry for key, entry in entries.items()}, Variable)
+            for section, entries in variables.items()
+        },
         belts=_frozen(belts, Group),
         spans=MappingProxyType(found),
         **parts,
@@ -359,6 +379,21 @@ def _filled(entries: Mapping[str, dict], constants: Mapping[str, float]) -> dict
         return re.sub(r"{(\w+)}", lambda found: f"{constants[found[1]]:g}" if found[1] in constants else found[0], text)
 
     return {key: {language: fill(text) for language, text in entry.items()} for key, entry in entries.items()}
+
+
+def _check_levels(reader: _Reader, dimensions: Mapping[str, dict], of_level: Mapping[str, list[str]]) -> None:
+    """Indicators are of the level of their dimension, and the dimensions of an index of one level."""
+    levels = {key: entry.get("level", "province") for key, entry in dimensions.items()}
+    for key, entry in dimensions.items():
+        check = _one_of(f"{levels[key]} indicator", of_level.get(levels[key], ()))
+        for k, name in enumerate(entry.get("indicators") or ()):
+            if reason := check(name):
+                reader.fault(("dimensions", key, "indicators", k), reason)
+    for key, entry in reader.mapping(("measures",)).items():
+        used = entry.get("dimensions") if isinstance(entry, dict) else None
+        found = {levels[name] for name in used if name in levels} if isinstance(used, list) else set()
+        if len(found) > 1:
+            reader.fault(("measures", key, "dimensions"), f"are of several levels: {', '.join(sorted(found))}")
 
 
 def _check_marks(reader: _Reader, others: Mapping[str, dict], regions: Mapping[str, Region]) -> None:
@@ -386,12 +421,14 @@ def _measure(entry: Mapping[str, Any], dimensions: Mapping[str, dict]) -> Measur
     parts = {key: [n for n in dimensions[key]["indicators"] if n not in left_out] for key in entry["dimensions"]}
     kept = MappingProxyType({key: tuple(part) for key, part in parts.items() if part})
     needed = tuple(name for key in entry["dimensions"] for name in dimensions[key]["indicators"])
-    return Measure(entry["en"], entry["zh"], kept, entry["years"], entry.get("first_gdp", ()), needed)
+    level = dimensions[entry["dimensions"][0]].get("level", "province")
+    largest = MappingProxyType(entry.get("largest", {}))
+    return Measure(entry["en"], entry["zh"], kept, entry["years"], entry.get("first_gdp", ()), needed, level, largest)
 
 
 def _span(key: str, entry: Mapping[str, Any], measures: Mapping[str, Measure], years: Mapping, reader: _Reader) -> Span:
     """A span within the years of its indicators."""
-    level = entry.get("level", "province")
+    level = measures[entry["measure"]].level if "measure" in entry else entry.get("level", "province")
     names = [*entry.get("indicators", ()), *(measures[entry["measure"]].needed if "measure" in entry else ())]
     for name in names:
         if (level, name) not in years:

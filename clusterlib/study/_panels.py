@@ -129,9 +129,11 @@ def index_data(measure: str = "digital", years: Years = None) -> pd.DataFrame:
 
     chosen = look_up("measure", measure, design().measures)
     span = design().spans[chosen.years].default if years is None else years
-    data = load_panel("province", chosen.needed, years=span).dropna()
+    data = load_panel(chosen.level, chosen.needed, years=span).dropna()
+    for name, largest in chosen.largest.items():
+        data = data[data[name] <= largest]
     if chosen.first_gdp:
-        gdp = load_panel("province", "gdp")["gdp"].reindex(data.index)
+        gdp = load_panel(chosen.level, "gdp")["gdp"].reindex(data.index)
         since = gdp / gdp.groupby(level="adcode").transform("first")
         data = data.assign(**{name: data[name] * since for name in chosen.first_gdp})
     return data
@@ -144,13 +146,13 @@ def digital_index(
     weights: str | Mapping | pd.Series = "entropy",
     index_years: Years = None,
 ) -> CompositeIndex:
-    """Make an index of provinces, such as of digital development (数字化指数).
+    """Make an index of provinces or cities, such as of digital development (数字化指数).
 
     Parameters
     ----------
     measure : str
         A key of ``design().measures``: ``"digital"``, ``"four"`` with digital finance, ``"fixed_gdp"``, ``"adoption"``,
-        ``"digital_use"``, ``"real"``.
+        ``"digital_use"``, ``"real"``; of cities ``"city_access"``, ``"city_digital"``.
     years : int, str, slice or list, optional
         Keep only these of the result.
     weights : {"entropy", "critic", "pca", "equal"}, mapping or Series
@@ -196,8 +198,10 @@ def in_years(frame: Any, years: Years) -> Any:
 
 
 def before(values: pd.Series) -> pd.Series:
-    """Return the values of the year before, by (adcode, year)."""
-    return values.groupby(level="adcode").shift()
+    """Return the values of the year before, by (adcode, year); none where that year has none."""
+    year = values.index.get_level_values("year")
+    earlier = pd.MultiIndex.from_arrays([values.index.get_level_values("adcode"), year - 1], names=values.index.names)
+    return values.reindex(earlier).set_axis(values.index)
 
 
 def _inputs(variables: Mapping[str, Variable]) -> list[str]:
@@ -214,7 +218,7 @@ def make_variable(facts: pd.DataFrame, variable: Variable) -> pd.Series:
     if variable.per:
         values = values / facts[variable.per]
     if variable.log:
-        values = values.apply(np.log)
+        values = np.log(values.where(values > 0))
     return before(values) if variable.before else values
 
 
@@ -306,6 +310,36 @@ def output_panel(
         frame = frame.join((10 * index.by_dimension).add_prefix("part_"))
         frame["digital_before"], frame["log_index"] = before(frame["digital"]), np.log(frame["digital"])
     return in_years(frame, years)
+
+
+def city_panel(years: Years = None) -> pd.DataFrame:
+    """Make the panel of cities that models are estimated from (城市面板).
+
+    Parameters
+    ----------
+    years : int, str, slice or list, optional
+        By default all; what is of the year before is known in the first that follows it.
+
+    Returns
+    -------
+    DataFrame
+        By (adcode, year), sorted, not complete. A column for each of ``design().city_variables``, and in tenths the
+        indices ``access`` and ``digital``, the latter with digital finance.
+
+    Examples
+    --------
+    >>> import clusterlib as cl
+    >>> panel = cl.study.city_panel("2011:2019")
+    >>> bool(panel["digital"].notna().sum() > 2000)
+    True
+    """
+    from clusterlib.data import load_panel
+
+    chosen = design().city_variables
+    facts = load_panel("city", _inputs(chosen)).sort_index()
+    frame = pd.DataFrame({name: make_variable(facts, variable) for name, variable in chosen.items()})
+    indices = {"access": "city_access", "digital": "city_digital"}
+    return in_years(frame.assign(**{name: 10 * digital_index(key).score for name, key in indices.items()}), years)
 
 
 def province_graphs(
