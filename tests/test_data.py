@@ -415,6 +415,8 @@ def test_figures_of_cities_are_those_published_elsewhere(indicator, code, year, 
 def test_provinces_count_as_many_taobao_villages_as_the_report_on_them():
     villages = by_province(load_panel("city", "taobao_villages", years=2016)["taobao_villages"]).sum().droplevel("year")
     assert villages[[330000, 440000, 320000]].tolist() == [506, 262, 201]
+
+
 # County-level cities and pairs of cities.
 
 
