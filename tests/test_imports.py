@@ -97,8 +97,8 @@ METHODS = {
     "specification_curve",
 }  # fmt: skip
 ABOVE_METHODS = {
-    "captions", "claims", "data", "diagnosis", "figures", "maps", "regions", "report", "results", "run", "scenario",
-    "study", "tables",
+    "captions", "claims", "data", "diagnosis", "figures", "maps", "publish", "regions", "report", "results", "run",
+    "scenario", "study", "tables",
 }  # fmt: skip
 PUBLIC_PACKAGES = sorted(name for name in clusterlib.__all__ if (PACKAGE / name).is_dir())
 
@@ -161,6 +161,11 @@ def test_the_core_stands_on_errors_alone(path):
 @pytest.mark.parametrize("path", [path for path in FILES if floor_of(path) in METHODS], **SHORT)
 def test_methods_know_no_data_no_region_no_figure_and_no_page(path):
     assert {part_of(name) for name in imports_of(path)} & ABOVE_METHODS == set()
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if floor_of(path) != "run"], **SHORT)
+def test_nothing_but_the_command_knows_the_runner(path):
+    assert "run" not in {part_of(name) for name in imports_of(path)}
 
 
 def test_what_stands_above_the_methods_is_all_that_is_not_below():

@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 import nbformat
 import pytest
 
+from clusterlib.core.records import Place
 from clusterlib.errors import ClusterlibError
+from clusterlib.publish.pages import markdown_to_html, math_to_mathml, render
 from clusterlib.results import MIME
-from clusterlib.run.pages import markdown_to_html, math_to_mathml, render
-from clusterlib.run.places import Place
 
 RUN = {
     "notebook_sha256": "ab" * 32,

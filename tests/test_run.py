@@ -516,7 +516,7 @@ def test_serve_shows_the_reports_on_this_machine_only_and_not_the_state(project)
     import urllib.error
     import urllib.request
 
-    from clusterlib.run.serve import make_server
+    from clusterlib.publish.serve import make_server
 
     with pytest.raises(ClusterlibError, match="no reports yet"):
         make_server(0, project)

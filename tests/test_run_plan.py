@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from clusterlib.core.records import Place
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.run.hashes import FileHashes
 from clusterlib.run.notebooks import find_notebooks
@@ -21,7 +22,7 @@ from clusterlib.run.parameters import (
     read_parameters,
     resolve,
 )
-from clusterlib.run.places import Place, put_in_place, recover
+from clusterlib.run.places import put_in_place, recover
 from clusterlib.run.plan import Planner
 from clusterlib.run.sources import files_of, imports_of, library_files, stack_of
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 import re
 import sys
+import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clusterlib.errors import ClusterlibError
 
+EXECUTED, RESULTS, RUN, ERROR = "notebook.ipynb", "results.json", "run.json", "error.json"
+STATE = ".state"
 # A result's name; a file is called after it.
 NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 _TEXTS = ("label_en", "label_zh", "unit", "unit_zh", "note", "note_zh", "source", "source_zh", "cell", "alt", "alt_zh")
@@ -29,6 +33,38 @@ RUN_FORM = {
 STEPS_FORM = {str: {"made_from": _HASHES, "outputs": _HASHES}}
 # What a text that goes on and on does to what reads it.
 TOO_MUCH = (ArithmeticError, RecursionError, MemoryError)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the run of a notebook for a region is written."""
+
+    reports: Path
+    region: str
+    notebook: str
+
+    @property
+    def folder(self) -> Path:
+        return self.reports / self.region / self.notebook
+
+    @property
+    def failed(self) -> Path:
+        return self.reports / self.region / f"{self.notebook}.failed"
+
+    @property
+    def page(self) -> Path:
+        return self.reports / self.region / f"{self.notebook}.html"
+
+    @property
+    def steps(self) -> Path:
+        """The record of what was made from the run afterwards, such as the page."""
+        return self.reports / STATE / "steps" / f"{self.region}.{self.notebook}.json"
+
+    def scratch(self) -> Path:
+        """Make a new scratch folder beside the others, so that it can take their place by a rename."""
+        folder = self.folder.with_name(f".{self.notebook}-{uuid.uuid4().hex[:8]}")
+        folder.mkdir(parents=True)
+        return folder
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict:

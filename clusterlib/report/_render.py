@@ -9,12 +9,11 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-from clusterlib.core.records import load_run
+from clusterlib.core.records import EXECUTED, RESULTS, RUN, Place, load_run
 from clusterlib.errors import ClusterlibError
 from clusterlib.regions import get_region
 from clusterlib.report._document import Document, check_tree, collect_document, read_blocks
 from clusterlib.report._lookup import LANGUAGES
-from clusterlib.run.places import EXECUTED, RESULTS, RUN, Place
 from clusterlib.study import ResultLookup
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -75,7 +74,7 @@ def read_document(document: Document, bibliography: Path) -> str:
 
 def to_html(text: str, language: str, folder: Path, name: str, **variables: str) -> str:
     """Return the report as one HTML page that opens offline, its figures within it."""
-    from clusterlib.run.pages import read_style
+    from clusterlib.publish.pages import read_style
 
     other, word = _OTHER[language]
     values = {

@@ -237,7 +237,7 @@ def new_notebook(
 @app.command()
 def serve(port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000) -> None:
     """Show reports/ in a browser on this machine."""
-    from clusterlib.run.serve import serve_reports
+    from clusterlib.publish.serve import serve_reports
 
     with _errors_without_traceback():
         serve_reports(port, _print)

@@ -18,11 +18,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clusterlib.core.records import RESULTS
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project
 from clusterlib.provenance import sha256
 from clusterlib.run.execute import Context, execute
-from clusterlib.run.places import RESULTS, Failure, is_report
+from clusterlib.run.places import Failure, is_report
 from clusterlib.run.sources import FOLDER
 
 if TYPE_CHECKING:

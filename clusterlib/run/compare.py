@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from clusterlib.core.records import load_records
+from clusterlib.core.records import RESULTS, load_records
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.paths import REPORTS, Project
-from clusterlib.run.places import RESULTS
 
 DEFAULT, NAMED = "default", "runs"
 

@@ -16,9 +16,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clusterlib.core.files import write_json
+from clusterlib.core.records import ERROR, EXECUTED, RESULTS, RUN
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import REPORTS_VARIABLE, ROOT_VARIABLE, Project
-from clusterlib.run.places import ERROR, EXECUTED, LOG, RESULTS, RUN, Failure, write_json
+from clusterlib.run.places import LOG, Failure
 from clusterlib.run.scratch import end_processes_in, temporary_root
 from clusterlib.run.sources import PACKAGE, files_of
 
@@ -155,7 +157,7 @@ def _run_cells(task: Task, context: Context, folder: Path) -> tuple[NotebookNode
 
 
 def _failure(task: Task, context: Context, folder: Path, error: Exception, kernel: RunKernelManager) -> Failure:
-    from clusterlib.run.quick import nbformat
+    from clusterlib.core.quick import nbformat
 
     # nbclient's own time-out is an OSError too, without a number of the system's.
     if isinstance(error, ClusterlibError) or (isinstance(error, OSError) and error.errno is not None):

@@ -7,9 +7,9 @@ import os
 import time
 from pathlib import Path
 
+from clusterlib.core.files import write_json
 from clusterlib.core.records import read_json
 from clusterlib.provenance import sha256
-from clusterlib.run.places import write_json
 
 _SETTLED_SECONDS = 2.0
 

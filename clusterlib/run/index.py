@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from clusterlib.core.records import RESULTS_FORM, RUN_FORM, read_json
+from clusterlib.core.files import write_text
+from clusterlib.core.records import ERROR, EXECUTED, RESULTS, RESULTS_FORM, RUN, RUN_FORM, Place, read_json
 from clusterlib.paths import Project
+from clusterlib.publish.pages import read_style
 from clusterlib.regions import REGIONS
 from clusterlib.run.notebooks import scan_notebooks
-from clusterlib.run.pages import TEMPLATES, read_style
-from clusterlib.run.places import ERROR, EXECUTED, RESULTS, RUN, Failure, Place, write_text
+from clusterlib.run.places import Failure
 
 SUMMARY = "run.html"
+TEMPLATES = Path(__file__).resolve().parent / "templates"
 _FAILURE = {field.name: int if field.name == "number" else str for field in fields(Failure)}
 
 

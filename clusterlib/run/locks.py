@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clusterlib.core.locks import try_lock
+from clusterlib.core.records import STATE
 from clusterlib.errors import ClusterlibError
-from clusterlib.run.places import STATE
 
 LOCK = "run.lock"
 

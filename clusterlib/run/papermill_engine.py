@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 # Before papermill, which imports it the slow way.
-from clusterlib.run.quick import nbformat  # isort: skip
+from clusterlib.core.quick import nbformat  # isort: skip
 import papermill
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from papermill.translators import PythonTranslator, papermill_translators
 
+from clusterlib.core.records import EXECUTED
 from clusterlib.paths import ROOT_VARIABLE
 from clusterlib.run.kernels import RunKernelManager
-from clusterlib.run.places import EXECUTED
 from clusterlib.run.sources import FOLDER
 
 # Characters that a cell may print; those that it may print last, after others were left out, and that a line of its

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from clusterlib.core.records import RESULTS_FORM, RUN_FORM, STEPS_FORM, read_json
+from clusterlib.core.records import ERROR, RESULTS, RESULTS_FORM, RUN, RUN_FORM, STATE, STEPS_FORM, Place, read_json
 from clusterlib.paths import Project
 from clusterlib.regions import region_codes
 from clusterlib.run.hashes import FileHashes
 from clusterlib.run.notebooks import Notebook, scan_notebooks
 from clusterlib.run.parameters import REGION, changed_names, check_known, resolve
-from clusterlib.run.places import ERROR, RESULTS, RUN, STATE, Failure, Place, is_report
+from clusterlib.run.places import Failure, is_report
 from clusterlib.run.sources import library_files
 from clusterlib.run.steps import STEPS, Step
 

@@ -7,9 +7,9 @@ import json
 import re
 from pathlib import Path
 
+from clusterlib.core.files import written_in_place
 from clusterlib.errors import ClusterlibError, InvalidInputError
 from clusterlib.paths import Project, get_project
-from clusterlib.run.places import written_in_place
 
 _NAME = re.compile(r"\d{2}_[a-z0-9]+(_[a-z0-9]+)*")
 _SKELETON = Path(__file__).resolve().parent / "templates" / "notebook" / "notebook"

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusterlib.run.places import Place, is_report
+from clusterlib.core.records import Place
+from clusterlib.run.places import is_report
 from clusterlib.run.sources import FOLDER
 
 
@@ -44,9 +45,9 @@ class Step:
         return getattr(importlib.import_module(module), name)(place)
 
 
-_PAGE_SOURCES = ("run/pages.py", "run/templates/page", "run/templates/style.css")
-_REPORT_SOURCES = ("report", "run/templates/style.css")
+_PAGE_SOURCES = ("publish/pages.py", "publish/templates")
+_REPORT_SOURCES = ("report", "publish/templates/style.css")
 STEPS = [
-    Step("html", "clusterlib.run.pages:write_page", _PAGE_SOURCES),
+    Step("html", "clusterlib.publish.pages:write_page", _PAGE_SOURCES),
     Step("report", "clusterlib.report._render:write_files", _REPORT_SOURCES, is_report),
 ]

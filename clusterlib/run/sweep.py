@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clusterlib.core.records import load_records
+from clusterlib.core.files import written_in_place
+from clusterlib.core.records import RESULTS, load_records
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.paths import Project, get_project
 from clusterlib.run.notebooks import Notebook, find_notebooks
 from clusterlib.run.parameters import check_spans
-from clusterlib.run.places import RESULTS, is_report, written_in_place
+from clusterlib.run.places import is_report
 from clusterlib.run.plan import Task
 
 if TYPE_CHECKING:

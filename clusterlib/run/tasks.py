@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clusterlib.core.files import write_json
 from clusterlib.core.records import STEPS_FORM, read_json
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project, get_project
@@ -21,7 +22,7 @@ from clusterlib.run.execute import Context, Limits, execute
 from clusterlib.run.journal import JOURNAL, Journal
 from clusterlib.run.locks import run_lock
 from clusterlib.run.parameters import REGION
-from clusterlib.run.places import Failure, put_in_place, recover, write_json
+from clusterlib.run.places import Failure, put_in_place, recover
 from clusterlib.run.plan import FORCED, Planner, Task, table_hashes
 from clusterlib.run.scratch import clear_left
 from clusterlib.run.sources import stack_of

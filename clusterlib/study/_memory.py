@@ -34,7 +34,7 @@ _HALF = re.compile(r".+\.(thread-|[0-9a-f]{32}-)[\w-]+")
 _HALF_SECONDS = 3600
 _LIBRARY = Path(clusterlib.__file__).parent
 # They show what is found and find nothing.
-_ABOVE = ("captions", "figures", "maps", "report", "results", "run", "tables")
+_ABOVE = ("captions", "figures", "maps", "publish", "report", "results", "run", "tables")
 _PACKAGES = ["geopandas", "libpysal", "networkx", "numpy", "pandas", "scikit-learn", "scipy", "shapely", "statsmodels"]
 
 

@@ -9,13 +9,13 @@ from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clusterlib.core.files import write_text
 from clusterlib.core.hypertext import clean_html
 from clusterlib.core.language import LANGUAGES
-from clusterlib.core.records import load_run, read_json
+from clusterlib.core.records import EXECUTED, RESULTS, RUN, Place, load_run, read_json
 from clusterlib.errors import ClusterlibError
 from clusterlib.regions import get_region
 from clusterlib.results import MIME, collect_records
-from clusterlib.run.places import EXECUTED, RESULTS, RUN, Place, write_text
 
 if TYPE_CHECKING:
     import nbformat
@@ -79,7 +79,7 @@ def highlight_code(source: str) -> str:
 
 @cache
 def _exporter():
-    from clusterlib.run.quick import nbformat  # noqa: F401 - before nbconvert, which imports it the slow way
+    from clusterlib.core.quick import nbformat  # noqa: F401 - before nbconvert, which imports it the slow way
 
     # isort: split
     from nbconvert.exporters import TemplateExporter
@@ -161,7 +161,7 @@ def write_page(place: Place) -> list[Path]:
     ClusterlibError
         If a formula cannot be read; the message names it.
     """
-    from clusterlib.run.quick import nbformat
+    from clusterlib.core.quick import nbformat
 
     folder = place.folder
     notebook = nbformat.read(folder / EXECUTED, as_version=4)

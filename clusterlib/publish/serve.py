@@ -13,7 +13,7 @@ from pathlib import Path
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project, get_project
-from clusterlib.run.pages import POLICY
+from clusterlib.publish.pages import POLICY
 
 ADDRESS = "127.0.0.1"
 NAMES = (ADDRESS, "localhost", "[::1]")
