@@ -11,8 +11,8 @@ import pytest
 from engine import wait_for
 
 from clusterlib.errors import ClusterlibError
-from clusterlib.publish.serve import make_server
 from clusterlib.publish import serve
+from clusterlib.publish.serve import make_server
 
 SECRET = "no one's business"
 

@@ -78,6 +78,16 @@ def test_source_that_changed_under_the_process_keeps_nothing(own, monkeypatch):
     assert len(CALLS) == 2 and not (own.processed / _memory.FOLDER).exists()
 
 
+@pytest.mark.parametrize("mode", [0o770, 0o777, 0o702])
+def test_a_folder_that_others_can_write_to_is_not_read(own, mode):
+    gdp("yrd")
+    folder = own.processed / _memory.FOLDER
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(mode)
+    gdp("yrd")
+    assert len(CALLS) == 2
+
+
 def test_a_folder_that_cannot_be_written_is_done_without(own):
     (own.processed / _memory.FOLDER).write_text("in the way", encoding="utf-8")
     assert len(gdp("yrd")) == len(gdp("yrd")) == 41 and len(CALLS) == 2

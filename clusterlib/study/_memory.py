@@ -13,6 +13,7 @@ import inspect
 import json
 import os
 import re
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -116,11 +117,19 @@ def _clear_halves(folder: Path) -> None:
 
 
 def memory_folder() -> Path | None:
-    """Where values are kept, or None where nothing can be written."""
+    """Where values and images are kept, or None where nothing can be written or others may write.
+
+    Values are read back as pickles, which can run code: only what this user alone can have written is read.
+    """
     folder = get_project().processed / FOLDER
     with contextlib.suppress(OSError):
-        folder.mkdir(exist_ok=True)
-    return folder if folder.is_dir() and os.access(folder, os.W_OK) else None
+        folder.mkdir(mode=0o700, exist_ok=True)
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        return None
+    status = folder.stat()
+    others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    own = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+    return folder if own and not others else None
 
 
 @contextlib.contextmanager
