@@ -69,7 +69,7 @@ def test_the_commands_run_one_after_the_other(project):
     assert done >= {"run", "compare", "status", "sweep", "new-notebook", "doctor"}
     assert (root / "reports" / "yrd" / "03_digital_index.html").exists()
     assert len(list((root / "reports" / "runs" / "short" / "yrd").glob("*.html"))) >= 13
-    assert (root / "notebooks" / "13_energy_use.yml").exists()
+    assert (root / "notebooks" / "30_energy_use.yml").exists()
 
 
 def test_serve_shows_the_reports(project):

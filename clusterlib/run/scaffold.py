@@ -28,7 +28,7 @@ def write_skeleton(name: str, title: str = "", project: Project | None = None) -
     project = project or get_project()
     name = name.removesuffix(".ipynb")
     if not _NAME.fullmatch(name):
-        raise InvalidInputError(f"{name!r}: a notebook is named by two digits and words, such as 13_energy_use")
+        raise InvalidInputError(f"{name!r}: a notebook is named by two digits and words, such as 30_energy_use")
     if taken := sorted(project.notebooks.glob(f"{name[:2]}_*.*")):
         raise InvalidInputError(f"number {name[:2]} is taken by {taken[0].name}")
     # A terminal without UTF-8 hands its bytes over as lone surrogates.
