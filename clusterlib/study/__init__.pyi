@@ -8,6 +8,14 @@ from ._design import design as design
 from ._design import dimensions as dimensions
 from ._design import groups as groups
 from ._design import spans as spans
+from ._export_controls import ExportControls as ExportControls
+from ._export_controls import ListedCity as ListedCity
+from ._export_controls import export_control_effects as export_control_effects
+from ._export_controls import export_control_exposure as export_control_exposure
+from ._export_controls import export_control_panel as export_control_panel
+from ._export_controls import export_control_region as export_control_region
+from ._export_controls import export_control_sample as export_control_sample
+from ._export_controls import listed_city_synthetic as listed_city_synthetic
 from ._lookup import Reference as Reference
 from ._lookup import ResultLookup as ResultLookup
 from ._lookup import Value as Value
