@@ -231,6 +231,35 @@ def test_variables_of_cities_are_what_the_design_says():
     assert len(found) == shifted.reindex(panel.index).notna().sum()
 
 
+def test_exposure_of_cities_counts_entries_up_to_the_year_and_keeps_later_ones_apart():
+    entries = cl.data.load_panel("city", "us_entity_list_entries")["us_entity_list_entries"].unstack("year")
+    panel, hangzhou = cl.study.export_control_panel(), 330100
+    for year in (2018, 2021, 2023):
+        found, so_far = panel.loc[(hangzhou, year)], entries.loc[hangzhou, :year].sum()
+        assert found["exposure"] == pytest.approx(np.log1p(so_far), abs=1e-4)
+        assert found["exposure_before"] == panel.loc[(hangzhou, year - 1), "exposure"]
+        assert found["later"] == pytest.approx(np.log1p(entries.loc[hangzhou, 2024:].sum()), abs=1e-4)
+    assert panel.loc[(hangzhou, 2017), "exposure"] == 0
+    assert cl.study.export_control_exposure().loc[hangzhou, "first"] == entries.columns[entries.loc[hangzhou] > 0][0]
+    assert panel["pace"].max() == 1 and panel.loc[(hangzhou, 2019), "pace"] < 0.5
+
+
+def test_exports_and_entries_are_related_as_a_regression_on_dummies_relates_them():
+    frame, initial = cl.study.export_control_sample("exports", "2018:2023")
+    found = cl.panel.fixed_effects(frame, "exports", ["exposure", *initial])
+    code, year = (frame.index.get_level_values(level) for level in ("adcode", "year"))
+    dummies = [(np.asarray(level)[:, None] == level.unique().to_numpy()).astype(float) for level in (code, year)]
+    X = np.hstack([frame[["exposure", *initial]].to_numpy(), *dummies])
+    expected = np.linalg.lstsq(X, frame["exports"].to_numpy(), rcond=None)[0][0]
+    assert found.params["exposure"] == pytest.approx(expected, rel=1e-6)
+    assert len(initial) == 10 and frame.groupby(level="adcode").size().min() > 1
+
+
+def test_a_region_with_too_few_listed_cities_has_no_estimate():
+    table = cl.study.export_control_region("gba", fewest=99)
+    assert table["estimate"].isna().all() and (table["hit"] > 0).all()
+
+
 def test_an_index_of_cities_leaves_out_the_years_of_cities_with_slips():
     data = cl.study.index_data("city_digital")
     (name, largest), *_ = cl.study.design().measures["city_digital"].largest.items()

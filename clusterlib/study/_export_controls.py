@@ -22,6 +22,7 @@ CONTROLLED = ("exports", "imports", "patents", "gdp")
 LARGEST = (110000, 310000, 440300)
 # The last year before most entries.
 _EARLY = 2019
+_KEPT = ("estimate", "std_error", "p_value", "lower", "upper")
 
 
 class ExportControls(NamedTuple):
@@ -164,7 +165,7 @@ def _line(
     cluster = "entity" if by_city else frame["province"].astype(int)
     found = fixed_effects(frame, outcome, x, cluster=cluster)
     row = found.table.iloc[which]
-    kept = row[["estimate", "std_error", "p_value", "lower", "upper"]].to_dict()
+    kept = {name: float(row[name]) for name in _KEPT}
     least = minimum_detectable_effect(found).iloc[which]["minimum_detectable"]
     size = {"cities": found.n_units, "observations": found.nobs}
     return {**kept, "minimum_detectable": float(least), **size}
@@ -181,7 +182,7 @@ def _imputed(frame: pd.DataFrame, outcome: str, initial: list[str]) -> dict[str,
     province = late["province"].astype(int).groupby(level="adcode").first()
     found = imputation_did(late, outcome, dates, initial, cluster=province)
     row = found.overall
-    kept = row[["estimate", "std_error", "p_value", "lower", "upper"]].to_dict()
+    kept = {name: float(row[name]) for name in _KEPT}
     least = minimum_detectable_effect(row["std_error"], province.nunique() - 1)["minimum_detectable"].iloc[0]
     return {**kept, "minimum_detectable": float(least), "cities": dates.size, "observations": len(late)}
 
@@ -386,7 +387,7 @@ def listed_city_synthetic(
         "gdp_per_head": base | {"y": "log_gdp_per_head"},
         "gdp_per_head_never_listed": base | {"y": "log_gdp_per_head", "until": LAST},
     }
-    rows, first = {}, None
+    rows, fits = {}, []
     for name, chosen in variants.items():
         wide = panel[chosen["y"]].unstack("year").dropna()
         if city not in wide.index:
@@ -398,12 +399,12 @@ def listed_city_synthetic(
         pool = (level - level[city]).abs()[clear].drop(city, errors="ignore").nsmallest(chosen["donors"]).index
         units = wide.loc[[*pool, city]].sub(level[[*pool, city]], axis=0).rename_axis("adcode")
         found = synthetic_control(units.stack().rename("y").to_frame(), "y", city, chosen["start"])
-        first = first or found
+        fits.append(found)
         # Of all units together so many may have a ratio as large.
         allowed = int(alpha * (len(pool) + 1) + 1e-9)
         ratio = found.placebos["ratio"].drop(city).nlargest(max(allowed, 1)).iloc[-1] if allowed else np.inf
         rows[name] = {key: getattr(found, key) for key in ("effect", "p_value", "pre_rmspe", "fit_index", "donors")}
         rows[name] |= {"least": ratio * found.pre_rmspe, "credible": "yes" if found.credible else "no"}
     table = pd.DataFrame(rows).T.rename_axis("variant").astype({"donors": int})
-    gaps = first.placebo_gaps.drop(columns=city)
-    return ListedCity(table.infer_objects(), first.path, gaps, first.weights)
+    gaps = fits[0].placebo_gaps.drop(columns=city)
+    return ListedCity(table.infer_objects(), fits[0].path, gaps, fits[0].weights)
