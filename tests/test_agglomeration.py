@@ -14,12 +14,15 @@ from hypothesis import strategies as st
 
 from clusterlib.agglomeration import (
     EllisonGlaeser,
+    bounds_of_totals,
     concentration_test,
     ellison_glaeser,
     herfindahl,
     lead_in_counts,
+    lead_in_totals,
     location_quotient,
     location_quotient_interval,
+    shares_and_quotients,
 )
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 
@@ -255,6 +258,16 @@ def test_a_lead_in_counts_is_an_exact_test_of_the_region_and_its_best_rival():
     assert sized.loc["x", "rival"] == "b" and sized.loc["y", "outcome"] == "trails"
 
 
+def test_what_a_test_of_counts_could_have_seen_rejects_four_times_in_five():
+    counts = pd.DataFrame({"x": [10, 6], "y": [2, 1]}, index=["a", "b"])
+    odds = lead_in_counts(counts, "a")["detectable"]
+    # Of sixteen the test needs thirteen: the chance of twelve or fewer at these odds is a fifth.
+    p = odds["x"] / (1 + odds["x"])
+    assert sum(comb(16, k) * p**k * (1 - p) ** (16 - k) for k in range(13, 17)) == pytest.approx(0.8)
+    # Three are too few to find anything.
+    assert np.isinf(odds["y"])
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -364,3 +377,56 @@ def test_an_industry_of_one_plant_has_no_gamma(value):
     plants = pd.Series({"software": value, "textiles": 0.2})
     with pytest.raises(InvalidInputError, match="software, 'plant_herfindahl'"):
         ellison_glaeser(TABLE, plants)
+
+
+PARTS = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 3), ("b", 4), ("c", 5), ("rest", 6)])
+AMOUNTS = pd.Series([30.0, 10.0, 12.0, 8.0, 5.0, 35.0], PARTS)
+SIZES = pd.Series([20.0, 20.0, 10.0, 10.0, 4.0, 36.0], PARTS)
+
+
+def test_a_lead_in_totals_is_told_with_the_error_and_the_part_that_would_undo_it():
+    found = lead_in_totals(AMOUNTS, SIZES, "a", ["a", "b", "c"])
+    share, quotient = found.loc["share"], found.loc["quotient"]
+    assert (share["rival"], share["outcome"]) == ("b", "leads")
+    # Half of a's amount would have to be error; without its larger part it has 10 against 20, without b's 40 against 8.
+    told = share[["value", "ratio", "overstated", "lowest", "highest"]]
+    assert told.tolist() == pytest.approx([40, 2, 0.5, 0.5, 5])
+    # 40 % of amounts in 40 % of the base, and c, the best of the others, has 5 % in 4 %.
+    assert (quotient["rival"], quotient["outcome"]) == ("c", "trails")
+    assert quotient[["value", "rival_value", "overstated"]].tolist() == pytest.approx([1, 1.25, -0.25])
+    # Without a part of a, that is 10 of 20 against 5 of 4, or 30 of 20; c has one part alone, which stays.
+    assert quotient[["lowest", "highest"]].tolist() == pytest.approx([0.4, 1.2])
+    assert lead_in_totals(AMOUNTS, SIZES, "a", ["a", "b", "c"], margin=2.5).loc["share", "outcome"] == "level"
+
+
+def test_bounds_of_totals_are_reached_where_the_unknown_may_lie_and_only_there():
+    known = pd.Series([30.0, np.nan, 12.0, np.nan, 5.0, np.nan], PARTS)
+    bounds = bounds_of_totals(known, 100, SIZES, "a")
+    assert bounds["share_lower"].to_dict() == {"a": 30, "b": 12, "c": 5, "rest": 0}
+    assert bounds["share_upper"].to_dict() == pytest.approx({"a": 83, "b": 65, "c": 5, "rest": 53})
+    assert bounds["quotient_upper"].to_dict() == pytest.approx({"a": 83 / 40, "b": 65 / 20, "c": 1.25, "rest": 53 / 36})
+    # To have a's 30, b needs 18 of the 53 unknown; by quotient a has 0.75, which b has with 15 of 100, c already.
+    assert bounds.loc["b", ["share_passes", "quotient_passes"]].tolist() == pytest.approx([1800 / 53, 300 / 53])
+    assert bounds.loc["c", "quotient_passes"] == 0
+    assert bounds.loc["a"].isna().sum() == 2 and np.isnan(bounds.loc["c", "share_passes"])
+    full, shares = bounds_of_totals(AMOUNTS, 100, SIZES, "a"), shares_and_quotients(AMOUNTS, SIZES)["share"].tolist()
+    assert full["share_lower"].tolist() == full["share_upper"].tolist() == pytest.approx(shares)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: lead_in_totals(AMOUNTS.droplevel(0), SIZES, "a", ["a", "b"]), "each region and part of it"),
+        (lambda: lead_in_totals(-AMOUNTS, SIZES, "a", ["a", "b"]), "must not be negative"),
+        (lambda: lead_in_totals(AMOUNTS.where(AMOUNTS > 5), SIZES, "a", ["a", "b"]), "no amount for"),
+        (lambda: lead_in_totals(AMOUNTS, SIZES[1:], "a", ["a", "b"]), "no reference for"),
+        (lambda: lead_in_totals(AMOUNTS, SIZES, "d", ["d", "b"]), "unknown region 'd'"),
+        (lambda: lead_in_totals(AMOUNTS, SIZES, "a", ["a"]), "one other or more"),
+        (lambda: lead_in_totals(AMOUNTS, SIZES, "a", ["a", "b"], margin=1), "margin"),
+        (lambda: bounds_of_totals(AMOUNTS, 99, SIZES, "a"), "total"),
+        (lambda: bounds_of_totals(AMOUNTS, 100, SIZES, "d"), "unknown region 'd'"),
+    ],
+)
+def test_totals_that_cannot_be_compared_are_refused(call, words):
+    with pytest.raises(ClusterlibError, match=words):
+        call()

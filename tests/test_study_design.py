@@ -341,3 +341,13 @@ def test_a_specification_of_the_curve_is_the_model_that_it_names():
     assert own["estimate"] == pytest.approx(result.impacts(20, 0).of("digital").loc["indirect", "estimate"], rel=1e-9)
     with pytest.raises(UnknownNameError, match="unknown outcome 'gdp'"):
         cl.study.output_curve("gdp", periods)
+
+
+def test_sizes_of_regions_add_up_to_the_nation_and_are_those_of_their_cities():
+    year, names = 2021, ["gdp", "resident_population"]
+    sizes = cl.study.region_sizes(year)
+    nation = cl.data.load_panel("province", names, years=year)
+    assert sizes.sum().tolist() == pytest.approx(nation.sum().tolist())
+    cities = cl.data.load_panel("city", ["gdp", "implied_resident_population"], "gba", year)
+    assert sizes.loc["gba"].sum().tolist() == pytest.approx(cities.sum().tolist())
+    assert sizes.loc["bth"].sum().tolist() == pytest.approx(cl.data.load_panel("province", names, "bth", year).sum())

@@ -10,11 +10,14 @@ from ._complexity import relatedness as relatedness
 from ._concentration import ConcentrationTest as ConcentrationTest
 from ._concentration import EllisonGlaeser as EllisonGlaeser
 from ._concentration import QuotientIntervals as QuotientIntervals
+from ._concentration import bounds_of_totals as bounds_of_totals
 from ._concentration import concentration_test as concentration_test
 from ._concentration import ellison_glaeser as ellison_glaeser
 from ._concentration import lead_in_counts as lead_in_counts
+from ._concentration import lead_in_totals as lead_in_totals
 from ._concentration import location_quotient as location_quotient
 from ._concentration import location_quotient_interval as location_quotient_interval
+from ._concentration import shares_and_quotients as shares_and_quotients
 from ._specialisation import herfindahl as herfindahl
 from ._specialisation import krugman_specialisation as krugman_specialisation
 from ._specialisation import variety as variety

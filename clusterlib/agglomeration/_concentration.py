@@ -15,6 +15,7 @@ from clusterlib.core.checks import (
     check_choice,
     check_frame,
     check_level,
+    check_number,
     check_panel,
     check_table,
     check_values,
@@ -486,9 +487,11 @@ def lead_in_counts(
     Returns
     -------
     DataFrame
-        By industry: ``value`` of the region, ``rival``, ``rival_value``, ``p_value``, and ``outcome`` as that of
-        :meth:`QuotientIntervals.lead`. The rival is chosen by the counts that are then tested, which the p value does
-        not know of: it is too large if anything for a region that leads, and too small for one that trails.
+        By industry: ``value`` of the region, ``rival``, ``rival_value``, ``p_value``, ``detectable``, the smallest
+        odds against the rival's, over those of chance, that the test finds with a power of four fifths (infinite if
+        there are too few), and ``outcome`` as that of :meth:`QuotientIntervals.lead`. The rival is chosen by the counts
+        that are then tested, which the p value does not know of: it is too large if anything for a region that leads,
+        and too small for one that trails.
 
     Raises
     ------
@@ -526,9 +529,202 @@ def lead_in_counts(
         outcome = "level" if p_value >= 1 - level else "leads" if of[place] > of[rival] else "trails"
         rows[industry] = {
             "value": of[place], "rival": amounts.index[rival], "rival_value": of[rival], "p_value": p_value,
-            "outcome": outcome,
+            "detectable": _detectable_odds(own + other, chance, 1 - level), "outcome": outcome,
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("industry")
+
+
+def _detectable_odds(n: int, chance: float, alpha: float, power: float = 0.8) -> float:
+    """Return the smallest odds, over those of chance, above which the exact binomial rejects with this power."""
+    from scipy.stats import beta, binomtest
+
+    above = range(int(n * chance) + 1, n + 1)
+    needed = next((count for count in above if binomtest(count, n, chance).pvalue < alpha), None)
+    if needed is None:
+        return np.inf
+    # The probability at which this count or a larger one comes up with this power.
+    share = beta.ppf(power, needed, n - needed + 1)
+    return float(share / (1 - share) / (chance / (1 - chance)))
+
+
+def _by_part(amounts: pd.Series, reference: pd.Series, what: str) -> pd.DataFrame:
+    """Return amounts, which may be missing, and the size of each part of each region."""
+    for name, values in ((what, amounts), ("reference", reference)):
+        if not isinstance(values, pd.Series) or values.index.nlevels != 2 or values.index.has_duplicates:
+            raise InvalidInputError(f"{name}: expected one value for each region and part of it, as two index levels")
+    flat = amounts.index.to_flat_index()
+    check_bounds(amounts.dropna().set_axis(flat[amounts.notna()]).to_frame(what), "amounts must not be negative")
+    size = _aligned(reference.set_axis(reference.index.to_flat_index()), flat, "reference")
+    check_bounds(size.to_frame("reference"), "sizes must not be negative")
+    return pd.DataFrame({"amount": amounts, "size": size.set_axis(amounts.index)})
+
+
+def shares_and_quotients(amounts: pd.Series, reference: pd.Series) -> pd.DataFrame:
+    """Return regions' shares of the nation and location quotients from amounts of their parts (份额与区位熵).
+
+    Parameters
+    ----------
+    amounts : Series
+        Not negative, by (region, part), such as the provinces of each region; all together are the nation.
+    reference : Series
+        Such as GDP, by the same index.
+
+    Returns
+    -------
+    DataFrame
+        By region: ``share`` in percent and ``quotient``, the share over that of the reference.
+
+    Raises
+    ------
+    InvalidInputError
+        For amounts that are negative, or an index that is not of regions and parts.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> parts = pd.MultiIndex.from_tuples([("coast", 1), ("coast", 2), ("inland", 3), ("inland", 4)])
+    >>> amounts = pd.Series([30.0, 30.0, 20.0, 20.0], parts)
+    >>> shares_and_quotients(amounts, pd.Series(25.0, parts)).loc["coast"].tolist()
+    [60.0, 1.2]
+    """
+    sums = _by_part(amounts, reference, "amounts").groupby(level=0).sum()
+    weight = sums / sums.sum()
+    return pd.DataFrame({"share": 100 * weight["amount"], "quotient": weight["amount"] / weight["size"]})
+
+
+def lead_in_totals(
+    amounts: pd.Series, reference: pd.Series, region: str | int, regions: Iterable, *, margin: float = 1.1
+) -> pd.DataFrame:
+    r"""Compare a region's total with the best other's, and tell what it would take to undo a lead (总量领先).
+
+    Of totals that have no sampling error, such as those of a census, the ratio :math:`\rho` to the best other is told
+    with the error of measurement that would undo it, and with what becomes of it without each part.
+
+    Parameters
+    ----------
+    amounts : Series
+        Not negative, by (region, part), such as the provinces of each region; all together are the nation.
+    reference : Series
+        Such as GDP, by the same index: what the quotient is relative to.
+    region : str or int
+    regions : list
+        Those compared, the region among them; the others count in the nation alone.
+    margin : float
+        Ratio from which on a region leads, above one.
+
+    Returns
+    -------
+    DataFrame
+        By reading, ``share`` of the nation in percent and ``quotient``: ``value``, ``rival``, ``rival_value``,
+        ``ratio``; ``overstated``, :math:`1 - 1 / \rho`, the part of the region's amount that would have to be error
+        for the lead to vanish (negative where it does not lead); ``lowest`` and ``highest`` ratio with one part of
+        either region left out, of amount and reference, where the region has others; ``outcome``, ``"leads"`` from
+        the margin on, ``"trails"`` from its inverse down, ``"level"`` between.
+
+    Raises
+    ------
+    InvalidInputError
+        For amounts that are negative or missing, an index that is not of regions and parts, a margin that is not above
+        one, or one region alone.
+    UnknownNameError
+        For an unknown region.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> parts = pd.MultiIndex.from_tuples([("coast", 1), ("coast", 2), ("inland", 3), ("rest", 4)])
+    >>> amounts = pd.Series([30.0, 30.0, 20.0, 20.0], parts)
+    >>> lead = lead_in_totals(amounts, pd.Series(25.0, parts), "coast", ["coast", "inland"])
+    >>> lead.loc["share", ["ratio", "lowest"]].tolist()
+    [3.0, 1.5]
+    """
+    check_number("margin", margin, least=1, open_ends=True)
+    table = _by_part(amounts, reference, "amounts")
+    if amounts.isna().any():
+        raise InvalidInputError(f"no amount for {listed(amounts.index[amounts.isna()])}; leave it out")
+    chosen = as_names(regions, "regions")
+    for name in [region, *chosen]:
+        check_choice("region", name, amounts.index.unique(0))
+    if region not in chosen or len(chosen) < 2:
+        raise InvalidInputError("regions: expected the region itself and one other or more to compare it with")
+
+    def read(parts: pd.DataFrame) -> pd.DataFrame:
+        return shares_and_quotients(parts["amount"], parts["size"]).loc[chosen]
+
+    def ratio(parts: pd.DataFrame) -> pd.Series:
+        values = read(parts)
+        return values.drop(region).rdiv(values.loc[region]).min()
+
+    values, found = read(table), ratio(table)
+    others = values.drop(region)
+    several = table.groupby(level=0)["amount"].transform("size") > 1
+    without = [ratio(table.drop([p])) for p in table.index[several] if p[0] in {region, *others.idxmax()}]
+    ranges = pd.DataFrame(without, columns=found.index)
+    outcome = np.select([found >= margin, found <= 1 / margin], ["leads", "trails"], "level").astype(object)
+    return pd.DataFrame(
+        {
+            "value": values.loc[region], "rival": others.idxmax(), "rival_value": others.max(), "ratio": found,
+            "overstated": 1 - 1 / found, "lowest": ranges.min(), "highest": ranges.max(), "outcome": outcome,
+        }
+    ).rename_axis("reading")  # fmt: skip
+
+
+def bounds_of_totals(known: pd.Series, total: float, reference: pd.Series, region: str | int) -> pd.DataFrame:
+    """Bound each region's share of a total of which only some parts are known (部分可识别的份额).
+
+    What is unknown may lie in any part that has no figure (Manski 2003). Bounds of two regions are not reached
+    together, since they share it.
+
+    Parameters
+    ----------
+    known : Series
+        By (region, part), such as the provinces of each region, missing where unknown; all together are the nation.
+    total : float
+        Of the nation, at least the sum of what is known.
+    reference : Series
+        Such as GDP, by the same index: what the quotient is relative to.
+    region : str or int
+        That the others are set against.
+
+    Returns
+    -------
+    DataFrame
+        By region: ``share_lower``, ``share_upper`` in percent and ``quotient_lower``, ``quotient_upper``;
+        ``share_passes`` and ``quotient_passes``, the percentage of the unknown with which it would equal the region if
+        nothing of it fell to that one: nil where it does so already, above 100 or missing where it cannot.
+
+    Raises
+    ------
+    InvalidInputError
+        For amounts that are negative, a total below their sum, or an index that is not of regions and parts.
+    UnknownNameError
+        For an unknown region.
+
+    References
+    ----------
+    Manski, C. F. (2003). Partial Identification of Probability Distributions. Springer.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> parts = pd.MultiIndex.from_tuples([("coast", 1), ("coast", 2), ("inland", 3)])
+    >>> known = pd.Series([50.0, None, 20.0], parts)
+    >>> bounds_of_totals(known, 100, pd.Series(1.0, parts), "coast")["share_upper"].tolist()
+    [80.0, 20.0]
+    """
+    size = _by_part(known, reference, "known")["size"].groupby(level=0).sum()
+    check_number("total", total, least=float(known.sum()))
+    check_choice("region", region, known.index.unique(0))
+    weight, unknown = size / size.sum(), 100 * (1 - known.sum() / total)
+    lower = 100 * known.groupby(level=0).sum() / total
+    is_open = known.isna().groupby(level=0).any()
+    upper = lower + unknown * is_open
+    needed = pd.DataFrame({"share": lower[region] - lower, "quotient": lower[region] / weight[region] * weight - lower})
+    passes = 100 * needed.clip(lower=0).drop(region) / (unknown or np.nan)
+    passes = passes.where(needed.le(0).mul(1).add(is_open, axis=0) > 0).reindex(lower.index)
+    table = {"share_lower": lower, "share_upper": upper}
+    table |= {f"quotient_{end}": table[f"share_{end}"] / 100 / weight for end in ("lower", "upper")}
+    return pd.DataFrame(table).join(passes.add_suffix("_passes")).rename_axis("region")
 
 
 @dataclass(frozen=True, eq=False)

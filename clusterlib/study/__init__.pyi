@@ -19,6 +19,7 @@ from ._export_controls import listed_city_synthetic as listed_city_synthetic
 from ._lookup import Reference as Reference
 from ._lookup import ResultLookup as ResultLookup
 from ._lookup import Value as Value
+from ._panels import by_region_and_province as by_region_and_province
 from ._panels import city_panel as city_panel
 from ._panels import digital_index as digital_index
 from ._panels import group_units as group_units
@@ -27,6 +28,7 @@ from ._panels import output_panel as output_panel
 from ._panels import province_graphs as province_graphs
 from ._panels import provincial_scope as provincial_scope
 from ._panels import real_economy as real_economy
+from ._panels import region_sizes as region_sizes
 from ._specifications import index_deviations as index_deviations
 from ._specifications import output_choices as output_choices
 from ._specifications import output_curve as output_curve

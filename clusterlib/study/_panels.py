@@ -58,6 +58,61 @@ def group_units(units: Iterable[int] | pd.Index, grouping: str = "regions") -> p
     return pd.Series(found, index=pd.Index(list(found), name="adcode"), name="group")
 
 
+def by_region_and_province(values: pd.Series | pd.DataFrame) -> Any:
+    """Sum amounts of provinces or cities by core region, or ``"rest"``, and province (按区域与省份汇总).
+
+    Parameters
+    ----------
+    values : Series or DataFrame
+        By code. Of cities, those of a province that are not a core region's go to ``"rest"``.
+
+    Returns
+    -------
+    Series or DataFrame
+        By (region, province).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> by_region_and_province(pd.Series({330100: 1.0, 330200: 2.0, 440100: 4.0, 445200: 8.0})).to_dict()
+    {('gba', 440000): 4.0, ('rest', 440000): 8.0, ('yrd', 330000): 3.0}
+    """
+    keys = [group_units(values.index), values.index // 10000 * 10000]
+    return values.groupby(keys).sum().rename_axis(["region", "province"])
+
+
+def region_sizes(year: int) -> pd.DataFrame:
+    """Return GDP and residents by core region, or ``"rest"``, and province, as amounts of cities are set against.
+
+    A region that is not made up of whole provinces has those of its cities in the mainland, and what its provinces
+    have besides goes to ``"rest"``.
+
+    Parameters
+    ----------
+    year : int
+
+    Returns
+    -------
+    DataFrame
+        By (region, province): ``gdp`` and ``resident_population``, in the catalogue's units.
+
+    Raises
+    ------
+    UnknownNameError
+        For a year without figures.
+    """
+    from clusterlib.data import load_panel
+
+    whole = by_region_and_province(load_panel("province", ["gdp", "resident_population"], years=year).droplevel("year"))
+    cities = load_panel("city", ["gdp", "implied_resident_population"], years=year).droplevel("year")
+    cities = by_region_and_province(cities.set_axis(whole.columns, axis=1))
+    for code in (code for code, region in REGIONS.items() if not region.whole_provinces):
+        own = cities.loc[[code]]
+        outside = (whole.loc[[code]] - own).rename({code: "rest"}, level="region")
+        whole = pd.concat([whole.drop(code, level="region"), own, outside])
+    return whole
+
+
 def provincial_scope(region: str | Region | None = None) -> Phrase:
     """Say what provincial figures stand for where regions are not made up of whole provinces (省级数据口径).
 
