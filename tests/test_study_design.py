@@ -268,6 +268,47 @@ def test_an_index_of_cities_leaves_out_the_years_of_cities_with_slips():
     assert set(whole.index) - set(data.index) == set(whole.index[whole[name] > largest])
 
 
+def test_the_effect_of_a_policy_is_the_mean_of_differences_of_changes_over_cohorts_and_years():
+    zones = cl.data.load_policies("cbec_pilot_zone")
+    counties = zones.loc[zones["level"] == "county", "adcode"] // 100 * 100
+    zones = zones[zones["level"] != "county"].set_index("adcode")
+    # Exports are of the whole year: what was announced after June counts from the next.
+    start = zones["year_effective"] + (zones["announced"].str[5:7].astype(int) > 6)
+    usable = (zones["year_effective"] > 2018) & (start <= 2023)
+    exports = np.log(cl.data.load_panel("city", "exports", years="2018:2023")["exports"]).unstack("year").dropna()
+    exports = exports[cl.data.consistent_units("2018:2023")["consistent"].reindex(exports.index)]
+    partly = set(counties) - set(start.index)
+    exports = exports[~exports.index.isin(usable.index[~usable]) & ~exports.index.isin(partly)]
+    dates = start[usable].reindex(exports.index).dropna().astype(int)
+    others, effects = exports.drop(index=dates.index), []
+    for year, cities in dates.groupby(dates):
+        for after in range(year, 2024):
+            change = (exports.loc[cities.index, after] - exports.loc[cities.index, year - 1]).mean()
+            effects += [change - (others[after] - others[year - 1]).mean()] * len(cities)
+    found = cl.study.policy_outcomes(("exports",), "2018:2023").loc["exports"]
+    assert (found["cities"], found["pilots"]) == (len(exports), len(dates))
+    assert found["estimate"] == pytest.approx(np.mean(effects), rel=1e-10)
+
+
+def test_an_effect_has_its_variants_bounds_and_provinces_left_out():
+    found = cl.study.policy_effect("patents", "2018:2023", draws=99)
+    assert found.variants.loc["baseline", "estimate"] == found.overall["estimate"]
+    assert (found.cohorts >= 4).all() and found.cohorts.sum() == found.pilots
+    # Only cities as large as the smallest pilot are compared, and all where that is lifted.
+    assert found.cities < found.variants.loc["all_sizes", "cities"]
+    assert len(found.without) == found.provinces and (found.without["cities"] < found.cities).all()
+    assert (found.bounds["upper"] - found.bounds["lower"]).is_monotonic_increasing
+    with pytest.raises(UnknownNameError, match="unknown trial 'patent'"):
+        cl.study.policy_effect("patent", "2018:2023")
+
+
+def test_a_region_with_few_pilots_or_few_others_has_no_experiment():
+    found = cl.study.policy_effects_in("gba", (("exports", "2018:2023"), ("patents", "2018:2023")), 19, 0)
+    few = found[["pilots", "others"]].min(axis=1) < 5
+    assert few.any() and not few.all()
+    assert (found["estimate"].isna() == few).all() and (found["placebo_p"].isna() == few).all()
+
+
 def test_a_change_of_what_is_returned_does_not_come_back():
     panel, index = cl.study.output_panel(), cl.study.digital_index()
     panel.loc[:] = 0.0

@@ -1,6 +1,10 @@
 from . import claims as claims
 from . import diagnosis as diagnosis
 from . import scenario as scenario
+from ._city_policies import PolicyEffect as PolicyEffect
+from ._city_policies import policy_effect as policy_effect
+from ._city_policies import policy_effects_in as policy_effects_in
+from ._city_policies import policy_outcomes as policy_outcomes
 from ._design import Design as Design
 from ._design import Group as Group
 from ._design import Span as Span
