@@ -1,3 +1,4 @@
+from . import city_output as city_output
 from . import claims as claims
 from . import diagnosis as diagnosis
 from . import scenario as scenario
