@@ -21,6 +21,12 @@ from ._export_controls import export_control_panel as export_control_panel
 from ._export_controls import export_control_region as export_control_region
 from ._export_controls import export_control_sample as export_control_sample
 from ._export_controls import listed_city_synthetic as listed_city_synthetic
+from ._links import GrowthBorders as GrowthBorders
+from ._links import TrainLinks as TrainLinks
+from ._links import growth_borders as growth_borders
+from ._links import systems_border as systems_border
+from ._links import train_links as train_links
+from ._links import train_pairs as train_pairs
 from ._lookup import Reference as Reference
 from ._lookup import ResultLookup as ResultLookup
 from ._lookup import Value as Value
