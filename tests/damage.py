@@ -41,7 +41,9 @@ RAW, UNNAMED, HUNG = "a raw error", "refused without naming the file", "no end"
 # as a row that is gone, shows only where something else says that it should be there.
 READ, SHOWS, HIDDEN = {SAME}, {REFUSED}, {REFUSED, SAME, DIFFERENT}
 # Indicators with few figures, one of each level: all of them are read in a moment.
-KEPT = {"websites", "population_density", "patent_applications_residents"}
+KEPT = {
+    "websites", "population_density", "industrial_enterprises", "patent_applications_residents", "direct_fast_trains"
+}  # fmt: skip
 HASH = "0" * 64
 
 
@@ -472,7 +474,8 @@ def _plan(project: Project) -> Any:
     planner = Planner(project, tables)
     tasks, wrong = planner.plan(["yrd"], None, {})
     planner.hashes.save()
-    html = write_index(project).read_text(encoding="utf-8")
+    write_index(project)
+    html = (project.reports / "index.html").read_text(encoding="utf-8")
     return current, wrong, html, [(task.name, task.reasons, task.steps, task.inputs["results"]) for task in tasks]
 
 

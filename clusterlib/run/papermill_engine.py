@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 # Before papermill, which imports it the slow way.
 from clusterlib.core.quick import nbformat  # isort: skip
@@ -28,7 +28,8 @@ PRINTED, LAST, SHOWN = 500_000, 10_000, 20_000_000
 _SHOWS = {"stream", "display_data", "update_display_data", "execute_result", "error"}
 _TOO_MUCH = f"the cell shows more than {SHOWN / 1e6:g} MB of pictures and tables: show fewer, or a part of each"
 # Names and paths of every notebook are no news; what fails is told by the run.
-logging.getLogger("papermill").setLevel(logging.CRITICAL)
+for name in ("papermill", "asyncio"):
+    logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _shorten(text: str) -> str:
@@ -50,9 +51,19 @@ class BoundedClient(PapermillNotebookClient):
         self.last, self.tail = "", None
         # Where this machine keeps the project, the library, its packages and a user's files: with or without colours.
         own = {kernel.variables.get(name, "") for name in (ROOT_VARIABLE, "TMPDIR")}
-        places = {*own, str(FOLDER.parent), sys.prefix, sys.base_prefix, str(Path.home())} - {"", "/", "/usr"}
-        every = "|".join(map(re.escape, sorted(places, key=len, reverse=True)))
-        self.places = re.compile(rf"(?:(?<![\w/.+=-])|(?<=[\[;]\d\dm))(?:{every})(?:/|(?![\w.-]))")
+        self.places = {*own, str(FOLDER.parent), sys.prefix, sys.base_prefix, str(Path.home())} - {"", "/", "/usr"}
+        every = "|".join(map(re.escape, sorted(self.places, key=len, reverse=True)))
+        self.place = re.compile(rf"(?:(?<![\w/.+=-])|(?<=[\[;]\d\dm))(?:{every})(?:/|(?![\w.-]))")
+
+    def _without_places(self, content: Any) -> Any:
+        """Return what a cell shows without where this machine keeps files."""
+        if isinstance(content, dict):
+            return {name: self._without_places(part) for name, part in content.items()}
+        if isinstance(content, list):
+            return [self._without_places(part) for part in content]
+        # Looked for in the text first: pictures are long and have none.
+        found = isinstance(content, str) and any(place in content for place in self.places)
+        return self.place.sub("", content) if found else content
 
     def _note_end(self, cell: NotebookNode, execute_reply: dict, **_: object) -> None:
         """Note an error that only the reply tells: of a magic, or of a cell that asks its kernel to end."""
@@ -63,7 +74,7 @@ class BoundedClient(PapermillNotebookClient):
             self._add_error(cell, reply["ename"], reply["evalue"])
 
     def _add_error(self, cell: NotebookNode, name: str, words: str) -> None:
-        words = _shorten(self.places.sub("", words))
+        words = _shorten(self._without_places(words))
         cell.outputs.append(nbformat.v4.new_output("error", ename=name, evalue=words, traceback=[]))
 
     def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> NotebookNode | None:
@@ -72,7 +83,7 @@ class BoundedClient(PapermillNotebookClient):
         if self.ended and "data" in msg["content"]:
             return None
         if msg["msg_type"] in _SHOWS:
-            msg = {**msg, "content": json.loads(self.places.sub("", json.dumps(msg["content"], ensure_ascii=False)))}
+            msg = {**msg, "content": self._without_places(msg["content"])}
         # A cell that has not come to its end when the kernel is to end is not waited for.
         self.shutdown_kernel = "immediate"
         output = super().process_message(msg, cell, cell_index)
