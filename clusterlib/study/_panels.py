@@ -108,7 +108,8 @@ def region_sizes(year: int) -> pd.DataFrame:
     cities = by_region_and_province(cities.set_axis(whole.columns, axis=1))
     for code in (code for code, region in REGIONS.items() if not region.whole_provinces):
         own = cities.loc[[code]]
-        outside = (whole.loc[[code]] - own).rename({code: "rest"}, level="region")
+        # Residents of cities are those that GDP per head implies: a province's cities may have more than it counts.
+        outside = (whole.loc[[code]] - own).clip(lower=0).rename({code: "rest"}, level="region")
         whole = pd.concat([whole.drop(code, level="region"), own, outside])
     return whole
 
