@@ -167,11 +167,7 @@ def test_a_radar_of_four_regions_tells_them_apart_by_marker_and_line():
     assert names == list(labels.values())
 
 
-# Their subject is a place: the border of two systems, and what the essay says of provinces by name.
-OF_PLACES = {"16_city_links", "18_leads"}
-
-
-@pytest.mark.parametrize("name", [name for name in NOTEBOOKS if name not in OF_PLACES])
+@pytest.mark.parametrize("name", NOTEBOOKS)
 def test_prose_and_captions_name_no_province_that_stands_for_one_region(name):
     notebook = nbformat.read(get_project().notebooks / f"{name}.ipynb", as_version=4)
     said = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
