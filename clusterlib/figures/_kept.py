@@ -7,7 +7,6 @@ import functools
 import io
 import os
 import pickle
-import tempfile
 from hashlib import sha256
 from pathlib import Path
 from types import FunctionType
@@ -17,6 +16,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.transforms import TransformNode
 
+from clusterlib.core.files import written_in_place
 from clusterlib.figures._style import draw_png
 from clusterlib.provenance import package_versions
 from clusterlib.provenance import sha256 as hash_files
@@ -76,9 +76,8 @@ def kept_png(figure: Figure, folder: Path | None) -> bytes:
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         _make_room(folder)
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as scratch:
-            scratch.write(image)
-        os.replace(scratch.name, path)
+        with written_in_place(path) as scratch:
+            scratch.write_bytes(image)
     return image
 
 

@@ -16,12 +16,13 @@ import re
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import clusterlib
+from clusterlib.core.locks import waiting_lock
 from clusterlib.data import read_manifest
 from clusterlib.data._load import note_read, noting
 from clusterlib.paths import get_project
@@ -84,7 +85,7 @@ def remember(function: Callable) -> Callable:
         call = (name, _key(), arguments, function)
         if not kept.check_call_in_cache(*call):
             # Of several processes that miss it one computes, and the others wait for what it finds.
-            with _alone(folder / f"{name}.lock"):
+            with waiting_lock(folder / f"{name}.lock", tell=False):
                 if not kept.check_call_in_cache(*call):
                     kept(*call)
                     memory.reduce_size(bytes_limit=LARGEST)
@@ -130,15 +131,3 @@ def memory_folder() -> Path | None:
     others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     own = not hasattr(os, "getuid") or status.st_uid == os.getuid()
     return folder if own and not others else None
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
