@@ -57,17 +57,17 @@ def temporary(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_what_would_take_long_and_leaves_no_process_no_scratch_and_no_temporary_file(
+def test_ctrl_c_ends_within_two_seconds_and_leaves_no_process_no_scratch_and_no_temporary_file(
     project, temporary, number
 ):
     folder, env = temporary
     process = start_slow_run(project, env=env)
     assert len(list(folder.iterdir())) == 1
     seconds = kill(process, number)
-    assert seconds < 30, "the cell sleeps for 120"
+    assert seconds < 2
     assert process.returncode == 128 + number
     assert "run again to go on from here" in process.stdout.read()
-    wait_for(lambda: not processes_of(project))
+    wait_for(lambda: not processes_of(project), 2)
     assert hidden_in(project) == []
     wait_for(lambda: not list(folder.iterdir()))
     assert not (project.reports / "yrd" / "02_slow.failed").exists()
@@ -79,7 +79,7 @@ def test_a_run_that_is_killed_leaves_no_process_and_the_next_goes_on_and_clears_
     process = start_slow_run(project, cells=["import tempfile\nopen(tempfile.mkdtemp() + '/x', 'w').close()"], env=env)
     finished = files_of(project.reports / "yrd" / "01_fast")
     kill(process)
-    wait_for(lambda: not processes_of(project))
+    wait_for(lambda: not processes_of(project), 5)
     assert not (project.reports / "yrd" / "02_slow").exists()
     assert [path.suffix for path in folder.iterdir()] == [".run"]
     (project.reports / ".index.html-0123abcd").write_text("half")
