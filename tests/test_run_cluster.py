@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pandas as pd
@@ -328,12 +329,14 @@ def test_a_run_that_loses_its_cluster_says_so_ends_and_keeps_what_was_finished(p
         process = _start_patient(8, address)
         try:
             wait_for(path.exists)
+            began = time.monotonic()
             (worker if victim == "worker" else head).send_signal(number)
             output, _ = process.communicate(timeout=200)
         finally:
             process.kill()
             process.wait()
     assert process.returncode == 1 and reason in output, output
+    assert time.monotonic() - began < 30
     assert ("; waiting up to 8 s" in output) or "is gone" in reason
     assert "Traceback" not in output, "the run itself tells what is lost"
     assert results_of(project, "yrd", "01_quick") == {"answer": 42.0}
