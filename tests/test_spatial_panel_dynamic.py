@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from spatial_panel_cases import (
@@ -215,14 +215,27 @@ def test_beyond_the_units_whose_eigenvalues_are_found_the_bound_is_said(monkeypa
     assert float(dynamics.largest()) == pytest.approx(0.7 / 1.2)
 
 
+def alike(fits: list[tuple[pd.DataFrame, np.ndarray | pd.DataFrame]], *how: str) -> list:
+    """One result for each panel and its weights; where a draw of a short panel is refused as unstable, all must be."""
+    found = []
+    for panel, w in fits:
+        try:
+            found.append(dynamic_spatial_panel(panel, "y", X, w, *how))
+        except InvalidInputError as error:
+            assert "not stable" in str(error)
+    assert len(found) in (0, len(fits))
+    assume(found)
+    return found
+
+
 @given(st.integers(0, 10_000), st.sampled_from(["entity", "twoway"]))
+@example(seed=46, effects="entity")  # is refused: its largest eigenvalue is 1.029
 @settings(max_examples=10, deadline=None)
 def test_order_of_rows_and_of_units_does_not_matter(seed, effects):
     w = nearest(14, 3, seed)
     panel = drawn(w, 7, seed=seed)
     rows, labelled = reordered(panel, w, seed)
-    wanted = dynamic_spatial_panel(panel, "y", X, w, "sdm", effects)
-    got = dynamic_spatial_panel(rows, "y", X, labelled, "sdm", effects)
+    wanted, got = alike([(panel, w), (rows, labelled)], "sdm", effects)
     np.testing.assert_allclose(got.params, wanted.params, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(got.residuals, wanted.residuals[rows.index], rtol=1e-5, atol=1e-7)
 
@@ -233,7 +246,7 @@ def test_units_of_y_and_x_scale_the_coefficients_alone(seed, of_y, of_x, model):
     w = nearest(14, 3, seed)
     panel = drawn(w, 8, seed=seed)
     scaled = panel.assign(y=of_y * panel["y"] + 3, x1=of_x * panel["x1"] - 2)
-    wanted, got = (dynamic_spatial_panel(frame, "y", X, w, model) for frame in (panel, scaled))
+    wanted, got = alike([(panel, w), (scaled, w)], model)
     for name in ("rho", "tau", "eta"):
         assert getattr(got, name) == pytest.approx(getattr(wanted, name), abs=1e-6)
         assert got.std_errors[name] == pytest.approx(wanted.std_errors[name], rel=1e-5)
