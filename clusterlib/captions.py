@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from string import Formatter
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import pandas as pd
 
 from clusterlib.core.checks import check_choice
-from clusterlib.core.language import LANGUAGES, Phrase, speaking
+from clusterlib.core.language import LANGUAGES, Phrase, parse_template, speaking
 from clusterlib.core.rows import Place, Settings, read_settings
 from clusterlib.core.tables import Cells, format_number, has_labels, write_cells
 from clusterlib.errors import CaptionsError, InvalidInputError, Problem
@@ -30,6 +29,8 @@ from clusterlib.errors import CaptionsError, InvalidInputError, Problem
 Text: TypeAlias = Mapping[str, str]
 
 COMMON = "words.yml"
+# What is concluded on a claim is captioned by the claim.
+CLAIM = "claim."
 _SECTIONS = ("sources", "words", "results")
 _TEXTS = ("label", "note", "unit", "alt", "value")
 _GROUPS = ("heads", "words", "text", "each")
@@ -37,8 +38,6 @@ _OTHERS = ("source", "digits", "units", "as_is", "optional")
 _NAME = re.compile(r"(?:[a-z0-9_]|\{[a-z_]+\})+(?:\.(?:[a-z0-9_]|\{[a-z_]+\})+)*")
 _PART = re.compile(r"\{([a-z_]+)\}")
 _MOST_PARTS = 3
-_FIELD = re.compile(r"[a-z_][a-z0-9_]*")
-_FORMAT = re.compile(r"\+?,?(?:\.\d{1,2})?[defg%]?")
 _SPAN = re.compile(r"(\d{4}):(\d{4})")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _LATIN = re.compile(r"[A-Za-z]{3,}")
@@ -163,7 +162,7 @@ class Captions:
 
     def unused(self, names: Iterable[str]) -> list[Caption]:
         """Return the captions that are for none of these names, but for those that are optional."""
-        used = {self.find(name)[0].name for name in names}
+        used = {self.find(name)[0].name for name in names if not name.startswith(CLAIM)}
         return [c for c in self.results.values() if c.name not in used and not c.optional]
 
     def check_used(self, names: Iterable[str]) -> None:
@@ -258,7 +257,7 @@ def _text(document: Settings, place: Place, value: Any) -> Text:
         if not isinstance(text, str):
             raise _wrong(document, (*place, language), f"expected a text, got {text!r}: set it in quotes")
         try:
-            list(_parse(text))
+            list(parse_template(text))
         except ValueError as error:
             raise _wrong(document, (*place, language), f"{error}") from None
     if _CHINESE.search(value["en"]):
@@ -303,25 +302,6 @@ def _caption(document: Settings, name: Any) -> Caption:
         {key: _texts(document, (*place, key)) for key in _GROUPS},
         digits=digits, optional=optional, line=document.lines[place], **lists,
     )  # fmt: skip
-
-
-def _parse(template: str) -> Iterator[tuple[str, str | None, str, str | None]]:
-    """Split a text at its braces: literal, name, format, and ``u`` for the name of a place or ``p`` for a p value.
-
-    Raises
-    ------
-    ValueError
-        For anything but names and formats of numbers.
-    """
-    for literal, name, form, conversion in Formatter().parse(template):
-        if name is not None and not (
-            _FIELD.fullmatch(name) and _FORMAT.fullmatch(form or "") and conversion in (None, "u", "p")
-        ):
-            raise ValueError(
-                f"{{{name}}}: braces hold the name of a value, as in {{draws}}, with decimals {{gini:.3f}}, or the "
-                "name of a place {city!u}, or a p value {p!p}; write {{ for a brace"
-            )
-        yield literal, name, form or "", conversion
 
 
 class Wording:
@@ -405,7 +385,7 @@ class Wording:
         """Return a text with its values in the place of the braces."""
         known = self._values if values is None else {**self._values, **values}
         parts = []
-        for literal, name, form, conversion in _parse(text[self.language]):
+        for literal, name, form, conversion in parse_template(text[self.language]):
             parts.append(literal)
             if name is not None:
                 if name not in known:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from nbformat import NotebookNode
 
-    from clusterlib.captions import Wording
+    from clusterlib.captions import Caption, Wording
 
 MIME = "application/vnd.clusterlib.result+json"
 RESULTS_FILE = "results.json"
@@ -281,20 +281,69 @@ class Recorder:
     def __init__(self, notebook: str, *, folder: Path | None = None, **values: Any) -> None:
         from clusterlib.captions import load_captions
 
-        self._captions, self._values = load_captions(notebook, folder), values
+        self._notebook, self._captions, self._values = notebook, load_captions(notebook, folder), values
 
     def __call__(self, name: str, value: Any, *, shown: pd.DataFrame | None = None, **values: Any) -> None:
-        from clusterlib.captions import Wording
-
         _check_name(name)
         _check_shown(name, value, shown)
         caption, parts = self._captions.find(name)
+        self._record(name, caption, value, shown, {**self._values, **parts, **values})
+
+    def conclusion(
+        self, claim: str, *, nation: bool = False, missing: Mapping[str, str] | None = None, **values: Any
+    ) -> None:
+        """Judge a claim of ``data/study/claims.yml`` by its rule, and record the verdict with its evidence.
+
+        Parameters
+        ----------
+        claim : str
+            Its ``id``. A claim that is not made of the notebook's region is left out.
+        nation : bool
+            Judge it for the nation.
+        missing : mapping, optional
+            Why it cannot be tested here, in English and Chinese (``en``, ``zh``), in place of values.
+        **values
+            What the claim's rule compares and its evidence quotes.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such claim.
+        InvalidInputError
+            If another notebook concludes on it, or a value is missing or not asked for.
+        """
+        from clusterlib.captions import Caption
+        from clusterlib.study.claims import NOT_TESTABLE, VERDICTS_ZH, Verdict, conclusion_name, judge, load_claims
+
+        known = {each.id: each for each in load_claims()}
+        found = known[check_choice("claim", claim, known)]
+        if found.notebook != self._notebook:
+            raise InvalidInputError(
+                f"claim {claim!r} is concluded on by {found.notebook or 'no notebook'}, not by {self._notebook}: "
+                "name one notebook in data/study/claims.yml"
+            )
+        if not (found.nation if nation else get_region(self._values["region"]).code in found.regions):
+            return
+        verdict = Verdict(NOT_TESTABLE, Phrase(**missing)) if missing else judge(found, **values)
+        texts = {
+            "label": {"en": f"{found.number} {found.en}", "zh": f"{found.number} {found.clause}"},
+            "note": vars(verdict.evidence),
+        }
+        name = conclusion_name(found, nation)
+        caption = Caption(name, texts, {key: {} for key in ("heads", "words", "text", "each")})
+        said = Phrase(verdict.verdict, VERDICTS_ZH[verdict.verdict])
+        self._record(name, caption, said, None, {**self._values, **values})
+
+    def _record(self, name: str, caption: Caption, value: Any, shown: Any, values: Mapping[str, Any]) -> None:
+        """Record a value under a caption, in both languages."""
+        from clusterlib.captions import Wording
+
         entry: dict[str, Any] = {"name": name}
         outputs = []
         # A text, such as that there is no number, has no unit.
         unitless = isinstance(value, (str, Phrase, list, tuple))
         for language in LANGUAGES:
-            words = Wording(self._captions, caption, language, {**self._values, **parts, **values})
+            words = Wording(self._captions, caption, language, values)
             with speaking(language):
                 unit, alt = "" if unitless else words.text("unit"), words.text("alt")
                 said = _Said(words.text("label"), unit, words.text("note"), words.source, alt)

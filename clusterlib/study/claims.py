@@ -1,4 +1,4 @@
-"""The essay's checkable statements and what the recorded results say of each (论断核验)."""
+"""The essay's statements, the rule that judges each, and what the notebooks concluded (论断核验)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clusterlib.core.checks import check_choice, check_level, check_number
+from clusterlib.core.language import LANGUAGES, Phrase, names_in
 from clusterlib.core.rows import Place, read_settings
 from clusterlib.errors import ClusterlibError, InvalidInputError, Problem, StudyError, UnknownNameError
 from clusterlib.regions import REGIONS, get_region
@@ -15,108 +16,132 @@ from clusterlib.regions import REGIONS, get_region
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clusterlib.study._lookup import ResultLookup
-
-SUPPORTED, CONTRADICTED, MIXED, NOT_TESTABLE = "supported", "contradicted", "mixed", "not testable"
-VERDICTS_ZH = {SUPPORTED: "支持", CONTRADICTED: "不支持", MIXED: "证据不一", NOT_TESTABLE: "无法检验"}
-KINDS = ("number", "concentration", "lead", "syndrome", "remedy")
+SUPPORTED, CONTRADICTED, MIXED = "supported", "contradicted", "mixed"
+NOT_TESTABLE, NO_EXPERIMENT = "not testable", "no experiment"
+VERDICTS_ZH = {
+    SUPPORTED: "支持", CONTRADICTED: "不支持", MIXED: "证据不一", NOT_TESTABLE: "无法检验", NO_EXPERIMENT: "无从试验",
+}  # fmt: skip
+KINDS = ("number", "concentration", "lead", "challenge", "syndrome", "remedy", "case")
+NATION = "nation"
 FILE = "claims.yml"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One checkable statement.
+    """One statement of the essay.
 
     Attributes
     ----------
-    id : str
-    kind : {"number", "concentration", "lead", "syndrome", "remedy"}
-    en, zh : str
-        The statement.
+    id, number : str
+        Its name, and its number among the essay's statements, such as ``"7.1"``.
+    kind : {"number", "concentration", "lead", "challenge", "syndrome", "remedy", "case"}
+    clause, en : str
+        The essay's words, and their translation.
     rule : dict
-        What the results must be for it to hold, see :func:`evaluate`; ``{"not_testable": reason}`` if no result bears
-        on it.
+        What the values must be for it to hold, see :func:`judge`; ``{"not_testable": {"en": ..., "zh": ...}}`` if no
+        table bears on it.
+    measure : Phrase or None
+        What is measured, and what is not.
+    evidence : Phrase or None
+        A sentence with values in braces.
+    threshold : Phrase or None
+        Why a threshold that the essay does not state stands where it does.
+    experiment : dict
+        A rule without which nothing was tried, with what is said ``otherwise``.
+    notebook : str
+        The one that concludes on it.
     regions : tuple of str
-        The regions whose results it is judged by.
+        Those that it is judged for.
+    nation : bool
+        Whether it is judged for the nation.
     """
 
     id: str
+    number: str
     kind: str
+    clause: str
     en: str
-    zh: str
     rule: dict = field(repr=False)
+    measure: Phrase | None = field(default=None, repr=False)
+    evidence: Phrase | None = field(default=None, repr=False)
+    threshold: Phrase | None = field(default=None, repr=False)
+    experiment: dict = field(default_factory=dict, repr=False)
+    notebook: str = ""
     regions: tuple[str, ...] = field(default_factory=lambda: tuple(REGIONS))
+    nation: bool = False
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Names of the values that rule and experiment compare."""
+        return tuple(dict.fromkeys([*_compared(self.rule), *_compared(self.experiment)]))
+
+    @property
+    def quoted(self) -> tuple[str, ...]:
+        """Names of the values that the evidence quotes."""
+        return tuple(dict.fromkeys(names_in(self.evidence.en))) if self.evidence else ()
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the results say of a claim for a region, with the values that decided."""
+    """What values say of a claim: the verdict, and a sentence with the values' names in braces."""
 
     verdict: str
-    evidence: Mapping[str, float]
-    reason: str = ""
+    evidence: Phrase
 
 
-# Whether the results bear a rule out, None if they decide nothing, and what is to be said of it.
-Judgement = tuple[bool | None, str]
+# Whether the values bear a rule out, None if they decide nothing.
+def _equals(rule: Mapping, value: float) -> bool:
+    return abs(value - rule["value"]) <= rule.get("within", 0)
 
 
-def _equals(rule: Mapping, value: float) -> Judgement:
-    return abs(value - rule["value"]) <= rule.get("within", 0), f"stated: {rule['value']:g}"
+def _at_least(rule: Mapping, value: float) -> bool:
+    return value >= rule["value"]
 
 
-def _at_least(rule: Mapping, value: float) -> Judgement:
-    return value >= rule["value"], f"stated: {rule['value']:g}"
+def _at_most(rule: Mapping, value: float) -> bool:
+    return value <= rule["value"]
 
 
-def _largest(rule: Mapping, first: float, *rest: float) -> Judgement:
-    return first > max(rest), ""
+def _largest(rule: Mapping, first: float, *rest: float) -> bool:
+    return first > max(rest)
 
 
-def _interval(rule: Mapping, estimate: float, lower: float, upper: float) -> Judgement:
+def _interval(rule: Mapping, estimate: float, lower: float, upper: float) -> bool | None:
     bound = rule.get("than", 0)
-    if lower > bound or upper < bound:
-        return (lower > bound) == (rule["is"] == "above"), ""
-    return None, f"the interval holds {bound:g}"
+    return (lower > bound) == (rule["is"] == "above") if lower > bound or upper < bound else None
 
 
-def _effect(rule: Mapping, estimate: float, p: float) -> Judgement:
-    if p < rule.get("alpha", 0.05):
-        return (estimate > 0) == (rule["is"] == "positive"), ""
-    return None, "no effect can be told from none"
+def _effect(rule: Mapping, estimate: float, p: float) -> bool | None:
+    return (estimate > 0) == (rule["is"] == "positive") if p < rule.get("alpha", 0.05) else None
 
 
-# How a rule is judged, how many results it is about, what it needs beside them and what it may have.
-RULES: dict[str, tuple[Callable[..., Judgement], range, tuple[str, ...], tuple[str, ...]]] = {
+# How a rule is judged, how many values it compares, what it needs beside them and what it may have.
+RULES: dict[str, tuple[Callable[..., bool | None], range, tuple[str, ...], tuple[str, ...]]] = {
     "equals": (_equals, range(1, 2), ("value",), ("within",)),
     "at_least": (_at_least, range(1, 2), ("value",), ()),
+    "at_most": (_at_most, range(1, 2), ("value",), ()),
     "largest": (_largest, range(2, 100), (), ()),
     "interval": (_interval, range(3, 4), ("is",), ("than",)),
     "effect": (_effect, range(2, 3), ("is",), ("alpha",)),
 }
-_OTHERS = ("all_of", "not_testable")
+_JOINED = ("all_of", "any_of")
 _SIDES = {"interval": ("above", "below"), "effect": ("positive", "negative")}
 
 
-def _number(lookup: ResultLookup, text: str) -> float:
-    value = lookup.value(text).value
-    if isinstance(value, str):
-        raise InvalidInputError(f"{text} is the text {value!r}; a rule compares numbers")
-    return float(value)
+def judge(claim: Claim, **values: Any) -> Verdict:
+    """Judge a claim by values (按规则判断).
 
-
-def evaluate(lookup: ResultLookup, rule: Mapping) -> Verdict:
-    """Judge one rule by the results of a region.
-
-    Rules: ``equals`` a result to ``value`` (``within`` a tolerance); ``at_least`` ``value``; ``largest`` the first of
-    several; ``interval`` [estimate, lower, upper] that ``is`` above or below ``than``; ``effect`` [estimate, p] that
-    ``is`` positive or negative with p below ``alpha``; ``all_of`` several rules; ``not_testable`` for a reason. An
-    interval that holds the bound, an effect that is not told from none and parts that disagree give "mixed".
+    Rules: a value ``equals`` another (``within`` a tolerance), is ``at_least`` or ``at_most`` one; the first of several
+    is the ``largest``; ``interval`` [estimate, lower, upper] that ``is`` above or below ``than``; ``effect``
+    [estimate, p] that ``is`` positive or negative with p below ``alpha``; ``all_of`` or ``any_of`` several rules;
+    ``not_testable`` for a reason. An interval that holds the bound, an effect that is not told from none and parts that
+    disagree give "mixed"; where the claim's experiment fails, "no experiment".
 
     Parameters
     ----------
-    lookup : ResultLookup
-    rule : mapping
+    claim : Claim
+    **values
+        Numbers that its rule names, and what its evidence quotes.
 
     Returns
     -------
@@ -124,29 +149,63 @@ def evaluate(lookup: ResultLookup, rule: Mapping) -> Verdict:
 
     Raises
     ------
-    InvalidInputError, UnknownNameError
-        For a rule or result that does not exist.
+    InvalidInputError
+        For a value that is missing, not asked for, or compared and no finite number.
+
+    Examples
+    --------
+    >>> rule = {"interval": ["gap", "lower", "upper"], "is": "above"}
+    >>> said = Phrase("{gap:.1f} ({lower:.1f} to {upper:.1f})", "{gap:.1f}（{lower:.1f}至{upper:.1f}）")
+    >>> claim = Claim("gap", "4.1", "syndrome", "有缺口", "There is a gap.", rule, evidence=said)
+    >>> judge(claim, gap=1.2, lower=0.3, upper=2.1).verdict
+    'supported'
     """
-    name = check_rule(rule)
-    if name == "not_testable":
-        return Verdict(NOT_TESTABLE, {}, rule[name])
-    if name == "all_of":
-        return _together([evaluate(lookup, part) for part in rule[name]])
-    evidence = {text: _number(lookup, text) for text in _about(rule[name])}
-    holds, reason = RULES[name][0](rule, *evidence.values())
-    return Verdict({True: SUPPORTED, False: CONTRADICTED, None: MIXED}[holds], evidence, reason)
+    if "not_testable" in claim.rule:
+        return Verdict(NOT_TESTABLE, Phrase(**claim.rule["not_testable"]))
+    otherwise = claim.experiment.get("otherwise")
+    tried = not claim.experiment or _holds(claim, claim.experiment, values)
+    if not tried and otherwise:
+        return Verdict(NO_EXPERIMENT, Phrase(**otherwise))
+    assert claim.evidence is not None
+    known = {*claim.needed, *claim.quoted}
+    for name in values:
+        check_choice(f"value of claim {claim.id!r}", name, known)
+    if not tried:
+        return Verdict(NO_EXPERIMENT, claim.evidence)
+    found = _holds(claim, claim.rule, values)
+    return Verdict({True: SUPPORTED, False: CONTRADICTED, None: MIXED}[found], claim.evidence)
 
 
-def _together(parts: list[Verdict]) -> Verdict:
-    """Parts that say the same, those apart that cannot be tested."""
-    found = {part.verdict for part in parts} - {NOT_TESTABLE} or {NOT_TESTABLE}
-    evidence = {name: value for part in parts for name, value in part.evidence.items()}
-    reason = "; ".join(dict.fromkeys(part.reason for part in parts if part.reason))
-    return Verdict(found.pop() if len(found) == 1 else MIXED, evidence, reason)
+def _holds(claim: Claim, rule: Mapping, values: Mapping) -> bool | None:
+    """Say whether values bear a rule out: parts that differ, and an interval that holds its bound, say neither."""
+    name = next(key for key in (*RULES, *_JOINED) if key in rule)
+    if name in _JOINED:
+        parts = {_holds(claim, part, values) for part in rule[name]}
+        if name == "any_of" and True in parts:
+            return True
+        return parts.pop() if len(parts) == 1 else None
+    numbers = [_value(claim, key, values) for key in _listed(rule[name])]
+    return RULES[name][0](rule, *numbers)
 
 
-def _about(names: Any) -> list:
+def _value(claim: Claim, name: str, values: Mapping) -> float:
+    if name not in values:
+        raise InvalidInputError(f"claim {claim.id!r} compares {name!r}, which is missing; given: {', '.join(values)}")
+    return check_number(f"{name} of claim {claim.id!r}", values[name])
+
+
+def _listed(names: Any) -> list:
     return names if isinstance(names, list) else [names]
+
+
+def _compared(rule: Mapping) -> Iterator[str]:
+    """Names of the values that a rule compares."""
+    for key, part in rule.items():
+        if key in _JOINED:
+            for each in part:
+                yield from _compared(each)
+        elif key in RULES:
+            yield from _listed(part)
 
 
 def check_rule(rule: Mapping) -> str:
@@ -157,23 +216,30 @@ def check_rule(rule: Mapping) -> str:
     InvalidInputError, UnknownNameError
         If it is not complete, or holds something that it does not know.
     """
-    names = [name for name in (*RULES, *_OTHERS) if name in rule] if isinstance(rule, Mapping) else []
+    kinds = (*RULES, *_JOINED, "not_testable")
+    names = [name for name in kinds if name in rule] if isinstance(rule, Mapping) else []
     if len(names) != 1:
-        raise InvalidInputError(f"rule {rule!r}: expected one of {', '.join((*RULES, *_OTHERS))}")
-    name, about = names[0], _about(rule[names[0]])
-    _, count, needed, may = RULES.get(name, (None, range(1, 2), (), ()))
+        raise InvalidInputError(f"rule {rule!r}: expected one of {', '.join(kinds)}")
+    name, about = names[0], _listed(rule[names[0]])
+    _, count, needed, may = RULES.get(name, (None, range(1, 100), (), ()))
     missing = [key for key in needed if key not in rule]
     if missing:
         raise InvalidInputError(f"rule {name!r} needs {', '.join(missing)}")
     for key in rule:
         check_choice(f"part of rule {name!r}", key, (name, *needed, *may))
-    if name == "all_of":
-        for part in about:
-            check_rule(part)
+    if name == "not_testable":
+        _check_pair(rule[name], f"reason of rule {name!r}")
         return name
-    texts = all(isinstance(text, str) and text for text in about)
+    if name in _JOINED:
+        if not about:
+            raise InvalidInputError(f"rule {name!r} joins no rules")
+        for part in about:
+            if check_rule(part) == "not_testable":
+                raise InvalidInputError(f"rule {name!r} holds a part that is not testable: leave it out")
+        return name
+    texts = all(isinstance(text, str) and text.isidentifier() for text in about)
     if not texts or len(about) not in count or len(set(about)) < len(about):
-        many = "one text" if count == range(1, 2) else f"{count.start}{' or more' * (len(count) > 1)} names of results"
+        many = "one name" if count == range(1, 2) else f"{count.start}{' or more' * (len(count) > 1)} names of values"
         raise InvalidInputError(f"rule {name!r}: expected {many}, got {rule[name]!r}")
     if name in _SIDES:
         check_choice(f"side of rule {name!r}", rule["is"], _SIDES[name])
@@ -181,6 +247,19 @@ def check_rule(rule: Mapping) -> str:
         check_number(key, rule.get(key, 0))
     check_level(rule.get("alpha", 0.05), "alpha")
     return name
+
+
+def _check_pair(pair: Any, what: str) -> None:
+    """Raise unless something is a text in both languages that states the same values."""
+    texts = isinstance(pair, Mapping) and set(pair) == set(LANGUAGES)
+    if not texts or not all(isinstance(text, str) and text.strip() for text in pair.values()):
+        raise InvalidInputError(f"{what}: expected a text in English and Chinese, as in {{en: ..., zh: ...}}")
+    try:
+        said = [set(names_in(pair[language])) for language in LANGUAGES]
+    except ValueError as error:
+        raise InvalidInputError(f"{what}: {error}") from None
+    if said[0] != said[1]:
+        raise InvalidInputError(f"{what}: the two languages state different values: {sorted(said[0] ^ said[1])}")
 
 
 def load_claims(path: Path | None = None) -> list[Claim]:
@@ -220,26 +299,37 @@ def load_claims(path: Path | None = None) -> list[Claim]:
                 problems.append(settings.problem((number, "id"), f"{entry['id']!r} stands in line {first} already"))
     if problems:
         raise StudyError(problems)
-    return [Claim(**{**entry, "regions": tuple(entry.get("regions", REGIONS))}) for entry in settings.value]
+    return [_claim(entry) for entry in settings.value]
+
+
+def _claim(entry: Mapping) -> Claim:
+    regions = tuple(entry.get("regions", REGIONS))
+    said = {key: Phrase(**entry[key]) for key in _PAIRS if key in entry}
+    return Claim(**{"nation": not regions, **entry, **said, "regions": regions})
+
+
+_TEXTS, _PAIRS = ("id", "number", "kind", "clause", "en"), ("measure", "evidence", "threshold")
 
 
 def _faults(entry: Any) -> Iterator[tuple[Place, str]]:
     """Return what is wrong with a claim of the file, and the keys that lead to it."""
-    texts, known = ("id", "kind", "en", "zh"), Claim.__dataclass_fields__
+    known = Claim.__dataclass_fields__
     if not isinstance(entry, Mapping):
         yield (), f"expected {', '.join(known)}, got {entry!r}"
         return
-    for key in (*texts, "rule"):
+    for key in (*_TEXTS, "rule"):
         if key not in entry:
             yield (key,), "is missing"
     for key in entry:
         if key not in known:
             yield (key,), str(UnknownNameError("key", key, known))
-    for key in texts:
+    for key in (*_TEXTS, "notebook"):
         if not isinstance(entry.get(key, ""), str) or not entry.get(key, key).strip():
             yield (key,), f"{entry[key]!r}: expected a text: set it in quotes"
+    if not isinstance(entry.get("nation", True), bool):
+        yield ("nation",), f"{entry['nation']!r}: expected true or false"
     regions = entry.get("regions", list(REGIONS))
-    if not isinstance(regions, list) or not regions:
+    if not isinstance(regions, list):
         yield ("regions",), f"{regions!r}: expected a list of regions"
         regions = []
     choices = [(("kind",), "kind", entry.get("kind", KINDS[0]), KINDS)]
@@ -247,37 +337,54 @@ def _faults(entry: Any) -> Iterator[tuple[Place, str]]:
     for place, kind, value, valid in choices:
         if value not in valid:
             yield place, str(UnknownNameError(kind, value, valid))
-    if "rule" in entry:
-        yield from _rule_faults(entry["rule"], ("rule",))
+    yield from _judgement_faults(entry)
 
 
-def _rule_faults(rule: Any, at: Place) -> Iterator[tuple[Place, str]]:
-    """Return what is wrong with a rule: its form, the form of the results that it names, and their notebooks."""
+def _judgement_faults(entry: Mapping) -> Iterator[tuple[Place, str]]:
+    """Return what is wrong with the rule of a claim, its sentences, and the notebook that concludes on it."""
+    for key in (key for key in _PAIRS if key in entry):
+        yield from _tried((key,), lambda key=key: _check_pair(entry[key], key))
+    rule, experiment = entry.get("rule", {"not_testable": {"en": "-", "zh": "-"}}), entry.get("experiment", {})
+    yield from _tried(("rule",), lambda: check_rule(rule))
+    if experiment:
+        yield from _tried(("experiment",), lambda: _check_experiment(experiment))
+    if isinstance(rule, Mapping) and "not_testable" not in rule:
+        for key in ("evidence", "measure", "notebook"):
+            if not entry.get(key):
+                yield (key,), "is missing: a claim that is judged says what is measured, where, and what was found"
+    yield from _tried(("notebook",), lambda: _check_notebook(entry.get("notebook")))
+
+
+def _check_experiment(experiment: Any) -> None:
+    if not isinstance(experiment, Mapping):
+        raise InvalidInputError(f"{experiment!r}: expected a rule")
+    check_rule({key: part for key, part in experiment.items() if key != "otherwise"})
+    if "otherwise" in experiment:
+        _check_pair(experiment["otherwise"], "otherwise")
+
+
+def _check_notebook(name: Any) -> None:
     from clusterlib.paths import get_project
-    from clusterlib.study._lookup import Reference
 
-    if isinstance(rule, Mapping) and set(rule) == {"all_of"} and isinstance(rule["all_of"], list) and rule["all_of"]:
-        for k, part in enumerate(rule["all_of"]):
-            yield from _rule_faults(part, (*at, "all_of", k))
-        return
+    known = [path.stem for path in sorted(get_project().notebooks.glob("[0-9]*.ipynb"))]
+    if name and known and name not in known:
+        raise UnknownNameError("notebook", name, known)
+
+
+def _tried(place: Place, check: Callable[[], Any]) -> Iterator[tuple[Place, str]]:
     try:
-        name = check_rule(rule)
-        for text in _about(rule[name]) if name in RULES else ():
-            notebook = Reference.parse(text).notebook
-            known = [path.stem for path in sorted(get_project().notebooks.glob("[0-9]*.ipynb"))]
-            if known and notebook not in known:
-                yield at, str(UnknownNameError(f"notebook of {text!r}", notebook, known))
+        check()
     except ClusterlibError as error:
-        yield at, str(error)
+        yield place, str(error)
 
 
 def evaluate_claims(region: str, claims: list[Claim] | None = None, reports: Path | None = None) -> pd.DataFrame:
-    """Judge the claims that concern a region by its recorded results.
+    """Gather what the notebooks concluded on the claims for a region, or for the nation (论断核验结果).
 
     Parameters
     ----------
     region : str
-        A region's code.
+        A region's code, or ``"nation"``: what the first region's notebooks say of it.
     claims : list of Claim, optional
         By default those of :func:`load_claims`.
     reports : Path, optional
@@ -286,13 +393,14 @@ def evaluate_claims(region: str, claims: list[Claim] | None = None, reports: Pat
     Returns
     -------
     DataFrame
-        Indexed by claim: ``kind``, ``en``, ``zh``, ``verdict``, ``verdict_zh``, ``evidence`` (results and values)
-        and ``reason``.
+        Indexed by claim: ``number``, ``kind``, ``clause``, ``en``, ``verdict``, ``verdict_zh``, ``evidence``,
+        ``evidence_zh``, ``notebook`` and ``result``, the name of the conclusion there; empty where no notebook
+        concludes.
 
     Raises
     ------
     UnknownNameError
-        If there is no such region, or no such result.
+        If there is no such region, or a notebook concluded nothing on a claim.
     ClusterlibError
         If the region's notebooks have not been run.
     """
@@ -300,18 +408,28 @@ def evaluate_claims(region: str, claims: list[Claim] | None = None, reports: Pat
 
     from clusterlib.study._lookup import ResultLookup
 
-    lookup = ResultLookup(get_region(region).code, reports)
+    national = region == NATION
+    lookup = ResultLookup(next(iter(REGIONS)) if national else get_region(region).code, reports)
     claims = load_claims() if claims is None else claims
     if not isinstance(claims, list) or not all(isinstance(claim, Claim) for claim in claims):
         raise InvalidInputError("claims: expected a list of claims, as of load_claims()")
     rows = {}
     for claim in claims:
-        if region not in claim.regions:
+        if not (claim.nation if national else region in claim.regions):
             continue
-        found = evaluate(lookup, claim.rule)
-        evidence = "; ".join(f"{name} = {value:.4g}" for name, value in found.evidence.items())
-        rows[claim.id] = {
-            "kind": claim.kind, "en": claim.en, "zh": claim.zh, "verdict": found.verdict,
-            "verdict_zh": VERDICTS_ZH[found.verdict], "evidence": evidence, "reason": found.reason,
-        }  # fmt: skip
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")
+        result = conclusion_name(claim, national) if claim.notebook else ""
+        if result:
+            found = lookup.record(claim.notebook, result)
+            said = [found.value, found.value_zh, found.note, found.note_zh]
+        else:
+            verdict = judge(claim)
+            said = [verdict.verdict, VERDICTS_ZH[verdict.verdict], verdict.evidence.en, verdict.evidence.zh]
+        rows[claim.id] = [claim.number, claim.kind, claim.clause, claim.en, *said, claim.notebook, result]
+    columns = ["number", "kind", "clause", "en"]
+    columns += ["verdict", "verdict_zh", "evidence", "evidence_zh", "notebook", "result"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("claim")
+
+
+def conclusion_name(claim: Claim, national: bool) -> str:
+    """Return the name under which a notebook records its conclusion on a claim."""
+    return f"claim.{claim.id}" + f".{NATION}" * national
