@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from clusterlib.data._raw import RawTable
 
 CLUSTER_COLUMNS = (
-    "cluster_id programme programme_en programme_zh batch year name_en name_zh field_en field_zh digital digital_basis "
+    "cluster_id programme programme_en programme_zh batch year name_en name_zh field_en field_zh "
     "lead_cities_zh adcodes provinces source publications confirmed note"
 ).split()
 POLICY_COLUMNS = (
@@ -28,7 +28,7 @@ COUNT_COLUMNS = "programme year part scope count source publications confirmed n
 CHANGE_COLUMNS = "adcode_from adcode_to year kind source publications confirmed note_en note_zh".split()
 # The columns of each list, those that no two rows share, and those of whole numbers.
 LISTS = {
-    "clusters": (CLUSTER_COLUMNS, ["cluster_id"], ["year", "digital"]),
+    "clusters": (CLUSTER_COLUMNS, ["cluster_id"], ["year"]),
     "policies": (POLICY_COLUMNS, ["policy", "adcode", "year_effective"], ["adcode", "year_effective"]),
     "cluster_counts": (COUNT_COLUMNS, ["programme", "year", "part", "scope"], ["year", "count"]),
     "boundary_changes": (CHANGE_COLUMNS, ["adcode_from", "adcode_to", "year"], ["adcode_from", "adcode_to", "year"]),
@@ -138,7 +138,7 @@ def _read_list(
     if problems := problems or count_problems(table, kind, lists):
         raise RawDataError(problems)
     frame = table.frame.astype(dict.fromkeys([*numbers, "publications"], "int64")).reset_index(drop=True)
-    return frame.astype({"digital": bool}).set_index("cluster_id") if kind == "clusters" else frame
+    return frame.set_index("cluster_id") if kind == "clusters" else frame
 
 
 def make_panel(level: str, tables: list, catalogue: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

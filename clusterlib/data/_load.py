@@ -18,6 +18,7 @@ from clusterlib.core.checks import as_names, check_choice, check_whole, parse_ye
 from clusterlib.core.language import LANGUAGES, spoken
 from clusterlib.core.places import CRS
 from clusterlib.data._columns import KEYS, LEVELS, NATION, PANELS
+from clusterlib.data._digital import digital_of
 from clusterlib.data._formulas import compute, formula_inputs
 from clusterlib.data._processed import read_manifest
 from clusterlib.data._raw import rows_of
@@ -357,8 +358,9 @@ def load_clusters(programme: str | None = None, years: Years = None) -> pd.DataF
     Returns
     -------
     DataFrame
-        With ``region``, the code of the region that all lead cities lie in or an empty text, and ``confirmed`` telling
-        whether the name was checked against a publication.
+        With ``region``, the code of the region that all lead cities lie in or an empty text; ``digital``, ``"yes"``,
+        ``"doubtful"`` or ``"no"``, and ``digital_class`` by the rule of :func:`clusterlib.data.digital_of`; and
+        ``confirmed`` telling whether the name was checked against a publication.
 
     Raises
     ------
@@ -369,6 +371,7 @@ def load_clusters(programme: str | None = None, years: Years = None) -> pd.DataF
     found = [{region_of(int(code)) for code in str(codes).split(";")} for codes in clusters["adcodes"]]
     regions = [codes.pop() if len(codes) == 1 else "" for codes in found]
     clusters.insert(list(clusters.columns).index("provinces") + 1, "region", pd.Series(regions, clusters.index, "str"))
+    clusters[["digital", "digital_class"]] = digital_of(clusters["name_zh"])
     return _select_years(clusters, pd.Index(clusters["year"]), years, "list")
 
 

@@ -110,10 +110,9 @@ def list_rules(kind: str, codes: frozenset[str], sources: Iterable[str]) -> dict
     one: Rule = (lambda cells: cells.isin(codes), lambda text: f"{text!r} is not a code in units.csv")
     own: dict[str, dict[str, Rule]] = {
         "clusters": {
-            **filled("cluster_id programme programme_en programme_zh batch name_en name_zh digital_basis"),
+            **filled("cluster_id programme programme_en programme_zh batch name_en name_zh"),
             "adcodes": _listing(codes),
             "year": A_YEAR,
-            "digital": matching("[01]", "should be 0 or 1"),
         },
         "policies": {
             **filled("policy policy_en policy_zh"),

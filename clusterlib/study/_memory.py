@@ -60,7 +60,7 @@ def _library_hash() -> str:
 def _key() -> str:
     """What everything kept depends on beside its arguments."""
     manifest = read_manifest()
-    study = [(get_project().study / name).read_bytes() for name in ("regions.csv", "design.yml")]
+    study = [(get_project().study / name).read_bytes() for name in ("regions.csv", "design.yml", "digital_fields.csv")]
     made = {name: manifest[name] for name in ("outputs", "boundaries")}
     return sha256(b"".join([json.dumps(made, sort_keys=True).encode(), _library_hash().encode(), *study])).hexdigest()
 
