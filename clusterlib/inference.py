@@ -2,5 +2,13 @@
 
 from clusterlib.core.power import minimum_detectable_effect
 from clusterlib.core.results import STARS_NOTE, coefficient_table, stars
+from clusterlib.core.trend import LatestLevel, latest_level
 
-__all__ = ["STARS_NOTE", "coefficient_table", "minimum_detectable_effect", "stars"]
+__all__ = [
+    "STARS_NOTE",
+    "LatestLevel",
+    "coefficient_table",
+    "latest_level",
+    "minimum_detectable_effect",
+    "stars",
+]

@@ -21,6 +21,13 @@ from ._export_controls import export_control_panel as export_control_panel
 from ._export_controls import export_control_region as export_control_region
 from ._export_controls import export_control_sample as export_control_sample
 from ._export_controls import listed_city_synthetic as listed_city_synthetic
+from ._leads import LEADS as LEADS
+from ._leads import annual_leads as annual_leads
+from ._leads import bounds_of_clusters as bounds_of_clusters
+from ._leads import clusters_reached as clusters_reached
+from ._leads import latest_quotients as latest_quotients
+from ._leads import lead_paths as lead_paths
+from ._leads import national_cluster_totals as national_cluster_totals
 from ._links import GrowthBorders as GrowthBorders
 from ._links import TrainLinks as TrainLinks
 from ._links import growth_borders as growth_borders
