@@ -24,7 +24,7 @@ from clusterlib.agglomeration import (
     location_quotient_interval,
     shares_and_quotients,
 )
-from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
+from clusterlib.errors import ClusterlibError, InvalidInputError
 
 REFERENCE = Path(__file__).parent / "reference"
 EXPECTED = json.loads((REFERENCE / "expected" / "agglomeration_produc.json").read_text())
@@ -137,14 +137,6 @@ COUNTS = pd.DataFrame({"software": [60, 30, 10], "textiles": [40, 120, 240]}, in
 POPULATION = pd.Series({"a": 20.0, "b": 30.0, "c": 50.0})
 
 
-def amounts(noise: float, periods: int = 9, trend: float = 0.0) -> pd.DataFrame:
-    random = np.random.default_rng(3)
-    index = pd.MultiIndex.from_product([["a", "b", "c"], range(2016, 2016 + periods)], names=["region", "year"])
-    level = np.repeat([[50.0, 20], [30, 30], [20, 50]], periods, axis=0)
-    level[:periods, 0] += trend * np.arange(periods)
-    return pd.DataFrame(level * np.exp(noise * random.standard_normal(level.shape)), index, ["software", "textiles"])
-
-
 def test_the_multinomial_bootstrap_has_the_standard_error_of_the_binomial_share():
     result = location_quotient_interval(COUNTS, POPULATION, draws=20_000, seed=1)
     share, weight = COUNTS / COUNTS.sum(), POPULATION / POPULATION.sum()
@@ -177,70 +169,6 @@ def test_intervals_of_counts_cover_the_true_quotient_at_their_level():
         inside += (table["lower"] <= 2.5 + 1e-9).to_numpy()[0] and (table["upper"] >= 2.5 - 1e-9).to_numpy()[0]
     # 150 intervals at 95 %: the central 99.8 % of the binomial are 133 to 149, less a little for a finite sample.
     assert 131 <= inside <= 150
-
-
-def test_periods_are_resampled_as_wholes_for_all_regions_together():
-    # Only the size of the years differs: whichever are drawn, shares and quotients are the same.
-    frame = amounts(0.0)
-    grown = frame.mul(1.2 ** (frame.index.get_level_values("year") - 2016), axis=0)
-    table = location_quotient_interval(grown, resample="periods").table
-    np.testing.assert_allclose(table["lower"], table["quotient"], rtol=1e-12)
-    np.testing.assert_allclose(table["share_upper"], table["share"], rtol=1e-12)
-    np.testing.assert_allclose(table["quotient"].unstack(), location_quotient(frame.groupby(level=0).sum()), rtol=1e-12)
-
-
-def test_the_reference_is_resampled_with_the_values():
-    # Regions grow apart, the industry with them: its quotient is one whichever years are drawn.
-    frame = amounts(0.4)
-    table = location_quotient_interval(frame[["software"]] * 2, frame["software"], resample="periods").table
-    np.testing.assert_allclose(table[["quotient", "lower", "upper"]], 1, rtol=1e-12)
-    assert (table["share_upper"] - table["share_lower"] > 1).all()
-
-
-def test_resampling_single_periods_has_the_spread_of_a_mean_of_independent_years():
-    frame = amounts(0.05, periods=30)
-    reference = pd.Series(1.0, index=frame.index)
-    result = location_quotient_interval(frame[["software"]], reference, resample="periods", block=1, draws=10_000)
-    yearly = frame["software"].unstack("region")
-    influence = yearly["a"] - (yearly["a"].sum() / yearly.to_numpy().sum()) * yearly.sum(axis=1)
-    expected = 3 * np.sqrt((influence**2).sum()) / yearly.to_numpy().sum()
-    assert result.simulated["quotient"][:, 0, 0].std() == pytest.approx(expected, rel=0.03)
-    assert result.block == 1
-
-
-def test_blocks_keep_neighbouring_years_together_and_widen_the_interval_of_a_trend():
-    frame, reference = amounts(0.0, periods=27, trend=2.0), None
-    spread = []
-    for block in (1, None, 9):
-        result = location_quotient_interval(frame, reference, resample="periods", block=block)
-        table = result.table.loc[("a", "software")]
-        spread.append(table["upper"] - table["lower"])
-    assert spread[0] < spread[1] < spread[2]
-    assert location_quotient_interval(frame, resample="periods").block == 3
-    whole = location_quotient_interval(frame, resample="periods", block=27).table
-    np.testing.assert_allclose(whole["lower"], whole["upper"], rtol=1e-12)
-
-
-def test_a_lead_is_the_distance_from_the_best_rival_in_each_draw():
-    result = location_quotient_interval(amounts(0.1), resample="periods", draws=500)
-    lead = result.lead("a")
-    drawn = result.simulated["quotient"]
-    gap = drawn[:, 0, 1] - np.maximum(drawn[:, 1, 1], drawn[:, 2, 1])
-    assert lead.loc["textiles", ["lower", "upper"]].tolist() == pytest.approx(np.quantile(gap, [0.025, 0.975]).tolist())
-    assert lead["rival"].to_dict() == {"software": "b", "textiles": "c"}
-    assert lead.loc["software", "lower"] > 0 > lead.loc["textiles", "upper"]
-    assert lead["outcome"].to_dict() == {"software": "leads", "textiles": "trails"}
-    # Of the same amount everywhere, nobody leads.
-    same = location_quotient_interval(amounts(0.1) * 0 + 1, resample="periods", draws=20)
-    assert set(same.lead("a")["outcome"]) == {"level"}
-    shares = result.lead("a", ["c"], measure="share").loc["software"]
-    assert shares["difference"] == pytest.approx(
-        result.table.loc[("a", "software"), "share"] - result.table.loc[("c", "software"), "share"]
-    )
-    with pytest.raises(UnknownNameError, match="region"):
-        result.lead("d")
-    with pytest.raises(UnknownNameError, match="measure"):
-        result.lead("a", measure="quota")
 
 
 def test_a_lead_in_counts_is_an_exact_test_of_the_region_and_its_best_rival():
@@ -287,23 +215,7 @@ def test_counts_that_cannot_be_compared_are_refused(change, words):
         lead_in_counts(**arguments)
 
 
-@pytest.mark.parametrize("measure", ["quotient", "share"])
-def test_leads_do_not_depend_on_the_order_of_regions_and_industries(measure):
-    counts = pd.DataFrame({"z": [900, 50, 50], "m": [100, 700, 200], "a": [300, 300, 400]}, index=["r", "p", "q"])
-    panel = amounts(0.1).rename(columns={"software": "z", "textiles": "a"})
-    for values, resample in ((counts, "multinomial"), (panel, "periods")):
-        result = location_quotient_interval(values, resample=resample)
-        for region in result.table.index.unique("region"):
-            lead = result.lead(region, measure=measure)
-            assert list(lead.index) == list(values.columns)
-            # The interval of a difference holds the difference itself.
-            assert ((lead["lower"] < lead["difference"] + 1e-9) & (lead["difference"] - 1e-9 < lead["upper"])).all()
-
-
-def test_the_same_seed_gives_the_same_intervals_in_any_order_of_rows():
-    frame = amounts(0.1)
-    one, two = (location_quotient_interval(f, resample="periods", seed=5).table for f in (frame, frame[::-1]))
-    pd.testing.assert_frame_equal(one, two)
+def test_the_same_seed_gives_the_same_intervals():
     tables = [location_quotient_interval(COUNTS, seed=seed).table for seed in (3, 3, 4)]
     pd.testing.assert_frame_equal(tables[0], tables[1])
     assert not tables[0].equals(tables[2])
@@ -312,24 +224,17 @@ def test_the_same_seed_gives_the_same_intervals_in_any_order_of_rows():
 @pytest.mark.parametrize(
     ("values", "options", "words"),
     [
-        (COUNTS + 0.5, {}, "not whole numbers.*resample='periods'"),
+        (COUNTS + 0.5, {}, "not whole numbers.*latest_level"),
         (COUNTS["software"], {}, "expected a DataFrame"),
         (COUNTS, {"level": 95}, "level=95"),
         (COUNTS, {"draws": 0}, "draws=0"),
-        (COUNTS, {"resample": "periods"}, "index of two levels"),
-        (amounts(0.1)[1:], {"resample": "periods"}, "not balanced"),
-        (amounts(0.1, periods=2), {"resample": "periods"}, "at least three"),
-        (amounts(0.1), {"resample": "periods", "block": 10}, "block=10"),
-        (amounts(0.1), {"resample": "periods", "reference": POPULATION}, "no reference for"),
-        (amounts(0.1) - 100, {"resample": "periods"}, r"negative value.*first at \(a, 2016\), 'software'"),
+        (-COUNTS, {}, r"negative value"),
     ],
-    ids=["amounts", "series", "level", "draws", "no panel", "unbalanced", "short", "block", "reference", "negative"],
+    ids=["amounts", "series", "level", "draws", "negative"],
 )
-def test_resampling_without_meaning_is_refused(values, options, words):
+def test_draws_without_meaning_are_refused(values, options, words):
     with pytest.raises(InvalidInputError, match=words):
         location_quotient_interval(values, **options)
-    with pytest.raises(UnknownNameError, match="resampling"):
-        location_quotient_interval(values, resample="years")
 
 
 # Ellison and Glaeser

@@ -44,7 +44,6 @@ TABLES = {
     "variety": lambda q: variety(q, GROUPS),
     "relatedness": lambda q: relatedness(q, threshold=20).table,
     "complexity": lambda q: economic_complexity(q, threshold=20).table,
-    "periods": lambda q: location_quotient_interval(over_years(q), resample="periods", draws=20).table,
 }
 WHOLE = ("quotient", "quotient of sizes", "intervals", "gamma", "krugman")
 SERIES = {
@@ -55,13 +54,6 @@ SERIES = {
     "rank_size": lambda s: rank_size(s).table,
     "series quotient": lambda s: location_quotient(s, SIZES),
 }
-
-
-def over_years(table):
-    """A panel of tables that all are this one, whatever it is."""
-    if not isinstance(table, pd.DataFrame) or table.index.nlevels > 1:
-        return table
-    return pd.concat(dict.fromkeys(range(2018, 2022), table), names=["year"]).swaplevel().sort_index()
 
 
 SAME = {
@@ -148,8 +140,6 @@ def test_a_negative_amount_is_named_with_region_year_and_industry():
     bad = PANEL.copy()
     bad.loc[(310000, 2019), "chips"] = -1
     with pytest.raises(InvalidInputError, match=r"\(310000, 2019\), 'chips' \(-1\)"):
-        location_quotient_interval(bad, resample="periods")
-    with pytest.raises(InvalidInputError, match=r"\(310000, 2019\), 'chips' \(-1\)"):
         herfindahl(bad)
 
 
@@ -169,21 +159,9 @@ NAMES = [None, 3, ["nation"], "natoin", object()]
 RESULT = location_quotient_interval(TABLE, draws=20)
 ARGUMENTS = {
     "reference": (lambda v: location_quotient(TABLE, v), ["x", 3, SIZES.to_dict(), SIZES.to_numpy(), TABLE, -SIZES]),
-    "interval reference": (
-        lambda v: location_quotient_interval(PANEL, v, resample="periods", draws=9),
-        ["x", SIZES, PANEL, -PANEL["trade"], PANEL["trade"].iloc[1:], PANEL["trade"].astype(str)],
-    ),
-    "resample": (lambda v: location_quotient_interval(TABLE, resample=v), NAMES),
     "draws": (lambda v: location_quotient_interval(TABLE, draws=v), KINDS),
     "seed": (lambda v: location_quotient_interval(TABLE, draws=2, seed=v), [v for v in KINDS if v != 0 or v is False]),
     "level": (lambda v: location_quotient_interval(TABLE, draws=2, level=v), LEVELS),
-    "block": (
-        lambda v: location_quotient_interval(PANEL, resample="periods", draws=2, block=v),
-        [v for v in KINDS if v is not None] + [5],
-    ),
-    "region": (RESULT.lead, [*NAMES, 999]),
-    "rivals": (lambda v: RESULT.lead(110000, v), [3, [], [999], "x", {310000: 1}, object()]),
-    "measure": (lambda v: RESULT.lead(110000, measure=v), NAMES),
     "test draws": (lambda v: concentration_test(COUNTS, SIZES, draws=v), KINDS),
     "test seed": (lambda v: concentration_test(COUNTS, SIZES, draws=2, seed=v), [None, "x", 2.5, -1, True, [1]]),
     "test level": (lambda v: concentration_test(COUNTS, SIZES, draws=2, level=v), LEVELS),

@@ -633,7 +633,6 @@ def test_a_wrong_name_of_a_unit_or_an_economy_or_a_source_is_named(small, file, 
         (CLUSTERS, "programme_zh", " ", "is empty"),
         (CLUSTERS, "note", "a\x07", r"the character '\x07' has no place in a table"),
         (CLUSTERS, "year", "first", "'first' is not a year"),
-        (CLUSTERS, "digital", "yes", "'yes' should be 0 or 1"),
         (CLUSTERS, "source", "miit", "unknown source 'miit'"),
         (CLUSTERS, "confirmed", "maybe", "'maybe' should be one of yes, partial, no"),
         (CLUSTERS, "publications", "some", "'some' is not a number of publications"),
@@ -708,7 +707,7 @@ def test_problems_of_several_files_and_kinds_are_reported_in_one_go(small):
     write(small, "province/more.csv", ["adcode,year"])
     set_cell(small, CITY, 6, "adcode", "1")
     set_cell(small, ECONOMY, 7, "year", "x")
-    set_cell(small, CLUSTERS, 8, "digital", "2")
+    set_cell(small, CLUSTERS, 8, "year", "x")
     set_cell(small, POLICIES, 9, "level", "x")
     found = {(p.file.removeprefix("data/raw/"), p.line) for p in problems_of(small)}
     assert found == {
@@ -760,7 +759,7 @@ def test_a_build_refused_for_a_boundary_leaves_the_built_data_byte_for_byte(smal
 
 def test_a_first_build_that_is_refused_leaves_nothing(small):
     shutil.rmtree(small.processed)
-    set_cell(small, CLUSTERS, 2, "digital", "x")
+    set_cell(small, CLUSTERS, 2, "year", "x")
     with pytest.raises(RawDataError):
         build(small)
     assert [path.name for path in small.processed.iterdir()] == [".lock"]

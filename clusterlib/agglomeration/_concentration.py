@@ -10,13 +10,11 @@ import pandas as pd
 
 from clusterlib.core.checks import (
     as_names,
-    check_balanced,
     check_bounds,
     check_choice,
     check_frame,
     check_level,
     check_number,
-    check_panel,
     check_table,
     check_values,
     check_whole,
@@ -24,10 +22,7 @@ from clusterlib.core.checks import (
 )
 from clusterlib.core.resampling import exceedance_p, generator
 from clusterlib.core.results import Result
-from clusterlib.errors import InvalidInputError, UnknownNameError
-
-RESAMPLING = ("multinomial", "periods")
-MEASURES = ("quotient", "share")
+from clusterlib.errors import InvalidInputError
 
 
 def check_amounts(values: pd.DataFrame, kind: str = "industry") -> pd.DataFrame:
@@ -128,68 +123,15 @@ class QuotientIntervals(Result):
         ``share_lower`` and ``share_upper``.
     simulated : dict of str to ndarray, shape (draws, regions, industries)
         Drawn ``"quotient"`` and ``"share"``.
-    resample : str
-        What was resampled.
     draws, seed : int
     level : float
-    block : int or None
-        Periods in a block.
     """
 
     table: pd.DataFrame
     simulated: dict[str, np.ndarray] = field(repr=False)
-    resample: str
     draws: int
     seed: int
     level: float
-    block: int | None = None
-
-    def lead(self, region: str | int, rivals: Iterable | None = None, measure: str = "quotient") -> pd.DataFrame:
-        """Compare a region with the best of its rivals, industry by industry.
-
-        In every draw the rival is the best of that draw, so that choosing it is part of the interval.
-
-        Parameters
-        ----------
-        region : str or int
-            A region of the table.
-        rivals : list, optional
-            By default all other regions.
-        measure : {"quotient", "share"}
-
-        Returns
-        -------
-        DataFrame
-            By industry: ``value``, ``rival``, ``rival_value``, ``difference`` and its interval ``lower``, ``upper``;
-            ``outcome``: ``"leads"`` where the interval lies above zero, ``"trails"`` below, ``"level"`` otherwise.
-
-        Raises
-        ------
-        UnknownNameError
-            For an unknown region or measure.
-        """
-        check_choice("measure", measure, MEASURES)
-        # In the order of the draws: unstacking sorts.
-        regions, industries = (self.table.index.unique(level) for level in ("region", "industry"))
-        observed = self.table[measure].unstack().reindex(index=regions, columns=industries)
-        chosen = [name for name in regions if name != region] if rivals is None else as_names(rivals, "rivals")
-        for name in [region, *chosen]:
-            if not pd.api.types.is_hashable(name) or name not in regions:
-                raise UnknownNameError("region", name, regions)
-        if not chosen:
-            raise InvalidInputError("rivals: expected one region or more to compare with")
-        drawn, places = self.simulated[measure], regions.get_indexer(pd.Index(chosen))
-        difference = drawn[:, regions.get_loc(region)] - drawn[:, places].max(axis=1)
-        lower, upper = _percentiles(difference, self.level)
-        others = observed.loc[chosen]
-        table = pd.DataFrame({"value": observed.loc[region], "rival": others.idxmax(), "rival_value": others.max()})
-        outcome = _outcomes(lower, upper)
-        return table.assign(difference=table["value"] - table["rival_value"], lower=lower, upper=upper, outcome=outcome)
-
-
-def _outcomes(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    """Say where differences stand whose intervals are given."""
-    return np.select([lower > 0, upper < 0], ["leads", "trails"], "level").astype(object)
 
 
 def _percentiles(drawn: np.ndarray, level: float) -> np.ndarray:
@@ -209,75 +151,37 @@ def _quotients(values: np.ndarray, reference: np.ndarray | None) -> dict[str, np
 def _draw_counts(values: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
     if (values != np.floor(values)).any():
         raise InvalidInputError(
-            "resample='multinomial' is for counts and values are not whole numbers: amounts have no number of "
-            "independent units; give periods and take resample='periods'"
+            "draws are for counts and values are not whole numbers: amounts have no number of independent units; of a "
+            "series of years take clusterlib.inference.latest_level"
         )
     columns = [rng.multinomial(int(column.sum()), column / column.sum(), draws) for column in values.T]
     return np.stack(columns, axis=-1).astype(float)
-
-
-def _draw_periods(periods: int, block: int, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each period is in each draw of a circular block bootstrap."""
-    starts = rng.integers(periods, size=(draws, -(-periods // block)))
-    chosen = ((starts[..., None] + np.arange(block)) % periods).reshape(draws, -1)[:, :periods]
-    return (chosen[..., None] == np.arange(periods)).sum(axis=1).astype(float)
-
-
-def _by_period(values: pd.DataFrame, reference: pd.Series | None) -> tuple[pd.DataFrame, pd.Series | None]:
-    """Return values and reference by region and period, after the checks that a resampling of periods needs."""
-    frame = check_panel(values, values.columns)
-    check_bounds(frame, "amounts must not be negative")
-    _, periods = check_balanced(frame)
-    if periods < 3:
-        raise InvalidInputError(f"{periods} period(s): resampling periods needs at least three")
-    if reference is None:
-        return frame, None
-    if not isinstance(reference, pd.Series) or reference.index.has_duplicates:
-        raise InvalidInputError("reference: expected a Series with one value a region and period")
-    missing = frame.index.difference(reference.index)
-    if len(missing):
-        raise InvalidInputError(f"no reference for {listed(missing)}")
-    sizes = check_panel(reference.reindex(frame.index).to_frame("reference"), ["reference"])
-    check_bounds(sizes, "the size of a region must not be negative")
-    return frame, sizes["reference"]
 
 
 def location_quotient_interval(
     values: pd.DataFrame,
     reference: pd.Series | None = None,
     *,
-    resample: str = "multinomial",
     draws: int = 1999,
     seed: int = 0,
     level: float = 0.95,
-    block: int | None = None,
 ) -> QuotientIntervals:
-    r"""Location quotients with percentile bootstrap intervals (区位熵的自助法置信区间).
+    r"""Location quotients of counts with percentile bootstrap intervals (区位熵的自助法置信区间).
 
-    What varies must be stated, since a table of the whole economy is no sample:
-
-    - ``"multinomial"``, for counts of firms, clusters or persons: the :math:`n_j` things of industry :math:`j` fall in
-      region :math:`i` independently with probability :math:`x_{ij} / n_j`. Without ``reference`` the sizes of the
-      regions are those of the same draw. A cell of zero stays zero: for few counts take
-      :func:`concentration_test`, whose intervals are exact.
-    - ``"periods"``, for amounts over several years: whole years are drawn, in circular blocks because years resemble
-      their neighbours, the same for all regions, industries and the reference. The quotient is that of the totals
-      over the years drawn, and the interval says how much it depends on which years are looked at: not a sampling
-      error, which official totals do not have.
+    The :math:`n_j` firms, clusters or persons of industry :math:`j` fall in region :math:`i` independently with
+    probability :math:`x_{ij} / n_j`. Without ``reference`` the sizes of the regions are those of the same draw. A cell
+    of zero stays zero: for few counts take :func:`concentration_test`, whose intervals are exact. Amounts of the whole
+    economy are no sample; see :func:`clusterlib.inference.latest_level` for a series of years.
 
     Parameters
     ----------
-    values : DataFrame
-        ``"multinomial"``: shape (regions, industries), whole numbers. ``"periods"``: indexed by (region, period),
-        balanced, one column an industry. The regions make up the whole economy.
+    values : DataFrame, shape (regions, industries)
+        Whole numbers; the regions make up the whole economy.
     reference : Series, optional
         Size of each region, by the same index; by default the sum over industries.
-    resample : {"multinomial", "periods"}
     draws, seed : int
     level : float
-        Of the intervals, and of those of :meth:`QuotientIntervals.lead`.
-    block : int, optional
-        Periods in a block; by default the cube root of their number, rounded.
+        Of the intervals.
 
     Returns
     -------
@@ -286,16 +190,12 @@ def location_quotient_interval(
     Raises
     ------
     InvalidInputError
-        As :func:`location_quotient`; for counts that are not whole, a panel that is not balanced or shorter than three
-        periods, or a block longer than the panel.
-    UnknownNameError
-        For an unknown resampling.
+        As :func:`location_quotient`, and for counts that are not whole.
 
     References
     ----------
     Moineddin, R., Beyene, J. and Boyle, E. (2003). On the location quotient confidence interval. Geographical
-    Analysis 35, 249-256. Politis, D. N. and Romano, J. P. (1992). A circular block-resampling procedure for
-    stationary data. In Exploring the Limits of Bootstrap, Wiley.
+    Analysis 35, 249-256.
 
     Examples
     --------
@@ -304,24 +204,14 @@ def location_quotient_interval(
     >>> bool(location_quotient_interval(table).table.loc[("coast", "software"), "lower"] > 1.3)
     True
     """
-    check_choice("resampling", resample, RESAMPLING)
     check_frame(values, "a DataFrame with one column an industry")
     check_level(level)
     draws, random = check_whole("draws", draws, least=1), generator(seed)
-    if resample == "multinomial":
-        totals, block = check_regions(values), None
-        sizes = None if reference is None else _sizes(reference, totals.index)
-        observed = location_quotient(totals, sizes)
-        simulated = _quotients(
-            _draw_counts(totals.to_numpy(), draws, random), None if sizes is None else sizes.to_numpy()
-        )
-    else:
-        frame, sizes = _by_period(values, reference)
-        totals = frame.groupby(level=0).sum()
-        observed = location_quotient(totals, None if sizes is None else sizes.groupby(level=0).sum())
-        simulated, block = _simulate_periods(frame, sizes, draws, block, random)
-    share = totals / totals.sum()
-    parts = {"quotient": observed, "share": 100 * share}
+    totals = check_regions(values)
+    sizes = None if reference is None else _sizes(reference, totals.index)
+    observed = location_quotient(totals, sizes)
+    simulated = _quotients(_draw_counts(totals.to_numpy(), draws, random), None if sizes is None else sizes.to_numpy())
+    parts = {"quotient": observed, "share": 100 * totals / totals.sum()}
     names = {"quotient": ("lower", "upper"), "share": ("share_lower", "share_upper")}
     columns = {}
     for measure, estimate in parts.items():
@@ -329,19 +219,7 @@ def location_quotient_interval(
         for name, bound in zip(names[measure], _percentiles(simulated[measure], level), strict=True):
             columns[name] = bound.ravel()
     index = pd.MultiIndex.from_product([observed.index, observed.columns], names=["region", "industry"])
-    return QuotientIntervals(pd.DataFrame(columns, index=index), simulated, resample, draws, seed, level, block)
-
-
-def _simulate_periods(
-    frame: pd.DataFrame, reference: pd.Series | None, draws: int, block: int | None, rng: np.random.Generator
-) -> tuple[dict[str, np.ndarray], int]:
-    regions, periods = (frame.index.unique(level).size for level in (0, 1))
-    block = max(1, round(periods ** (1 / 3))) if block is None else block
-    block = check_whole("block", block, least=1, most=periods, unit="periods")
-    times = _draw_periods(periods, block, draws, rng)
-    cube = frame.to_numpy().reshape(regions, periods, -1)
-    sizes = None if reference is None else times @ reference.to_numpy(float).reshape(regions, periods).T
-    return _quotients(np.einsum("dt,rtj->drj", times, cube), sizes), block
+    return QuotientIntervals(pd.DataFrame(columns, index=index), simulated, draws, seed, level)
 
 
 @dataclass(frozen=True, eq=False)

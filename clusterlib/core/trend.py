@@ -1,4 +1,4 @@
-"""How far the last figure of a series may lie from its trend: noise of years told from second differences (趋势噪声)."""
+"""How far the last figure of a series may lie beside its path: noise told from second differences (趋势噪声)."""
 
 from __future__ import annotations
 
@@ -77,8 +77,9 @@ def latest_level(values: pd.Series, *, level: float = 0.95, power: float = 0.8) 
     logs = np.log(series.to_numpy())
     noise = float(_noise(logs[None])[0])
     critical, shift = _critical(len(logs), level, power)
-    ends = np.exp(logs[-1] + np.array([-1, 1]) * critical * noise)
-    return LatestLevel(float(series.iloc[-1]), *map(float, ends), noise, float(np.exp(shift * noise)), len(logs))
+    half, last = critical * noise, float(logs[-1])
+    lower, upper = float(np.exp(last - half)), float(np.exp(last + half))
+    return LatestLevel(float(series.iloc[-1]), lower, upper, noise, float(np.exp(shift * noise)), len(logs))
 
 
 def _noise(logs: np.ndarray) -> np.ndarray:

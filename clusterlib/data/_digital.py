@@ -68,10 +68,8 @@ def read_fields(root: Path) -> tuple[DigitalField, ...]:
         problems.append(Problem(file, 1, "no field: add a row"))
     if problems:
         raise StudyError(problems)
-    return tuple(
-        DigitalField(row["digital"], *(tuple(row[key].split(";")) for key in ("words", "class")), row["en"], row["zh"])
-        for row in rows.values()
-    )
+    lists = [(row, tuple(row["words"].split(";")), tuple(row["class"].split(";"))) for row in rows.values()]
+    return tuple(DigitalField(row["digital"], words, classes, row["en"], row["zh"]) for row, words, classes in lists)
 
 
 @lru_cache(maxsize=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 from types import MappingProxyType
 
 import pandas as pd
@@ -68,10 +69,11 @@ def latest_quotients(industries: Iterable[str], years: str) -> pd.DataFrame:
     """
     from clusterlib.inference import latest_level
 
-    rows: dict[tuple[str, str], dict[str, float]] = {}
-    for reading, table in _totals(industries, years).items():
+    names, rows = list(industries), {}
+    for reading, table in _totals(names, years).items():
         times, ends = (100, "share_") if reading == "share" else (1, "")
-        for (name, region), path in table.unstack("region").items():
+        for name, region in product(table, REGIONS):
+            path = table[name].xs(region, level="region")
             found = latest_level(path)
             rows.setdefault((region, name), {}).update(
                 {
@@ -81,7 +83,7 @@ def latest_quotients(industries: Iterable[str], years: str) -> pd.DataFrame:
                     f"{reading}_change": times * (path.iloc[-1] - path.iloc[0]),
                 }
             )
-    index = pd.MultiIndex.from_product([list(REGIONS), list(industries)], names=["region", "industry"])
+    index = pd.MultiIndex.from_product([list(REGIONS), names], names=["region", "industry"])
     columns = ["quotient", "lower", "upper", "quotient_change", "share", "share_lower", "share_upper", "share_change"]
     return pd.DataFrame([rows[key] for key in index], index, columns)
 
@@ -101,9 +103,11 @@ def lead_paths(years: str) -> pd.DataFrame:
     >>> bool(paths["it_services_revenue"].is_monotonic_increasing)
     False
     """
-    wide = _totals(LEADS, years)["share"].unstack("region")
-    others = {name: wide[name].drop(columns=home).max(axis=1) for name, home in LEADS.items()}
-    return pd.DataFrame({name: wide[name][home] / others[name] for name, home in LEADS.items()})
+    shares, paths = _totals(LEADS, years)["share"], {}
+    for name, home in LEADS.items():
+        wide = shares[name].unstack("region")
+        paths[name] = wide[home] / wide.drop(columns=home).max(axis="columns")
+    return pd.DataFrame(paths)
 
 
 @remember
@@ -161,8 +165,8 @@ def annual_leads(years: str) -> pd.DataFrame:
 def national_cluster_totals() -> pd.DataFrame:
     """Return how many national clusters stood at the end of each year, by programme, as published (国家级集群公布总数).
 
-    A total that was published for a year stands until the next one is; where batches are published, they add up. Nothing
-    is told of clusters that lost their title: none is known.
+    A total that was published for a year stands until the next one is; where batches are published, they add up. No
+    cluster is known to have lost its title.
 
     Returns
     -------
@@ -191,14 +195,17 @@ def national_cluster_totals() -> pd.DataFrame:
     return totals.reindex(years).ffill().fillna(0).astype(int).rename_axis("year")
 
 
-# What of the bounds is said where they hold the number that is stated.
+# What is said of bounds that hold the number stated.
 _BOUNDS = {
     "en": (
         "Not told exactly: in the course of the year the three programmes known had at least {least} clusters and at "
-        "its end {most}, which holds the number stated; needed are the months in which each was enlarged, and a list of "
-        "the programmes that are counted."
+        "its end {most}, and the number stated lies between; needed are the months in which each was enlarged, and a "
+        "list of the programmes that are counted."
     ),
-    "zh": "无法精确检验：三类已知集群当年不少于{least}个，年末为{most}个，原文所述数字介于其间；须知各类集群扩容的月份及所计入的类别。",
+    "zh": (
+        "无法精确检验：三类已知集群当年不少于{least}个，年末为{most}个，原文所述数字介于其间；"
+        "须知各类集群扩容的月份及所计入的类别。"
+    ),
 }
 
 
@@ -254,5 +261,5 @@ def bounds_of_clusters(year: int) -> tuple[int, int]:
     if year - 1 not in totals.index or year not in totals.index:
         raise UnknownNameError("year", year, list(totals.index[1:]))
     batch = "national_sme_characteristic"
-    before, end = totals.loc[year - 1].drop(batch).sum(), totals.loc[year].sum()
-    return int(before + totals.loc[year, batch]), int(end)
+    others = totals.drop(columns=batch).loc[year - 1].to_numpy().sum()
+    return int(others + totals[batch].to_numpy()[totals.index.get_loc(year)]), int(totals.loc[year].to_numpy().sum())
