@@ -20,6 +20,7 @@ import yaml
 from clusterlib.captions import load_captions
 from clusterlib.data import boundaries
 from clusterlib.data._assemble import assemble
+from clusterlib.data._digital_fields import read_fields
 from clusterlib.data._processed import MANIFEST, is_current, read_manifest
 from clusterlib.errors import ClusterlibError, DataNotBuiltError, ProblemsError
 from clusterlib.paths import ROOT_VARIABLE, Project
@@ -484,6 +485,7 @@ STUDY = [
     Subject("data/study/claims.yml", lambda project: load_claims()),
     Subject("data/study/design.yml", lambda project: asdict_deep(read_design(project.root))),
     Subject("data/study/regions.csv", lambda project: read_regions(project.root)),
+    Subject("data/study/digital_fields.csv", lambda project: read_fields(project.root)),
     Subject("data/study/cases.csv", lambda project: read_cases(project.root)),
     Subject("data/raw/catalogue.csv", lambda project: asdict_deep(read_design(project.root))),
     Subject("data/raw/units.csv", lambda project: read_regions(project.root)),

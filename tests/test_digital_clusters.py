@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clusterlib.data import digital_fields, digital_of, load_clusters, load_units
-from clusterlib.data._digital import read_fields
+from clusterlib.data._digital_fields import read_fields
 from clusterlib.errors import StudyError
 from clusterlib.paths import get_project
 

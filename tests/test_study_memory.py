@@ -53,8 +53,12 @@ def test_it_counts_as_read_whoever_computed_it(own):
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new"), [("regions.csv", ",YRD,", ",Delta,"), ("design.yml", "window: 8", "window: 7")]
-)
+    ("name", "old", "new"),
+    [
+        ("regions.csv", ",YRD,", ",Delta,"), ("design.yml", "window: 8", "window: 7"),
+        ("digital_fields.csv", "仪器", "仪表"),
+    ],
+)  # fmt: skip
 def test_a_change_of_the_study_computes_anew(own, name, old, new):
     gdp("yrd")
     text = (own.study / name).read_text(encoding="utf-8")

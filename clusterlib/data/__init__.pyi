@@ -1,8 +1,8 @@
 from . import audit as audit
 from . import boundaries as boundaries
-from ._digital import DigitalField as DigitalField
-from ._digital import digital_fields as digital_fields
-from ._digital import digital_of as digital_of
+from ._digital_fields import DigitalField as DigitalField
+from ._digital_fields import digital_fields as digital_fields
+from ._digital_fields import digital_of as digital_of
 from ._load import consistent_units as consistent_units
 from ._load import indicator_catalogue as indicator_catalogue
 from ._load import load_boundaries as load_boundaries

@@ -18,7 +18,6 @@ from clusterlib.core.checks import as_names, check_choice, check_whole, parse_ye
 from clusterlib.core.language import LANGUAGES, spoken
 from clusterlib.core.places import CRS
 from clusterlib.data._columns import KEYS, LEVELS, NATION, PANELS
-from clusterlib.data._digital import digital_of
 from clusterlib.data._formulas import compute, formula_inputs
 from clusterlib.data._processed import read_manifest
 from clusterlib.data._raw import rows_of
@@ -367,6 +366,8 @@ def load_clusters(programme: str | None = None, years: Years = None) -> pd.DataF
     UnknownNameError
         If there is no such programme, or nothing was announced in these years.
     """
+    from clusterlib.data._digital_fields import digital_of
+
     clusters = _select_kind(_load("clusters"), "programme", programme)
     found = [{region_of(int(code)) for code in str(codes).split(";")} for codes in clusters["adcodes"]]
     regions = [codes.pop() if len(codes) == 1 else "" for codes in found]
