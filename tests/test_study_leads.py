@@ -160,3 +160,19 @@ def test_the_nation_figures_of_the_essay_are_those_of_their_publishers():
 def test_years_without_figures_are_refused(years):
     with pytest.raises(ClusterlibError):
         cl.study.latest_quotients(["software_revenue"], years)
+
+
+def test_electronics_of_the_census_lead_by_the_ratio_of_the_raw_figures(raw):
+    """Recomputed with plain pandas: the ratio of shares, and how far revenue may be overstated before it is undone."""
+    from clusterlib.agglomeration import lead_in_totals
+
+    facts = cl.data.load_panel("province", ["electronics_revenue", "value_added_industry"], years=2023).droplevel(
+        "year"
+    )
+    table = cl.study.by_region_and_province(facts)
+    found = lead_in_totals(table["electronics_revenue"], table["value_added_industry"], "gba", list(MEMBERS))
+    own, other = (share(raw, "electronics_revenue", 2023, region) for region in ("gba", "yrd"))
+    assert found.loc["share", "ratio"] == pytest.approx(own / other) == pytest.approx(1.121, abs=0.001)
+    assert found.loc["share", "overstated"] == pytest.approx(1 - other / own)
+    industry = [share(raw, "value_added_industry", 2023, region) for region in ("gba", "yrd")]
+    assert found.loc["quotient", "ratio"] == pytest.approx(own / other * industry[1] / industry[0])
