@@ -220,15 +220,31 @@ def test_a_poor_fit_before_treatment_is_called_not_credible():
     outside.loc["treated", "y"] = (data.loc["treated", "y"] + 50).to_numpy()
     result = synthetic_control(outside, "y", "treated", START)
     assert not result.credible
-    assert any("fit index" in str(words) for words in result.objections)
-    assert any("fitted better before treatment" in str(words) for words in result.objections)
+    assert list(result.objections) == ["poor_fit", "placebos_fit_better"]
+    assert result.objections["poor_fit"] == {"fit_index": result.fit_index, "fit_limit": 0.9}
+    assert result.objections["placebos_fit_better"]["share"] >= 0.9
     assert result.fit_index < 0
 
 
 def test_a_fit_without_error_by_more_donors_than_periods_is_called_not_credible():
     result = synthetic_control(panel(donors=30), "y", "treated", START)
     assert not result.credible
-    assert "30 donors fit 11 periods without error" in result.objections[0].en
+    assert result.objections == {"exact_fit": {"donors": 30, "periods": 11}}
+
+
+@pytest.mark.parametrize("donors", [19, 39])
+def test_a_constant_gap_is_rejected_just_above_the_least_that_the_test_tells(donors):
+    result = synthetic_control(panel(donors=donors, effect=0.3, noise=0.5), "y", "treated", START)
+    ratios = result.placebos["ratio"].drop("treated").to_numpy()
+
+    def p_value(gap):
+        return (1 + (ratios >= gap / result.pre_rmspe).sum()) / (donors + 1)
+
+    least = result.least_gap(0.05)
+    assert p_value(1.001 * least) <= 0.05 < p_value(0.999 * least)
+    assert result.least_gap(0.01) == np.inf and np.isnan(
+        synthetic_control(panel(donors=donors), "y", "treated", START, placebos=False).least_gap()
+    )
 
 
 def test_results_do_not_depend_on_the_order_of_rows_or_donors():

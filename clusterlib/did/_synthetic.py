@@ -15,6 +15,7 @@ from clusterlib.core.checks import (
     check_balanced,
     check_choice,
     check_columns,
+    check_level,
     check_number,
     check_panel,
     check_whole,
@@ -22,7 +23,6 @@ from clusterlib.core.checks import (
     listed,
     panel_index,
 )
-from clusterlib.core.language import Phrase
 from clusterlib.core.resampling import coarse_note, exceedance_p
 from clusterlib.core.results import Result
 from clusterlib.did._timing import check_times
@@ -99,36 +99,45 @@ class SyntheticControl(Result):
         return not self.objections
 
     @property
-    def objections(self) -> tuple[Phrase, ...]:
-        """What speaks against the fit, in words of both languages; ``str`` of one is in the language spoken."""
-        found = []
+    def objections(self) -> dict[str, dict[str, float]]:
+        """What speaks against the fit, by its key, with the numbers that decided.
+
+        ``poor_fit``: the ``fit_index`` is below ``fit_limit``. ``exact_fit``: more ``donors`` than ``periods`` fit
+        without error, so that weights are not unique and ratios of errors rest on rounding. ``placebos_fit_better``:
+        the ``share`` of units fitted better before is nine in ten or more.
+        """
+        found = {}
         if self.fit_index < self.fit_limit:
-            index, limit = f"{self.fit_index:.2f}", f"{self.fit_limit:g}"
-            found.append(
-                Phrase(
-                    f"the fit index before treatment is {index}, below {limit}",
-                    f"处理前拟合指数为{index}，低于{limit}",
-                )
-            )
+            found["poor_fit"] = {"fit_index": self.fit_index, "fit_limit": self.fit_limit}
         if 1 - self.fit_index < EXACT**2 and self.donors > self.pre_periods:
-            found.append(
-                Phrase(
-                    f"{self.donors} donors fit {self.pre_periods} periods without error: the weights are not unique, "
-                    "and the ratios of errors rest on rounding",
-                    f"{self.donors}个对照单位对{self.pre_periods}期数据完全拟合：权重不唯一，误差之比取决于舍入",
-                )
-            )
+            found["exact_fit"] = {"donors": float(self.donors), "periods": float(self.pre_periods)}
         if len(self.placebos):
             better = float((self.placebos["pre_rmspe"] < self.pre_rmspe).mean())
             if better >= 0.9:
-                share = f"{100 * better:.0f}"
-                found.append(
-                    Phrase(
-                        f"{share} % of the units are fitted better before treatment",
-                        f"{share}%的单位在处理前拟合得更好",
-                    )
-                )
-        return tuple(found)
+                found["placebos_fit_better"] = {"share": better}
+        return found
+
+    def least_gap(self, alpha: float = 0.05) -> float:
+        r"""Return the smallest gap that the permutation test would have told from chance (最小可识别差距).
+
+        A gap that is the same in all periods from ``start`` on, and without noise, has the ratio :math:`c / e` for an
+        error :math:`e` before; it is rejected where fewer than :math:`\alpha (J + 1)` donors have a ratio as large.
+
+        Parameters
+        ----------
+        alpha : float
+
+        Returns
+        -------
+        float
+            Infinite with fewer than :math:`1 / \alpha - 1` donors, missing without placebos.
+        """
+        alpha = check_level(alpha, "alpha")
+        if not len(self.placebos):
+            return np.nan
+        allowed = int(alpha * len(self.placebos) + 1e-9)
+        ratios = self.placebos["ratio"].drop(self.treated)
+        return float(ratios.nlargest(allowed).iloc[-1] * self.pre_rmspe) if allowed else np.inf
 
 
 def simplex_weights(target: np.ndarray, donors: np.ndarray) -> np.ndarray:

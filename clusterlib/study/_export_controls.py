@@ -400,11 +400,8 @@ def listed_city_synthetic(
         units = wide.loc[[*pool, city]].sub(level[[*pool, city]], axis=0).rename_axis("adcode")
         found = synthetic_control(units.stack().rename("y").to_frame(), "y", city, chosen["start"])
         fits.append(found)
-        # Of all units together so many may have a ratio as large.
-        allowed = int(alpha * (len(pool) + 1) + 1e-9)
-        ratio = found.placebos["ratio"].drop(city).nlargest(max(allowed, 1)).iloc[-1] if allowed else np.inf
         rows[name] = {key: getattr(found, key) for key in ("effect", "p_value", "pre_rmspe", "fit_index", "donors")}
-        rows[name] |= {"least": ratio * found.pre_rmspe, "credible": "yes" if found.credible else "no"}
+        rows[name] |= {"least": found.least_gap(alpha), "credible": "yes" if found.credible else "no"}
     table = pd.DataFrame(rows).T.rename_axis("variant").astype({"donors": int})
     gaps = fits[0].placebo_gaps.drop(columns=city)
     return ListedCity(table.infer_objects(), fits[0].path, gaps, fits[0].weights)

@@ -1,11 +1,11 @@
 from ._cases import CASES as CASES
 from ._cases import Case as Case
 from ._cases import case_control as case_control
-from ._cases import case_paths as case_paths
 from ._cases import case_profile as case_profile
 from ._cases import case_start as case_start
 from ._cases import field_clusters as field_clusters
 from ._cases import led_clusters as led_clusters
+from ._cases import objections_in_words as objections_in_words
 from ._estimates import MEASURES as MEASURES
 from ._estimates import SAMPLES as SAMPLES
 from ._estimates import VARIANTS as VARIANTS
@@ -14,6 +14,11 @@ from ._estimates import BorderModel as BorderModel
 from ._estimates import ProvinceModel as ProvinceModel
 from ._estimates import border_model as border_model
 from ._estimates import province_model as province_model
+from ._peers import false_alarms as false_alarms
+from ._peers import peer_balance as peer_balance
+from ._peers import peer_comparison as peer_comparison
+from ._peers import peer_paths as peer_paths
+from ._peers import unusual_change as unusual_change
 from ._remedies import REMEDIES as REMEDIES
 from ._remedies import Scenario as Scenario
 from ._remedies import simulate as simulate

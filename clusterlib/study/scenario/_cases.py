@@ -1,4 +1,4 @@
-"""Cases of single cities (城市个案): profiles from city figures, and a synthetic control of the pilot each had."""
+"""Cases of single cities (城市个案): profiles, synthetic controls of the pilot each had, clusters of the field."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from clusterlib.core.checks import check_whole, parse_years
-from clusterlib.core.language import Phrase
+from clusterlib.core.language import Phrase, join_phrases
 from clusterlib.core.rows import Later, name_of, read_rows
 from clusterlib.errors import InvalidInputError, Problem, StudyError, UnknownNameError
 from clusterlib.paths import get_project
 from clusterlib.regions import REGIONS, get_region
 from clusterlib.study._design import design
-from clusterlib.study.diagnosis._severity import as_span, logarithms
+from clusterlib.study.scenario._peers import figures_by_year
 
 if TYPE_CHECKING:
     from clusterlib.did import SyntheticControl
@@ -25,14 +26,28 @@ if TYPE_CHECKING:
 FILE = "cases.csv"
 # A seventh of this list is known, and of some cities nearly all of it: to count it would favour them.
 UNEVEN_LIST = "national_sme_characteristic"
-PROFILE = (
-    "gdp",
-    "gdp_per_capita",
-    "value_added_tertiary_share",
-    "employment",
-    "urban_unit_employees",
-    "average_wage",
-)
+PROFILES = {
+    "city": ("gdp", "gdp_per_capita", "value_added_tertiary_share", "urban_unit_employees", "average_wage"),
+    "county": (
+        "gdp", "value_added_secondary", "value_added_tertiary", "industrial_enterprises", "general_budget_revenue",
+        "registered_population",
+    ),
+}  # fmt: skip
+# Years in which a series changes its basis, by the catalogue: the change into such a year is no growth.
+BREAKS = {"gdp": (2019,), "night_lights_sum": (2011, 2013)}
+# What may be said against the fit of a synthetic control, see clusterlib.did.SyntheticControl.objections.
+_OBJECTIONS = {
+    "poor_fit": Phrase(
+        "the fit index before is {fit_index:.2f}, below {fit_limit:g}", "事前拟合指数为{fit_index:.2f}，低于{fit_limit:g}"
+    ),
+    "exact_fit": Phrase(
+        "{donors:.0f} donors fit {periods:.0f} years without error, so that weights are not unique",
+        "{donors:.0f}个对照单位对{periods:.0f}年数据完全拟合，权重不唯一",
+    ),
+    "placebos_fit_better": Phrase(
+        "{share:.0%} of the units are fitted better before", "{share:.0%}的单位在事前拟合得更好"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -42,22 +57,34 @@ class Case:
     Attributes
     ----------
     region : str
+    level : {"city", "county"}
+        Whole city or county-level city.
     adcode : int
     field_en, field_zh : str
     pattern : str
         Words, ``|`` between them, one of which the Chinese names of clusters of the field hold.
     policy : str
-        A policy of :func:`clusterlib.data.load_policies` that names the city.
+        A policy of :func:`clusterlib.data.load_policies` that names the city; a county-level city may have none.
+    listed : int
+        The year in which a leading firm came on the US Entity List, 0 if the case is not about that.
+    outcome : str
+        Indicator by which the city is compared with its peers.
+    claim : str
+        Statement of ``claims.yml`` that the case bears on, or an empty text.
     note_en, note_zh : str
         What city figures leave out.
     """
 
     region: str
+    level: str
     adcode: int
     field_en: str
     field_zh: str
     pattern: str
     policy: str
+    listed: int
+    outcome: str
+    claim: str
     note_en: str = ""
     note_zh: str = ""
 
@@ -65,6 +92,11 @@ class Case:
     def field(self) -> Phrase:
         """The field in both languages."""
         return Phrase(self.field_en, self.field_zh)
+
+    @property
+    def prefecture(self) -> int:
+        """The city that a county-level city belongs to, of a city itself."""
+        return self.adcode if self.level == "city" else self.adcode // 100 * 100
 
     @property
     def note(self) -> Phrase | None:
@@ -85,20 +117,36 @@ def read_cases(root: Path) -> dict[str, tuple[Case, ...]]:
     rows, file, problems = read_rows(path, columns, root, StudyError), name_of(path, root), []
     found: dict[str, tuple[Case, ...]] = dict.fromkeys(REGIONS, ())
     for line, row in rows.items():
-        wrong = {column: "expected a text" for column in columns if not row[column] and not column.startswith("note")}
-        if row["region"] not in found:
-            wrong["region"] = str(UnknownNameError("region", row["region"], found))
-        elif row["adcode"] not in map(str, found_cities := REGIONS[row["region"]].adcodes("city")):
-            wrong["adcode"] = str(UnknownNameError("city of the region", row["adcode"], found_cities))
+        free = {"note_en", "note_zh", "claim", "listed"} | ({"policy"} if row["level"] == "county" else set())
+        wrong = {column: "expected a text" for column in columns if not row[column] and column not in free}
+        wrong |= _wrong_place(row)
+        if not re.fullmatch(r"(20\d\d)?", row["listed"], re.ASCII):
+            wrong["listed"] = f"{row['listed']!r}: expected a year, such as 2019, or nothing"
         # Nothing that a file says is run: not as a regular expression either, which may never end.
         if not re.fullmatch(r"[\w -]+(\|[\w -]+)*", row["pattern"]):
             wrong["pattern"] = f"{row['pattern']!r}: expected words with | between them, such as 软件|信息安全"
         problems += [Problem(file, line, reason, column) for column, reason in wrong.items()]
         if not wrong:
-            found[row["region"]] += (Case(**{**row, "adcode": int(row["adcode"])}),)
+            numbers = {name: int(row[name] or 0) for name in ("adcode", "listed")}
+            found[row["region"]] += (Case(**{**row, **numbers}),)
     if problems:
         raise StudyError(problems)
     return found
+
+
+def _wrong_place(row: Mapping[str, str]) -> dict[str, str]:
+    """Tell what is wrong with region, level and code of a row, by column."""
+    if row["region"] not in REGIONS:
+        return {"region": str(UnknownNameError("region", row["region"], REGIONS))}
+    if row["level"] not in PROFILES:
+        return {"level": str(UnknownNameError("level", row["level"], PROFILES))}
+    cities, code = REGIONS[row["region"]].adcodes("city"), row["adcode"]
+    if row["level"] == "city" and code not in map(str, cities):
+        return {"adcode": str(UnknownNameError("city of the region", code, cities))}
+    # The code of a county-level city begins with that of its city.
+    if row["level"] == "county" and (not re.fullmatch(r"\d{4}(?!00)\d\d", code, re.ASCII) or int(code) // 100 * 100 not in cities):
+        return {"adcode": f"{code!r}: expected the code of a county-level city in a city of the region, such as 330782"}
+    return {}
 
 
 # By region.
@@ -112,29 +160,31 @@ def _check_case(case: Any) -> Case:
 
 
 def _by_year(case: Case, indicator: str, years: tuple[int, int]) -> pd.DataFrame:
-    """Return figures of all cities, cities by years, if the case's city has any."""
-    from clusterlib.data import load_panel
-
-    if not isinstance(indicator, str):
-        raise InvalidInputError(f"indicator: expected a name, got a {type(indicator).__name__}")
-    wide = load_panel("city", indicator, years=slice(*years))[indicator].unstack("year")
-    if _check_case(case).adcode not in wide.index:
+    """Return figures of all units of the case's level, units by years, if its own has any."""
+    wide = figures_by_year(_check_case(case).level, indicator, slice(*years))
+    if case.adcode not in wide.index:
         raise InvalidInputError(f"{case.adcode} has no {indicator} in {years[0]}-{years[1]}: choose another indicator")
     return wide
 
 
-def _span(years: str | tuple[int, int] | None, name: str = "case_years") -> tuple[int, int]:
+def _span(years: str | tuple[int, int] | None, name: str) -> tuple[int, int]:
     """Return the first and the last year, by default those of a span of the design."""
-    given = design().spans[name].default if years is None else years
-    return as_span(parse_years(given) if isinstance(given, str) else given)
+    span = parse_years(design().spans[name].default if years is None else years)
+    if not isinstance(span, tuple):
+        raise InvalidInputError(f"years={years!r}: expected the first and the last year, such as '2003:2023'")
+    return span
 
 
-def _pilots(policy: str) -> pd.Series:
-    """First year of a policy by adcode, counties left out."""
+def _default_years(case: Case, years: str | tuple[int, int] | None) -> tuple[int, int]:
+    return _span(years, "case_years" if _check_case(case).level == "city" else "county_years")
+
+
+def _pilots(policy: str, level: str = "city") -> pd.Series:
+    """First year of a policy by adcode, of county-level places or of the others."""
     from clusterlib.data import load_policies
 
     places = load_policies(policy)
-    return places[places["level"] != "county"].groupby("adcode")["year_effective"].min()
+    return places[(places["level"] == "county") == (level == "county")].groupby("adcode")["year_effective"].min()
 
 
 def case_start(case: Case) -> int:
@@ -143,14 +193,16 @@ def case_start(case: Case) -> int:
     Raises
     ------
     InvalidInputError
-        If the policy does not name the city.
+        If the policy does not name the city, or the case has none.
 
     Examples
     --------
-    >>> [case_start(case) for case in CASES["yrd"]]
-    [2015, 2015]
+    >>> case_start(CASES["yrd"][0])
+    2015
     """
-    pilots = _pilots(_check_case(case).policy)
+    if not _check_case(case).policy:
+        raise InvalidInputError(f"{case.adcode}: the case has no pilot")
+    pilots = _pilots(case.policy, case.level)
     if case.adcode not in pilots.index:
         raise InvalidInputError(f"{case.adcode} is not on the list of {case.policy}")
     return int(pilots[case.adcode])
@@ -163,74 +215,40 @@ def case_profile(case: Case, years: str | tuple[int, int] | None = None) -> pd.D
     ----------
     case : Case
     years : str or (int, int), optional
-        First and last year, by default the span ``case_years``; of an indicator that the city lacks then, the nearest
-        year between them.
+        First and last year, by default the span ``case_years`` or ``county_years``; of an indicator that the city lacks
+        then, the nearest year between them.
 
     Returns
     -------
     DataFrame
         By indicator: ``first_year``, ``last_year``, the city's ``first`` and ``last`` figure, the plain mean of the
-        region's and of all cities in the last year (``region_mean``, ``nation_mean``), and the city's ``rank`` among
-        the ``cities`` that have a figure, 1 the largest.
+        region's and of all units of its level in the last year (``region_mean``, ``nation_mean``), and the city's
+        ``rank`` among the ``cities`` that have a figure, 1 the largest.
 
     Examples
     --------
-    >>> int(case_profile(CASES["yrd"][0]).loc["gdp", "rank"])
+    >>> int(case_profile(CASES["yrd"][0], "2003:2020").loc["gdp", "rank"])
     8
     """
-    span = _span(years)
-    members = get_region(_check_case(case).region).adcodes("city")
-    rows = {}
-    for name in PROFILE:
+    span = _default_years(case, years)
+    members, rows = get_region(case.region).adcodes("city"), {}
+    for name in PROFILES[case.level]:
         wide = _by_year(case, name, span)
         own = wide.loc[case.adcode].dropna()
         first, last = int(own.index[0]), int(own.index[-1])
         now = wide[last].dropna()
         rows[name] = {
             "first_year": first, "last_year": last, "first": own[first], "last": own[last],
-            "region_mean": now[now.index.isin(members)].mean(), "nation_mean": now.mean(),
+            "region_mean": now[_of(case, now.index).isin(members)].mean(), "nation_mean": now.mean(),
             "rank": int((now > own[last]).sum()) + 1, "cities": len(now),
         }  # fmt: skip
     whole = ["first_year", "last_year", "rank", "cities"]
     return pd.DataFrame.from_dict(rows, orient="index").astype(dict.fromkeys(whole, int)).rename_axis("indicator")
 
 
-def case_paths(
-    case: Case, indicator: str, years: str | tuple[int, int] | None = None, total: bool = False
-) -> pd.DataFrame:
-    """Paths of an indicator in a city, its region and the nation, the first year as 100 (增长路径).
-
-    Parameters
-    ----------
-    case : Case
-    indicator : str
-    years : str or (int, int), optional
-        First and last year, by default the span ``case_years``.
-    total : bool
-        Sums over cities, for amounts, and not plain means.
-
-    Returns
-    -------
-    DataFrame
-        By year: ``city``, ``region``, ``nation``, over cities that have a figure in every year that the city has one.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such indicator.
-
-    Examples
-    --------
-    >>> case_paths(CASES["yrd"][0], "gdp", total=True).loc[2003].tolist()
-    [100.0, 100.0, 100.0]
-    """
-    wide = _by_year(case, indicator, _span(years))
-    known = wide.loc[[case.adcode]].notna().to_numpy()[0]
-    wide = wide.loc[:, known].dropna()
-    members = wide.index.isin(get_region(case.region).adcodes("city"))
-    over = "sum" if total else "mean"
-    paths = pd.DataFrame({"city": wide.loc[case.adcode], "region": wide[members].agg(over), "nation": wide.agg(over)})
-    return 100 * paths / paths.iloc[0]
+def _of(case: Case, codes: pd.Index) -> pd.Index:
+    """Return the cities that units of the case's level belong to."""
+    return codes if case.level == "city" else codes // 100 * 100
 
 
 def case_control(
@@ -238,19 +256,20 @@ def case_control(
     indicator: str = "gdp",
     *,
     years: str | tuple[int, int] | None = None,
-    donors: int = 40,
-    relative: bool = True,
+    donors: int = 20,
     placebos: bool = True,
 ) -> SyntheticControl:
     r"""Synthetic control of the pilot that a city had (试点的合成控制).
 
-    In logarithms and, with ``relative``, less each city's own mean before the pilot, so that the donors need follow the
-    city's path and not its level:
+    Of growth cumulated without that of years :math:`B` in which the series changes its basis (:data:`BREAKS`), less
+    each city's own mean before the pilot, so that the donors need follow the city's path and not its level:
 
-    .. math:: \tilde y_{it} = \ln y_{it} - \frac{1}{T_0} \sum_{s < t_0} \ln y_{is}
+    .. math:: y_{it} = \sum_{s \le t,\, s \notin B} \Delta \ln Y_{is}, \quad
+              \tilde y_{it} = y_{it} - \frac{1}{T_0} \sum_{s < t_0} y_{is}
 
-    Donors are the largest cities by GDP in the year before the pilot that are outside the city's region, were no pilot
-    of the policy up to the last year, have a figure in every year and none that jumps by more than half.
+    Growth of the years in ``B`` is unknown and counted for no city. Donors are the largest cities by GDP in the year
+    before the pilot that are outside the city's region, were no pilot of the policy up to the last year, have a figure
+    in every year and none that jumps by more than half, years in ``B`` left aside.
 
     Parameters
     ----------
@@ -258,9 +277,8 @@ def case_control(
     indicator : str
         Of city figures; positive.
     years : str or (int, int), optional
-        First and last year, by default the span ``control_years``: figures from 2019 on rest on another census.
+        First and last year, by default the span ``control_years``.
     donors : int
-    relative : bool
     placebos : bool
         As in :func:`clusterlib.did.synthetic_control`.
 
@@ -272,7 +290,8 @@ def case_control(
     Raises
     ------
     InvalidInputError
-        If the city has no complete series, the panel ends before the pilot, or arguments are of another kind.
+        If the city has no complete series, the panel ends before the pilot, the case is a county-level city, of which
+        no years before a pilot are known, or arguments are of another kind.
     UnknownNameError
         If there is no such indicator.
 
@@ -288,6 +307,11 @@ def case_control(
     """
     from clusterlib.did import synthetic_control
 
+    if _check_case(case).level == "county":
+        raise InvalidInputError(
+            f"{case.adcode} is a county-level city: its figures begin in {_span(None, 'county_years')[0]}, too late for "
+            "years before; see peer_comparison"
+        )
     start, pilots = case_start(case), _pilots(case.policy)
     (first, last), donors = _span(years, "control_years"), check_whole("donors", donors, 1)
     if not first < start <= last:
@@ -297,15 +321,28 @@ def case_control(
         raise InvalidInputError(
             f"{case.adcode} has no {indicator} in some year of {first}-{last}: choose another indicator"
         )
-    wide = logarithms(figures)
-    steady = wide.index[wide.diff(axis=1).abs().max(axis=1) < design().constants["largest_jump"]]
+    growth = np.log(figures).diff(axis=1).fillna(0.0)
+    growth[[year for year in BREAKS.get(indicator, ()) if year in growth]] = 0.0
+    steady = growth.index[growth.abs().max(axis=1) < design().constants["largest_jump"]]
     outside = steady.difference(pilots.index[pilots <= last]).difference(list(get_region(case.region).adcodes("city")))
     size = _by_year(case, "gdp", (first, last))[start - 1].reindex(outside).dropna()
-    chosen = wide.loc[[case.adcode, *size.nlargest(donors).index]]
-    if relative:
-        chosen = chosen.sub(chosen.loc[:, : start - 1].mean(axis=1), axis=0)
+    chosen = growth.loc[[case.adcode, *size.nlargest(donors).index]].cumsum(axis=1)
+    chosen = chosen.sub(chosen.loc[:, : start - 1].mean(axis=1), axis=0)
     data = pd.DataFrame({indicator: chosen.stack()})
     return synthetic_control(data, indicator, case.adcode, start, placebos=placebos)
+
+
+def objections_in_words(result: SyntheticControl) -> Phrase | None:
+    """Say what speaks against the fit of a synthetic control in both languages, if anything does (拟合存在的问题).
+
+    Examples
+    --------
+    >>> objections_in_words(case_control(CASES["yrd"][0], placebos=False)) is None
+    True
+    """
+    said = [(_OBJECTIONS[key], numbers) for key, numbers in result.objections.items()]
+    texts = [Phrase(words.en.format(**numbers), words.zh.format(**numbers)) for words, numbers in said]
+    return join_phrases(texts) if texts else None
 
 
 def field_clusters(case: Case) -> pd.DataFrame:
@@ -330,6 +367,8 @@ def field_clusters(case: Case) -> pd.DataFrame:
 def led_clusters(case: Case, everywhere: bool = False) -> pd.DataFrame:
     """Clusters on the lists that the city leads or shares (牵头集群); all clusters, marked, with ``everywhere``.
 
+    Of a county-level city those of the city that it belongs to: the lists name no county.
+
     The national list of clusters of small and medium-sized enterprises is left out: it is known for some cities alone.
 
     Examples
@@ -342,7 +381,7 @@ def led_clusters(case: Case, everywhere: bool = False) -> pd.DataFrame:
     _check_case(case)
     clusters = load_clusters()
     clusters = clusters[clusters["programme"] != UNEVEN_LIST]
-    led = [str(case.adcode) in str(codes).split(";") for codes in clusters["adcodes"]]
+    led = [str(case.prefecture) in str(codes).split(";") for codes in clusters["adcodes"]]
     kept = ["name_en", "name_zh", "programme_zh", "year", "confirmed", "region"]
     clusters = clusters[kept].assign(led=led, programme_en=clusters["programme_en"])
     return clusters if everywhere else clusters[clusters["led"]]
