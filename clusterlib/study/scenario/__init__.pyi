@@ -1,8 +1,12 @@
 from ._cases import CASES as CASES
 from ._cases import Case as Case
+from ._cases import CaseEffects as CaseEffects
 from ._cases import case_control as case_control
+from ._cases import case_effects as case_effects
+from ._cases import case_peers as case_peers
 from ._cases import case_profile as case_profile
 from ._cases import case_start as case_start
+from ._cases import case_values as case_values
 from ._cases import field_clusters as field_clusters
 from ._cases import led_clusters as led_clusters
 from ._cases import objections_in_words as objections_in_words
@@ -17,7 +21,6 @@ from ._estimates import province_model as province_model
 from ._peers import false_alarms as false_alarms
 from ._peers import peer_balance as peer_balance
 from ._peers import peer_comparison as peer_comparison
-from ._peers import peer_paths as peer_paths
 from ._peers import unusual_change as unusual_change
 from ._remedies import REMEDIES as REMEDIES
 from ._remedies import Scenario as Scenario

@@ -6,19 +6,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_whole, parse_years
+from clusterlib.core.checks import check_choice, check_whole
 from clusterlib.core.language import Phrase, join_phrases
 from clusterlib.core.rows import Later, name_of, read_rows
 from clusterlib.errors import InvalidInputError, Problem, StudyError, UnknownNameError
 from clusterlib.paths import get_project
 from clusterlib.regions import REGIONS, get_region
 from clusterlib.study._design import design
-from clusterlib.study.scenario._peers import figures_by_year
+from clusterlib.study.scenario._peers import figures_by_year, peer_comparison, year_span
 
 if TYPE_CHECKING:
     from clusterlib.did import SyntheticControl
@@ -35,10 +35,23 @@ PROFILES = {
 }  # fmt: skip
 # Years in which a series changes its basis, by the catalogue: the change into such a year is no growth.
 BREAKS = {"gdp": (2019,), "night_lights_sum": (2011, 2013)}
+# By outcome of the synthetic controls: the series, and the last year that it is used to, if not that of the span.
+CONTROLLED = {
+    "gdp_before_census": ("gdp", 2018),
+    "gdp": ("gdp", None),
+    "night_lights": ("night_lights_sum", 2020),
+    "average_wage": ("average_wage", 2020),
+}
+# What a case is compared by with its peers: indicators by level, and the span of the design that they have figures in.
+COMPARED = {
+    "city": {"gdp": "zone_years", "exports": "zone_years", "invention_patents_granted": "zone_years"},
+    "county": dict.fromkeys(PROFILES["county"][:-1], "county_years"),
+}
 # What may be said against the fit of a synthetic control, see clusterlib.did.SyntheticControl.objections.
 _OBJECTIONS = {
     "poor_fit": Phrase(
-        "the fit index before is {fit_index:.2f}, below {fit_limit:g}", "事前拟合指数为{fit_index:.2f}，低于{fit_limit:g}"
+        "the fit index before is {fit_index:.2f}, below {fit_limit:g}",
+        "事前拟合指数为{fit_index:.2f}，低于{fit_limit:g}",
     ),
     "exact_fit": Phrase(
         "{donors:.0f} donors fit {periods:.0f} years without error, so that weights are not unique",
@@ -144,7 +157,9 @@ def _wrong_place(row: Mapping[str, str]) -> dict[str, str]:
     if row["level"] == "city" and code not in map(str, cities):
         return {"adcode": str(UnknownNameError("city of the region", code, cities))}
     # The code of a county-level city begins with that of its city.
-    if row["level"] == "county" and (not re.fullmatch(r"\d{4}(?!00)\d\d", code, re.ASCII) or int(code) // 100 * 100 not in cities):
+    if row["level"] == "county" and (
+        not re.fullmatch(r"\d{4}(?!00)\d\d", code, re.ASCII) or int(code) // 100 * 100 not in cities
+    ):
         return {"adcode": f"{code!r}: expected the code of a county-level city in a city of the region, such as 330782"}
     return {}
 
@@ -169,10 +184,7 @@ def _by_year(case: Case, indicator: str, years: tuple[int, int]) -> pd.DataFrame
 
 def _span(years: str | tuple[int, int] | None, name: str) -> tuple[int, int]:
     """Return the first and the last year, by default those of a span of the design."""
-    span = parse_years(design().spans[name].default if years is None else years)
-    if not isinstance(span, tuple):
-        raise InvalidInputError(f"years={years!r}: expected the first and the last year, such as '2003:2023'")
-    return span
+    return year_span(design().spans[name].default if years is None else years)
 
 
 def _default_years(case: Case, years: str | tuple[int, int] | None) -> tuple[int, int]:
@@ -202,7 +214,10 @@ def case_start(case: Case) -> int:
     """
     if not _check_case(case).policy:
         raise InvalidInputError(f"{case.adcode}: the case has no pilot")
-    pilots = _pilots(case.policy, case.level)
+    return _start(case, _pilots(case.policy, case.level))
+
+
+def _start(case: Case, pilots: pd.Series) -> int:
     if case.adcode not in pilots.index:
         raise InvalidInputError(f"{case.adcode} is not on the list of {case.policy}")
     return int(pilots[case.adcode])
@@ -305,15 +320,21 @@ def case_control(
     >>> case_control(CASES["yrd"][0], placebos=False).credible
     True
     """
-    from clusterlib.did import synthetic_control
-
     if _check_case(case).level == "county":
         raise InvalidInputError(
-            f"{case.adcode} is a county-level city: its figures begin in {_span(None, 'county_years')[0]}, too late for "
-            "years before; see peer_comparison"
+            f"{case.adcode} is a county-level city, whose figures begin in {_span(None, 'county_years')[0]}: no years "
+            "before are there to fit; use peer_comparison"
         )
-    start, pilots = case_start(case), _pilots(case.policy)
-    (first, last), donors = _span(years, "control_years"), check_whole("donors", donors, 1)
+    return _control(case, indicator, _span(years, "control_years"), donors, _pilots(case.policy), placebos)
+
+
+def _control(
+    case: Case, indicator: str, span: tuple[int, int], donors: int, pilots: pd.Series, placebos: bool = True
+) -> SyntheticControl:
+    from clusterlib.did import synthetic_control
+
+    start = _start(case, pilots)
+    (first, last), donors = span, check_whole("donors", donors, 1)
     if not first < start <= last:
         raise InvalidInputError(f"years={first}:{last}: the pilot began in {start}")
     figures = _by_year(case, indicator, (first, last)).reindex(columns=range(first, last + 1)).dropna()
@@ -321,7 +342,7 @@ def case_control(
         raise InvalidInputError(
             f"{case.adcode} has no {indicator} in some year of {first}-{last}: choose another indicator"
         )
-    growth = np.log(figures).diff(axis=1).fillna(0.0)
+    growth = pd.DataFrame(np.log(figures), figures.index).diff(axis=1).fillna(0.0)
     growth[[year for year in BREAKS.get(indicator, ()) if year in growth]] = 0.0
     steady = growth.index[growth.abs().max(axis=1) < design().constants["largest_jump"]]
     outside = steady.difference(pilots.index[pilots <= last]).difference(list(get_region(case.region).adcodes("city")))
@@ -330,6 +351,181 @@ def case_control(
     chosen = chosen.sub(chosen.loc[:, : start - 1].mean(axis=1), axis=0)
     data = pd.DataFrame({indicator: chosen.stack()})
     return synthetic_control(data, indicator, case.adcode, start, placebos=placebos)
+
+
+class CaseEffects(NamedTuple):
+    """What :func:`case_effects` finds.
+
+    Attributes
+    ----------
+    table : DataFrame
+        By city and outcome: ``event`` (pilot or listing), ``start``, ``last``, ``effect`` (mean gap, log points),
+        ``p_value``, ``least`` (the constant gap that would have been rejected), ``pre_rmspe``, ``fit_index``,
+        ``donors``, ``credible`` and ``objections`` in both languages.
+    gaps : DataFrame
+        Years by cities: gaps of ``gdp``.
+    """
+
+    table: pd.DataFrame
+    gaps: pd.DataFrame
+
+
+def case_effects(
+    region: str, years: str | tuple[int, int] | None = None, donors: int = 20, alpha: float = 0.05
+) -> CaseEffects:
+    """Set the cases of a region against synthetic controls of what befell each (个案合成控制).
+
+    A city whose leading firm came on the US Entity List is set against the control that
+    :func:`clusterlib.study.listed_city_synthetic` has of it, and no second one; the others against those of their
+    pilots, see :func:`case_control`. Each series ends where its figures do: GDP before the census and, without the
+    growth of the year of the census, to the last year; night lights and wages to 2020. County-level cities have none.
+
+    Parameters
+    ----------
+    region : str
+    years : str or (int, int), optional
+        By default the span ``control_years``.
+    donors : int
+    alpha : float
+        Of ``least``.
+
+    Returns
+    -------
+    CaseEffects
+        Empty for a region without such a case.
+
+    Examples
+    --------
+    >>> case_effects("yrd").table.index.tolist()
+    [(330100, 'gdp')]
+    """
+    region, (first, last) = get_region(region).code, _span(years, "control_years")
+    rows, gaps = {}, {}
+    for case in (case for case in CASES[region] if case.level == "city"):
+        if case.listed:
+            found = _listed(case, f"{first}:{last}", donors, alpha)
+            rows[case.adcode, "gdp"], gaps[case.adcode] = found
+            continue
+        pilots = _pilots(case.policy)
+        for outcome, (indicator, until) in CONTROLLED.items():
+            ending = min(last, until or last)
+            result = _control(case, indicator, (first, ending), donors, pilots)
+            kept = {name: getattr(result, name) for name in _KEPT}
+            rows[case.adcode, outcome] = {
+                "event": case.policy, "start": int(result.start), "last": ending, **kept,
+                "least": result.least_gap(alpha), "credible": "yes" if result.credible else "no",
+                "objections": objections_in_words(result),
+            }  # fmt: skip
+            if outcome == "gdp":
+                gaps[case.adcode] = result.path["gap"]
+    index = pd.MultiIndex.from_tuples(list(rows), names=["adcode", "outcome"]) if rows else None
+    table = pd.DataFrame(list(rows.values()), index, columns=None if rows else list(_EFFECTS))
+    return CaseEffects(table, pd.DataFrame(gaps).rename_axis("year"))
+
+
+_KEPT = ("effect", "p_value", "pre_rmspe", "fit_index", "donors")
+_EFFECTS = ("event", "start", "last", *_KEPT, "least", "credible", "objections")
+
+
+def _listed(case: Case, years: str, donors: int, alpha: float) -> tuple[dict[str, Any], pd.Series]:
+    """Return what the one computation on a listed city finds of its GDP, and the gaps."""
+    from clusterlib.study._export_controls import listed_city_synthetic
+
+    found = listed_city_synthetic(case.adcode, case.listed + 1, years, donors, alpha)
+    row = found.table.loc["gdp"]
+    kept = {name: row[name] for name in (*_KEPT, "least", "credible")}
+    years_seen = {"event": "us_entity_list", "start": case.listed + 1, "last": int(found.path.index[-1])}
+    return {**years_seen, **kept, "objections": None}, found.path["gap"]
+
+
+def case_peers(region: str, alpha: float = 0.05) -> pd.DataFrame:
+    """Set the cases of a region beside their peers, each in the years that its figures have (个案同类比较).
+
+    Parameters
+    ----------
+    region : str
+    alpha : float
+
+    Returns
+    -------
+    DataFrame
+        By city, indicator and group of peers: ``first``, ``last`` and what
+        :func:`clusterlib.scenario.peer_comparison` finds. An indicator that a city has no figure or no structure for is
+        left out, and GDP begins in the year of the census, whose basis it has from then on.
+
+    Examples
+    --------
+    >>> found = case_peers("yrd")
+    >>> int(found.loc[(330782, "gdp", "province"), "rank"])
+    1
+    """
+    tables = {}
+    for case in CASES[get_region(region).code]:
+        for indicator, span in COMPARED[case.level].items():
+            first, last = _span(None, span)
+            first = max(first, int(design().constants["census_year"])) if indicator == "gdp" else first
+            try:
+                found = peer_comparison(case.level, case.adcode, indicator, f"{first}:{last}", alpha=alpha)
+            except InvalidInputError:
+                continue
+            found.insert(0, "first", first)
+            found.insert(1, "last", last)
+            tables[case.adcode, indicator] = found
+    names = ["adcode", "indicator", "group"]
+    return (
+        pd.concat(tables, names=names[:2])
+        if tables
+        else pd.DataFrame(index=pd.MultiIndex.from_arrays([[]] * 3, names=names))
+    )
+
+
+def case_values(case: Case, effects: pd.DataFrame, peers: pd.DataFrame) -> dict[str, float]:
+    """Return the values that the claim of a case compares and quotes, log points times 100 (个案结论所依据的数值).
+
+    Parameters
+    ----------
+    case : Case
+        With a claim.
+    effects : DataFrame
+        Of :func:`case_effects`, its table.
+    peers : DataFrame
+        Of :func:`case_peers`.
+
+    Returns
+    -------
+    dict
+        Those that the claim names of: ``gap``, ``p``, ``least``, ``start``, ``last`` and ``donors`` of a listed city's
+        synthetic control; by outcome (``own`` that of the case, ``gdp``) its ``change``, and by outcome and group of
+        peers, such as ``own_province_gap``, what :func:`case_peers` has. Empty if one of them is not there or not
+        finite, as with too few peers for a test, or if the control is not credible.
+
+    Examples
+    --------
+    >>> found = case_effects("yrd").table, case_peers("yrd")
+    >>> round(case_values(CASES["yrd"][0], *found)["last"])
+    2023
+    """
+    from clusterlib.study.claims import load_claims
+
+    claims = {claim.id: claim for claim in load_claims()}
+    claim, found = claims[check_choice("claim", _check_case(case).claim, claims)], {}
+    for word, indicator in {"own": case.outcome, "gdp": "gdp"}.items():
+        for group in ("province", "matched"):
+            if (case.adcode, indicator, group) in peers.index:
+                row: Any = peers.xs((case.adcode, indicator, group))
+                scaled = {name: float(row[name]) * (100 if name in _LOGARITHMS else 1) for name in row.index}
+                found |= {f"{word}_{group}_{name}": value for name, value in scaled.items()}
+                found[f"{word}_change"] = scaled["change"]
+    control: Any = effects.xs((case.adcode, "gdp")) if (case.adcode, "gdp") in effects.index else {}
+    if len(control) and control["credible"] == "yes":
+        found |= {"gap": 100 * control["effect"], "least": 100 * control["least"], "p": control["p_value"]}
+        found |= {name: float(control[name]) for name in ("start", "last", "donors")}
+    wanted = dict.fromkeys([*claim.needed, *claim.quoted])
+    values = {name: float(found.get(name, np.nan)) for name in wanted}
+    return values if np.isfinite(list(values.values())).all() else {}
+
+
+_LOGARITHMS = ("change", "median", "gap", "low", "high", "lower", "upper", "detectable")
 
 
 def objections_in_words(result: SyntheticControl) -> Phrase | None:

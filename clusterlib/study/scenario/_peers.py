@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -117,14 +118,15 @@ def _structure(level: str, year: int) -> pd.DataFrame:
     """Return the level and the structure of units in a year, complete ones alone."""
     from clusterlib.data import load_panel
 
-    at = {"years": year}
     if level == "county":
-        parts = load_panel(level, ["gdp", "value_added_primary", "value_added_secondary", "registered_population"], **at)
+        parts = load_panel(
+            level, ["gdp", "value_added_primary", "value_added_secondary", "registered_population"], years=year
+        )
         head = parts["gdp"] / parts["registered_population"]
         primary, secondary = (parts[f"value_added_{name}"] / parts["gdp"] for name in ("primary", "secondary"))
     else:
         shares = ["value_added_primary_share", "value_added_secondary_share"]
-        parts = load_panel(level, ["gdp", "gdp_per_capita", *shares], **at)
+        parts = load_panel(level, ["gdp", "gdp_per_capita", *shares], years=year)
         head = parts["gdp_per_capita"]
         primary, secondary = (parts[name] / 100 for name in shares)
     columns = [np.log(parts["gdp"]), np.log(head), secondary, primary]
@@ -132,35 +134,46 @@ def _structure(level: str, year: int) -> pd.DataFrame:
     return found.replace([np.inf, -np.inf], np.nan).dropna()
 
 
-def _span(years: Any) -> tuple[int, int]:
-    span = parse_years(years)
+def year_span(years: Any) -> tuple[int, int]:
+    """Return a first and a later last year, given as a pair or as ``"2019:2023"``."""
+    pair = isinstance(years, (tuple, list)) and len(years) == 2
+    span = tuple(check_whole("years", year) for year in years) if pair else parse_years(years)
     if not isinstance(span, tuple) or span[0] >= span[1]:
         raise InvalidInputError(f"years={years!r}: expected a first and a later last year, such as '2019:2023'")
-    return span
-
-
-def _nearest(structure: pd.DataFrame, unit: Any, wanted: int) -> pd.Index:
-    """Return the units of other provinces nearest in structure, by Mahalanobis's distance."""
-    others = structure.index[structure.index // 10_000 != unit // 10_000]
-    gap = (structure.loc[others] - structure.loc[unit]).to_numpy()
-    distance = np.einsum("ij,jk,ik->i", gap, np.linalg.pinv(np.cov(structure.T)), gap)
-    return pd.Series(distance, others).nsmallest(wanted).index
+    return span[0], span[1]
 
 
 def _both(level: str, indicator: str, years: Any) -> tuple[pd.Series, pd.DataFrame]:
     """Return changes of logarithms from the first to the last year, and the structure in the first, of all units."""
-    first, last = _span(years)
+    first, last = year_span(years)
     wide = figures_by_year(level, indicator)
     for year in (first, last):
         check_choice("year", year, wide.columns)
-    changes, structure = np.log(wide[last] / wide[first]).dropna(), _structure(level, first)
+    changes, structure = (wide[last] / wide[first]).dropna().map(np.log), _structure(level, first)
     known = changes.index.intersection(structure.index)
     return changes[known], structure.loc[known]
 
 
-def _groups(structure: pd.DataFrame, unit: Any, wanted: int) -> dict[str, pd.Index]:
-    alike = structure.index[structure.index // 10_000 == unit // 10_000]
-    return {"province": alike.drop(unit), "matched": _nearest(structure, unit, wanted)}
+def _groups(structure: pd.DataFrame, wanted: int) -> Iterator[tuple[Any, dict[str, pd.Index]]]:
+    """Return the peers of each unit by group: those of its province, and the nearest of others by Mahalanobis."""
+    values, province = structure.to_numpy(), (structure.index // 10_000).to_numpy()
+    inverse = np.linalg.pinv(np.cov(values.T))
+    for unit, own, home in zip(structure.index, values, province, strict=True):
+        gap = values - own
+        distance = np.einsum("ij,jk,ik->i", gap, inverse, gap)
+        distance[province == home] = np.inf
+        nearest = np.argsort(distance, kind="stable")[: min(wanted, int((province != home).sum()))]
+        yield (
+            unit,
+            {
+                "province": structure.index[province == home].drop(unit),
+                "matched": structure.index[nearest],
+            },
+        )
+
+
+def _groups_of(structure: pd.DataFrame, unit: Any, wanted: int) -> dict[str, pd.Index]:
+    return next(groups for each, groups in _groups(structure, wanted) if each == unit)
 
 
 def peer_comparison(
@@ -215,7 +228,7 @@ def peer_comparison(
         raise InvalidInputError(f"{unit}: no {indicator} or no structure in the first or the last year of {years}")
     alarms = false_alarms(level, indicator, years, alpha, wanted)
     rows = {}
-    for name, peers in _groups(structure, unit, wanted).items():
+    for name, peers in _groups_of(structure, unit, wanted).items():
         if len(peers) >= 2:
             rows[name] = unusual_change(changes[[unit, *peers]], unit, alpha)
     return pd.DataFrame(rows).T.assign(alarms=alarms["share"]).rename_axis("group")
@@ -241,11 +254,15 @@ def false_alarms(level: str, indicator: str, years: Any, alpha: float = 0.05, ma
     True
     """
     changes, structure = _both(level, indicator, years)
-    called = {name: [] for name in _GROUPS}
-    for unit in structure.index:
-        for name, peers in _groups(structure, unit, matched).items():
-            if alpha * (len(peers) + 1) >= 1:
-                called[name].append(unusual_change(changes[[unit, *peers]], unit, alpha)["p_value"] <= alpha + 1e-9)
+    known: dict[Any, float] = changes.to_dict()
+    called: dict[str, list[bool]] = {name: [] for name in _GROUPS}
+    for unit, groups in _groups(structure, matched):
+        for name, peers in groups.items():
+            if alpha * (len(peers) + 1) < 1:
+                continue
+            values = np.array([known[unit], *(known[peer] for peer in peers)])
+            apart = np.abs(values - np.median(values))
+            called[name].append(exceedance_p(apart[0], apart, complete=True) <= alpha + 1e-9)
     shares = {name: (100 * np.mean(found) if found else np.nan, len(found)) for name, found in called.items()}
     return pd.DataFrame(shares, ["share", "units"]).T.rename_axis("group")
 
@@ -267,27 +284,6 @@ def peer_balance(level: str, unit: int, year: int, matched: int = _MATCHED) -> p
     structure = _structure(check_choice("level", level, _LEVELS), year)
     if unit not in structure.index:
         raise InvalidInputError(f"{unit}: its level and structure in {year} are not known")
-    peers = structure.loc[_nearest(structure, unit, matched)].mean()
+    peers = structure.loc[_groups_of(structure, unit, matched)["matched"]].mean()
     table = pd.DataFrame({"own": structure.loc[unit], "peers": peers, "all": structure.mean()})
     return table.assign(apart=(table["own"] - peers) / structure.std()).rename_axis("characteristic")
-
-
-def peer_paths(level: str, unit: int, indicator: str, years: Any, matched: int = _MATCHED) -> pd.DataFrame:
-    """Follow a city and its matched peers from the first year on (同类城市路径).
-
-    Returns
-    -------
-    DataFrame
-        Years by units, the unit first: log change since the first year; missing where a year has no figure.
-
-    Examples
-    --------
-    >>> peer_paths("county", 330782, "gdp", "2019:2023").iloc[0].abs().max()
-    0.0
-    """
-    first, last = _span(years)
-    changes, structure = _both(level, indicator, years)
-    if unit not in changes.index:
-        raise InvalidInputError(f"{unit}: no {indicator} or no structure in the first or the last year of {years}")
-    logs = np.log(figures_by_year(level, indicator).loc[:, first:last]).loc[[unit, *_nearest(structure, unit, matched)]]
-    return logs.sub(logs[first], axis=0).T
