@@ -102,8 +102,6 @@ PLOTS = {
         "scatter": SimpleNamespace(table=pd.DataFrame({"z": [-1.0, 1.0], "lag": [-0.5, 0.5]}, PLACES[:2]), slope=0.5),
         "title": "t", "xlabel": "x", "ylabel": "y", "highlight": {PLACES[0]: "P1"}, "highlight_label": "h",
     },
-    "paths_plot": {"panels": {"GDP": GRID.set_axis(YEARS).set_axis(["city", "region", "nation"], axis=1)},
-                   "labels": {"city": "H", "region": "Y"}, "title": "t", "start": 2021},
     "placebo_plot": {"draws": {"h": pd.Series(np.linspace(-1, 1, 50))}, "estimates": {"h": 0.5}, "p": {"h": 0.1},
                      "title": "t"},
     "quotient_heatmap": {"quotients": GRID, "title": "t", "highlight": PLACES[:1]},

@@ -1,4 +1,4 @@
-"""Plots of scenarios and cases: what is drawn where, in both languages, without a warning."""
+"""Plots of scenarios: what is drawn where, in both languages, without a warning."""
 
 from __future__ import annotations
 
@@ -33,12 +33,7 @@ def regimes() -> Figure:
     return figures.regimes_plot(table, CHINESE, "percentage points 百分点")
 
 
-def paths() -> Figure:
-    table = pd.DataFrame({"city": [100, 150, 250], "region": [100, 140, 200]}, index=[2003, 2010, 2017])
-    return figures.paths_plot({"GDP 生产总值": table}, {"city": "杭州", "region": "长三角"}, CHINESE, 2015)
-
-
-@pytest.mark.parametrize("draw", [effects, regimes, paths])
+@pytest.mark.parametrize("draw", [effects, regimes])
 def test_plots_draw_chinese_without_a_missing_glyph(draw):
     figure = draw()
     assert isinstance(figure, Figure)
@@ -66,11 +61,3 @@ def test_regimes_are_held_against_the_impulse_and_no_interval_is_cut_off():
     assert low < 0.9 and high > 2.0
     joint = next(line for line in axes.lines if line.get_label() == "joint targets")
     assert joint.get_xdata().tolist() == [1.9, 1.6]
-
-
-def test_paths_are_drawn_by_series_with_the_pilot_marked_before_its_year():
-    axes = paths().axes[0]
-    city, region, pilot = axes.lines
-    assert city.get_ydata().tolist() == [100, 150, 250] and region.get_ydata().tolist() == [100, 140, 200]
-    assert city.get_linestyle() != region.get_linestyle() and city.get_marker() != region.get_marker()
-    assert pilot.get_xdata()[0] == 2014.5

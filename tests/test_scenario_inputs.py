@@ -42,7 +42,12 @@ CALLS = {
     "border_model": {"sample": "region", "region": "yrd", "shocks": True},
     "case_start": {"case": CASE},
     "case_profile": {"case": CASE, "years": (2003, 2020)},
-    "case_paths": {"case": CASE, "indicator": "gdp", "years": (2003, 2020)},
+    "case_effects": {"region": "yrd", "years": "2003:2023", "donors": 20, "alpha": 0.05},
+    "case_peers": {"region": "yrd", "alpha": 0.05},
+    "peer_comparison": {
+        "level": "county", "unit": 330782, "indicator": "gdp", "years": "2019:2023", "alpha": 0.05, "matched": 39,
+    },
+    "peer_balance": {"level": "county", "unit": 330782, "year": 2019, "matched": 39},
     "case_control": {"case": CASE, "indicator": "gdp", "years": "2003:2018", "donors": 10},
     "field_clusters": {"case": CASE},
     "led_clusters": {"case": CASE},
@@ -63,7 +68,7 @@ ODD = {
 FITS = {
     ("durbin_response", "covariance"): {"none"},
     ("case_profile", "years"): {"none"},
-    ("case_paths", "years"): {"none"},
+    ("case_effects", "years"): {"none"},
     ("case_control", "years"): {"none"},
     ("simulate", "shocks"): {"truth"},
     ("province_model", "links"): {"truth"},

@@ -21,7 +21,6 @@ from ._inequality import growth_scatter as growth_scatter
 from ._inequality import interval_lines as interval_lines
 from ._policy import decomposition_plot as decomposition_plot
 from ._policy import event_study_plot as event_study_plot
-from ._policy import paths_plot as paths_plot
 from ._policy import placebo_plot as placebo_plot
 from ._policy import synthetic_control_plot as synthetic_control_plot
 from ._regression import border_plot as border_plot

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LINES = ("-", "--", ":")
-
 
 def _interval_series(axes: Axes, table: pd.DataFrame, shift: float, i: int, label: str) -> None:
     x = canvas.as_numbers(table.index, label) + shift
@@ -150,35 +148,4 @@ def synthetic_control_plot(
     below.set(ylabel=say("Gap", "差距"), xlabel=say("Year", "年份"), ylim=(-reach, reach))
     for axes in (above, below):
         axes.axvline(start - 0.5, color=NEUTRAL, linewidth=0.8, linestyle="--")
-    return figure
-
-
-def paths_plot(panels: Mapping[str, pd.DataFrame], labels: Mapping[str, str], title: str, start: float) -> Figure:
-    """Draw indices of growth of a city beside its region and the nation, a panel an indicator (增长路径图).
-
-    Parameters
-    ----------
-    panels : mapping of str to DataFrame
-        By heading: years by series, the first year as 100.
-    labels : mapping of str to str
-        Name of each series, up to three, in order.
-    title : str
-    start : float
-        Year of the pilot, marked by a line before it.
-    """
-    labels, start = canvas.check_mapping(labels, "series", most=len(_LINES)), check_number("start", start)
-    tables = canvas.check_tables(panels, labels, "panels")
-    figure, all_axes = canvas.panel_row(tables, title, 3.3)
-    for axes, (heading, table) in zip(all_axes, tables.items(), strict=True):
-        years = canvas.as_numbers(table.index, heading)
-        for i, (name, label) in enumerate(labels.items()):
-            axes.plot(
-                years, table[name], color=SERIES_COLOURS[i], linestyle=_LINES[i], marker=MARKERS[i],
-                markersize=3.5, linewidth=1.4, label=label,
-            )  # fmt: skip
-        axes.axvline(start - 0.5, color=NEUTRAL, linewidth=0.8, linestyle="--")
-        axes.set_xlabel(say("Year", "年份"), fontsize=8)
-        axes.set_xticks(years[:: max(1, len(table) // 6)])
-    all_axes[0].set_ylabel(f"{next(iter(tables.values())).index[0]} = 100", fontsize=8)
-    canvas.legend_below(figure, all_axes[0])
     return figure

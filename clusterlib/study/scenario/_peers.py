@@ -67,27 +67,27 @@ def unusual_change(changes: pd.Series, unit: Any, alpha: float = 0.05) -> pd.Ser
     alpha, known = check_level(alpha, "alpha"), changes.dropna()
     if unit not in known.index:
         raise InvalidInputError(f"{unit}: no change is known: choose another indicator or other years")
-    own, peers = float(known[unit]), known.drop(unit).to_numpy()
+    own, peers = float(known[unit]), np.sort(known.to_numpy()[known.index != unit])
     if len(peers) < 2:
         raise InvalidInputError(f"{unit} has {len(peers)} peer(s): expected at least two")
-    apart = np.abs(known - known.median())
-    allowed = int(alpha * len(known) + 1e-9)
+    apart = np.abs([own, *peers] - np.median([own, *peers]))
+    allowed, median = int(alpha * len(apart) + 1e-9), float(np.median(peers))
 
     def bound(side: float) -> float:
         """Return the last change on one side that is not called unusual."""
-        middle = np.median(np.append(peers, side * np.inf))
+        middle = np.median([*peers, side * np.inf])
         return float(middle + side * np.sort(np.abs(peers - middle))[-allowed]) if allowed else side * np.inf
 
     low, high = bound(-1.0), bound(1.0)
     return pd.Series(
         {
             "change": own,
-            "median": np.median(peers),
-            "gap": own - np.median(peers),
+            "median": median,
+            "gap": own - median,
             "rank": (peers > own).sum() + 1.0,
-            "units": float(len(known)),
+            "units": float(len(apart)),
             "percentile": 100 * (peers < own).mean(),
-            "p_value": exceedance_p(apart[unit], apart.to_numpy(), complete=True),
+            "p_value": exceedance_p(apart[0], apart, complete=True),
             "low": low,
             "high": high,
             "lower": own - high,
