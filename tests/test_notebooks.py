@@ -101,8 +101,11 @@ def test_the_region_changes_what_a_notebook_finds_and_not_what_it_names(executed
     project = executed[1]
     by_region = {region: load_results(name, region, project.reports) for region in REGIONS}
     common = set.intersection(*(set(results) for results in by_region.values()))
-    # A table of outliers may be empty for one region and is then left out.
-    assert all(len(set(results) - common) <= 1 for results in by_region.values())
+    # A table of outliers may be empty for one region and is then left out; some statements are of one region alone.
+    apart = [
+        {name for name in set(results) - common if not name.startswith("claim.")} for results in by_region.values()
+    ]
+    assert all(len(names) <= 1 for names in apart)
     assert len({str([results[n].value for n in sorted(common)]) for results in by_region.values()}) == len(REGIONS)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import check_choice, check_whole
+from clusterlib.core.checks import check_choice, check_level, check_whole
 from clusterlib.core.language import Phrase, join_phrases
 from clusterlib.core.rows import Later, name_of, read_rows
 from clusterlib.errors import InvalidInputError, Problem, StudyError, UnknownNameError
@@ -399,7 +399,8 @@ def case_effects(
     >>> case_effects("yrd").table.index.tolist()
     [(330100, 'gdp')]
     """
-    region, (first, last) = get_region(region).code, _span(years, "control_years")
+    region, alpha = get_region(region).code, check_level(alpha, "alpha")
+    first, last = _span(years, "control_years")
     rows, gaps = {}, {}
     for case in (case for case in CASES[region] if case.level == "city"):
         if case.listed:

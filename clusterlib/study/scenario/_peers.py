@@ -70,12 +70,13 @@ def unusual_change(changes: pd.Series, unit: Any, alpha: float = 0.05) -> pd.Ser
     own, peers = float(known[unit]), np.sort(known.to_numpy()[known.index != unit])
     if len(peers) < 2:
         raise InvalidInputError(f"{unit} has {len(peers)} peer(s): expected at least two")
-    apart = np.abs([own, *peers] - np.median([own, *peers]))
+    together = np.append(own, peers)
+    apart = np.abs(together - np.median(together))
     allowed, median = int(alpha * len(apart) + 1e-9), float(np.median(peers))
 
     def bound(side: float) -> float:
         """Return the last change on one side that is not called unusual."""
-        middle = np.median([*peers, side * np.inf])
+        middle = np.median(np.append(peers, side * np.inf))
         return float(middle + side * np.sort(np.abs(peers - middle))[-allowed]) if allowed else side * np.inf
 
     low, high = bound(-1.0), bound(1.0)
