@@ -18,7 +18,7 @@ from clusterlib.errors import InvalidInputError, Problem, StudyError, UnknownNam
 from clusterlib.paths import get_project
 from clusterlib.regions import REGIONS, get_region
 from clusterlib.study._design import design
-from clusterlib.study.scenario._peers import figures_by_year, peer_comparison, year_span
+from clusterlib.study.scenario._peers import comparable_units, figures_by_year, peer_comparison, year_span
 
 if TYPE_CHECKING:
     from clusterlib.did import SyntheticControl
@@ -460,15 +460,14 @@ def case_peers(region: str, alpha: float = 0.05) -> pd.DataFrame:
     >>> int(found.loc[(330782, "gdp", "province"), "rank"])
     1
     """
-    tables = {}
+    alpha, tables = check_level(alpha, "alpha"), {}
     for case in CASES[get_region(region).code]:
         for indicator, span in COMPARED[case.level].items():
             first, last = _span(None, span)
             first = max(first, int(design().constants["census_year"])) if indicator == "gdp" else first
-            try:
-                found = peer_comparison(case.level, case.adcode, indicator, f"{first}:{last}", alpha=alpha)
-            except InvalidInputError:
+            if case.adcode not in comparable_units(case.level, indicator, (first, last)):
                 continue
+            found = peer_comparison(case.level, case.adcode, indicator, f"{first}:{last}", alpha=alpha)
             found.insert(0, "first", first)
             found.insert(1, "last", last)
             tables[case.adcode, indicator] = found

@@ -155,6 +155,11 @@ def _both(level: str, indicator: str, years: Any) -> tuple[pd.Series, pd.DataFra
     return changes[known], structure.loc[known]
 
 
+def comparable_units(level: str, indicator: str, years: Any) -> pd.Index:
+    """Return the units with figures of an indicator in the first and last year, and of their structure in the first."""
+    return _both(level, indicator, years)[0].index
+
+
 def _groups(structure: pd.DataFrame, wanted: int) -> Iterator[tuple[Any, dict[str, pd.Index]]]:
     """Return the peers of each unit by group: those of its province, and the nearest of others by Mahalanobis."""
     values, province = structure.to_numpy(), (structure.index // 10_000).to_numpy()
@@ -223,8 +228,8 @@ def peer_comparison(
     >>> int(found.loc["matched", "units"])
     40
     """
+    alpha, wanted = check_level(alpha, "alpha"), check_whole("matched", matched, 2)
     changes, structure = _both(level, indicator, years)
-    wanted = check_whole("matched", matched, 2)
     if isinstance(unit, bool) or not isinstance(unit, (int, np.integer)) or unit not in changes.index:
         raise InvalidInputError(f"{unit}: no {indicator} or no structure in the first or the last year of {years}")
     alarms = false_alarms(level, indicator, years, alpha, wanted)
@@ -282,9 +287,10 @@ def peer_balance(level: str, unit: int, year: int, matched: int = _MATCHED) -> p
     >>> peer_balance("county", 330782, 2019).index.tolist()
     ['size', 'per_head', 'secondary', 'primary']
     """
-    structure = _structure(check_choice("level", level, _LEVELS), year)
-    if unit not in structure.index:
+    wanted = check_whole("matched", matched, 2)
+    structure = _structure(check_choice("level", level, _LEVELS), check_whole("year", year))
+    if isinstance(unit, bool) or not isinstance(unit, (int, np.integer)) or unit not in structure.index:
         raise InvalidInputError(f"{unit}: its level and structure in {year} are not known")
-    peers = structure.loc[_groups_of(structure, unit, matched)["matched"]].mean()
+    peers = structure.loc[_groups_of(structure, unit, wanted)["matched"]].mean()
     table = pd.DataFrame({"own": structure.loc[unit], "peers": peers, "all": structure.mean()})
     return table.assign(apart=(table["own"] - peers) / structure.std()).rename_axis("characteristic")
