@@ -10,7 +10,7 @@ import pandas as pd
 
 from clusterlib.scenario import false_alarms, unusual_change
 
-SAMPLES, ADDED = 4_000, 0.3
+SAMPLES, ADDED = 2_000, 0.3
 DRAWS = {
     "normal": lambda random, n: random.normal(size=n),
     "t of 2 degrees of freedom": lambda random, n: random.standard_t(2, size=n),
