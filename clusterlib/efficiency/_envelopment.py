@@ -167,8 +167,8 @@ def data_envelopment(
     check_level(level)
     draws = check_whole("bootstrap", bootstrap, unit="draws")
     inputs, outputs = _amounts(inputs, "input"), _amounts(outputs, "output")
-    _check_both(inputs, outputs)
-    parts = _groups(inputs.index, groups)
+    check_both(inputs, outputs)
+    parts = group_rows(inputs.index, groups)
     found, bandwidth, simulated = [], {}, np.empty((draws, len(inputs)))
     for random, (name, rows) in zip(streams(seed, len(parts)), parts.items(), strict=True):
         frontier = _Frontier(inputs.iloc[rows], outputs.iloc[rows], returns, orientation)
@@ -219,7 +219,7 @@ def _amounts(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
     return amounts
 
 
-def _check_both(inputs: pd.DataFrame, outputs: pd.DataFrame) -> None:
+def check_both(inputs: pd.DataFrame, outputs: pd.DataFrame) -> None:
     if not inputs.index.equals(outputs.index):
         raise InvalidInputError("inputs and outputs must have the same units in the same order")
     both = inputs.columns.intersection(outputs.columns)
@@ -227,7 +227,7 @@ def _check_both(inputs: pd.DataFrame, outputs: pd.DataFrame) -> None:
         raise InvalidInputError(f"an input and an output: {listed(both)}")
 
 
-def _groups(index: pd.Index, groups: str | pd.Series | None) -> dict:
+def group_rows(index: pd.Index, groups: str | pd.Series | None) -> dict:
     """Return the rows of each group, in the order of the groups' names."""
     if groups is None:
         return {"all": np.arange(len(index))}

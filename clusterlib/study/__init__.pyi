@@ -13,6 +13,14 @@ from ._design import design as design
 from ._design import dimensions as dimensions
 from ._design import groups as groups
 from ._design import spans as spans
+from ._dormancy import DepthOfUse as DepthOfUse
+from ._dormancy import OutputFrontiers as OutputFrontiers
+from ._dormancy import depth_of_use as depth_of_use
+from ._dormancy import output_frontier as output_frontier
+from ._dormancy import output_frontiers as output_frontiers
+from ._dormancy import province_distances as province_distances
+from ._dormancy import region_gap as region_gap
+from ._dormancy import size_gradients as size_gradients
 from ._export_controls import ExportControls as ExportControls
 from ._export_controls import ListedCity as ListedCity
 from ._export_controls import export_control_effects as export_control_effects

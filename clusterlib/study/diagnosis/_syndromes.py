@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ import pandas as pd
 from clusterlib.core.checks import as_names, check_index, check_number, check_panel, is_constant
 from clusterlib.core.resampling import generator
 from clusterlib.errors import InvalidInputError
+from clusterlib.study._dormancy import output_frontier as output_frontier
 from clusterlib.study.diagnosis._severity import (
     Severity,
     bootstrap_settings,
@@ -21,9 +21,6 @@ from clusterlib.study.diagnosis._severity import (
     percentile_bounds,
     shares,
 )
-
-if TYPE_CHECKING:
-    from clusterlib.efficiency import FrontierResult
 
 _NEIGHBOURS = 4
 # A shortfall below this share of what is attainable is rounding.
@@ -99,53 +96,6 @@ def data_dormancy(
     targets = result.targets[outputs]
     gap = ((targets - data[outputs]) / targets.where(targets > 0, 1.0)).clip(lower=0)
     return Severity("data_dormancy", (100 * (1 - scores)).clip(0, 100), shares(gap), settings, simulated)
-
-
-def output_frontier(
-    panel: pd.DataFrame, inputs: str | Iterable[str], outputs: str | Iterable[str], inefficiency: str = "invariant"
-) -> FrontierResult:
-    r"""Stochastic frontier of one output or several, to set beside data envelopment (随机前沿稳健性检验).
-
-    .. math:: \ln g_{it} = \beta_t + \sum_k \beta_k \ln x_{itk} + \sum_{m<M} \gamma_m \ln (y_{itm} / g_{it})
-              + v_{it} - u_{it}
-
-    with :math:`g` the geometric mean of the outputs: an output distance function, linear in logarithms.
-
-    Parameters
-    ----------
-    panel : DataFrame
-        Indexed by (unit, year); positive values.
-    inputs, outputs : str or iterable of str
-    inefficiency : {"invariant", "independent"}
-        As in :func:`clusterlib.efficiency.stochastic_frontier`. What stays with a unit over all years tells
-        inefficiency from noise but not from anything else that stays with it; what is drawn anew each year is told from
-        noise by its skewness alone.
-
-    Returns
-    -------
-    clusterlib.efficiency.FrontierResult
-
-    Raises
-    ------
-    InvalidInputError, UnknownNameError
-        For values that are not positive, and as :func:`clusterlib.efficiency.stochastic_frontier`.
-
-    References
-    ----------
-    Coelli, T. and Perelman, S. (1999). A comparison of parametric and non-parametric distance functions. European
-    Journal of Operational Research 117, 326-339.
-    """
-    from clusterlib.efficiency import stochastic_frontier
-
-    inputs, outputs = as_names(inputs, "inputs"), as_names(outputs, "outputs")
-    if not outputs:
-        raise InvalidInputError("outputs names no column")
-    data = logarithms(check_panel(panel, [*inputs, *outputs]))
-    mean = data[outputs].mean(axis=1)
-    mix = data[outputs[:-1]].sub(mean, axis=0).add_suffix("_mix")
-    years = pd.get_dummies(data.index.get_level_values(1), prefix="year", drop_first=True, dtype=float)
-    frame = pd.concat([mean.rename("output"), data[inputs], mix, years.set_axis(data.index)], axis=1)
-    return stochastic_frontier(frame, "output", list(frame.columns[1:]), inefficiency=inefficiency)
 
 
 def architecture_imbalance(
