@@ -53,6 +53,7 @@ class OutputFrontiers(NamedTuple):
     """How far provinces stay below what their infrastructure yields elsewhere; see :func:`output_frontiers`."""
 
     scores: pd.DataFrame
+    latest: pd.DataFrame
     gaps: pd.DataFrame
     alike: pd.DataFrame
     compared: pd.Series
@@ -466,6 +467,7 @@ def output_frontiers() -> OutputFrontiers:
     -------
     OutputFrontiers
         ``scores`` by (adcode, year): efficiency by method, ``order_<m>`` for other orders, and ``gdp_per_capita``;
+        ``latest``: their geometric means over the latest years by province;
         ``gaps`` by (region, method, given), given ``nothing`` or ``income``, in logarithms; ``alike``: rank
         correlations of methods, and of each with GDP per head, over provinces' means of the latest years;
         ``compared``: of each province in the last year, how many the order-m frontier compares it with.
@@ -504,7 +506,10 @@ def output_frontiers() -> OutputFrontiers:
     alike = latest.corr(method="spearman")
     last = panel.index.get_level_values("year").max()
     compared = orders[MAIN_ORDER]["compared"].xs(last, level="year")
-    return OutputFrontiers(scores, pd.DataFrame(gaps).T.rename_axis(["region", "method", "given"]), alike, compared)
+    means = np.exp(latest)
+    return OutputFrontiers(
+        scores, means, pd.DataFrame(gaps).T.rename_axis(["region", "method", "given"]), alike, compared
+    )
 
 
 def _place_data() -> pd.DataFrame:
@@ -592,4 +597,4 @@ def size_gradients() -> pd.DataFrame:
         for size, divisor, name in product(("gdp", "residents"), DIVISORS, INPUTS):
             found[place, size, divisor, name] = _gradient(own, f"{name}_{divisor}", size, place != "nation")
         found[place, "gdp", "registered", "revenue"] = _gradient(inside, "revenue", "gdp", place != "nation")
-    return pd.DataFrame(found).T.rename_axis(["place", "size", "divisor", "input"])
+    return pd.DataFrame(found).T.rename_axis(["place", "size", "divisor", "input"]).sort_index()
