@@ -209,6 +209,43 @@ def test_constant_returns_have_the_best_ratio_for_their_mark():
     assert found.to_numpy() == pytest.approx([0.5, 1, 0.6])
 
 
+def test_the_stochastic_frontier_ranks_units_by_the_inefficiency_they_were_given():
+    random = np.random.default_rng(5)
+    units, years = 30, 6
+    index = pd.MultiIndex.from_product([range(units), range(years)], names=["adcode", "year"])
+    shortfall = np.abs(random.normal(scale=0.8, size=units))[index.get_level_values(0)]
+    ports = random.uniform(1, 9, len(index))
+    sales = ports**0.7 * np.exp(0.05 * random.normal(size=len(index)) - shortfall)
+    found = cl.study.output_frontier(pd.DataFrame({"ports": ports, "sales": sales}, index), ["ports"], "sales")
+    efficiency = found.efficiency["efficiency"]
+    assert efficiency.corr(pd.Series(-shortfall, index), method="spearman") > 0.95
+
+
+def test_a_frontier_of_several_outputs_does_not_depend_on_their_order_or_units():
+    random = np.random.default_rng(6)
+    units, years = 25, 6
+    index = pd.MultiIndex.from_product([range(units), range(years)], names=["adcode", "year"])
+    shortfall = np.abs(random.normal(scale=0.8, size=units))[index.get_level_values(0)]
+    ports, mix = random.uniform(1, 9, len(index)), random.normal(scale=0.3, size=len(index))
+    made = 0.7 * np.log(ports) + 0.1 * random.normal(size=len(index)) - shortfall
+    data = pd.DataFrame({"ports": ports, "software": np.exp(made + mix), "shops": np.exp(made - mix)}, index)
+    result = cl.study.output_frontier(data, ["ports"], ["software", "shops"])
+    turned = cl.study.output_frontier(data.assign(shops=1000 * data["shops"]), ["ports"], ["shops", "software"])
+    np.testing.assert_allclose(turned.efficiency["efficiency"], result.efficiency["efficiency"], rtol=1e-4)
+    assert result.efficiency["efficiency"].corr(pd.Series(-shortfall, index), method="spearman") > 0.95
+    assert result.params["ports"] == pytest.approx(0.7, abs=0.1)
+
+
+def test_noise_without_a_tail_of_inefficiency_is_taken_for_no_inefficiency():
+    random = np.random.default_rng(1)
+    index = pd.MultiIndex.from_product([range(30), range(4)], names=["adcode", "year"])
+    ports = random.uniform(1, 9, len(index))
+    made = 0.7 * np.log(ports) + 0.3 * random.exponential(size=len(index))
+    data = pd.DataFrame({"ports": ports, "sales": np.exp(made)}, index)
+    found = cl.study.output_frontier(data, ["ports"], "sales", "independent")
+    assert (found.efficiency["efficiency"] == 1).all()
+
+
 def test_the_nations_gradient_is_that_of_dummies_of_provinces(gradients):
     output, digital = read_city("output"), read_city("digital")
     frame = output.merge(digital, on=["adcode", "year"], how="outer")
