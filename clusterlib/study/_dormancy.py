@@ -511,7 +511,7 @@ def output_frontiers() -> OutputFrontiers:
     alike = latest.corr(method="spearman")
     last = panel.index.get_level_values("year").max()
     compared = orders[MAIN_ORDER]["compared"].xs(last, level="year")
-    means = np.exp(latest)
+    means = latest.transform(np.exp)
     return OutputFrontiers(
         scores, means, pd.DataFrame(gaps).T.rename_axis(["region", "method", "given"]), alike, compared
     )
