@@ -111,11 +111,12 @@ def order_m(
     for rows in group_rows(inputs.index, groups).values():
         x, y = inputs.to_numpy()[rows], outputs.to_numpy()[rows]
         if orientation == "output":
-            inside, ratios = (x[None] <= x[:, None]).all(axis=2), (y[None] / y[:, None]).min(axis=2)
+            beyond, ratios = (x[None] > x[:, None]).any(axis=2), (y[None] / y[:, None]).min(axis=2)
         else:
-            inside, ratios = (y[None] >= y[:, None]).all(axis=2), (x[None] / x[:, None]).max(axis=2)
+            beyond, ratios = (y[None] < y[:, None]).any(axis=2), (x[None] / x[:, None]).max(axis=2)
+        inside = np.logical_not(beyond)
         compared[rows] = inside.sum(axis=1)
-        factor[rows] = [_expected_best(r[i], m, orientation) for r, i in zip(ratios, inside, strict=True)]
+        factor[rows] = [_expected_best(ratios[unit, inside[unit]], m, orientation) for unit in range(len(rows))]
     efficiency = factor if orientation == "input" else 1 / factor
     table = pd.DataFrame({"efficiency": efficiency, "farrell": factor, "compared": compared}, inputs.index)
     settings = {"inputs": tuple(inputs.columns), "outputs": tuple(outputs.columns), "m": m, "orientation": orientation}
