@@ -18,9 +18,10 @@ data: setup ## build data/processed from data/raw
 lab: setup ## open the notebooks in JupyterLab
 	$(bin)/jupyter lab --notebook-dir=notebooks $(ARGS)
 
-# logical: xdist's auto counts physical cores, which on many small machines is one.
+# logical: xdist's auto counts physical cores, which on many small machines is one. Files keep the order of
+# tests/conftest.py, the longest first; by default those with most tests would be, and one worker would end late.
 test: lint ## check the code and run every test
-	$(bin)/python -m pytest -n logical --dist loadfile $(ARGS)
+	$(bin)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## check the code and the notebooks without changing them
 	$(bin)/ruff check

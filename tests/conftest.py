@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from clusterlib.core.locks import waiting_lock
 from clusterlib.paths import ROOT_VARIABLE, Project, get_project
 
 REAL = get_project()
+# The files that take longest, which begin first so that no worker is left with one of them when the others are done;
+# between two that need the executed notebooks stands one that does not.
+LONGEST = (
+    "test_notebooks", "test_fourth_region", "test_run_cluster", "test_readme", "test_run", "test_run_faults",
+    "test_raw_errors", "test_run_warm", "test_environment", "test_fuzz_files", "test_browser", "test_data",
+)  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -18,6 +28,35 @@ def pytest_configure(config: pytest.Config) -> None:
         from clusterlib.data._processed import build
 
         build(REAL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first; with ``--no-loadscope-reorder`` workers take them in this order."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
+@pytest.fixture(scope="session")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The real data and notebooks after ``clusterlib run``, every notebook for every region; to be read only.
+
+    One worker runs them for all: nothing else takes as long.
+    """
+    base = tmp_path_factory.getbasetemp()
+    project = Project((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "executed")
+    project.root.mkdir(exist_ok=True)
+    with waiting_lock(project.root / "lock", tell=False):
+        # There when the run is over, whatever came of it, and so not waited for in vain.
+        finished = project.root / "finished"
+        if not finished.exists():
+            for name in ("data", "notebooks"):
+                (project.root / name).symlink_to(REAL.root / name)
+            command = [str(Path(sys.executable).with_name("clusterlib")), "run"]
+            done = subprocess.run(
+                command, env={**os.environ, ROOT_VARIABLE: str(project.root)}, capture_output=True, text=True
+            )
+            finished.write_text(f"{done.returncode}\n{done.stdout}\n{done.stderr}", encoding="utf-8")
+    return project
 
 
 @pytest.fixture

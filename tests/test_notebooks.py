@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import re
 import shutil
@@ -18,7 +19,7 @@ from clusterlib.report._document import read_blocks
 from clusterlib.report._lookup import numbers_in
 from clusterlib.results import load_results
 from clusterlib.run.notebooks import PARAMETERS, find_notebooks
-from clusterlib.run.tasks import RunOutcome, run
+from clusterlib.run.tasks import run
 
 NOTEBOOKS = find_notebooks(get_project())
 CASES = [(notebook.name, region) for notebook in NOTEBOOKS for region in REGIONS]
@@ -34,26 +35,19 @@ PARTS = {
 pytestmark = pytest.mark.notebooks
 
 
-@pytest.fixture(scope="module")
-def executed(tmp_path_factory) -> tuple[RunOutcome, Project]:
-    root = tmp_path_factory.mktemp("project")
-    for name in ("data", "notebooks"):
-        (root / name).symlink_to(get_project().root / name)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLUSTERLIB_ROOT", str(root))
-        return run(project=Project(root)), Project(root)
-
-
 def test_all_notebooks_run_for_all_regions(executed):
-    outcome, _ = executed
-    assert outcome.failures == []
+    said = (executed.root / "finished").read_text(encoding="utf-8")
+    assert said.startswith("0\n"), said
+    lines = (executed.reports / "run.jsonl").read_text(encoding="utf-8").splitlines()
+    ends = [event for event in map(json.loads, lines) if event["event"] == "end"]
+    assert [event for event in ends if event["outcome"] != "done"] == []
     # Each has a page, and a report its files besides.
-    assert len(outcome.executed) == 2 * len(CASES) + len(REGIONS)
+    assert len(ends) == 2 * len(CASES) + len(REGIONS)
 
 
 @pytest.mark.parametrize(("name", "region"), CASES)
 def test_a_notebook_writes_no_warning_and_records_numbers_tables_and_figures(executed, name, region):
-    project = executed[1]
+    project = executed
     notebook = nbformat.read(project.reports / region / name / "notebook.ipynb", as_version=4)
     streams = [o.text for c in notebook.cells for o in c.get("outputs", []) if o.output_type == "stream"]
     assert streams == []
@@ -78,7 +72,7 @@ def test_a_notebook_writes_no_warning_and_records_numbers_tables_and_figures(exe
 
 @pytest.mark.parametrize(("name", "region"), CASES)
 def test_what_is_said_of_a_result_is_in_one_language(executed, name, region):
-    for record in load_results(name, region, executed[1].reports).values():
+    for record in load_results(name, region, executed.reports).values():
         for part in ("label", "unit", "note", "source", "alt"):
             english, chinese = (record.said(part, language) for language in LANGUAGES)
             assert not CHINESE.search(english), f"{record.name}: {part} {english!r}"
@@ -92,13 +86,13 @@ def test_what_is_said_of_a_result_is_in_one_language(executed, name, region):
 
 @pytest.mark.parametrize("name", [notebook.name for notebook in NOTEBOOKS])
 def test_every_caption_is_that_of_a_result_of_some_region(executed, name):
-    found = [load_results(name, region, executed[1].reports) for region in REGIONS]
+    found = [load_results(name, region, executed.reports) for region in REGIONS]
     load_captions(name).check_used({result for results in found for result in results})
 
 
 @pytest.mark.parametrize("name", [notebook.name for notebook in NOTEBOOKS])
 def test_the_region_changes_what_a_notebook_finds_and_not_what_it_names(executed, name):
-    project = executed[1]
+    project = executed
     by_region = {region: load_results(name, region, project.reports) for region in REGIONS}
     common = set.intersection(*(set(results) for results in by_region.values()))
     # A table of outliers may be empty for one region and is then left out; some statements are of one region alone.
@@ -110,7 +104,7 @@ def test_the_region_changes_what_a_notebook_finds_and_not_what_it_names(executed
 
 
 def test_counts_of_clusters_are_those_of_the_published_list(executed):
-    project = executed[1]
+    project = executed
     for region, count in {"bth": 2, "yrd": 18, "gba": 7}.items():
         table = load_results("02_overview", region, project.reports)["concentration.all_by_gdp"].frame()
         assert table["count"].sum() == 45
@@ -119,7 +113,7 @@ def test_counts_of_clusters_are_those_of_the_published_list(executed):
 
 def test_index_recorded_for_shanghai_is_recomputed_from_the_raw_csv(executed):
     """The score of one province, from the csv files in plain Python, with none of the library's code."""
-    project = executed[1]
+    project = executed
     raw: dict[tuple[str, int, int], float] = {}
     for path in (project.raw / "province").glob("*.csv"):
         with path.open(encoding="utf-8", newline="") as file:
@@ -159,7 +153,7 @@ def test_index_recorded_for_shanghai_is_recomputed_from_the_raw_csv(executed):
 
 
 def test_the_report_states_the_number_of_clusters_that_the_raw_list_has(executed):
-    project = executed[1]
+    project = executed
     with (project.raw / "clusters.csv").open(encoding="utf-8", newline="") as file:
         rows = [r for r in csv.DictReader(file) if r["programme"] == "national_advanced_manufacturing"]
     cities = {str(code) for region in REGIONS.values() for code in region.adcodes("city")}
@@ -173,12 +167,12 @@ def test_the_report_states_the_number_of_clusters_that_the_raw_list_has(executed
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_the_report_states_the_same_numbers_in_both_languages(executed, region):
-    blocks = read_blocks(executed[1].reports / region / REPORT / "notebook.ipynb")
+    blocks = read_blocks(executed.reports / region / REPORT / "notebook.ipynb")
     texts = [block for block in blocks if block["kind"] == "text"]
     assert sum(len(numbers_in(block["en"])) for block in texts) > 50
     for block in texts:
         assert sorted(numbers_in(block["en"])) == sorted(numbers_in(block["zh"]))
-    folder = executed[1].reports / region
+    folder = executed.reports / region
     for language in LANGUAGES:
         assert all((folder / f"report.{language}.{kind}").stat().st_size > 10_000 for kind in ("html", "docx", "pdf"))
 
@@ -186,7 +180,7 @@ def test_the_report_states_the_same_numbers_in_both_languages(executed, region):
 @pytest.fixture(scope="module")
 def changed(executed, tmp_path_factory) -> tuple[list[dict], list[dict]]:
     """Blocks of a report before and after one cluster of the raw list has a name that is not digital."""
-    before = executed[1]
+    before = executed
     root = tmp_path_factory.mktemp("changed")
     for part in (before.raw, before.study):
         shutil.copytree(part, root / "data" / part.name)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -27,8 +28,8 @@ def command(line: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """The real data and notebooks, with reports of its own, which one test leaves to the next as a user would."""
+def project(tmp_path_factory, executed):
+    """The real data and notebooks after the first command, with reports that one test leaves to the next."""
     root = tmp_path_factory.mktemp("readme")
     for name in ("data", "report"):
         if (ROOT / name).exists():
@@ -36,6 +37,7 @@ def project(tmp_path_factory):
     (root / "notebooks").mkdir()
     for path in (ROOT / "notebooks").glob("*.*"):
         (root / "notebooks" / path.name).symlink_to(path)
+    shutil.copytree(executed.reports, root / "reports")
     return root, {**os.environ, ROOT_VARIABLE: str(root)}
 
 
@@ -55,6 +57,7 @@ def test_both_languages_name_the_same_commands():
 
 def test_the_commands_run_one_after_the_other(project):
     root, _ = project
+    assert COMMANDS["README.md"][0] == "clusterlib run"
     done = set()
     for line in COMMANDS["README.md"]:
         name = line.split()[1]
@@ -64,6 +67,8 @@ def test_the_commands_run_one_after_the_other(project):
         expected = {"compare": (1,), "doctor": (0, 1)}.get(name, (0,))
         said = carry_out(project, line, expected=expected)
         done.add(name)
+        if line == "clusterlib run":
+            assert re.search(r"\b0 done, \d+ unchanged, 0 failed", said), "the reports are what this command wrote"
         if name == "compare":
             assert re.search(r"\d+ of \d+ differ", said)
     assert done >= {"run", "compare", "status", "sweep", "new-notebook", "doctor"}
