@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup report data lab test lint format lock upgrade clean
 bin := .venv/bin
+# Kernels and commands are processes of their own: each would compile the library anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 17

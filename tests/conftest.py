@@ -14,10 +14,10 @@ from clusterlib.core.locks import waiting_lock
 from clusterlib.paths import ROOT_VARIABLE, Project, get_project
 
 REAL = get_project()
-# The files that take longest, which begin first so that no worker is left with one of them when the others are done;
-# between two that need the executed notebooks stands one that does not.
+# The files that take longest, which begin first so that no worker is left with one when the others are done. Those that
+# run many notebooks, several at a time, alternate with those that mostly wait for processes.
 LONGEST = (
-    "test_notebooks", "test_fourth_region", "test_run_cluster", "test_readme", "test_run", "test_run_faults",
+    "test_notebooks", "test_run_cluster", "test_fourth_region", "test_run_faults", "test_readme", "test_run",
     "test_raw_errors", "test_run_warm", "test_environment", "test_fuzz_files", "test_browser", "test_data",
 )  # fmt: skip
 
