@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -88,11 +89,17 @@ def figures(result) -> np.ndarray:
     return np.asarray(result.to_numpy(), float)
 
 
+@cache
+def plain_figures(name: str) -> np.ndarray:
+    call, data = (TABLES[name], TABLE) if name in TABLES else (SERIES[name], COUNTS)
+    return figures(call(data))
+
+
 @pytest.mark.parametrize("kind", SAME)
 @pytest.mark.parametrize("name", [*TABLES, *SERIES])
 def test_numbers_of_every_kind_give_the_same(name, kind):
     call, data = (TABLES[name], TABLE) if name in TABLES else (SERIES[name], COUNTS)
-    np.testing.assert_allclose(figures(call(SAME[kind](data))), figures(call(data)), rtol=1e-12)
+    np.testing.assert_allclose(figures(call(SAME[kind](data))), plain_figures(name), rtol=1e-12)
 
 
 @pytest.mark.parametrize("kind", REFUSED_TABLES)
