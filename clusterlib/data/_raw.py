@@ -31,6 +31,8 @@ class RawTable:
 
     def problems(self, wrong: pd.Series, reason: str | Callable[[str], str], column: str) -> list[Problem]:
         """Return what is wrong in the rows that are marked, by the text that stands in this column."""
+        if not wrong.any():
+            return []
         cells = self.frame.loc[wrong, column].items()
         return [self.problem(line, reason if isinstance(reason, str) else reason(text), column) for line, text in cells]
 
