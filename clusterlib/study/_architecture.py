@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -78,9 +77,9 @@ class LeadPull(NamedTuple):
 def digital_classes() -> pd.DataFrame:
     """Tell which classes of digital industry each city holds a national cluster of (城市与数字产业中类).
 
-    The rule: the four-digit classes of the Statistical Classification of the Digital Economy that ``digital_basis``
-    gives for a digital cluster of the programmes ``PROGRAMMES``, in each of its lead cities. Two cities are of related
-    fields where they share a class.
+    The rule: the four-digit classes of the Statistical Classification of the Digital Economy that
+    :func:`clusterlib.data.digital_of` tells from the name of a cluster of the programmes ``PROGRAMMES`` that is digital
+    without doubt, in each of its lead cities. Two cities are of related fields where they share a class.
 
     Returns
     -------
@@ -97,12 +96,12 @@ def digital_classes() -> pd.DataFrame:
     from clusterlib.data import load_clusters
 
     clusters = load_clusters()
-    clusters = clusters[clusters["digital"].astype(bool) & clusters["programme"].isin(PROGRAMMES)]
+    clusters = clusters[(clusters["digital"] == "yes") & clusters["programme"].isin(PROGRAMMES)]
     held = {
         (int(city), name)
-        for cities, basis in zip(clusters["adcodes"], clusters["digital_basis"], strict=True)
+        for cities, classes in zip(clusters["adcodes"], clusters["digital_class"], strict=True)
         for city in str(cities).split(";")
-        for name in re.findall(r"0[1-4]\d\d", basis)
+        for name in classes.split(";")
     }
     city, name = zip(*sorted(held), strict=True)
     return pd.crosstab(pd.Series(city, name="adcode"), pd.Series(name, name="class")).astype(bool)
