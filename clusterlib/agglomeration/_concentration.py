@@ -20,6 +20,7 @@ from clusterlib.core.checks import (
     check_whole,
     listed,
 )
+from clusterlib.core.multiple import holm
 from clusterlib.core.resampling import exceedance_p, generator
 from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
@@ -311,7 +312,6 @@ def concentration_test(
     0.000402
     """
     from scipy.stats import binomtest
-    from statsmodels.stats.multitest import multipletests
 
     check_level(level)
     draws, random = check_whole("draws", draws, least=1), generator(seed)
@@ -334,7 +334,7 @@ def concentration_test(
             "lower": lower / probability,
             "upper": upper / probability,
             "p": p,
-            "p_holm": multipletests(p, method="holm")[1],
+            "p_holm": holm(pd.Series(p)).to_numpy(),
         },
         index=number.index,
     )
