@@ -48,6 +48,7 @@ from ._export_controls import export_control_exposure as export_control_exposure
 from ._export_controls import export_control_panel as export_control_panel
 from ._export_controls import export_control_region as export_control_region
 from ._export_controls import export_control_sample as export_control_sample
+from ._export_controls import export_swings as export_swings
 from ._export_controls import listed_city_synthetic as listed_city_synthetic
 from ._leads import LEADS as LEADS
 from ._leads import annual_leads as annual_leads
@@ -75,6 +76,11 @@ from ._panels import province_graphs as province_graphs
 from ._panels import provincial_scope as provincial_scope
 from ._panels import real_economy as real_economy
 from ._panels import region_sizes as region_sizes
+from ._space import CityClusters as CityClusters
+from ._space import city_clusters as city_clusters
+from ._space import city_moran as city_moran
+from ._space import city_values as city_values
+from ._space import province_moran as province_moran
 from ._specifications import index_deviations as index_deviations
 from ._specifications import output_choices as output_choices
 from ._specifications import output_curve as output_curve

@@ -50,6 +50,7 @@ TRIALS = {
     "mobile": PolicyTrial(("broadband_china",), "log_mobile"),
     "exports": PolicyTrial(("cbec_pilot_zone",), "log_exports", flow=True),
     "patents": PolicyTrial(_AI, "log_patents", flow=True, large=True),
+    "ai_gdp": PolicyTrial(_AI, "log_gdp", flow=True, large=True),
 }
 
 
@@ -274,7 +275,8 @@ def policy_effect(name: str, years: str, *, neighbours: int = 5, draws: int = 99
     ----------
     name : str
         ``"subscribers"``, ``"coverage"``, ``"residents"``, ``"per_resident"`` or ``"mobile"`` of Broadband China,
-        ``"exports"`` of zones of cross-border e-commerce, ``"patents"`` of zones of artificial intelligence.
+        ``"exports"`` of zones of cross-border e-commerce, ``"patents"`` and ``"ai_gdp"`` of zones of artificial
+        intelligence.
     years : str
         Of the panel: cities with figures in all years, whose boundaries did not move. Pilots of the first year or
         before are left out, as are cohorts of fewer than four and cities of which only counties are pilots.

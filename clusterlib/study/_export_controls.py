@@ -323,6 +323,61 @@ def export_control_region(region: str | Region, years: str = "2018:2023", fewest
     return table.astype({"cities": int, "hit": int}).rename_axis("outcome")
 
 
+@remember
+def export_swings(region: str | None = None, years: str = "2018:2023", fewest: int = 5) -> pd.Series:
+    r"""Estimate how the swings of cities' exports moved with entries of the Entity List (出口波动).
+
+    What a city's exports change by in a year beyond what cities of its size and openness change by in that year is
+    :math:`u_{it}`, and its size is regressed on the entries, with effects of cities and years:
+
+    .. math:: |u_{it}| = \beta \ln(1 + E_{it}) + \sum_s 1(t = s)\, z_i'\gamma_s + \alpha_i + \lambda_t + e_{it}
+
+    Parameters
+    ----------
+    region : str, optional
+        With a slope of its own for the cities of a region, and errors by city; else of all, with errors by province.
+    years : str
+        The first change is that of the second year.
+    fewest : int
+        Cities with entries from which on there is an estimate.
+
+    Returns
+    -------
+    Series
+        ``estimate``, ``std_error``, ``p_value``, ``lower``, ``upper``, ``minimum_detectable``, in log points;
+        ``cities`` and ``hit``, those with entries. Missing with fewer than ``fewest`` of them.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such region.
+
+    References
+    ----------
+    Glejser, H. (1969). A new test for heteroskedasticity. Journal of the American Statistical Association 64, 316-323.
+    """
+    from clusterlib.panel import fixed_effects
+
+    frame, initial = export_control_sample("exports", years)
+    year = frame.index.get_level_values("year").to_series(frame.index)
+    growth = frame["exports"].groupby(level="adcode").diff().where(year.groupby(level="adcode").diff() == 1)
+    frame = frame.assign(growth=growth).dropna(subset=["growth"])
+    first = min(frame.index.get_level_values("year"))
+    later = [name for name in initial if not name.endswith(f"_{first}")]
+    # Size and openness in the first year that is left are part of the city's effect.
+    unexpected = fixed_effects(frame, "growth", initial, "time").residuals
+    frame = frame.assign(swing=unexpected.abs())
+    code = frame.index.get_level_values("adcode")
+    members = code if region is None else get_region(region).adcodes("city")
+    inside = code.isin(members)
+    split = {"own": frame["exposure"].where(inside, 0.0), "others": frame["exposure"].where(~inside, 0.0)}
+    frame, x = frame.assign(**split), ["own", *([] if region is None else ["others"]), *later]
+    row = {"cities": code[inside].nunique(), "hit": code[frame["own"] > 0].nunique()}
+    if row["hit"] >= fewest:
+        row = {**_line(frame, "swing", x, by_city=region is not None), **row}
+    return pd.Series(row).reindex([*_KEPT, "minimum_detectable", "cities", "hit"])
+
+
 class ListedCity(NamedTuple):
     """What :func:`listed_city_synthetic` finds.
 
