@@ -6,15 +6,22 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from libpysal.graph import Graph
+from scipy.sparse import csr_array
 from scipy.stats import t as student
 
 from clusterlib.data import load_boundaries
 from clusterlib.panel import within
 from clusterlib.study.city_output import province_of
+from clusterlib.regions import get_region
+from clusterlib.study.diagnosis import border_spillovers
+from clusterlib.study.scenario import _borders as borders
 from clusterlib.study.scenario import _slopes as slopes
+from clusterlib.study.scenario._zones import difference_of_means
 from clusterlib.weights import great_circle_distances
 
 MEMORY, REACH = 0.7, 150.0  # of errors: from year to year, and kilometres over which neighbours' go together
@@ -61,6 +68,52 @@ def cover_slopes(samples: int, seed: int = 0) -> None:
             print(f"{remedy} {region or 'nation'}: {len(units)} cities, covers {100 * hits:.1f} %")
 
 
+def cover_zones(samples: int, seed: int = 0) -> None:
+    """Ten zones among thirty-one units: normal, skewed and with a variance among zones three times the others'."""
+    random, treated = np.random.default_rng(seed), pd.Series(np.arange(31) < 10)
+    scale = np.where(treated, np.sqrt(3), 1.0)
+    kinds = {"normal": random.standard_normal, "skewed": lambda size: random.exponential(size=size) - 1}
+    for kind, draw in kinds.items():
+        drawn = scale * draw((samples, 31))
+        found = [difference_of_means(pd.Series(row), treated, draws=1) for row in drawn]
+        print(f"zones, {kind}: covers {100 * np.mean([row['lower'] <= 0 <= row['upper'] for row in found]):.1f} %")
+
+
+def cover_joint(samples: int, seed: int = 0) -> None:
+    """The gain over the present, of growth drawn from the model on a region's own cities and neighbours."""
+    random = np.random.default_rng(seed)
+    for region, outcome in (("yrd", "gdp"), ("bth", "gdp"), ("yrd", "lights"), ("bth", "lights")):
+        model = borders.border_model(region, outcome)
+        units, fitted = model.gdp.index, model.result
+        inside, outside = model.within.sparse.toarray(), model.across.sparse.toarray()
+        count, periods = len(units), fitted.n_periods
+        code, member = model.province.factorize()[0], units.isin(list(get_region(region).adcodes("city")))
+        impulse = pd.Series(member.astype(float), units)
+        share = np.where(member, model.gdp.fillna(0), 0.0)
+        share = share / share.sum()
+        whole = Graph.from_sparse(csr_array(inside + outside), ids=units)
+        for within, across in ((fitted.rho_within, fitted.rho_across), (0.3, 0.0), (0.3, 0.3)):
+            inverse = np.linalg.inv(np.eye(count) - within * inside - across * outside)
+            joint = np.linalg.inv(np.eye(count) - within * (inside + outside))
+            truth = share @ (joint - inverse) @ impulse
+            hits = []
+            for _ in range(samples):
+                e = np.sqrt(0.8) * random.standard_normal((count, periods))
+                e += np.sqrt(0.2) * random.standard_normal((code.max() + 1, periods))[code]
+                x = random.standard_normal((count, periods)).cumsum(axis=1)
+                y = inverse @ (0.3 * x + e)
+                index = pd.MultiIndex.from_product([units, range(periods)], names=["adcode", "year"])
+                panel = pd.DataFrame({"growth": y.ravel(), "initial": x.ravel()}, index)
+                result = border_spillovers(panel, "growth", ["initial"], whole, model.province, shocks=True)
+                made = replace(model, result=result)
+                found = borders.border_response(
+                    result, model.within, model.across, impulse, covariance=made.covariance, draws=400
+                )
+                _, lower, upper = borders.interval(share @ (found.joint - found.present), 0.95)
+                hits.append(lower <= truth <= upper)
+            print(f"joint {region} {outcome}, rho {within:.2f}, {across:.2f}: covers {100 * np.mean(hits):.1f} %", flush=True)
+
+
 if __name__ == "__main__":
-    what, count = (sys.argv[1:] + ["slopes", "1000"])[:2] if len(sys.argv) > 2 else (sys.argv[1], "1000")
-    {"slopes": cover_slopes}[what](int(count))
+    kinds = {"slopes": cover_slopes, "zones": cover_zones, "joint": cover_joint}
+    kinds[sys.argv[1]](int(sys.argv[2]) if len(sys.argv) > 2 else 1000)

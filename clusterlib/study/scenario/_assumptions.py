@@ -1,192 +1,115 @@
-"""What each scenario assumes, said in English and Chinese beside its figures (情景假设)."""
+"""What each scenario assumes, in English and Chinese (情景假设)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import pandas as pd
+from clusterlib.core.checks import listed
+from clusterlib.study.scenario._slopes import FEWEST
 
-from clusterlib.regions import Region, Unit
-from clusterlib.study._design import design
-from clusterlib.study._panels import provincial_scope
+if TYPE_CHECKING:
+    from clusterlib.regions import Unit
+    from clusterlib.study.scenario._borders import BorderModel
+    from clusterlib.study.scenario._slopes import Slope
 
 Sentence = tuple[str, str]
 
+_RAISED: dict[str, Sentence] = {
+    "data_management": (
+        "the depth of use of digital finance, its coverage held: a proxy, of households and small firms, for use of "
+        "data beyond mere record",
+        "数字金融使用深度（控制覆盖广度）：以居民与小微主体的使用近似数据超出简单记录的应用",
+    ),
+    "co_creation": (
+        "broadband subscribers, registered persons held: the connection that a shared platform needs, not the platform",
+        "宽带用户（控制户籍人口）：仅为共用平台所需的接入条件，并非平台本身",
+    ),
+    "data_platform": (
+        "goods trade: what crosses borders and is counted; data, technology and institutions that do are not",
+        "货物贸易：可统计的跨境联系；数据、技术与制度的联通无从观测",
+    ),
+    "platforms": (
+        "websites and e-commerce of enterprises, by province: platforms that the statistics know of",
+        "企业网站与电子商务（省级）：统计所及的平台",
+    ),
+}
+_MODELS: dict[str, Sentence] = {
+    "nation": ("effects of cities and of each province's years", "城市效应与省份—年份效应"),
+    "region": ("effects of cities and of each province's years", "城市效应与省份—年份效应"),
+    "year": ("effects of cities and years", "城市效应与年份效应"),
+    "lights": (
+        "night lights in place of GDP, effects of cities and of each province's years",
+        "以夜间灯光替代地区生产总值，城市效应与省份—年份效应",
+    ),
+    "neighbours": (
+        "effects of cities and of each province's years, the slope of neighbours' mean added",
+        "城市效应与省份—年份效应，加总邻市均值的斜率",
+    ),
+    "provinces": ("provinces, effects of provinces and years, controls held", "省级数据，省份与年份效应及控制变量"),
+    "platforms": ("provinces, effects of provinces and years, controls held", "省级数据，省份与年份效应及控制变量"),
+}
 
-def listed(parts: Sequence[str], separator: str = ", ") -> str:
-    """Join parts, or say that there are none."""
-    return separator.join(parts) if parts else "none"
 
-
-def province_basis(settings: dict, years: tuple[int, int]) -> list[Sentence]:
-    """What all remedies assume that run through the model of provinces."""
-    first, last = years
-    variant, weights = design().variants[settings["variant"]], design().weights[settings["weights"]]
+def of_slope(remedy: str, model: str, slope: Slope, step: float, cities: int) -> list[Sentence]:
+    """What a remedy that moves output through a slope assumes."""
+    raised = _RAISED["platforms" if model == "platforms" else remedy]
+    own = slope.sample == "region"
+    how = _MODELS[model]
     return [
         (
-            "The estimates are correlations within provinces over the years, not effects of policies: the scenario "
-            "says what would follow if they were effects",
-            "估计值是省份内部随年份变化的相关关系，并非政策效应；情景只说明“若其为效应”将得到什么",
+            f"Each of the region's {cities} cities rises by {step:.3g}, one standard deviation of what the nation's "
+            f"slope comes from and the same for every region, in {raised[0]}",
+            f"区域内{cities}个城市均提高{step:.3g}，即全国斜率所依据变异的一个标准差，各区域相同；所提高者为{raised[1]}",
         ),
         (
-            f"Log GDP per head follows a spatial Durbin model in {variant.en}, {first}-{last}, "
-            f"neighbours by {weights.en}, rho = {settings['rho']:.3f}; the shift is one of levels, "
-            "once and for all, with all feedback, at no date",
-            f"对数人均GDP服从空间杜宾模型（{variant.zh}，{first}-{last}年，"
-            f"{weights.zh}，rho = {settings['rho']:.3f}）；"
-            "变动为一次性的水平变动，含全部反馈，不涉及时间路径",
+            f"The slope is {'the region’s own' if own else 'the nation’s'}, of {slope.units} units, with {how[0]}; a "
+            f"region has its own from {FEWEST} cities on (the bound is ours)",
+            f"斜率取自{'本区域' if own else '全国'}的{slope.units}个单元，含{how[1]}；"
+            f"区域内城市不少于{FEWEST}个时采用自身斜率（阈值由本文设定）",
         ),
         (
-            "GDP, people, controls and the provinces outside the region stay as observed, and what the change costs is "
-            "not counted",
-            "地区生产总值、人口、控制变量及区域外省份保持不变，且不计改变的成本",
+            "A slope is what goes together within provinces, not what a remedy does: richer cities use more. Costs and "
+            "the time until anything happens are left out",
+            "斜率反映的是省内共变，并非对策的因果效应：富裕城市本就使用更多；成本与时滞均未计入",
         ),
-        _memory(settings),
-        _interval_basis(
-            settings, "the slopes and rho", "斜率与rho",
-            "targets, measures and the choice of model", "目标、测度与模型选择",
+        (
+            f"The interval is that of the slope, with {slope.clusters} clusters of unlike size and {slope.df:.1f} "
+            "degrees of freedom; the choice of variables is not in it",
+            f"区间仅反映斜率的抽样误差（{slope.clusters}个规模不等的聚类，自由度{slope.df:.1f}），不含变量选择的不确定性",
         ),
-    ]  # fmt: skip
+    ]
 
 
-def _memory(settings: dict) -> Sentence:
-    """How errors treat the years of a province."""
-    memory = f"{settings['memory']:.2f}"
-    if settings["errors"] == "cluster":
-        return (
-            f"Residuals of a province correlate with those of its year before ({memory}); errors allow for that by "
-            "a bootstrap of provinces",
-            f"同一省份残差与上年残差相关（{memory}），标准误以省份聚类自助法计及",
-        )
-    return (
-        f"Errors take the years of a province for independent, though residuals correlate with those of the year "
-        f"before ({memory}): intervals are too narrow",
-        f"标准误假定省内各年独立，而残差与上年相关（{memory}），区间偏窄",
-    )
-
-
-def _interval_basis(settings: dict, what: str, what_zh: str, left: str, left_zh: str) -> Sentence:
-    level = f"{100 * settings['level']:g}"
-    return (
-        f"Intervals of {level} percent come from {settings['draws']} draws of {what} ({settings['rejected']} not "
-        f"stable and drawn again); they do not cover {left}",
-        f"{level}%区间来自{what_zh}的{settings['draws']}次抽样（另有{settings['rejected']}次因不稳定而重抽），"
-        f"不含{left_zh}的不确定性",
-    )
-
-
-def region_scope(area: Region) -> list[Sentence]:
-    """What a region stands for where its provinces do not make it up."""
-    scope = provincial_scope(area)
-    return [(scope.en, scope.zh)] if scope.en else []
-
-
-def data_management(
-    factors: pd.Series, names: pd.DataFrame, target: float, percentile: float, beyond: int
+def of_joint_targets(
+    model: BorderModel, step: float, cities: int, own: bool, draws: int, missing: Sequence[Unit]
 ) -> list[Sentence]:
-    """What closing the dormancy gap assumes."""
-    raised = names.join(factors[factors > 1].rename("factor"), how="right")[["name_en", "name_zh", "factor"]]
-    en = listed([f"{name} by {value:.2f}" for name, _, value in raised.itertuples(index=False)])
-    zh = "、".join(f"{name}{value:.2f}倍" for _, name, value in raised.itertuples(index=False)) or "无"
-    return [
-        (
-            f"Software, information technology services and e-commerce sales are multiplied until output efficiency is "
-            f"that of percentile {percentile:g} of all provinces ({target:.2f}), infrastructure and its use as they "
-            f"are: {en}",
-            f"软件业务、信息技术服务与电子商务销售额按倍数提高，使产出效率达到全部省份的第{percentile:g}百分位"
-            f"（{target:.2f}），基础设施及其使用不变：{zh}",
-        ),
-        (
-            "Technology contracts are an output of data too but no part of the index: that they rise as well counts "
-            f"for nothing here; {beyond} figure(s) leave the range that the index was made from",
-            f"技术合同亦为数据产出但不在指数内，其提高在此不计；有{beyond}个数值超出指数的原取值范围",
-        ),
-    ]
-
-
-def co_creation(targets: pd.Series, percentile: float) -> list[Sentence]:
-    """What spreading platforms assumes."""
-    websites, shops = targets
-    return [
-        (
-            f"Provinces below percentile {percentile:g} of all provinces come up to it, in websites ({websites:.1f} "
-            f"per 100 enterprises) and in enterprises with e-commerce ({shops:.1f} percent); others stay",
-            f"低于全部省份第{percentile:g}百分位的省份提高到该水平：每百家企业网站数（{websites:.1f}个）与"
-            f"有电子商务交易的企业占比（{shops:.1f}%）；其他省份不变",
-        ),
-        (
-            "A platform counts through its weight in the index alone; that enterprises share it cannot be seen",
-            "平台仅通过其在指数中的权重起作用；企业是否共用平台无从观测",
-        ),
-    ]
-
-
-def data_platform(targets: tuple[float, float], percentile: float, p_value: float) -> list[Sentence]:
-    """What opening links assumes."""
-    trade, exports = targets
-    told = p_value < 0.05
-    return [
-        (
-            f"Provinces below percentile {percentile:g} of all provinces come up to it, in goods trade ({trade:.1f} "
-            f"percent of GDP) and in software exports ({exports:.0f} USD per 10,000 yuan of software revenue)",
-            f"低于全部省份第{percentile:g}百分位的省份提高到该水平：货物进出口（占GDP的{trade:.1f}%）与软件出口"
-            f"（每万元软件业务收入{exports:.0f}美元）",
-        ),
-        (
-            "Logarithms of both are regressors beside the digital index; their slopes at home and abroad are "
-            f"{'told' if told else 'not told'} from zero together (p = {p_value:.3f}). Data, technology and "
-            "institutions that cross borders are not in the statistics",
-            f"二者的对数与数字指数同为解释变量，其本地与邻地斜率{'联合显著' if told else '联合不显著'}"
-            f"（p = {p_value:.3f}）；跨区域的数据、技术与制度联系在统计中无从观测",
-        ),
-    ]
-
-
-def joint_targets(settings: dict, cities: int, missing: Sequence[Unit]) -> list[Sentence]:
     """What joint targets assume."""
-    within, across, size = settings["rho_within"], settings["rho_across"], settings["size"]
-    sample = design().samples[settings["sample"]]
+    found = model.result
     return [
         (
-            f"Each of {cities} cities of the region first grows by {size:g} percentage point(s) more; growth of "
-            f"neighbours passes on by {within:.3f} within the province and by {across:.3f} across its border "
-            f"(estimated from {settings['cities']} cities: {sample.en})",
-            f"区域内{cities}个城市先各增长{size:g}个百分点；邻市增长的传导系数省内为{within:.3f}、跨省为{across:.3f}"
-            f"（由{settings['cities']}个城市估计：{sample.zh}）",
+            f"Each of {cities} cities of the region first grows by {step:g} percentage point(s) more; growth of "
+            f"neighbours passes on by {found.rho_within:.3f} within the province and by {found.rho_across:.3f} across "
+            f"its border, estimated from {'the region’s cities and their neighbours' if own else 'all cities'}, "
+            f"{found.n_units} in all, {model.first} to {model.year}",
+            f"区域内{cities}个城市先各增长{step:g}个百分点；邻市增长的传导系数省内为{found.rho_within:.3f}、"
+            f"跨省为{found.rho_across:.3f}，由{'本区域城市及其邻市' if own else '全部城市'}共{found.n_units}个城市"
+            f"{model.first}—{model.year}年的数据估计",
         ),
         (
-            "Alone: nothing crosses borders of provinces; joint: across as within. The gain of joint over alone is "
-            "above zero by construction wherever the spillover within is: what the data decide is the gain over the "
-            "present",
-            "各自行动：溢出不跨省界；共同目标：跨界系数等于省内系数。只要省内溢出为正，共同目标相对各自行动的增益"
-            "按构造即为正；由数据决定的是相对现状的增益",
+            "Alone: nothing crosses borders of provinces; joint: across as within. That joint gives more than alone "
+            "follows wherever growth passes on within provinces: what the data decide is the gain over the present",
+            "各自行动：溢出不跨省界；共同目标：跨界系数等于省内系数。只要省内溢出为正，相对各自行动的增益按构造即为正；"
+            "由数据决定的是相对现状的增益",
         ),
-        _shocks(settings),
         (
-            "Cities without a figure in some year or with a jump are left out: "
+            "That one declaration, one target and one account of results would let growth pass as within a province is "
+            "assumed; nobody has tried it and been measured",
+            "共同申报、共背指标、共享成果能使跨省传导与省内相同，是假设而非发现；尚无可测度的实践",
+        ),
+        (
+            f"Intervals are of {draws} draws of both coefficients; cities without a figure in some year are left out: "
             f"{listed([unit.name_en for unit in missing])}",
-            f"缺数或数据跳变的城市不计入：{'、'.join(unit.name_zh for unit in missing) or '无'}",
+            f"区间由两个系数的{draws}次抽样得到；缺数城市不计入：{'、'.join(unit.name_zh for unit in missing) or '无'}",
         ),
-        _interval_basis(
-            settings, "the coefficients", "系数",
-            "weights, shocks shared across borders and the choice of model", "权重、跨界共同冲击与模型选择",
-        ),
-    ]  # fmt: skip
-
-
-def _shocks(settings: dict) -> Sentence:
-    """How what the cities of a province share is treated."""
-    if settings["shocks"]:
-        share = f"{100 * settings['shock_share']:.0f}"
-        return (
-            f"What cities of a province share in a year, such as its policy or one statistical office, is set apart as "
-            f"a shock ({share} percent of the disturbances' variance) and is no spillover; shocks that neighbours "
-            "share across the border still pass for one",
-            f"同省城市当年的共同变动（如省级政策或同一统计口径）作为共同冲击分离（占扰动方差的{share}%），不计为溢出；"
-            "跨界共同冲击仍会被计为溢出",
-        )
-    return (
-        "Cities of a province that grow together for a common policy or statistical office pass for a spillover within "
-        "it: the spillovers, above all within provinces, are upper bounds",
-        "同省城市因共同政策或统计口径而同增，被计为省内溢出：溢出（尤其省内）为上界",
-    )
+    ]

@@ -1,8 +1,7 @@
-"""What estimated models say a change leads to, at home and elsewhere (模型的反事实响应)."""
+"""Joint targets (共同目标): growth that passes on between neighbouring cities, within provinces and across their borders."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,23 @@ from clusterlib.core.checks import as_floats, check_choice, check_columns, check
 from clusterlib.core.resampling import draw_normal
 from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
+from clusterlib.regions import get_region
+from clusterlib.study._design import design
+from clusterlib.study._memory import remember
 
 if TYPE_CHECKING:
+    from libpysal.graph import Graph
     from scipy.sparse import csr_array
 
     from clusterlib.core.alignment import WeightsLike
+    from clusterlib.spatial_panel import TwoWeightsResult
+    from clusterlib.study.diagnosis import SharedShocksResult
 
+OUTCOMES = {"gdp": "gdp", "lights": "night_lights_sum"}
+# Pairs of neighbours across a border of provinces inside a region, from which on its own border is estimated. Ours.
+FEWEST_PAIRS = 6
+# Night lights are of one satellite from 2013 on, and need no census.
+_SATELLITE = (2014, 2020)
 # Beyond, rounds take longer than a system of equations.
 _SLOW = 0.9
 # Draws of like rhos go together, so that the few with large ones do not set the rounds of all.
@@ -27,28 +37,39 @@ _TOGETHER = 200
 
 
 @dataclass(frozen=True, eq=False)
-class DurbinResponse(Result):
-    """Response to a change of regressors in a spatial Durbin model (空间杜宾模型的反事实响应).
+class BorderModel:
+    """A model of city growth with a spatial lag within provinces and another across their borders.
 
     Attributes
     ----------
-    units : Index
-    direct, total : ndarray, shape (units, 1 + draws)
-        What a unit's own change gives it, and what all changes do, in the unit of y; the first column at the estimates,
-        then by draw.
-    rejected : int
-        Draws that were made again because rho was not below one in modulus.
+    result : TwoWeightsResult or SharedShocksResult
+    within, across : Graph
+        Of the cities that it is estimated from.
+    gdp : Series
+        Of the last year, 1e8 yuan, by adcode.
+    province : Series
+        Of each city.
+    first, year : int
+        The first and the last year of growth.
     """
 
-    units: pd.Index = field(repr=False)
-    direct: np.ndarray = field(repr=False)
-    total: np.ndarray = field(repr=False)
-    rejected: int
+    result: TwoWeightsResult | SharedShocksResult
+    within: Graph = field(repr=False)
+    across: Graph = field(repr=False)
+    gdp: pd.Series = field(repr=False)
+    province: pd.Series = field(repr=False)
+    first: int
+    year: int
 
     @property
-    def table(self) -> pd.DataFrame:
-        """Direct effect, spillover from the changes of others and both by unit, with 95 percent intervals."""
-        return effect_table(self.units, 0.95, direct=self.direct, spillover=self.total - self.direct, total=self.total)
+    def covariance(self) -> pd.DataFrame:
+        r"""Of both rhos, times :math:`nT / ((n - 1)(T - 1))`: effects of units and periods leave so much to go by.
+
+        Lee, L.-F. and Yu, J. (2010). Estimation of spatial autoregressive panel data models with fixed effects.
+        Journal of Econometrics 154, 165-185, section 3: with dummies the likelihood counts rows that tell nothing.
+        """
+        rhos, (n, t) = ["rho_within", "rho_across"], (self.result.n_units, self.result.n_periods)
+        return self.result.covariance.loc[rhos, rhos] * (n * t / ((n - 1) * (t - 1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +98,10 @@ class BorderResponse(Result):
     @property
     def table(self) -> pd.DataFrame:
         """The three regimes by unit, with 95 percent intervals."""
-        return effect_table(self.units, 0.95, alone=self.alone, present=self.present, joint=self.joint)
+        parts = {"alone": self.alone, "present": self.present, "joint": self.joint}
+        effects = np.hstack([interval(values, 0.95) for values in parts.values()])
+        names = [f"{name}{end}" for name in parts for end in ("", "_lower", "_upper")]
+        return pd.DataFrame(effects, self.units, names)
 
 
 def interval(values: np.ndarray, level: float) -> np.ndarray:
@@ -86,136 +110,105 @@ def interval(values: np.ndarray, level: float) -> np.ndarray:
     return np.stack([values[..., 0], *bounds], axis=-1)
 
 
-def effect_table(units: pd.Index, level: float, **parts: np.ndarray) -> pd.DataFrame:
-    """Set effects by unit, shape (units, 1 + draws) each, with bounds beside each."""
-    effects = np.hstack([interval(values, level) for values in parts.values()])
-    return pd.DataFrame(effects, units, [f"{name}{end}" for name in parts for end in ("", "_lower", "_upper")])
+def _growth(outcome: str) -> tuple[pd.DataFrame, Graph, pd.Series, int, int]:
+    """Growth of cities in the window of the diagnosis, neighbours, provinces, the first and the last year."""
+    from clusterlib.study.diagnosis import load_growth_panel
+
+    span = {"years": _SATELLITE, "without": ()} if outcome == "lights" else {}
+    panel, graph, province = load_growth_panel(outcome=OUTCOMES[outcome], **span)
+    year = panel.index.get_level_values("year")
+    panel = panel[year > int(year.max()) - int(design().constants["window"])]
+    year = panel.index.get_level_values("year")
+    return panel, graph.subgraph(panel.index.unique("adcode")), province, int(year.min()), int(year.max())
 
 
-def _check_changes(changes: Any, none: str) -> pd.DataFrame:
-    """Return what changes by unit as floats, complete and each unit once."""
-    names = check_columns(changes, getattr(changes, "columns", ()))
-    check_units(changes.index, "change")
-    check_finite(changes, none)
-    return as_floats(changes, names)
-
-
-def _check_result(result: Any, *needed: str) -> None:
-    if not all(hasattr(result, name) for name in needed):
-        raise InvalidInputError(f"expected estimates with {', '.join(needed)}, got a {type(result).__name__}")
-
-
-def _draw(
-    result: Any, names: list[str], covariance: Any, draws: int, seed: int, stable: Callable[[np.ndarray], np.ndarray]
-) -> tuple[np.ndarray, int]:
-    """Return the estimates and below them draws from their normal distribution, and how many were not stable."""
-    spread = result.covariance if covariance is None else covariance
-    if not isinstance(spread, pd.DataFrame):
-        raise InvalidInputError(f"covariance: expected a DataFrame by parameter, got a {type(spread).__name__}")
-    for labels in (result.params.index, spread.index, spread.columns):
-        for name in names:
-            check_choice("parameter", name, labels)
-    mean, spread = result.params[names].to_numpy(float), spread.loc[names, names].to_numpy(float)
-    drawn, rejected = draw_normal(mean, spread, check_whole("draws", draws, 2), check_whole("seed", seed), stable)
-    return np.vstack([mean, drawn]), rejected
-
-
-def durbin_response(
-    result: Any,
-    w: WeightsLike,
-    changes: pd.DataFrame,
-    *,
-    covariance: pd.DataFrame | None = None,
-    draws: int = 1000,
-    seed: int = 0,
-) -> DurbinResponse:
-    r"""Response of y to a change of regressors in a spatial Durbin model (空间杜宾模型的反事实响应).
-
-    .. math:: \Delta y = (I - \rho W)^{-1} \sum_k (\beta_k I + \theta_k W) \Delta x_k = \sum_k M_k \Delta x_k
-
-    The direct effect of unit i is what its own change gives it, :math:`\sum_k M_{k,ii} \Delta x_{k,i}`, feedback
-    through neighbours included; the rest of :math:`\Delta y_i` has spilt over from the changes of others. Draws are of
-    all slopes and rho from the normal distribution of the estimates; with the model's covariance they are those of
-    :meth:`clusterlib.spatial_panel.SpatialPanelResult.impacts` with the same seed.
+def border_pairs(region: str, outcome: str = "gdp") -> int:
+    """Count pairs of neighbouring cities across a border of provinces inside a region, both with figures (区域内跨省邻市对).
 
     Parameters
     ----------
-    result : SpatialPanelResult
-        Of a model with spatial lags of x, of y or both.
-    w : Graph, W, DataFrame, array or sparse matrix
-        Row-standardised, of the units of ``changes``.
-    changes : DataFrame
-        By unit, one column a regressor of the model that changes; in its unit.
-    covariance : DataFrame, optional
-        Of slopes and rho, such as of :func:`clusterlib.spatial_panel.cluster_covariance`; by default that of the model.
-    draws, seed : int
+    region : str
+    outcome : {"gdp", "lights"}
 
     Returns
     -------
-    DurbinResponse
-
-    Raises
-    ------
-    InvalidInputError
-        For missing changes, weights of other units and estimates so vague that hardly a draw is stable.
-    UnknownNameError
-        If a column is no regressor of the model.
-
-    References
-    ----------
-    LeSage, J. and Pace, R. K. (2009). Introduction to Spatial Econometrics, section 2.7. CRC Press.
+    int
 
     Examples
     --------
-    >>> import numpy as np, pandas as pd
-    >>> from types import SimpleNamespace
-    >>> names = ["x", "W_x", "rho"]
-    >>> known = {"params": pd.Series([1.0, 0.2, 0.5], names), "covariance": pd.DataFrame(np.eye(3) / 1e4, names, names)}
-    >>> ring = sum(np.roll(np.eye(20), step, axis=1) for step in (-1, 1)) / 2
-    >>> changes = pd.DataFrame({"x": [1.0] + 19 * [0.0]})
-    >>> response = durbin_response(SimpleNamespace(x=["x"], durbin=["x"], **known), ring, changes, draws=10)
-    >>> bool(response.direct[0, 0] > 1), bool(response.total[1, 0] > response.direct[1, 0] == 0)
-    (True, True)
+    >>> border_pairs("gba"), border_pairs("yrd") > 20
+    (0, True)
     """
-    changes = _check_changes(changes, "a unit that does not change has a change of zero")
-    _check_result(result, "x", "durbin", "params", "covariance")
-    for name in changes.columns:
-        check_choice("regressor", name, result.x)
-    weights = align_weights(w, changes.index, "w")
-    names = [*result.x, *(f"W_{name}" for name in result.durbin), *(["rho"] if "rho" in result.params else [])]
-
-    def stable(drawn: np.ndarray) -> np.ndarray:
-        return np.abs(drawn[:, -1]) < 1 if names[-1] == "rho" else np.ones(len(drawn), bool)
-
-    values, rejected = _draw(result, names, covariance, draws, seed, stable)
-    direct, total = _responses(weights.matrix, changes, pd.DataFrame(values, columns=names))
-    return DurbinResponse(changes.index, direct, total, rejected)
+    check_choice("outcome", outcome, OUTCOMES)
+    panel, graph, province, *_ = _growth(outcome)
+    count = panel.groupby(level="adcode").size()
+    full = count.index[count == panel.index.unique("year").size]
+    members = full[full.isin(list(get_region(region).adcodes("city")))]
+    links = graph.subgraph(members).adjacency
+    links = links[links > 0]
+    one, other = (province.reindex(links.index.get_level_values(level)).to_numpy() for level in (0, 1))
+    return int((one != other).sum()) // 2
 
 
-def _responses(matrix: csr_array, changes: pd.DataFrame, values: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Direct and total response at rows of coefficients, shape (units, rows) each."""
-    units, rows = len(changes), len(values)
-    zero = np.zeros(rows)
-    moved = np.flatnonzero((changes != 0).any(axis=1))
-    # One column for each unit that changes, so that what it gives itself is told from what it gives others.
-    first = np.zeros((units, len(moved), rows))
-    for name in changes.columns:
-        alone = np.zeros((units, len(moved)))
-        alone[moved, np.arange(len(moved))] = changes[name].to_numpy()[moved]
-        slopes = values[name].to_numpy(), values.get(f"W_{name}", pd.Series(zero)).to_numpy()
-        first += alone[..., None] * slopes[0] + (matrix @ alone)[..., None] * slopes[1]
-    if not len(moved):
-        return np.zeros((units, rows)), np.zeros((units, rows))
-    rho = values.get("rho", pd.Series(zero)).to_numpy()
-    reached = propagate([matrix], rho[None], first)
-    direct = np.zeros((units, rows))
-    direct[moved] = reached[moved, np.arange(len(moved))]
-    return direct, reached.sum(axis=1)
+def border_model(region: str | None = None, outcome: str = "gdp", shocks: bool = True) -> BorderModel:
+    """Estimate growth of cities by that of neighbours within the province and beyond its border (城市增长双权重模型).
+
+    As :func:`clusterlib.diagnosis.border_spillovers`, over the last years of the design's window.
+
+    Parameters
+    ----------
+    region : str, optional
+        A region's code: estimate from its cities and their neighbours; by default from all cities.
+    outcome : {"gdp", "lights"}
+        Whose growth: GDP, or night lights, which no bureau revises.
+    shocks : bool
+        Whether cities of a province may share shocks, which otherwise pass for spillovers within it.
+
+    Returns
+    -------
+    BorderModel
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such region or outcome.
+    InvalidInputError
+        If the region has too few neighbours across a border of provinces inside it.
+
+    Examples
+    --------
+    >>> bool(0 < border_model().result.shock_share < 1)
+    True
+    """
+    check_choice("outcome", outcome, OUTCOMES)
+    code = None if region is None else get_region(region).code
+    if code is not None and (pairs := border_pairs(code, outcome)) < FEWEST_PAIRS:
+        raise InvalidInputError(
+            f"{code} has {pairs} pair(s) of neighbouring cities with figures across a border of provinces inside it; "
+            f"at least {FEWEST_PAIRS} are needed: take the nation's estimates"
+        )
+    return _estimate(code, outcome, bool(shocks))
+
+
+@remember
+def _estimate(region: str | None, outcome: str, shocks: bool) -> BorderModel:
+    from clusterlib.data import load_panel
+    from clusterlib.study.diagnosis import border_spillovers
+    from clusterlib.weights import within_and_across
+
+    panel, graph, province, first, last = _growth(outcome)
+    cities = get_region(region).adcodes("city") if region else None
+    result = border_spillovers(panel, "growth", ["initial"], graph, province, cities, shocks=shocks)
+    units = result.residuals.index.unique(0)
+    pair = within_and_across(graph.subgraph(units), province.loc[units])
+    gdp = load_panel("city", "gdp", years=last)["gdp"].droplevel("year").reindex(units)
+    return BorderModel(result, pair.within, pair.across, gdp, province.loc[units], first, last)
 
 
 def border_response(
-    result: Any, within: WeightsLike, across: WeightsLike, impulse: pd.Series, *, draws: int = 1000, seed: int = 0
-) -> BorderResponse:
+    result: Any, within: WeightsLike, across: WeightsLike, impulse: pd.Series, *,
+    covariance: pd.DataFrame | None = None, draws: int = 1000, seed: int = 0,
+) -> BorderResponse:  # fmt: skip
     r"""Response to an impulse in a model with one spatial lag within borders and another across (边界情景响应).
 
     .. math:: \Delta y = (I - \rho_1 W_1 - \rho_2 W_2)^{-1} z
@@ -230,6 +223,8 @@ def border_response(
         The weights that the model was estimated with, of the units of ``impulse``; together rows sum to at most one.
     impulse : Series
         What each unit gets first, in the unit of y.
+    covariance : DataFrame, optional
+        Of both rhos; by default that of the result.
     draws, seed : int
         Of both rhos from the normal distribution of the estimates.
 
@@ -257,17 +252,27 @@ def border_response(
     [[1.43, 1.71, 1.0], [1.49, 1.75, 1.15], [2.0, 2.0, 2.0]]
     """
     given = impulse.to_frame("impulse") if isinstance(impulse, pd.Series) else impulse
-    first = _check_changes(given, "an impulse is zero where there is none").to_numpy()
-    if first.shape[1] != 1:
-        raise InvalidInputError(f"impulse: expected one value a unit, got {first.shape[1]} columns")
-    _check_result(result, "params", "covariance")
+    names = check_columns(given, getattr(given, "columns", ()))
+    if len(names) != 1:
+        raise InvalidInputError(f"impulse: expected one value a unit, got {len(names)} columns")
+    check_units(given.index, "impulse")
+    check_finite(given, "an impulse is zero where there is none")
+    first = as_floats(given, names).to_numpy()
     one, other = (align_weights(w, impulse.index, name).matrix for w, name in ((within, "within"), (across, "across")))
 
     def stable(drawn: np.ndarray) -> np.ndarray:
         return np.abs(drawn).max(axis=1) < 1
 
-    values, rejected = _draw(result, ["rho_within", "rho_across"], None, draws, seed, stable)
-    inside, outside = values.T
+    rhos = ["rho_within", "rho_across"]
+    table = getattr(result, "covariance", None) if covariance is None else covariance
+    if not isinstance(table, pd.DataFrame) or not hasattr(result, "params"):
+        raise InvalidInputError(f"expected estimates with params and covariance, got a {type(result).__name__}")
+    for labels in (result.params.index, table.index):
+        for name in rhos:
+            check_choice("parameter", name, labels)
+    mean, spread = result.params[rhos].to_numpy(float), table.loc[rhos, rhos].to_numpy(float)
+    drawn, rejected = draw_normal(mean, spread, check_whole("draws", draws, 2), check_whole("seed", seed), stable)
+    inside, outside = np.vstack([mean, drawn]).T
     reached = {
         "alone": propagate([one], inside[None], first),
         "present": propagate([one, other], np.stack([inside, outside]), first),
