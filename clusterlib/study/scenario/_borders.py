@@ -10,6 +10,7 @@ import pandas as pd
 
 from clusterlib.core.alignment import align_weights
 from clusterlib.core.checks import as_floats, check_choice, check_columns, check_finite, check_units, check_whole
+from clusterlib.core.language import Phrase
 from clusterlib.core.resampling import draw_normal
 from clusterlib.core.results import Result
 from clusterlib.errors import InvalidInputError
@@ -30,6 +31,9 @@ OUTCOMES = {"gdp": "gdp", "lights": "night_lights_sum"}
 FEWEST_PAIRS = 6
 # Night lights are of one satellite from 2013 on, and need no census.
 _SATELLITE = (2014, 2020)
+_RHOS = ["rho_within", "rho_across"]
+# Of the correction, which moves nothing that is printed from the third on.
+_ROUNDS, _MOST_SHARED = 5, 0.95
 # Beyond, rounds take longer than a system of equations.
 _SLOW = 0.9
 # Draws of like rhos go together, so that the few with large ones do not set the rounds of all.
@@ -43,6 +47,9 @@ class BorderModel:
     Attributes
     ----------
     result : TwoWeightsResult or SharedShocksResult
+        As estimated with dummies of cities and years.
+    params, covariance : Series, DataFrame
+        Of both rhos, corrected for what the dummies do to them; see :func:`correct_dummies`.
     within, across : Graph
         Of the cities that it is estimated from.
     gdp : Series
@@ -54,22 +61,14 @@ class BorderModel:
     """
 
     result: TwoWeightsResult | SharedShocksResult
+    params: pd.Series
+    covariance: pd.DataFrame = field(repr=False)
     within: Graph = field(repr=False)
     across: Graph = field(repr=False)
     gdp: pd.Series = field(repr=False)
     province: pd.Series = field(repr=False)
     first: int
     year: int
-
-    @property
-    def covariance(self) -> pd.DataFrame:
-        r"""Of both rhos, times :math:`nT / ((n - 1)(T - 1))`: effects of units and periods leave so much to go by.
-
-        Lee, L.-F. and Yu, J. (2010). Estimation of spatial autoregressive panel data models with fixed effects.
-        Journal of Econometrics 154, 165-185, section 3: with dummies the likelihood counts rows that tell nothing.
-        """
-        rhos, (n, t) = ["rho_within", "rho_across"], (self.result.n_units, self.result.n_periods)
-        return self.result.covariance.loc[rhos, rhos] * (n * t / ((n - 1) * (t - 1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +149,27 @@ def border_pairs(region: str, outcome: str = "gdp") -> int:
     return int((one != other).sum()) // 2
 
 
+def why_no_border(region: str) -> Phrase | None:
+    """Say why a region's own border is not estimated, or nothing if it is (无法估计自身边界的原因).
+
+    Examples
+    --------
+    >>> why_no_border("yrd") is None, "would be needed" in str(why_no_border("gba"))
+    (True, True)
+    """
+    pairs = border_pairs(region)
+    if pairs >= FEWEST_PAIRS:
+        return None
+    return Phrase(
+        f"The region has {pairs} pair(s) of neighbouring cities with yearly GDP across a border of provinces inside "
+        f"it, and its own border is estimated from {FEWEST_PAIRS} on (the bound is ours: intervals of fewer do not "
+        "cover). Yearly growth by district or county on both sides of its borders, all systems and customs areas "
+        "included, would be needed.",
+        f"区域内部跨省界且均有历年地区生产总值的邻市仅{pairs}对，少于估计自身边界所需的{FEWEST_PAIRS}对"
+        "（阈值由本文设定：配对更少时区间覆盖率不足）。检验需要边界两侧（含不同制度与关税区）分区县的历年增长数据。",
+    )
+
+
 def border_model(region: str | None = None, outcome: str = "gdp", shocks: bool = True) -> BorderModel:
     """Estimate growth of cities by that of neighbours within the province and beyond its border (城市增长双权重模型).
 
@@ -202,13 +222,63 @@ def _estimate(region: str | None, outcome: str, shocks: bool) -> BorderModel:
     units = result.residuals.index.unique(0)
     pair = within_and_across(graph.subgraph(units), province.loc[units])
     gdp = load_panel("city", "gdp", years=last)["gdp"].droplevel("year").reindex(units)
-    return BorderModel(result, pair.within, pair.across, gdp, province.loc[units], first, last)
+    corrected = correct_dummies(result, pair.within.sparse, pair.across.sparse, province.loc[units])
+    return BorderModel(result, *corrected, pair.within, pair.across, gdp, province.loc[units], first, last)
+
+
+def correct_dummies(
+    result: Any, within: csr_array, across: csr_array, jurisdiction: pd.Series
+) -> tuple[pd.Series, pd.DataFrame]:
+    r"""Correct two spatial lags for dummies of units and periods (双权重模型的固定效应偏误修正).
+
+    Each period's dummy fits one row away, and the lags are biased downwards by about one over the number of units. With
+    :math:`A = I - \rho_1 W_1 - \rho_2 W_2`, :math:`\Omega = (1 - \lambda) I + \lambda Z Z'` and a flat prior on what a
+    period adds to y, the likelihood has beside it
+
+    .. math:: -\frac T2 \ln \bigl(\iota' A' \Omega^{-1} A \iota\bigr),
+
+    whose slope times the covariance is the correction; with one row-standardised weight it is the
+    :math:`-T \ln(1 - \rho)` of the transformation of Lee and Yu. The covariance is multiplied by
+    :math:`nT / ((n - 1)(T - 1))`, since so many rows tell nothing.
+
+    Parameters
+    ----------
+    result : TwoWeightsResult or SharedShocksResult
+    within, across : sparse matrix, shape (units, units)
+        Together row-standardised.
+    jurisdiction : Series
+        Of each unit.
+
+    Returns
+    -------
+    Series, DataFrame
+        ``rho_within`` and ``rho_across``, and their covariance.
+
+    References
+    ----------
+    Lee, L.-F. and Yu, J. (2010). Estimation of spatial autoregressive panel data models with fixed effects. Journal of
+    Econometrics 154, 165-185, section 3. Severini, T. A. (2000). Likelihood Methods in Statistics, section 8.3. Oxford.
+    """
+    names = [*_RHOS, "shock_share"]
+    found = result.covariance.reindex(index=names, columns=names).fillna(0.0).to_numpy()
+    start = result.params.reindex(names).fillna(0.0).to_numpy(float)
+    n, t = result.n_units, result.n_periods
+    sums = [np.asarray(w.sum(axis=1)).ravel() for w in (within, across)]
+    same = np.equal.outer(jurisdiction.to_numpy(), jurisdiction.to_numpy()).astype(float)
+    now = start
+    for _ in range(_ROUNDS):
+        left = 1 - now[0] * sums[0] - now[1] * sums[1]
+        weighed = np.linalg.solve((1 - now[2]) * np.eye(n) + now[2] * same, left)
+        slope = [*(s @ weighed for s in sums), 0.5 * weighed @ (same @ weighed - weighed)]
+        now = start + found @ np.array(slope) * t / (left @ weighed)
+        now[2] = np.clip(now[2], 0.0, _MOST_SHARED)
+    covariance = found[:2, :2] * (n * t / ((n - 1) * (t - 1)))
+    return pd.Series(now[:2], _RHOS), pd.DataFrame(covariance, _RHOS, _RHOS)
 
 
 def border_response(
-    result: Any, within: WeightsLike, across: WeightsLike, impulse: pd.Series, *,
-    covariance: pd.DataFrame | None = None, draws: int = 1000, seed: int = 0,
-) -> BorderResponse:  # fmt: skip
+    result: Any, within: WeightsLike, across: WeightsLike, impulse: pd.Series, *, draws: int = 1000, seed: int = 0
+) -> BorderResponse:
     r"""Response to an impulse in a model with one spatial lag within borders and another across (边界情景响应).
 
     .. math:: \Delta y = (I - \rho_1 W_1 - \rho_2 W_2)^{-1} z
@@ -218,13 +288,12 @@ def border_response(
 
     Parameters
     ----------
-    result : TwoWeightsResult or SharedShocksResult
+    result : BorderModel, TwoWeightsResult or SharedShocksResult
+        With ``params`` and ``covariance`` of both rhos.
     within, across : Graph, W, DataFrame, array or sparse matrix
         The weights that the model was estimated with, of the units of ``impulse``; together rows sum to at most one.
     impulse : Series
         What each unit gets first, in the unit of y.
-    covariance : DataFrame, optional
-        Of both rhos; by default that of the result.
     draws, seed : int
         Of both rhos from the normal distribution of the estimates.
 
@@ -263,14 +332,13 @@ def border_response(
     def stable(drawn: np.ndarray) -> np.ndarray:
         return np.abs(drawn).max(axis=1) < 1
 
-    rhos = ["rho_within", "rho_across"]
-    table = getattr(result, "covariance", None) if covariance is None else covariance
+    table = getattr(result, "covariance", None)
     if not isinstance(table, pd.DataFrame) or not hasattr(result, "params"):
         raise InvalidInputError(f"expected estimates with params and covariance, got a {type(result).__name__}")
     for labels in (result.params.index, table.index):
-        for name in rhos:
+        for name in _RHOS:
             check_choice("parameter", name, labels)
-    mean, spread = result.params[rhos].to_numpy(float), table.loc[rhos, rhos].to_numpy(float)
+    mean, spread = result.params[_RHOS].to_numpy(float), table.loc[_RHOS, _RHOS].to_numpy(float)
     drawn, rejected = draw_normal(mean, spread, check_whole("draws", draws, 2), check_whole("seed", seed), stable)
     inside, outside = np.vstack([mean, drawn]).T
     reached = {

@@ -41,7 +41,8 @@ class Scenario(Result):
     unit : str
         Of the effects.
     totals : DataFrame
-        By effect ``estimate``, ``lower``, ``upper`` and ``smallest``, which the design sees with 80 % power. ``home``:
+        By effect ``estimate``, ``lower``, ``upper``, ``smallest``, which the design sees with 80 % power, and
+        ``p_value`` of nil. ``home``:
         what the region gains. Of joint targets the region's response ``alone``, at ``present`` and ``joint``, cities
         weighed by GDP, ``gain`` over acting alone and ``gain_over_present``.
     groups : DataFrame
@@ -183,9 +184,7 @@ def _joint_targets(area: Region, model: str, step: float, draws: int, seed: int,
     units = fitted.gdp.index
     member = units.isin(list(area.adcodes("city"))) & fitted.gdp.notna().to_numpy()
     impulse = pd.Series(np.where(member, step, 0.0), index=units, name="growth")
-    found = border_response(
-        fitted.result, fitted.within, fitted.across, impulse, covariance=fitted.covariance, draws=draws, seed=seed
-    )
+    found = border_response(fitted, fitted.within, fitted.across, impulse, draws=draws, seed=seed)
     regimes = {"alone": found.alone, "present": found.present, "joint": found.joint}
     gains = {"gain": found.joint - found.alone, "gain_over_present": found.joint - found.present}
     weights = np.where(member, fitted.gdp, 0.0)
@@ -201,24 +200,28 @@ def _joint_targets(area: Region, model: str, step: float, draws: int, seed: int,
     changes = pd.DataFrame({"before": 0.0, "after": impulse[member]})
     result = fitted.result
     settings = {"step": step, "draws": draws, "seed": seed, "level": level, "rejected": found.rejected}
-    settings |= {"rho_within": result.rho_within, "rho_across": result.rho_across, "cities": len(units)}
+    settings |= {**fitted.params, "cities": len(units)}
     settings |= {"p_equal": result.equality_test().p_value, "shock_share": getattr(result, "shock_share", 0.0)}
     return Scenario(
         "joint_targets", area.code, model, f"{fitted.first}:{fitted.year}", POINTS,
-        pd.DataFrame.from_dict(totals, orient="index", columns=[*_BOUNDS, "smallest"]).rename_axis("effect"),
+        pd.DataFrame.from_dict(totals, orient="index", columns=[*_BOUNDS, "smallest", "p_value"])
+        .rename_axis("effect"),
         pd.DataFrame(list(groups.values()), index, _BOUNDS), changes, _share(area, changes.index), tuple(said), None,
         settings,
     )  # fmt: skip
 
 
 def _weighted(values: np.ndarray, weights: np.ndarray, level: float) -> list[float]:
-    """Weighted mean of responses, shape (units, 1 + draws): estimate, bounds, and the smallest effect seen."""
+    """Weighted mean of responses, shape (units, 1 + draws): estimate, bounds, smallest effect seen, p of nil."""
     from scipy.stats import norm
 
     estimate, lower, upper = map(float, interval(weights / weights.sum() @ values, level))
     error = (upper - lower) / (2 * norm.ppf((1 + level) / 2))
     smallest = minimum_detectable_effect(error)["minimum_detectable"].iloc[0]
-    return [estimate, lower, upper, float(smallest)]
+    drawn = weights / weights.sum() @ values[:, 1:]
+    # Of nil; what is no gain is never nil.
+    above = (1 + int((drawn > 0).sum())) / (2 + drawn.size)
+    return [estimate, lower, upper, float(smallest), 2 * min(above, 1 - above)]
 
 
 def _no_groups() -> pd.DataFrame:
