@@ -16,8 +16,8 @@ from scipy.stats import t as student
 
 from clusterlib.data import load_boundaries
 from clusterlib.panel import within
-from clusterlib.study.city_output import province_of
 from clusterlib.regions import get_region
+from clusterlib.study.city_output import province_of
 from clusterlib.study.diagnosis import border_spillovers
 from clusterlib.study.scenario import _borders as borders
 from clusterlib.study.scenario import _slopes as slopes
@@ -46,7 +46,7 @@ def cover_slopes(samples: int, seed: int = 0) -> None:
             rows = slopes.city_sample(remedy)
             rows = rows[rows.index.get_level_values("adcode").isin(known)]
             if region:
-                rows = rows[rows.index.get_level_values("adcode").isin(slopes.own_cities(rows, region))]
+                rows = rows[rows.index.get_level_values("adcode").isin(slopes.own_cities(remedy, region))]
             x = [chosen.variable, *chosen.held]
             province = province_of(rows)
             years = rows.index.unique("year").sort_values()
@@ -62,7 +62,11 @@ def cover_slopes(samples: int, seed: int = 0) -> None:
             outcome = values - held @ (held.T @ values)
             treatment = left[x[0]].to_numpy()
             treatment = treatment - held @ (held.T @ treatment)
-            by = left.index.get_level_values(0) if region else province_of(rows).set_axis(table.index).reindex(left.index)
+            by = (
+                left.index.get_level_values(0)
+                if region
+                else province_of(rows).set_axis(table.index).reindex(left.index)
+            )
             found = [slopes.clustered_slope(outcome[:, s], treatment, np.asarray(by)) for s in range(samples)]
             hits = np.mean([abs(b) <= student.ppf(0.975, df) * se for b, se, df in found])
             print(f"{remedy} {region or 'nation'}: {len(units)} cities, covers {100 * hits:.1f} %")
@@ -92,9 +96,9 @@ def cover_joint(samples: int, seed: int = 0) -> None:
         share = np.where(member, model.gdp.fillna(0), 0.0)
         share = share / share.sum()
         whole = Graph.from_sparse(csr_array(inside + outside), ids=units)
-        for within, across in ((fitted.rho_within, fitted.rho_across), (0.3, 0.0), (0.3, 0.3)):
-            inverse = np.linalg.inv(np.eye(count) - within * inside - across * outside)
-            joint = np.linalg.inv(np.eye(count) - within * (inside + outside))
+        for one, other in ((fitted.rho_within, fitted.rho_across), (0.3, 0.0), (0.3, 0.3)):
+            inverse = np.linalg.inv(np.eye(count) - one * inside - other * outside)
+            joint = np.linalg.inv(np.eye(count) - one * (inside + outside))
             truth = share @ (joint - inverse) @ impulse
             hits = []
             for _ in range(samples):
@@ -112,7 +116,10 @@ def cover_joint(samples: int, seed: int = 0) -> None:
                 found = borders.border_response(made, model.within, model.across, impulse, draws=400)
                 _, lower, upper = borders.interval(share @ (found.joint - found.present), 0.95)
                 hits.append(lower <= truth <= upper)
-            print(f"joint {region} {outcome}, rho {within:.2f}, {across:.2f}: covers {100 * np.mean(hits):.1f} %", flush=True)
+            print(
+                f"joint {region} {outcome}, rho {one:.2f}, {other:.2f}: covers {100 * np.mean(hits):.1f} %",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -84,7 +84,6 @@ PLOTS = {
         ),
         "title": "t", "ylabel": "y",
     },
-    "effects_plot": {"table": wide("direct", "spillover", "total"), "title": "t", "xlabel": "x"},
     "event_study_plot": {"tables": {"a": BY_YEAR}, "title": "t", "ylabel": "y"},
     "grade_heatmap": {"degree": GRID, "title": "t", "highlight": PLACES[:1]},
     "grouped_bars": {"shares": GRID, "title": "t", "xlabel": "x"},

@@ -18,14 +18,6 @@ CHINESE = "对策情景：京津冀、长三角"
 PROVINCES = ["Beijing 北京", "Hebei 河北"]
 
 
-def effects(scale: float = 1.0) -> Figure:
-    values = {"direct": [0.0, 0.4], "spillover": [0.6, 0.1], "total": [0.6, 0.5]}
-    table = pd.DataFrame(values, index=PROVINCES)
-    for name in values:
-        table[f"{name}_lower"], table[f"{name}_upper"] = table[name] - 0.2, table[name] + 0.2
-    return figures.effects_plot(scale * table, CHINESE, "percent %")
-
-
 def regimes() -> Figure:
     index = pd.MultiIndex.from_product([PROVINCES, ["alone", "present", "joint"]])
     estimate = np.array([1.0, 1.4, 1.9, 1.3, 1.4, 1.6])
@@ -33,25 +25,13 @@ def regimes() -> Figure:
     return figures.regimes_plot(table, CHINESE, "percentage points 百分点")
 
 
-@pytest.mark.parametrize("draw", [effects, regimes])
+@pytest.mark.parametrize("draw", [regimes])
 def test_plots_draw_chinese_without_a_missing_glyph(draw):
     figure = draw()
     assert isinstance(figure, Figure)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure.savefig(io.BytesIO(), dpi=80)
-
-
-def test_effects_stand_at_their_values_around_zero_each_with_its_marker():
-    axes = effects().axes[0]
-    drawn = {line.get_label(): line.get_xdata().tolist() for line in axes.lines if line.get_marker() != "None"}
-    assert drawn == {"direct": [0.0, 0.4], "spillover": [0.6, 0.1], "total": [0.6, 0.5]}
-    assert axes.lines[0].get_xdata() == [0, 0]
-    assert [text.get_text() for text in axes.get_yticklabels()] == PROVINCES
-
-
-def test_no_effect_at_all_is_drawn_on_a_scale_that_shows_it_as_none():
-    assert effects(0.0).axes[0].get_xlim() == (-1, 1)
 
 
 def test_regimes_are_held_against_the_impulse_and_no_interval_is_cut_off():

@@ -11,7 +11,7 @@ from libpysal.graph import Graph
 from scipy.sparse import csr_array
 
 import clusterlib.scenario as scenario
-from clusterlib.errors import ClusterlibError, ClusterlibWarning
+from clusterlib.errors import ClusterlibError
 
 UNITS = list(range(12))
 RING = sum(np.roll(np.eye(12), step, axis=1) for step in (-1, 1)) / 2
@@ -24,22 +24,26 @@ def estimates(names: list[str], values: list[float], **more) -> SimpleNamespace:
     return SimpleNamespace(params=pd.Series(values, names), covariance=covariance, **more)
 
 
-DURBIN = estimates(["a", "W_a", "rho"], [1.0, 0.5, 0.4], x=["a"], durbin=["a"])
 BORDER = estimates(["rho_within", "rho_across"], [0.5, 0.2])
 CHANGES = pd.DataFrame({"a": np.linspace(0, 1, 12)}, UNITS)
 # The arguments of a call that works, by function.
 CALLS = {
-    "durbin_response": {"result": DURBIN, "w": RING, "changes": CHANGES, "covariance": None, "draws": 5, "seed": 0},
     "border_response": {
         "result": BORDER, "within": WITHIN, "across": RING - WITHIN, "impulse": CHANGES["a"], "draws": 5, "seed": 0,
     },
     "simulate": {
-        "remedy": "co_creation", "region": "yrd", "year": 2023, "percentile": 75.0, "size": 1.0, "measure": "digital",
-        "variant": "levels", "weights": "contiguity", "sample": "window", "shocks": True, "errors": "cluster",
-        "draws": 5, "seed": 0, "level": 0.95,
+        "remedy": "joint_targets", "region": "yrd", "model": "best", "step": 1.0, "draws": 1000, "seed": 0,
+        "level": 0.95,
     },
-    "province_model": {"measure": "digital", "links": False, "variant": "levels", "weights": "contiguity"},
-    "border_model": {"sample": "region", "region": "yrd", "shocks": True},
+    "border_model": {"region": "yrd", "outcome": "gdp", "shocks": True},
+    "border_pairs": {"region": "yrd", "outcome": "gdp"},
+    "why_no_border": {"region": "yrd"},
+    "choose_slope": {"remedy": "co_creation", "region": "yrd", "model": "best"},
+    "big_data_zones": {"years": "2011:2023", "draws": 99, "seed": 0},
+    "difference_of_means": {
+        "values": pd.Series(range(12), UNITS, float), "treated": pd.Series([True, False] * 6, UNITS), "draws": 5,
+        "seed": 0,
+    },
     "case_start": {"case": CASE},
     "case_profile": {"case": CASE, "years": (2003, 2020)},
     "case_effects": {"region": "yrd", "years": "2003:2023", "donors": 20, "alpha": 0.05},
@@ -66,13 +70,13 @@ ODD = {
     "function": len,
 }
 FITS = {
-    ("durbin_response", "covariance"): {"none"},
     ("case_profile", "years"): {"none"},
     ("case_effects", "years"): {"none"},
     ("case_control", "years"): {"none"},
-    ("simulate", "shocks"): {"truth"},
-    ("province_model", "links"): {"truth"},
+    ("simulate", "step"): {"none"},
+    ("border_model", "region"): {"none"},
     ("border_model", "shocks"): {"truth"},
+    ("big_data_zones", "years"): {"none"},
 }
 
 
@@ -97,11 +101,6 @@ def test_an_argument_of_another_kind_is_refused(function, name, kind):
         getattr(scenario, function)(**CALLS[function] | {name: ODD[kind]})
 
 
-def test_a_region_that_no_sample_is_taken_from_is_refused():
-    with pytest.raises(ClusterlibError, match="of sample='region' only"):
-        scenario.border_model("window", "yrd")
-
-
 SPOILT = {
     "another unit": lambda frame: frame.rename({3: 99}),
     "doubled unit": lambda frame: frame.rename({3: 4}),
@@ -117,66 +116,48 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("kind", SPOILT)
-@pytest.mark.parametrize(("function", "name"), [("durbin_response", "changes"), ("border_response", "impulse")])
-def test_changes_that_cannot_be_right_are_refused(function, name, kind):
-    weights = {"w": RING, "within": WITHIN, "across": RING - WITHIN}
-    labelled = {key: pd.DataFrame(w, UNITS, UNITS) for key, w in weights.items() if key in CALLS[function]}
-    arguments = CALLS[function] | labelled
+def test_an_impulse_that_cannot_be_right_is_refused(kind):
+    labelled = {name: pd.DataFrame(w, UNITS, UNITS) for name, w in (("within", WITHIN), ("across", RING - WITHIN))}
+    arguments = CALLS["border_response"] | labelled
     with pytest.raises(ClusterlibError):
-        getattr(scenario, function)(**arguments | {name: SPOILT[kind](arguments[name])})
+        scenario.border_response(**arguments | {"impulse": SPOILT[kind](arguments["impulse"].to_frame("a"))})
 
 
 def test_weights_are_aligned_by_label_whatever_they_come_in():
-    expected = scenario.durbin_response(**CALLS["durbin_response"])
+    expected = scenario.border_response(**CALLS["border_response"]).present
     order = np.random.default_rng(0).permutation(12)
-    labelled = pd.DataFrame(RING, UNITS, UNITS)
-    graph = Graph.from_sparse(csr_array(RING), ids=UNITS)
-    for w in (csr_array(RING), labelled.iloc[order, order], labelled.iloc[order], graph, graph.to_W()):
-        found = scenario.durbin_response(**CALLS["durbin_response"] | {"w": w})
-        np.testing.assert_allclose(found.total, expected.total, rtol=1e-12)
-    turned = CALLS["durbin_response"] | {"changes": CHANGES.iloc[order]}
-    np.testing.assert_allclose(
-        scenario.durbin_response(**turned | {"w": labelled}).total, expected.total[order], rtol=1e-12
-    )
-    with pytest.warns(ClusterlibWarning, match="not their sorted order"):
-        found = scenario.durbin_response(**turned | {"w": labelled.iloc[order, order].to_numpy()})
-    np.testing.assert_allclose(found.total, expected.total[order], rtol=1e-12)
+    labelled = pd.DataFrame(WITHIN, UNITS, UNITS)
+    graph = Graph.from_sparse(csr_array(WITHIN), ids=UNITS)
+    for w in (csr_array(WITHIN), labelled.iloc[order, order], labelled.iloc[order], graph, graph.to_W()):
+        found = scenario.border_response(**CALLS["border_response"] | {"within": w}).present
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    both = {"within": labelled, "across": pd.DataFrame(RING - WITHIN, UNITS, UNITS)}
+    turned = CALLS["border_response"] | both | {"impulse": CHANGES["a"].iloc[order]}
+    np.testing.assert_allclose(scenario.border_response(**turned).present, expected[order], rtol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["int64", "Int64", "double[pyarrow]", "boolean", "float32"])
-def test_changes_of_another_make_give_the_same_numbers(kind):
-    changes = pd.DataFrame({"a": [0.0, 1.0] * 6}, UNITS)
-    expected = scenario.durbin_response(**CALLS["durbin_response"] | {"changes": changes})
-    found = scenario.durbin_response(**CALLS["durbin_response"] | {"changes": changes.astype(kind)})
-    np.testing.assert_allclose(found.total, expected.total, rtol=1e-12)
-    impulse = changes["a"]
+def test_an_impulse_of_another_make_gives_the_same_numbers(kind):
+    impulse = pd.Series([0.0, 1.0] * 6, UNITS)
     expected = scenario.border_response(**CALLS["border_response"] | {"impulse": impulse})
     found = scenario.border_response(**CALLS["border_response"] | {"impulse": impulse.astype(kind)})
     np.testing.assert_allclose(found.joint, expected.joint, rtol=1e-12)
 
 
 def test_what_a_caller_does_to_a_model_does_not_reach_the_next():
-    model, cities = scenario.province_model(), scenario.border_model()
-    before = scenario.simulate("co_creation", "yrd", draws=5).totals
-    model.panel.loc[:] = 1.0
-    model.regressors.loc[:] = 1.0
-    model.index_data.loc[:] = 1.0
-    model.covariance.loc[:] = 1.0
-    model.result.params.loc[:] = 1.0
-    cities.gdp.loc[:] = 1.0
-    cities.result.params.loc[:] = 0.0
-    pd.testing.assert_frame_equal(scenario.simulate("co_creation", "yrd", draws=5).totals, before)
-    assert scenario.province_model().panel.to_numpy().max() > 1 and scenario.border_model().gdp.max() > 1
-    assert scenario.border_model().result.params["rho_within"] != 0
+    model, before = scenario.border_model("yrd"), scenario.simulate(**CALLS["simulate"]).totals
+    model.gdp.loc[:] = 1.0
+    model.params.loc[:] = 0.0
+    model.result.params.loc[:] = 0.0
+    pd.testing.assert_frame_equal(scenario.simulate(**CALLS["simulate"]).totals, before)
+    assert scenario.border_model("yrd").gdp.max() > 1 and scenario.border_model("yrd").params.all()
 
 
 def test_results_show_people_a_title_a_table_and_what_is_assumed():
-    shown = str(scenario.simulate("co_creation", "yrd", draws=5).summary())
+    shown = str(scenario.simulate("co_creation", "yrd").summary())
     assert shown.startswith("Industry co-creation: spreading platforms 产业共创：平台普及")
-    assert "spillover_outside" in shown and "correlations within provinces over the years" in shown
+    assert "home" in shown and "A slope is what goes together within provinces" in shown
     response = scenario.border_response(**CALLS["border_response"])
     assert list(response.table.columns[:3]) == ["alone", "alone_lower", "alone_upper"]
     np.testing.assert_array_equal(response.table["joint"], response.joint[:, 0])
-    table = scenario.durbin_response(**CALLS["durbin_response"]).table
-    np.testing.assert_allclose(table["direct"] + table["spillover"], table["total"])
     assert "rejected: 0" in str(response.summary())

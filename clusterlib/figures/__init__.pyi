@@ -26,7 +26,6 @@ from ._policy import synthetic_control_plot as synthetic_control_plot
 from ._regression import border_plot as border_plot
 from ._regression import coefficient_comparison as coefficient_comparison
 from ._regression import curve_comparison as curve_comparison
-from ._regression import effects_plot as effects_plot
 from ._regression import impacts_plot as impacts_plot
 from ._regression import regimes_plot as regimes_plot
 from ._regression import specification_curve_plot as specification_curve_plot

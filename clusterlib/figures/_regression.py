@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 # What is drawn, and its words in English and Chinese.
 KINDS = {"direct": ("direct", "直接效应"), "indirect": ("indirect", "间接效应"), "total": ("total", "总效应")}
-EFFECTS = {"direct": ("direct", "直接效应"), "spillover": ("spillover", "溢出效应"), "total": ("total", "合计")}
 REGIMES = {
     "alone": ("each alone", "各自行动"),
     "present": ("as estimated", "现状"),
@@ -134,18 +133,6 @@ def impacts_plot(panels: Mapping[str, pd.DataFrame], title: str, xlabel: str | M
     """
     parts = canvas.check_mapping(panels, "panels", lambda table, what: _parts(table, KINDS, what))
     return coefficient_comparison(parts, title, xlabel)
-
-
-def effects_plot(table: pd.DataFrame, title: str, xlabel: str) -> Figure:
-    """Draw direct and spillover effects and their sum with intervals, a row a unit (情景效应图).
-
-    Parameters
-    ----------
-    table : DataFrame
-        Indexed by the names of rows: ``direct``, ``spillover``, ``total``, each with ``_lower`` and ``_upper``.
-    title, xlabel : str
-    """
-    return _dots(_parts(table, EFFECTS, "table"), title, xlabel, 0.0)
 
 
 def regimes_plot(table: pd.DataFrame, title: str, xlabel: str, impulse: float = 1.0) -> Figure:

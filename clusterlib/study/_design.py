@@ -156,13 +156,9 @@ class Design:
     constants: Mapping[str, float]
     syndromes: Mapping[str, Named]
     remedies: Mapping[str, Named]
-    scenario_measures: tuple[str, ...]
-    variants: Mapping[str, Named]
-    weights: Mapping[str, Named]
-    samples: Mapping[str, Named]
 
 
-_NAMED = ("syndromes", "remedies", "variants", "weights", "samples")
+_NAMED = ("syndromes", "remedies")
 Check = Callable[[Any], str]
 
 
@@ -327,7 +323,6 @@ def read_design(root: Path) -> Design:
     others = {key: reader.fields((key,), {**names, **marks}, {}) for key in ("rest", "nation")}
     variable = _List(_one_of("variable", known.get("variables", ())))
     lists: dict[str, Check | _List] = dict.fromkeys(("outcomes", "controls", "more_controls"), variable)
-    lists["scenario_measures"] = _List(_one_of("measure", known.get("measures", ())))
     lists |= dict.fromkeys(("data_inputs", "data_outputs", "platforms"), _List(indicator))
     for key, check in lists.items():
         reader.check((key,), told.get(key), check)

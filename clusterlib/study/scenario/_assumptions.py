@@ -85,15 +85,16 @@ def of_joint_targets(
     model: BorderModel, step: float, cities: int, own: bool, draws: int, missing: Sequence[Unit]
 ) -> list[Sentence]:
     """What joint targets assume."""
-    found = model.params
+    within, across = model.params
+    units = model.result.n_units
     return [
         (
             f"Each of {cities} cities of the region first grows by {step:g} percentage point(s) more; growth of "
-            f"neighbours passes on by {found['rho_within']:.3f} within the province and by {found['rho_across']:.3f} across "
+            f"neighbours passes on by {within:.3f} within the province and by {across:.3f} across "
             f"its border, estimated from {'the region’s cities and their neighbours' if own else 'all cities'}, "
-            f"{model.result.n_units} in all, {model.first} to {model.year}",
-            f"区域内{cities}个城市先各增长{step:g}个百分点；邻市增长的传导系数省内为{found['rho_within']:.3f}、"
-            f"跨省为{found['rho_across']:.3f}，由{'本区域城市及其邻市' if own else '全部城市'}共{model.result.n_units}个城市"
+            f"{units} in all, {model.first} to {model.year}",
+            f"区域内{cities}个城市先各增长{step:g}个百分点；邻市增长的传导系数省内为{within:.3f}、"
+            f"跨省为{across:.3f}，由{'本区域城市及其邻市' if own else '全部城市'}共{units}个城市"
             f"{model.first}—{model.year}年的数据估计",
         ),
         (

@@ -16,7 +16,7 @@ from clusterlib.regions import Region, get_region
 from clusterlib.study._design import design
 from clusterlib.study.scenario import _assumptions as assumptions
 from clusterlib.study.scenario._borders import border_model, border_response, interval
-from clusterlib.study.scenario._slopes import MODELS, TREATMENTS, Slope, choose_slope, city_sample, city_slope
+from clusterlib.study.scenario._slopes import MODELS, TREATMENTS, Slope, choose_slope, city_slope, levels_in
 
 # Names in English and Chinese.
 REMEDIES: Mapping[str, tuple[str, str]] = Later(
@@ -162,9 +162,7 @@ def _by_slope(remedy: str, area: Region, model: str, step: float | None, level: 
     common = slope.step if model == "platforms" else city_slope(remedy).step
     step = common if step is None else step
     chosen = TREATMENTS[remedy]
-    values = city_sample(remedy)[chosen.variable]
-    members = values.index.get_level_values("adcode").isin(list(area.adcodes("city")))
-    before = values[members].groupby(level="adcode").last()
+    before = levels_in(remedy, area.code)
     model = slope.sample if model == "best" else model
     row = slope.times(step, level)
     totals = pd.DataFrame({"home": row}).T[[*_BOUNDS, "smallest", "p_value"]].rename_axis("effect")

@@ -191,10 +191,9 @@ def _by_province_and_year(rows: pd.DataFrame, province: pd.Series) -> pd.DataFra
     return rows.set_axis(cells.set_names(["adcode", "cell"]))
 
 
-def own_cities(rows: pd.DataFrame, region: str) -> pd.Index:
+def own_cities(remedy: str, region: str) -> pd.Index:
     """Return the region's cities with others of their province in the region: the rest moves with its province."""
-    own = rows.index.unique("adcode")
-    own = own[own.isin(list(get_region(region).adcodes("city")))]
+    own = levels_in(remedy, region).index
     return own[pd.Index(own // 10000).duplicated(keep=False)]
 
 
@@ -204,13 +203,27 @@ def _with_neighbours(rows: pd.DataFrame, x: str) -> pd.DataFrame:
     from clusterlib.weights import contiguity
 
     shapes = load_boundaries("city")
-    rows = city_output.complete_rows(rows[rows.index.get_level_values("adcode").isin(shapes.index)], [*rows], "balanced")
+    rows = city_output.complete_rows(
+        rows[rows.index.get_level_values("adcode").isin(shapes.index)], [*rows], "balanced"
+    )
     graph = contiguity(shapes.loc[rows.index.unique("adcode")])
     values = rows[x].unstack("year").loc[graph.unique_ids]
     mean = pd.DataFrame(graph.transform("r").sparse @ values, values.index, values.columns)
     lagged = mean.stack().reindex(rows.index)
     # Where nobody borders a city there is no sum.
     return rows.assign(neighbours=lagged.to_numpy() - rows[x].to_numpy())
+
+
+@remember
+def _levels(remedy: str) -> pd.Series:
+    """What a remedy raises, of the last year in which each city of the sample has it."""
+    return city_sample(remedy)[TREATMENTS[remedy].variable].groupby(level="adcode").last()
+
+
+def levels_in(remedy: str, region: str) -> pd.Series:
+    """Return what a remedy raises in the cities of a region, of the last year that each has (区域内城市的水平)."""
+    found = _levels(remedy)
+    return found[found.index.isin(list(get_region(region).adcodes("city")))]
 
 
 @remember
@@ -238,7 +251,7 @@ def city_slope(remedy: str, model: str = "nation", region: str | None = None) ->
     if model == "neighbours":
         rows, x = _with_neighbours(rows, chosen.variable), [chosen.variable, "neighbours", *chosen.held]
     if model == "region" and region is not None:
-        rows = rows[rows.index.get_level_values("adcode").isin(own_cities(rows, region))]
+        rows = rows[rows.index.get_level_values("adcode").isin(own_cities(remedy, region))]
     province = city_output.province_of(rows)
     table = rows if model == "year" else _by_province_and_year(rows, province)
     by = table.index.get_level_values(0) if model == "region" else province
@@ -302,7 +315,7 @@ def choose_slope(remedy: str, region: str, model: str = "best") -> Slope:
     check_choice("model", model, MODELS)
     if model in ("provinces", "platforms"):
         return province_slope(remedy, model == "platforms")
-    enough = own_cities(city_sample(remedy), region).size >= FEWEST
+    enough = own_cities(remedy, region).size >= FEWEST
     if model == "best":
         model = "region" if enough else "nation"
     elif model == "region" and not enough:

@@ -1,4 +1,4 @@
-"""What the comprehensive zones of big data did: zones against the rest, years after against years before (大数据综合试验区)."""
+"""What zones of big data did: zones against the rest, years after against years before (大数据综合试验区)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from clusterlib.core.checks import as_float_series, check_labels, check_whole
+from clusterlib.core.checks import (
+    as_float_series,
+    check_columns,
+    check_finite,
+    check_labels,
+    check_units,
+    check_whole,
+    parse_years,
+)
 from clusterlib.core.resampling import exceedance_p, generator
 from clusterlib.core.results import coefficient_table
 from clusterlib.errors import InvalidInputError
 from clusterlib.inference import minimum_detectable_effect
+from clusterlib.study._design import design
 from clusterlib.study._memory import remember
 
 POLICY = "big_data_pilot_zone"
@@ -29,6 +38,7 @@ class Zones(NamedTuple):
     table: pd.DataFrame
     paths: pd.DataFrame
     members: pd.Series
+    last_before: int
 
 
 def difference_of_means(values: pd.Series, treated: pd.Series, *, draws: int = 999, seed: int = 0) -> dict[str, float]:
@@ -73,9 +83,13 @@ def difference_of_means(values: pd.Series, treated: pd.Series, *, draws: int = 9
     >>> found["estimate"], round(found["df"], 2)
     (2.0, 1.68)
     """
+    if not isinstance(values, pd.Series):
+        raise InvalidInputError(f"values: expected a Series by unit, got a {type(values).__name__}")
+    check_units(values.index, "value")
+    given = values.to_frame("value")
+    check_columns(given, ["value"])
+    check_finite(given, "leave out the unit")
     values = as_float_series(values)
-    if values.isna().any():
-        raise InvalidInputError(f"unit {values.index[values.isna()][0]} has no value: leave it out")
     inside = check_labels(treated, values.index, "treated").to_numpy(bool)
     draws, random = check_whole("draws", draws, least=1), generator(seed)
     numbers = values.to_numpy()
@@ -91,7 +105,8 @@ def difference_of_means(values: pd.Series, treated: pd.Series, *, draws: int = 9
     dealt = np.array([random.permutation(inside) for _ in range(draws)], float)
     drawn = dealt @ numbers / sizes[0] - (1 - dealt) @ numbers / sizes[1]
     return {
-        **row[["estimate", "std_error"]], "df": df, **row[["p_value", "lower", "upper"]],
+        "estimate": estimate, "std_error": error, "df": df,
+        **{name: float(row[name]) for name in ("p_value", "lower", "upper")},
         "smallest": float(minimum_detectable_effect(error, df)["minimum_detectable"].iloc[0]),
         "permutation_p": exceedance_p(estimate, drawn, "two-sided"), "zones": sizes[0], "others": sizes[1],
     }  # fmt: skip
@@ -123,7 +138,7 @@ def _city_units(years: slice) -> dict[str, pd.DataFrame]:
 
     panel = city_panel()
     panel = panel.assign(use_given_coverage=panel["depth"] - panel["coverage"])
-    members, beside = zone_members()
+    beside = zone_members()[1]
     found = {}
     for name in CITY_OUTCOMES:
         wide = panel[name].replace(-np.inf, np.nan).unstack("year").loc[:, years]
@@ -148,14 +163,13 @@ def _province_units(years: slice) -> dict[str, pd.DataFrame]:
     return found
 
 
-@remember
-def big_data_zones(first: int = 2011, last: int = 2019, draws: int = 9999, seed: int = 0) -> Zones:
+def big_data_zones(years: str | None = None, *, draws: int = 9999, seed: int = 0) -> Zones:
     """Estimate what the zones of big data did, each a unit, in two periods (大数据综合试验区的两期双重差分).
 
     Parameters
     ----------
-    first, last : int
-        Years; up to 2016 they are before.
+    years : str, optional
+        From before 2016 to after it, the last year that counts as before; by default the design's ``depth_years``.
     draws, seed : int
         Of the permutation test.
 
@@ -164,13 +178,35 @@ def big_data_zones(first: int = 2011, last: int = 2019, draws: int = 9999, seed:
     Zones
         ``table`` by outcome and ``comparison``: ``after`` against before, and the second half of the years ``before``
         against the first, where nothing should show; as :func:`difference_of_means`. ``paths`` by outcome of
-        cities and year: the difference from the years before, with its interval. ``members``: the zone of each city.
+        cities and year: the difference from the other years before, with its interval. ``members``: the zone of each
+        city. ``last_before``: the last year before.
+
+    Raises
+    ------
+    InvalidInputError
+        For years that leave fewer than four before or none after.
 
     Notes
     -----
     Cities are averaged by zone: a zone, not a city, was chosen. Cities beside a zone in its province are left out, and
     of provinces' figures the province whose zone is one city; one whose zone is nearly all of its output is in it.
+
+    Examples
+    --------
+    >>> found = big_data_zones(draws=99)
+    >>> int(found.table.loc[("use_given_coverage", "after"), "zones"])
+    10
     """
+    span = parse_years(str(design().spans["depth_years"].default) if years is None else years)
+    if not isinstance(span, tuple) or span[0] > LAST_BEFORE - 3 or span[1] <= LAST_BEFORE:
+        raise InvalidInputError(
+            f"years={years!r}: expected a span from {LAST_BEFORE - 3} or before to after {LAST_BEFORE}"
+        )
+    return _estimate(*span, check_whole("draws", draws, least=1), check_whole("seed", seed))
+
+
+@remember
+def _estimate(first: int, last: int, draws: int, seed: int) -> Zones:
     members, beside = zone_members()
     zones = pd.Index(members.unique())
     # Of figures of provinces a zone of one city among many is none.
@@ -194,4 +230,4 @@ def big_data_zones(first: int = 2011, last: int = 2019, draws: int = 9999, seed:
             paths[name, year] = difference_of_means(from_before, treated, draws=1)
     table = pd.DataFrame(rows).T.rename_axis(["outcome", "comparison"])
     path = pd.DataFrame(paths).T.rename_axis(["outcome", "year"])[["estimate", "lower", "upper"]]
-    return Zones(table.astype({"zones": int, "others": int}), path, members)
+    return Zones(table.astype({"zones": int, "others": int}), path, members, LAST_BEFORE)
