@@ -214,7 +214,7 @@ def _weighted(values: np.ndarray, weights: np.ndarray, level: float) -> list[flo
     from scipy.stats import norm
 
     estimate, lower, upper = map(float, interval(weights / weights.sum() @ values, level))
-    error = (upper - lower) / (2 * norm.ppf((1 + level) / 2))
+    error = (upper - lower) / (2 * float(norm.ppf((1 + level) / 2)))
     smallest = minimum_detectable_effect(error)["minimum_detectable"].iloc[0]
     drawn = weights / weights.sum() @ values[:, 1:]
     # Of nil; what is no gain is never nil.

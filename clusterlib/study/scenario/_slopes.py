@@ -88,9 +88,10 @@ class Slope:
     def times(self, step: float, level: float = 0.95) -> dict[str, float]:
         """Return what a step of the variable goes with, in percent: estimate, interval, p, smallest effect seen."""
         values, errors = pd.Series({"effect": 100 * step * self.estimate}), 100 * abs(step) * self.std_error
-        row = coefficient_table(values, pd.Series({"effect": errors}), self.df, level).loc["effect"]
+        row: Any = coefficient_table(values, pd.Series({"effect": errors}), self.df, level).loc["effect"]
         smallest = minimum_detectable_effect(errors, self.df)["minimum_detectable"].iloc[0]
-        return {**row[["estimate", "lower", "upper", "p_value"]], "smallest": float(smallest)}
+        found = {name: float(row[name]) for name in ("estimate", "lower", "upper", "p_value")}
+        return {**found, "smallest": float(smallest)}
 
 
 def clustered_slope(y: np.ndarray, x: np.ndarray, clusters: np.ndarray) -> tuple[float, float, float]:
@@ -203,9 +204,8 @@ def _with_neighbours(rows: pd.DataFrame, x: str) -> pd.DataFrame:
     from clusterlib.weights import contiguity
 
     shapes = load_boundaries("city")
-    rows = city_output.complete_rows(
-        rows[rows.index.get_level_values("adcode").isin(shapes.index)], [*rows], "balanced"
-    )
+    placed = rows[rows.index.get_level_values("adcode").isin(shapes.index)]
+    rows = city_output.complete_rows(placed, [str(name) for name in rows], "balanced")
     graph = contiguity(shapes.loc[rows.index.unique("adcode")])
     values = rows[x].unstack("year").loc[graph.unique_ids]
     mean = pd.DataFrame(graph.transform("r").sparse @ values, values.index, values.columns)

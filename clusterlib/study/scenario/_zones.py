@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -97,11 +97,11 @@ def difference_of_means(values: pd.Series, treated: pd.Series, *, draws: int = 9
     sizes = [len(group) for group in groups]
     if min(sizes) < 2:
         raise InvalidInputError(f"{sizes[0]} treated unit(s) and {sizes[1]} other(s): at least two of each are needed")
-    parts = [group.var(ddof=1) / size for group, size in zip(groups, sizes, strict=True)]
-    estimate, error = float(groups[0].mean() - groups[1].mean()), float(np.sqrt(sum(parts)))
-    df = float(sum(parts) ** 2 / sum(part**2 / (size - 1) for part, size in zip(parts, sizes, strict=True)))
+    parts = np.array([group.var(ddof=1) / size for group, size in zip(groups, sizes, strict=True)])
+    estimate, error = float(groups[0].mean() - groups[1].mean()), float(np.sqrt(parts.sum()))
+    df = float(parts.sum() ** 2 / (parts**2 / (np.array(sizes) - 1)).sum())
     one = "difference"
-    row = coefficient_table(pd.Series({one: estimate}), pd.Series({one: error}), df).loc[one]
+    row: Any = coefficient_table(pd.Series({one: estimate}), pd.Series({one: error}), df).loc[one]
     dealt = np.array([random.permutation(inside) for _ in range(draws)], float)
     drawn = dealt @ numbers / sizes[0] - (1 - dealt) @ numbers / sizes[1]
     return {
@@ -127,7 +127,7 @@ def zone_members() -> tuple[pd.Series, pd.Index]:
     cities = pd.Series(known // 10_000 * 10_000, known, name="province")
     listed = load_policies()
     listed = list(listed.loc[listed["policy"] == POLICY, "adcode"])
-    inside = (cities.index.isin(listed) | cities.isin(listed)).to_numpy()
+    inside = cities.index.isin(listed) | cities.isin(listed).to_numpy()
     members = cities[inside]
     return members, cities.index[~inside & cities.isin(members).to_numpy()]
 
@@ -158,7 +158,8 @@ def _province_units(years: slice) -> dict[str, pd.DataFrame]:
     amounts = dict(zip(PROVINCE_OUTCOMES, (products, facts["technology_market_turnover"]), strict=True))
     found = {}
     for name, values in amounts.items():
-        wide = np.log(values.where(values > 0)).unstack("year").loc[:, years]
+        logs: Any = np.log(values.where(values > 0))
+        wide = logs.unstack("year").loc[:, years]
         found[name] = wide.dropna(axis=1, thresh=20).dropna()
     return found
 
