@@ -55,6 +55,7 @@ def of_slope(remedy: str, model: str, slope: Slope, step: float, cities: int) ->
     """What a remedy that moves output through a slope assumes."""
     raised = _RAISED["platforms" if model == "platforms" else remedy]
     own = slope.sample == "region"
+    whose = "the region's own" if own else "the nation's"
     how = _MODELS[model]
     return [
         (
@@ -63,7 +64,7 @@ def of_slope(remedy: str, model: str, slope: Slope, step: float, cities: int) ->
             f"区域内{cities}个城市均提高{step:.3g}，即全国斜率所依据变异的一个标准差，各区域相同；所提高者为{raised[1]}",
         ),
         (
-            f"The slope is {'the region’s own' if own else 'the nation’s'}, of {slope.units} units, with {how[0]}; a "
+            f"The slope is {whose}, of {slope.units} units, with {how[0]}; a "
             f"region has its own from {FEWEST} cities on (the bound is ours)",
             f"斜率取自{'本区域' if own else '全国'}的{slope.units}个单元，含{how[1]}；"
             f"区域内城市不少于{FEWEST}个时采用自身斜率（阈值由本文设定）",
@@ -87,11 +88,12 @@ def of_joint_targets(
     """What joint targets assume."""
     within, across = model.params
     units = model.result.n_units
+    whose = "the region's cities and their neighbours" if own else "all cities"
     return [
         (
             f"Each of {cities} cities of the region first grows by {step:g} percentage point(s) more; growth of "
             f"neighbours passes on by {within:.3f} within the province and by {across:.3f} across "
-            f"its border, estimated from {'the region’s cities and their neighbours' if own else 'all cities'}, "
+            f"its border, estimated from {whose}, "
             f"{units} in all, {model.first} to {model.year}",
             f"区域内{cities}个城市先各增长{step:g}个百分点；邻市增长的传导系数省内为{within:.3f}、"
             f"跨省为{across:.3f}，由{'本区域城市及其邻市' if own else '全部城市'}共{units}个城市"
