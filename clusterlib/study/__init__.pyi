@@ -21,6 +21,11 @@ from ._architecture import platform_use as platform_use
 from ._architecture import regional_fields as regional_fields
 from ._architecture import residual_of_group as residual_of_group
 from ._architecture import shared_fields as shared_fields
+from ._borders import GrowthBorders as GrowthBorders
+from ._borders import PairPremiums as PairPremiums
+from ._borders import growth_borders as growth_borders
+from ._borders import pair_premiums as pair_premiums
+from ._borders import systems_border as systems_border
 from ._city_policies import PolicyEffect as PolicyEffect
 from ._city_policies import policy_effect as policy_effect
 from ._city_policies import policy_effects_in as policy_effects_in
@@ -57,10 +62,11 @@ from ._leads import clusters_reached as clusters_reached
 from ._leads import latest_quotients as latest_quotients
 from ._leads import lead_paths as lead_paths
 from ._leads import national_cluster_totals as national_cluster_totals
-from ._links import GrowthBorders as GrowthBorders
+from ._links import IndustryLinks as IndustryLinks
+from ._links import OpenMarkets as OpenMarkets
 from ._links import TrainLinks as TrainLinks
-from ._links import growth_borders as growth_borders
-from ._links import systems_border as systems_border
+from ._links import industry_links as industry_links
+from ._links import open_markets as open_markets
 from ._links import train_links as train_links
 from ._links import train_pairs as train_pairs
 from ._lookup import Reference as Reference

@@ -1,8 +1,8 @@
-"""Links between cities and borders of provinces: direct trains, growth of neighbours (城市联系与行政边界)."""
+"""Links across regions and industries: direct trains, goods trade, digital work beside industry (区域与行业联系)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,18 +12,16 @@ from clusterlib.regions import REGIONS
 from clusterlib.study._memory import remember
 from clusterlib.study._panels import group_units
 
-if TYPE_CHECKING:
-    from libpysal.graph import Graph
-
 # Kilometres at which the slope of distance is read.
 CENTRE = 500
 BANDS = {"below_300": (0, 300), "300_to_600": (300, 600), "600_to_1000": (600, 1000)}
 DISTANCE, TERMS = ["distance", "distance_squared"], ["same_province", "same_region"]
-OUTCOMES = {"gdp": "gdp", "lights": "night_lights_sum"}
-# Night lights change satellites in 2010/2011 and 2012/2013; cities have GDP since 2003.
-PERIODS = {"before": (2004, 2010), "after": (2014, 2018), "to_2020": (2014, 2020)}
-MAIN = ("before", "after")
-SATELLITES = ((2002, 2010), (2014, 2020))
+# Provinces on the sea, as the China Marine Statistical Yearbook counts them.
+COAST = (120000, 130000, 210000, 310000, 320000, 330000, 350000, 370000, 440000, 450000, 460000)
+OPENNESS = ("trade", "related", "unrelated")
+NATION = "nation"
+# Cities of a region from which on a slope of its own is estimated.
+FEWEST = 5
 _TOLERANCE = 1e-9
 
 
@@ -37,14 +35,25 @@ class TrainLinks(NamedTuple):
     without: pd.DataFrame
     regions: pd.DataFrame
     inside: pd.DataFrame
+    borders: pd.DataFrame
+    outside: pd.DataFrame
 
 
-class GrowthBorders(NamedTuple):
-    """How growth of neighbours goes together; see :func:`growth_borders`."""
+class OpenMarkets(NamedTuple):
+    """How open provinces are beside what others of their size lead one to expect; see :func:`open_markets`."""
 
-    spillovers: pd.DataFrame
-    without: pd.DataFrame
-    pairs: pd.DataFrame
+    gaps: pd.DataFrame
+    expected: pd.DataFrame
+    covered: pd.Series
+    years: tuple[int, int]
+
+
+class IndustryLinks(NamedTuple):
+    """Whether digital work is where industry is; see :func:`industry_links`."""
+
+    slopes: pd.DataFrame
+    over_time: pd.DataFrame
+    sizes: dict[str, int]
 
 
 def train_pairs() -> pd.DataFrame:
@@ -174,7 +183,10 @@ def train_links() -> TrainLinks:
         origin and destination), distance and borders explain, added in turn; ``coefficients`` of the main equation;
         by variant, and by province left out, the coefficient ``same_province`` with interval, smallest detectable
         effect and numbers of pairs; the term of each region, also by province left out; and ``inside`` each region the
-        border of provinces among its own pairs, without municipalities, missing where it is not identified.
+        border of provinces among its own pairs, with municipalities and without, missing where it is not identified;
+        ``borders``: of the nation and, by region, the coefficient ``same_province`` of the region's provinces, all
+        pairs sharing the slopes of distance; ``outside``: by region the percentage of its cities' trains that run to
+        cities outside it, ``seen`` and ``expected`` from mass and distance without any border.
 
     Examples
     --------
@@ -207,8 +219,13 @@ def train_links() -> TrainLinks:
     apart = (*DISTANCE, "same_province")
     terms = (*apart, *REGIONS)
     provinces = sorted(set(pairs["province_from"]))
-    without, regions, inside = {}, {}, {}
+    without, regions, inside, outside = {}, {}, {}, {}
+    borders, free = {NATION: variants["main"]}, gravity_regression(pairs, "trains", DISTANCE).fitted
     for name, area in REGIONS.items():
+        at_home = pairs["same_province"] * pairs["province_from"].isin(area.adcodes("province"))
+        split = pairs.assign(at_home=at_home, elsewhere=pairs["same_province"] - at_home)
+        borders[name] = _border(split, term="at_home", x=(*DISTANCE, "at_home", "elsewhere", "same_region"))
+        outside[name] = _outside(pairs, free, area.adcodes("city"))
         regions[name, 0] = _border(pairs, term=name, x=terms)
         own = pairs[pairs[name] == 1]
         inside[name, "all"] = _border(own, x=apart)
@@ -220,198 +237,274 @@ def train_links() -> TrainLinks:
         without[province] = _border(_leave_out(pairs, province))
     return TrainLinks(
         pairs, explained, main.table, pd.DataFrame(variants).T, pd.DataFrame(without).T,
-        pd.DataFrame(regions).T.rename_axis(["region", "without"]), pd.DataFrame(inside).T,
+        pd.DataFrame(regions).T.rename_axis(["region", "without"]), pd.DataFrame(inside).T, pd.DataFrame(borders).T,
+        pd.DataFrame(outside).T,
     )  # fmt: skip
+
+
+def _outside(pairs: pd.DataFrame, free: pd.Series, members: list) -> dict[str, float]:
+    """Percentage of trains of these cities that run to others, as seen and as expected without borders."""
+    start, end = (pairs.index.get_level_values(level).isin(members) for level in (0, 1))
+    touching, leaving = pairs["trains"][start | end].index, pairs["trains"][start != end].index
+    cities = {"cities": float(pairs.index.unique(0)[pairs.index.unique(0).isin(members)].size)}
+    flows = {"seen": pairs["trains"], "expected": free}
+    return {name: 100 * flow[leaving].sum() / flow[touching].sum() for name, flow in flows.items()} | cities
 
 
 def _leave_out(pairs: pd.DataFrame, province: int) -> pd.DataFrame:
     return pairs[(pairs["province_from"] != province) & (pairs["province_to"] != province)]
 
 
-def _growth_panels(years: tuple[int, int]) -> tuple[dict[str, pd.DataFrame], Graph, pd.Series]:
-    """Growth by outcome of the same cities in the same years, those whose boundaries moved left out."""
-    from clusterlib.data import consistent_units
-    from clusterlib.study.diagnosis.indicators import load_growth_panel
+def predicted_gap(y: pd.Series, x: pd.DataFrame, members: pd.Index, level: float = 0.95) -> dict[str, float]:
+    r"""Mean of some units beside what the others lead one to expect of them (样本外预测).
 
-    loaded = {name: load_growth_panel(years, outcome=column) for name, column in OUTCOMES.items()}
-    kept = consistent_units(f"{years[0] - 1}:{years[1]}")["consistent"]
-    growth = pd.concat({name: panel["growth"].unstack("year") for name, (panel, _, _) in loaded.items()}, axis=1)
-    both = growth.columns.get_level_values("year")
-    growth = growth.loc[growth.index.isin(kept.index[kept]), both.duplicated(keep=False)].dropna()
-    rows = growth["gdp"].stack().index
-    _, graph, province = loaded["gdp"]
-    panels = {name: panel.loc[rows] for name, (panel, _, _) in loaded.items()}
-    return panels, graph.subgraph(growth.index), province.loc[growth.index]
+    Least squares on the units that are no members; with :math:`\bar x` the members' mean and m their number,
 
+    .. math:: g = \bar y - \bar x' \hat\beta, \quad
+              s_g^2 = \hat\sigma^2 \Bigl(\frac{1}{m} + \bar x' (X'X)^{-1} \bar x\Bigr)
 
-def _neighbours(graph: Graph) -> pd.DataFrame:
-    """Adjacent pairs of cities, each once, with the logarithm of the distance between their centroids."""
-    from clusterlib.data import load_boundaries
-    from clusterlib.weights import great_circle_distances
+    so that the interval allows for what members may differ in by themselves as much as any other unit does; it is one
+    for a single member, too.
 
-    links = graph.adjacency.index.to_frame(index=False).set_axis(["one", "other"], axis=1)
-    links = links[links["one"] < links["other"]]
-    kilometres = great_circle_distances(load_boundaries("city").loc[graph.unique_ids]).stack()
-    apart = kilometres.reindex(pd.MultiIndex.from_frame(links)).to_numpy()
-    return links.assign(log_kilometres=np.log(apart)).reset_index(drop=True)
-
-
-def _pair_differences(panel: pd.DataFrame, links: pd.DataFrame, province: pd.Series) -> dict:
-    """How much farther growth of neighbours lies apart across a border than within, relative to the mean difference."""
-    from clusterlib.core.power import minimum_detectable_effect
-    from clusterlib.panel import fixed_effects
-
-    wide = panel["growth"].unstack("year")
-    apart = np.abs(wide.loc[links["one"]].to_numpy() - wide.loc[links["other"]].to_numpy())
-    sides = np.sort([province.loc[links[end]].to_numpy() for end in ("one", "other")], axis=0)
-    index = pd.MultiIndex.from_product([links.index, wide.columns], names=["pair", "year"])
-    across = 1.0 * (sides[0] != sides[1])
-    years = wide.shape[1]
-    rows = pd.DataFrame(
-        {
-            "apart": apart.ravel() / apart.mean(),
-            "across": np.repeat(across, years),
-            "log_kilometres": np.repeat(links["log_kilometres"].to_numpy(), years),
-        },
-        index,
-    )
-    borders = pd.Series([f"{a}-{b}" for a, b in sides.T], links.index)
-    found = fixed_effects(rows, "apart", ["across", "log_kilometres"], "time", cluster=borders)
-    row = found.table.T["across"].astype(float)
-    return {
-        **(100 * row[["estimate", "std_error", "lower", "upper"]]),
-        "p_value": row["p_value"],
-        "detectable": minimum_detectable_effect(found)["minimum_detectable"].mul(100)["across"],
-        "pairs": len(links),
-        "across": int(across.sum()),
-        "clusters": borders.nunique(),
-    }
-
-
-@remember
-def growth_borders() -> GrowthBorders:
-    """Estimate spillovers of growth within provinces and across on GDP and on night lights (增长溢出的边界效应).
-
-    The same cities and years for both; those whose boundaries moved, the year after the census and growth of night
-    lights from one satellite to the next are left out.
+    Parameters
+    ----------
+    y : Series, shape (units,)
+    x : DataFrame, shape (units, k)
+        Without a constant, which is added.
+    members : Index
+    level : float
 
     Returns
     -------
-    GrowthBorders
-        ``spillovers``, by period, outcome and area (regions and ``nation``): estimates as of
-        :func:`clusterlib.diagnosis.governance_imbalance`, with the smallest detectable difference of the model without
-        shared shocks, years, and ``alike``, the correlation of both outcomes' growth within cities and years;
-        ``pairs``: how much farther growth of adjacent cities lies apart across a border than within, in percent of the
-        mean difference; ``without``, by province left out: the nation's difference of spillovers where it is above nil
-        at five percent, and that of pairs beside it.
+    dict
+        ``estimate``, ``std_error``, ``lower``, ``upper``, ``p_value`` and smallest ``detectable`` gap by t with
+        :math:`n - m - k - 1` degrees of freedom; ``members`` and ``others``.
+
+    References
+    ----------
+    Greene, W. H. (2018). Econometric Analysis, 8th ed., section 4.8.1.
+
+    Examples
+    --------
+    >>> y = pd.Series([1.0, 2.0, 3.0, 4.5, 9.0])
+    >>> x = pd.DataFrame({"x": [1.0, 2, 3, 4, 5]})
+    >>> found = predicted_gap(y, x, pd.Index([4]))
+    >>> round(found["estimate"], 3), found["p_value"] < 0.05
+    (3.5, True)
+    """
+    inside = y.index.isin(members)
+    design = np.column_stack([np.ones(len(x)), x.to_numpy(float)])
+    others, m = design[~inside], int(inside.sum())
+    df = len(others) - design.shape[1]
+    if not m or df < 1:
+        raise InvalidInputError(
+            f"{m} member(s) and {len(others)} other(s): none to compare, or too few to compare with"
+        )
+    inverse = np.linalg.inv(others.T @ others)
+    beta = inverse @ others.T @ y[~inside].to_numpy()
+    left, place = y[~inside].to_numpy() - others @ beta, design[inside].mean(axis=0)
+    error = np.sqrt(left @ left / df * (1 / m + place @ inverse @ place))
+    gap = float(y[inside].mean() - place @ beta)
+    return _of_t(gap, float(error), df, level) | {"members": m, "others": len(others)}
+
+
+@remember
+def open_markets() -> OpenMarkets:
+    """Compare regions' goods trade and variety of industries with what size and coast imply (市场开放与产业多样性).
+
+    Means over the span ``province_years``: goods trade over GDP (logarithm), related and unrelated variety of the table
+    of industries (bits). What is expected of a region's provinces is the least-squares prediction from all provinces
+    outside it by log GDP, log GDP per head and, for trade, whether they lie on the sea.
+
+    Returns
+    -------
+    OpenMarkets
+        ``gaps``, by outcome, area and kind (``level``, mean of all years; ``change``, last year less first): as of
+        :func:`predicted_gap`; of the ``nation`` the mean change over provinces; ``expected``: each province ``seen``
+        and ``expected`` from all others, goods trade in percent of GDP; ``covered``: how many of these intervals hold
+        what is seen, percent, by outcome; ``years``.
 
     Examples
     --------
     >>> import clusterlib as cl
-    >>> cl.study.growth_borders().spillovers.index.names
-    FrozenList(['period', 'outcome', 'area'])
+    >>> bool(80 < cl.study.open_markets().covered["trade"] <= 100)
+    True
     """
-    from clusterlib.core.power import minimum_detectable_effect
-    from clusterlib.core.within import demean
-    from clusterlib.study.diagnosis._governance import governance_imbalance
-    from clusterlib.study.diagnosis.indicators import region_cities
+    from clusterlib.agglomeration import variety
+    from clusterlib.study._design import design
+    from clusterlib.study.diagnosis.indicators import industry_table, load_province_panel
 
-    spillovers, without, pairs = {}, {}, {}
-    for period, (first, last) in PERIODS.items():
-        panels, graph, province = _growth_panels((first, last))
-        links, codes = _neighbours(graph), sorted(set(province))
-        moves = {name: demean(panel["growth"].unstack("year").to_numpy(), "twoway") for name, panel in panels.items()}
-        alike = np.corrcoef(np.stack([values.ravel() for values in moves.values()]))[0, 1]
-        areas = {name: region_cities(name, province) for name in REGIONS if period in MAIN}
-        areas |= {"nation": province.index}
-        for outcome, panel in panels.items():
-            years = panel.index.unique("year").size
-            at = (panel, "growth", ["initial"], graph, province)
-            found = governance_imbalance(*at, areas, window=last - first + 1, first=last, draws=2)[1].droplevel(1)
-            detectable = minimum_detectable_effect(found["plain_se_difference"].astype(float))["minimum_detectable"]
-            for area, row in found.assign(detectable=detectable, years=years, alike=alike).iterrows():
-                spillovers[period, outcome, area] = row
-            pairs[period, outcome] = _pair_differences(panel, links, province)
-            gap, p_value = (float(found[name]["nation"]) for name in ("plain_difference", "plain_p_equal"))
-            if not (gap > 0 and p_value < 0.05 and period in MAIN):
-                continue
-            for code in codes:
-                rest = province.index[province != code]
-                kept = links[links["one"].isin(rest) & links["other"].isin(rest)].reset_index(drop=True)
-                part = panel[panel.index.get_level_values("adcode").isin(rest)]
-                pair = _pair_differences(part, kept, province)
-                gap = _plain_difference(part, graph.subgraph(rest), province[rest])
-                without[period, outcome, code] = {
-                    "difference": gap,
-                    "pairs": pair["estimate"],
-                    "p_pairs": pair["p_value"],
-                }
-    levels = ["period", "outcome", "without"]
-    return GrowthBorders(
-        pd.DataFrame(spillovers).T.rename_axis(["period", "outcome", "area"]),
-        pd.DataFrame(without).T.rename_axis(levels),
-        pd.DataFrame(pairs).T.rename_axis(levels[:2]),
+    panel = load_province_panel()
+    kinds = variety(industry_table(panel), design().industries)
+    values = kinds[["related", "unrelated"]].assign(trade=np.log(panel["goods_trade_share"]))
+    size = np.log(panel[["gdp", "gdp_per_capita"]].groupby(level="adcode").mean())
+    first, last = (int(panel.index.unique("year").sort_values()[end]) for end in (0, -1))
+    ends = [values.xs(year, level="year") for year in (first, last)]
+    kinds = {"level": values.groupby(level="adcode").mean(), "change": ends[1] - ends[0]}
+    gaps, expected, covered = {}, {}, {}
+    for outcome in OPENNESS:
+        x = size.assign(coast=1.0 * size.index.isin(COAST)) if outcome == "trade" else size
+        for kind, table in kinds.items():
+            for name, area in REGIONS.items():
+                members = pd.Index(area.adcodes("province")).intersection(x.index)
+                if len(members):
+                    gaps[outcome, name, kind] = predicted_gap(table[outcome], x, members)
+        gaps[outcome, NATION, "change"] = _mean_change(kinds["change"][outcome])
+        level = kinds["level"][outcome]
+        alone = {code: predicted_gap(level, x, pd.Index([code])) for code in level.index}
+        covered[outcome] = 100 * np.mean([row["lower"] <= 0 <= row["upper"] for row in alone.values()])
+        if outcome == "trade":
+            expected = {code: {"seen": np.exp(level[code]), "expected": np.exp(level[code] - row["estimate"])}
+                        for code, row in alone.items()}  # fmt: skip
+    names = ["outcome", "area", "kind"]
+    return OpenMarkets(
+        pd.DataFrame(gaps).T.rename_axis(names), pd.DataFrame(expected).T, pd.Series(covered), (first, last)
     )
 
 
-def _plain_difference(panel: pd.DataFrame, graph: Graph, province: pd.Series) -> float:
-    """Difference of spillovers within and across where no shocks are shared."""
-    from clusterlib.study.diagnosis._governance import SharedShocks
-    from clusterlib.weights import within_and_across
-
-    likelihood = SharedShocks(panel, "growth", ["initial"], within_and_across(graph, province), province)
-    within, across, _ = likelihood.climb((0.4, 0.1, 0.0), shared=False)[1]
-    return float(within - across)
+def _mean_change(change: pd.Series) -> dict[str, float]:
+    """Mean over provinces with its t interval."""
+    count = len(change)
+    row = _of_t(float(change.mean()), float(change.std() / np.sqrt(count)), count - 1)
+    return row | {"members": count, "others": 0}
 
 
-@remember
-def systems_border() -> pd.DataFrame:
-    """Compare how night lights of adjacent cities grow together, beside those of Hong Kong and Macao (港澳边界).
+def _of_t(estimate: float, error: float, df: float, level: float = 0.95) -> dict[str, float]:
+    """Estimate with its interval, p value and smallest detectable effect by Student's t."""
+    from clusterlib.core.power import minimum_detectable_effect
+    from clusterlib.core.results import coefficient_table
 
-    Growth of the years within a satellite, the year's mean over all units and the mean of the unit and satellite taken
-    out.
+    table = coefficient_table(pd.Series({"it": estimate}), pd.Series({"it": error}), df, level)
+    detectable = minimum_detectable_effect(error, df)["minimum_detectable"].iloc[0]
+    return table.loc["it"].drop("statistic").to_dict() | {"detectable": detectable}
+
+
+def share_slopes(share: pd.Series, industry: pd.Series, size: pd.Series, members: pd.Index) -> pd.DataFrame:
+    r"""Slope of a share on industry among members, and among others (数字服务与工业的区位联系).
+
+    .. math:: s_i = \alpha_{g(i)} + \gamma_{g(i)} x_i + \delta z_i + e_i
+
+    with g telling members from others, by least squares with errors of any variance (HC3).
+
+    Parameters
+    ----------
+    share, industry, size : Series, shape (units,)
+        Logarithms of the share s, of industry x and of size z.
+    members : Index
 
     Returns
     -------
     DataFrame
-        By pair of adjacent cities (one, other): ``correlation`` over all years and that of the ``later`` satellite
-        alone, ``difference`` (mean absolute difference of growth, log points times 100), ``rank``, the percentile of
-        the correlation among all adjacent pairs, and ``kind``: ``systems`` for Hong Kong and Macao with the mainland,
-        ``within`` or ``across`` provinces.
+        Rows ``own``, ``rest`` and ``difference`` (or ``own`` alone where all units are members): ``estimate``,
+        ``std_error``, ``lower``, ``upper``, ``p_value`` and ``detectable`` by t with as many degrees of freedom as the
+        members have beyond their two coefficients, and ``units``. Missing for fewer than five members.
+
+    References
+    ----------
+    MacKinnon, J. G. and White, H. (1985). Some heteroskedasticity-consistent covariance matrix estimators with improved
+    finite sample properties. Journal of Econometrics 29, 305-325.
+
+    Examples
+    --------
+    >>> x = pd.Series(np.arange(20.0))
+    >>> noise = pd.Series(np.tile([0.1, -0.1, -0.1, 0.1], 5))
+    >>> share_slopes(2 * x + noise, x, x**2, x.index)["estimate"].round(2).tolist()
+    [2.0]
+    """
+    inside = share.index.isin(members)
+    count = int(inside.sum())
+    rows = {"own": inside, "rest": ~inside} if count < len(share) else {"own": inside}
+    names = [*rows, "difference"] if len(rows) > 1 else ["own"]
+    if count < FEWEST:
+        return pd.DataFrame(np.nan, names, ["estimate", "std_error", "lower", "upper", "p_value", "detectable"]).assign(
+            units=[count, len(share) - count, len(share)][: len(names)]
+        )
+    groups = np.column_stack([part for chosen in rows.values() for part in (1.0 * chosen, chosen * industry)])
+    x = np.column_stack([groups, size])
+    slopes, influence = _least_squares(x, share.to_numpy())
+    picks = {"own": np.eye(x.shape[1])[1]}
+    if len(rows) > 1:
+        picks |= {"rest": np.eye(x.shape[1])[3], "difference": np.eye(x.shape[1])[1] - np.eye(x.shape[1])[3]}
+    df = count - 2 if len(rows) > 1 else count - x.shape[1]
+    units = {"own": count, "rest": len(share) - count, "difference": len(share)}
+    return pd.DataFrame({
+        name: _of_t(float(pick @ slopes), float(np.sqrt(((influence @ pick) ** 2).sum())), df) | {"units": units[name]}
+        for name, pick in picks.items()
+    }).T  # fmt: skip
+
+
+def _least_squares(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients, and what each row moves them by, residuals divided by one less leverage: HC3's square roots."""
+    inverse = np.linalg.inv(x.T @ x)
+    slopes = inverse @ x.T @ y
+    leverage = np.einsum("ij,jk,ik->i", x, inverse, x)
+    return slopes, (x * ((y - x @ slopes) / (1 - leverage))[:, None]) @ inverse
+
+
+@remember
+def industry_links() -> IndustryLinks:
+    """Ask whether digital work is where industry is, more than other services are (数字服务业与工业的联系).
+
+    Of cities: employees of information transmission, software and information technology services over those of all
+    other services (urban units), on secondary value added per resident, given residents; the last year with such
+    employees. Of provinces, over time: software revenue over tertiary value added on industrial value added per
+    resident, given residents.
+
+    Returns
+    -------
+    IndustryLinks
+        ``slopes``, by measure, area and row: as of :func:`share_slopes`, ``main``, ``employment`` (industry by its
+        employees) and ``year_before``; ``over_time``: the nation's slope over provinces by year, and ``change``, last
+        year less first with an interval over provinces; ``sizes``: ``year`` and numbers of cities and provinces.
 
     Examples
     --------
     >>> import clusterlib as cl
-    >>> pairs = cl.study.systems_border()
-    >>> pairs.index[pairs["kind"] == "systems"].to_list()
-    [(440300, 810000), (440400, 820000)]
+    >>> cl.study.industry_links().sizes["year"]
+    2019
     """
-    from clusterlib.core.within import demean
-    from clusterlib.data import load_boundaries, load_panel
-    from clusterlib.weights import contiguity
+    from clusterlib.data import load_panel
 
-    lights = load_panel("city", OUTCOMES["lights"])[OUTCOMES["lights"]].unstack("year")
-    growth = 100 * lights.where(lights > 0).apply(np.log).diff(axis=1).dropna(axis=1, how="all").dropna()
-    boundaries = load_boundaries("city").loc[growth.index]
-    earlier, later = (growth.loc[:, first:last].drop(columns=2019, errors="ignore") for first, last in SATELLITES)
-    parts = [pd.DataFrame(demean(part.to_numpy(), "twoway"), part.index, part.columns) for part in (earlier, later)]
-    left = pd.concat(parts, axis=1)
-    links, province = _neighbours(contiguity(boundaries)), boundaries["province"]
-    ends = [links[end].to_numpy() for end in ("one", "other")]
+    digital, industry, employees = "information_software_employment", "value_added_secondary", "urban_unit_employees"
+    shares = ["employment_tertiary_share", "employment_secondary_share"]
+    frame = load_panel("city", [digital, industry, "implied_resident_population", employees, *shares])
+    frame["services"] = 100 * frame[employees] * frame[shares[0]] - frame[digital]
+    frame["industrial"] = 100 * frame[employees] * frame[shares[1]]
+    kept = [digital, industry, "implied_resident_population", "services", "industrial"]
+    frame = frame[kept].dropna()
+    logs = np.log(frame[(frame > 0).all(axis=1)])
+    year = int(logs.index.unique("year").max())
+    measures = {"main": (year, industry), "employment": (year, "industrial"), "year_before": (year - 1, industry)}
+    slopes = {}
+    for measure, (at, column) in measures.items():
+        now = logs.xs(at, level="year")
+        people = now["implied_resident_population"]
+        given = (now[digital] - now["services"], now[column] - people, people)
+        slopes[measure, NATION] = share_slopes(*given, now.index)
+        for name, area in REGIONS.items():
+            slopes[measure, name] = share_slopes(*given, pd.Index(area.adcodes("city")))
+    over_time, provinces = _over_time()
+    sizes = {"year": year, "cities": int(slopes["main", NATION]["units"].iloc[0]), "provinces": provinces}
+    return IndustryLinks(pd.concat(slopes, names=["measure", "area", "row"]), over_time, sizes)
 
-    def alike(values: pd.DataFrame) -> np.ndarray:
-        one, other = (values.loc[end].to_numpy() for end in ends)
-        return (one * other).sum(axis=1) / np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
 
-    sides = [province.loc[end].to_numpy() for end in ends]
-    systems = np.isin(sides, [810000, 820000]).any(axis=0)
-    table = pd.DataFrame(
-        {
-            "correlation": alike(left),
-            "later": alike(left[later.columns]),
-            "difference": np.abs(left.loc[ends[0]].to_numpy() - left.loc[ends[1]].to_numpy()).mean(axis=1),
-            "kind": np.where(systems, "systems", np.where(sides[0] == sides[1], "within", "across")),
-        },
-        pd.MultiIndex.from_arrays(ends, names=["one", "other"]),
-    )
-    return table.assign(rank=100 * table["correlation"].rank(pct=True))
+def _over_time() -> tuple[pd.DataFrame, int]:
+    """Slopes over provinces by year, and how far the last is from the first, with the number of provinces."""
+    from clusterlib.data import load_panel
+
+    names = ["software_revenue", "value_added_tertiary", "value_added_industry", "resident_population"]
+    panel = load_panel("province", names).dropna()
+    logs = np.log(panel[panel["software_revenue"] > 0])
+    years = logs.index.unique("year").sort_values()
+    count = logs.groupby(level="adcode").size()
+    logs = logs[logs.index.get_level_values("adcode").isin(count.index[count == len(years)])]
+    rows, moved, df = {}, {}, int((count == len(years)).sum()) - 3
+    for year in years:
+        now = logs.xs(year, level="year")
+        people = now["resident_population"]
+        x = np.column_stack([np.ones(len(now)), now["value_added_industry"] - people, people])
+        slopes, influence = _least_squares(x, (now["software_revenue"] - now["value_added_tertiary"]).to_numpy())
+        rows[int(year)], moved[year] = (float(slopes[1]), influence[:, 1]), influence[:, 1]
+    rows["change"] = (rows[int(years[-1])][0] - rows[int(years[0])][0], moved[years[-1]] - moved[years[0]])
+    found = {str(name): _of_t(value, float(np.sqrt((part**2).sum())), df) for name, (value, part) in rows.items()}
+    return pd.DataFrame(found).T.rename_axis("year"), df + 3

@@ -4,6 +4,7 @@ from ._assessment import Syndromes as Syndromes
 from ._assessment import diagnose as diagnose
 from ._assessment import measure_syndromes as measure_syndromes
 from ._governance import SharedShocksResult as SharedShocksResult
+from ._governance import border_estimates as border_estimates
 from ._governance import border_spillovers as border_spillovers
 from ._governance import governance_imbalance as governance_imbalance
 from ._pairs import PairCorrelations as PairCorrelations

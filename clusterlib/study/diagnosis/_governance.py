@@ -12,7 +12,7 @@ import pandas as pd
 from clusterlib.core.alignment import Weights, align_weights, first_seen
 from clusterlib.core.checks import as_names, check_balanced, check_flags, check_labels, check_panel, check_whole
 from clusterlib.core.resampling import generator
-from clusterlib.core.results import Estimates, Test
+from clusterlib.core.results import Estimates, Test, coefficient_table
 from clusterlib.core.within import check_rank, check_variation, demean
 from clusterlib.errors import InvalidInputError
 from clusterlib.study.diagnosis._severity import Severity, as_units, bootstrap_settings, percentile_bounds
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from clusterlib.core.alignment import WeightsLike
-    from clusterlib.spatial_panel import TwoWeightsResult
 
 _FEW_UNITS = 8
 _FEW_PAIRS = 6
@@ -36,6 +35,8 @@ _STEP = 1e-4
 # Columns that LAPACK inverts at a time.
 _BLOCK = 64
 _NEWTON_STEPS = 50
+_LONGEST, _NEAR = 0.2, 0.02
+_SINGULAR = 1e10
 _TOLERANCE = 1e-9
 
 
@@ -48,7 +49,7 @@ def border_spillovers(
     units: Iterable | None = None,
     *,
     shocks: bool = False,
-) -> TwoWeightsResult | SharedShocksResult:
+) -> SharedShocksResult:
     r"""Spillovers between neighbours within a jurisdiction and across its border (边界效应).
 
     .. math:: y_{it} = \rho_1 \sum_j w^{in}_{ij} y_{jt} + \rho_2 \sum_j w^{out}_{ij} y_{jt} + x_{it}'\beta + \mu_i
@@ -75,20 +76,36 @@ def border_spillovers(
 
     Returns
     -------
-    clusterlib.spatial_panel.TwoWeightsResult or clusterlib.diagnosis.SharedShocksResult
+    clusterlib.diagnosis.SharedShocksResult
 
     Raises
     ------
     InvalidInputError
-        If fewer than eight units, or fewer than six pairs of neighbours within or across, are left, and for panels,
-        weights and jurisdictions that do not fit together.
+        If no estimate lies inside the admissible values, if fewer than eight units, or fewer than six pairs of
+        neighbours within or across, are left, and for panels, weights and jurisdictions that do not fit together.
     UnknownNameError
         If a name is not a column.
 
     Notes
     -----
-    Maximum likelihood; effects of units and periods are dummy variables. With shared shocks standard errors are from
-    the Hessian of the concentrated likelihood, without from the information matrix.
+    The likelihood of deviations from the means of units over time (:math:`T - 1` periods are left), restricted for
+    effects of periods and x. Effects of periods are not invariant under the lags within and across, so that with few
+    units the derivatives by :math:`\rho_k` are not nil on average; what they lose,
+
+    .. math:: (T - 1) \frac{1' \Omega^{-1} W_k S^{-1} 1}{1' \Omega^{-1} 1}, \quad S = I - \rho_1 W_1 - \rho_2 W_2,
+              \quad \Omega = I + \tfrac{\sigma_\theta^2}{\sigma_e^2} D D'
+
+    with :math:`D` the dummies of jurisdictions, and the like for x, is added and the estimate is where they are nil.
+    Standard errors are from the derivatives of these scores; intervals are of t with :math:`(P - 1)(T - 1)` degrees of
+    freedom, those of the shocks of P jurisdictions.
+
+    References
+    ----------
+    Lee, L.-F. and Yu, J. (2010). Estimation of spatial autoregressive panel data models with fixed effects. Journal of
+    Econometrics 154, 165-185, section 3.
+
+    Yang, Z. (2018). Unified M-estimation of fixed-effects spatial dynamic models with short panels. Journal of
+    Econometrics 205, 423-447, section 2: scores that are made unbiased.
 
     Examples
     --------
@@ -106,16 +123,16 @@ def border_spillovers(
     >>> [test.p_value < 0.01 for test in tests]
     [True, False]
     """
-    from clusterlib.spatial_panel import two_weights_sar
-
     x = as_names(x, "x")
     check_flags(shocks=shocks)
     data = check_panel(panel, [y, *x])
     borders = _Borders(w, jurisdiction, panel)
     rows, pair = borders.sample(data, units)
-    if shocks:
-        return SharedShocks(rows, y, x, pair, borders.jurisdiction).results()[1]
-    return two_weights_sar(rows, y, x, *pair, effects="twoway")
+    plain, shared = SharedShocks(rows, y, x, pair, borders.jurisdiction).results()
+    found = shared if shocks else plain
+    if found is None:
+        raise InvalidInputError("without shared shocks no estimate lies inside the admissible values: allow for them")
+    return found
 
 
 class _Borders:
@@ -257,18 +274,85 @@ def _estimate(
         plain, result = SharedShocks(rows, settings["y"], settings["x"], pair, borders.jurisdiction).results()
     except InvalidInputError as error:
         return {"reason": str(error)}, (np.nan, np.nan, np.nan)
-    result = result if settings["shocks"] else plain
+    result = result if settings["shocks"] or plain is None else plain
     severity = border_severity(result, settings["draws"], settings["seed"], settings["level"])
-    estimates = _set_beside(result, "rho_", "")
-    estimates |= {"shock_share": result.shock_share, "p_shocks": result.shocks_test().p_value}
-    estimates |= _set_beside(plain, "plain_", "plain_")
-    estimates |= {"units": result.n_units, "reason": NO_SPILLOVER if np.isnan(severity[0]) else ""}
-    return estimates, severity
+    return _beside(plain, result) | {"reason": NO_SPILLOVER if np.isnan(severity[0]) else ""}, severity
 
 
-def _set_beside(result: SharedShocksResult, rho: str, prefix: str) -> dict[str, float]:
-    """Both rhos and their difference, with errors and the test of equality, by name."""
+def border_estimates(
+    panel: pd.DataFrame,
+    y: str,
+    x: str | Iterable[str],
+    w: WeightsLike,
+    jurisdiction: pd.Series,
+    areas: Mapping[Any, Iterable],
+) -> pd.DataFrame:
+    """Border effects of several areas, each from its own units and their neighbours (分区域边界效应).
+
+    Parameters
+    ----------
+    panel, y, x, w, jurisdiction
+        As :func:`border_spillovers`.
+    areas : mapping
+        Units of each area, such as the cities of a region.
+
+    Returns
+    -------
+    DataFrame
+        By area: ``rho_within`` and ``rho_across`` with standard errors ``se_within``, ``se_across``; their
+        ``difference`` with ``se_difference``, 95 percent interval ``lower``, ``upper``, ``p_equal`` and the smallest
+        ``detectable`` one (80 percent power); ``shock_share`` and ``p_shocks``; the same without shared shocks with
+        ``plain_`` before the name, missing where they alone have no estimate; ``units``, ``periods``, ``jurisdictions``
+        and the ``reason`` where nothing is identified.
+
+    Raises
+    ------
+    InvalidInputError, UnknownNameError
+        As :func:`border_spillovers`, but for what an area lacks.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from libpysal.graph import Graph
+    >>> from scipy.sparse import csr_array
+    >>> ring = sum(np.roll(np.eye(32), step, axis=1) for step in (-2, -1, 1, 2)) / 4
+    >>> province = pd.Series(np.arange(32) // 8, index=range(32))
+    >>> y, x = np.random.default_rng(0).normal(size=(2, 320))
+    >>> panel = pd.DataFrame({"y": y, "x": x}, pd.MultiIndex.from_product([range(32), range(10)]))
+    >>> graph, areas = Graph.from_sparse(csr_array(ring), ids=range(32)), {"all": range(32), "one": [5]}
+    >>> found = border_estimates(panel, "y", ["x"], graph, province, areas)
+    >>> found["units"].tolist(), found["reason"].str[:9].tolist()
+    ([32.0, nan], ['', '5 unit(s)'])
+    """
+    x = as_names(x, "x")
+    if not isinstance(areas, Mapping) or not areas:
+        raise InvalidInputError(f"areas: expected the units of each area by its name, got a {type(areas).__name__}")
+    data, borders, rows = check_panel(panel, [y, *x]), _Borders(w, jurisdiction, panel), {}
+    for area, units in areas.items():
+        try:
+            span, pair = borders.sample(data, as_units(units, f"areas: {area}"))
+            rows[area] = _beside(*SharedShocks(span, y, x, pair, borders.jurisdiction).results()) | {"reason": ""}
+        except InvalidInputError as error:
+            rows[area] = {"reason": str(error)}
+    return pd.DataFrame(list(rows.values()), pd.Index(rows, name="area"))
+
+
+def _beside(plain: SharedShocksResult | None, shared: SharedShocksResult) -> dict[str, float]:
+    """Estimates with shared shocks and without, by name."""
+    found = _named(shared, "rho_", "")
+    found |= {"shock_share": shared.shock_share, "p_shocks": shared.shocks_test().p_value}
+    found |= {} if plain is None else _named(plain, "plain_", "plain_")
+    sizes = {"units": shared.n_units, "periods": shared.n_periods, "jurisdictions": shared.settings["jurisdictions"]}
+    return found | {name: float(size) for name, size in sizes.items()}
+
+
+def _named(result: SharedShocksResult, rho: str, prefix: str) -> dict[str, float]:
+    """Both rhos and their difference, with errors, interval and the test of equality, by name."""
+    from clusterlib.core.power import minimum_detectable_effect
+
     gap, error = result.difference()
+    row = coefficient_table(pd.Series({"gap": gap}), pd.Series({"gap": error}), result.df_inference, 0.95).iloc[0]
+    smallest = minimum_detectable_effect(error, result.df_inference)["minimum_detectable"].iloc[0]
     return {
         f"{rho}within": result.rho_within,
         f"{rho}across": result.rho_across,
@@ -276,6 +360,9 @@ def _set_beside(result: SharedShocksResult, rho: str, prefix: str) -> dict[str, 
         f"{prefix}se_across": result.std_errors["rho_across"],
         f"{prefix}difference": gap,
         f"{prefix}se_difference": error,
+        f"{prefix}lower": row["lower"],
+        f"{prefix}upper": row["upper"],
+        f"{prefix}detectable": smallest,
         f"{prefix}p_equal": result.equality_test().p_value,
     }
 
@@ -312,9 +399,9 @@ class SharedShocksResult(Estimates):
         return self.rho_within - self.rho_across, float(np.sqrt(within + across - 2 * shared))
 
     def equality_test(self) -> Test:
-        """Wald test that the lag is as strong within as across borders, as of the model without shocks."""
+        """Wald test that the lag is as strong within as across borders."""
         gap, error = self.difference()
-        return Test.of("Wald", "rho_within = rho_across", (gap / error) ** 2, "chi2", 1)
+        return Test.of("Wald", "rho_within = rho_across", (gap / error) ** 2, "F", (1, self.df_inference))
 
     def shocks_test(self) -> Test:
         r"""Likelihood-ratio test of no shared shocks; on the bound of the share p is half that of :math:`\chi^2_1`."""
@@ -352,7 +439,7 @@ class SharedShocks:
         values = frame.to_numpy().reshape(n, periods, -1)
         sides = [align_weights(part, units, name).matrix for part, name in zip(pair, NAMES, strict=True)]
         dense = np.stack([matrix.toarray() for matrix in sides])
-        self.links = np.nonzero(dense.any(axis=0))
+        self.sides, self.links = sides, np.nonzero(dense.any(axis=0))
         self.weights = dense[:, *self.links]
         left = demean(values, "twoway")
         flat, rows = values.reshape(n * periods, -1), left.reshape(n * periods, -1)
@@ -360,10 +447,10 @@ class SharedShocks:
         check_rank(rows[:, 1:], x)
         lags = [demean(matrix @ values[..., 0], "twoway")[..., None] for matrix in sides]
         self.columns = np.concatenate([left[..., :1], *lags, left[..., 1:]], axis=2)
-        code = jurisdiction.loc[units].factorize()[0]
-        self.sizes = np.bincount(code)
+        self.code = jurisdiction.loc[units].factorize()[0]
+        self.sizes = np.bincount(self.code)
         sums = np.zeros((len(self.sizes), *self.columns.shape[1:]))
-        np.add.at(sums, code, self.columns)
+        np.add.at(sums, self.code, self.columns)
         self.sums = sums.reshape(len(sums), -1)
         self.products = np.einsum("itk,itl->kl", self.columns, self.columns)
         self.by_jurisdiction = np.einsum("ptk,ptl->pkl", sums, sums).reshape(len(sums), -1)
@@ -373,8 +460,14 @@ class SharedShocks:
         """Number of observations."""
         return self.columns.shape[0] * self.columns.shape[1]
 
-    def weighed(self, ratio: float) -> tuple[np.ndarray, np.ndarray]:
-        """Cross-products of the columns, weighed by the inverse covariance, and their derivatives by ``ratio``."""
+    @property
+    def degrees(self) -> int:
+        """Observations less effects of units and periods and coefficients of x."""
+        n, periods = self.columns.shape[:2]
+        return (n - 1) * (periods - 1) - len(self.x)
+
+    def weighed(self, ratio: float) -> tuple[np.ndarray, np.ndarray, float, float]:
+        """Cross-products of the columns, weighed by the inverse covariance, that of a constant, and their slopes."""
         shrink = 1 / (1 + ratio * self.sizes)
         both = np.stack([shrink, -self.sizes * shrink**2])
         common, common_slope = (both @ self.sums).reshape(2, *self.columns.shape[1:])
@@ -382,10 +475,10 @@ class SharedShocks:
         square, cross = common.T @ common, common_slope.T @ common
         apart, apart_slope = (np.stack([ratio * shrink, shrink**2]) @ self.by_jurisdiction).reshape(2, *square.shape)
         products = self.products - apart - square / total
-        return products, square * total_slope / total**2 - apart_slope - (cross + cross.T) / total
+        return products, square * total_slope / total**2 - apart_slope - (cross + cross.T) / total, total, total_slope
 
-    def log_determinant(self, rho: np.ndarray) -> tuple[float, np.ndarray]:
-        """Logarithm of the determinant of the system of lags, and its derivatives by both rhos."""
+    def _system(self, rho: np.ndarray) -> tuple[float, np.ndarray]:
+        """Logarithm of the determinant of the system of lags, and its inverse."""
         from scipy.linalg.lapack import dgetrf, dgetri  # type: ignore[attr-defined]
 
         n = self.columns.shape[0]
@@ -394,25 +487,46 @@ class SharedShocks:
         # One factorisation serves the determinant and the inverse.
         factors, pivots, _ = dgetrf(system, overwrite_a=True)
         value = np.log(np.abs(np.diagonal(factors))).sum()
-        inverse, _ = dgetri(factors, pivots, lwork=_BLOCK * n, overwrite_lu=True)
-        return value, -self.weights @ inverse.T[self.links]
+        return value, dgetri(factors, pivots, lwork=_BLOCK * n, overwrite_lu=True)[0]
 
-    def loglik(self, values: np.ndarray) -> tuple[float, np.ndarray]:
-        """Log-likelihood with the coefficients and sigma2 chosen, and its derivatives."""
+    def loglik(self, values: np.ndarray, adjusted: bool = False) -> tuple[float, np.ndarray]:
+        """Restricted log-likelihood, and its derivatives by rhos and share, made unbiased if ``adjusted``."""
         rho, share = values[:2], values[2]
         ratio = share / (1 - share)
-        periods, m = self.columns.shape[1], self.size
-        products, slope = self.weighed(ratio)
+        left, m = self.columns.shape[1] - 1, self.degrees
+        products, slope, total, total_slope = self.weighed(ratio)
         weights = self._chosen(rho, products)
         moved = products @ weights
         squares = float(weights @ moved)
-        determinant, determinant_slope = self.log_determinant(rho)
-        value = -m / 2 * (np.log(2 * np.pi * squares / m) + 1) + periods * determinant
-        value -= periods / 2 * np.log1p(ratio * self.sizes).sum()
-        by_rho = m / squares * moved[1:3] + periods * determinant_slope
-        by_ratio = -m / 2 * (weights @ slope @ weights) / squares
-        by_ratio -= periods / 2 * (self.sizes / (1 + ratio * self.sizes)).sum()
-        return value, np.append(by_rho, by_ratio / (1 - share) ** 2)
+        determinant, inverse = self._system(rho)
+        spread = 1 + ratio * self.sizes
+        of_x = np.linalg.inv(products[3:, 3:])
+        value = -m / 2 * (np.log(2 * np.pi * squares / m) + 1) + left * determinant
+        value -= (left * (np.log(spread).sum() + np.log(total)) + np.linalg.slogdet(products[3:, 3:])[1]) / 2
+        by_rho = m / squares * moved[1:3] - left * self.weights @ inverse.T[self.links]
+        if adjusted:
+            by_rho += self._lost(ratio, total, of_x, inverse)
+        by_ratio = -m * (weights @ slope @ weights) / squares - np.sum(of_x * slope[3:, 3:])
+        by_ratio -= left * ((self.sizes / spread).sum() + total_slope / total)
+        return value, np.append(by_rho, by_ratio / 2 / (1 - share) ** 2)
+
+    def _lost(self, ratio: float, total: float, of_x: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+        """Expectation that effects of periods and x take from the derivatives by both rhos."""
+        n, periods, k = self.columns.shape[0], self.columns.shape[1], len(self.x)
+        shrink = 1 / (1 + ratio * self.sizes)
+        x = self.columns[..., 3:].reshape(n, -1)
+        reached = inverse @ np.column_stack([np.ones(n), x])
+        lost = []
+        for matrix in self.sides:
+            moved = matrix @ reached
+            sums = np.zeros((len(self.sizes), moved.shape[1]))
+            np.add.at(sums, self.code, moved)
+            by_period = shrink @ sums / total
+            held = moved[:, 1:] - (ratio * shrink[:, None] * sums[:, 1:])[self.code]
+            held -= np.outer(shrink[self.code], by_period[1:])
+            cross = np.einsum("itk,itl->kl", x.reshape(n, periods, k), held.reshape(n, periods, k))
+            lost.append((periods - 1) * by_period[0] + np.sum(of_x.T * cross))
+        return np.array(lost)
 
     @staticmethod
     def _chosen(rho: np.ndarray, products: np.ndarray) -> np.ndarray:
@@ -421,16 +535,15 @@ class SharedShocks:
         return np.concatenate([lead, -np.linalg.solve(products[3:, 3:], products[3:, :3] @ lead)])
 
     def curvature(self, values: np.ndarray) -> np.ndarray:
-        """Second derivatives by differences of the first, of the rhos alone where the share is nil."""
-        free = self._free(values)
-        rows = []
+        """Derivatives of the unbiased scores by differences, of the rhos alone where the share is nil."""
+        free, columns = self._free(values), []
         for k in free:
             step = np.zeros(3)
             step[k] = _STEP
             back = step if k < 2 or values[2] >= _STEP else 0 * step
-            slopes = (self.loglik(values + step)[1] - self.loglik(values - back)[1])[free]
-            rows.append(slopes / (step + back)[k])
-        return (np.array(rows) + np.array(rows).T) / 2
+            ahead, behind = (self.loglik(values + moved, adjusted=True)[1][free] for moved in (step, -back))
+            columns.append((ahead - behind) / (step + back)[k])
+        return np.column_stack(columns)
 
     @staticmethod
     def _free(values: np.ndarray) -> np.ndarray:
@@ -462,22 +575,38 @@ class SharedShocks:
             )
         return -found.fun * self.size, found.x
 
-    def _polish(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the maximum near a point, by Newton steps with one matrix of second derivatives, and that matrix."""
+    def _settle(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return where the unbiased scores are nil near the greatest likelihood, and their derivatives there.
+
+        Raises
+        ------
+        InvalidInputError
+            If they are nil nowhere inside the bounds.
+        """
         free, curvature = self._free(values), self.curvature(values)
         for _ in range(_NEWTON_STEPS):
+            if np.linalg.cond(curvature) > _SINGULAR:
+                break
+            step = -np.linalg.solve(curvature, self.loglik(values, adjusted=True)[1][free])
+            far = np.abs(step).max()
             moved = values.copy()
-            moved[free] -= np.linalg.solve(curvature, self.loglik(values)[1][free])
-            if not (np.abs(moved[:2]).max() < 1 and 0 <= moved[2] < 1):
+            moved[free] += step * min(1, _LONGEST / max(far, _TOLERANCE))
+            moved[2] = np.clip(moved[2], 0, _BOUND)
+            if np.abs(moved[:2]).max() >= _BOUND:
                 break
-            far = np.abs(moved - values).max()
-            values = moved
-            if far < _TOLERANCE:
-                break
-        return values, curvature
+            values, settled = moved, far < _TOLERANCE
+            # Where a step was short the derivatives hardly change.
+            if settled or far > _NEAR or len(self._free(values)) < len(free):
+                free, curvature = self._free(values), self.curvature(values)
+            if settled and (np.linalg.eigvalsh(curvature + curvature.T) < 0).all():
+                return values, curvature
+        raise InvalidInputError(
+            f"no estimate inside the admissible values, last at {NAMES[0]} = {values[0]:.4f}, "
+            f"{NAMES[1]} = {values[1]:.4f}: look whether both weights connect enough units"
+        )
 
-    def results(self) -> tuple[SharedShocksResult, SharedShocksResult]:
-        """Estimate without shared shocks and with them.
+    def results(self) -> tuple[SharedShocksResult | None, SharedShocksResult]:
+        """Estimate without shared shocks, None where that alone has no estimate, and with them.
 
         Raises
         ------
@@ -487,19 +616,20 @@ class SharedShocks:
         plain = self.climb(_STARTS[1], shared=False)
         # With few jurisdictions lag and shocks may each have a hill of their own.
         found = max(plain, *(self.climb(start) for start in _STARTS), key=lambda pair: pair[0])
-        settled = self._polish(plain[1])
-        without = self.loglik(settled[0])[0]
-        apart = self._set_out(*settled, without, without)
+        shared = self._set_out(*self._settle(found[1]), found[0], plain[0])
         if found is plain:
-            return apart, apart
-        best, curvature = self._polish(found[1])
-        return apart, self._set_out(best, curvature, self.loglik(best)[0], without)
+            return shared, shared
+        try:
+            return self._set_out(*self._settle(plain[1]), plain[0], plain[0]), shared
+        except InvalidInputError:
+            return None, shared
 
     def _set_out(self, best: np.ndarray, curvature: np.ndarray, loglik: float, without: float) -> SharedShocksResult:
         names, free = pd.Index([*NAMES, SHARE]), self._free(best)
         covariance = np.full((3, 3), np.nan)
-        covariance[np.ix_(free, free)] = np.linalg.inv(-curvature)
-        products, _ = self.weighed(best[2] / (1 - best[2]))
+        inverse = np.linalg.inv(-curvature)
+        covariance[np.ix_(free, free)] = (inverse + inverse.T) / 2
+        products = self.weighed(best[2] / (1 - best[2]))[0]
         weights = self._chosen(best[:2], products)
         n, periods = self.columns.shape[:2]
         slopes, effects = len(self.x), n + periods - 1
@@ -510,6 +640,7 @@ class SharedShocks:
             n_units=n,
             n_periods=periods,
             df_resid=self.size - slopes - effects,
+            df_inference=(len(self.sizes) - 1) * (periods - 1),
             loglik=loglik,
             n_parameters=slopes + effects + len(free) + 1,
             settings={"y": self.y, "x": tuple(self.x), "effects": "twoway", "jurisdictions": len(self.sizes)},
@@ -517,7 +648,7 @@ class SharedShocks:
             rho_within=float(best[0]),
             rho_across=float(best[1]),
             shock_share=float(best[2]),
-            sigma2=float(weights @ products @ weights / self.size),
+            sigma2=float(weights @ products @ weights / self.degrees),
             loglik_plain=without,
             residuals=pd.Series((self.columns @ weights).ravel(), self.index, name="residual"),
         )
