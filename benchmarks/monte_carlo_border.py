@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/monte_carlo_border.py [area ...] [--seconds 60] [--errors normal|heavy|unequal]
 
 Growth is drawn from the model at the estimates of the area (2014-2018, GDP and night lights), with shocks that
-provinces share, and estimated again. Printed are how often 95 percent intervals hold the truth, mean errors of the estimates, and
-how often a difference of nil is rejected at five percent where rho is the same within and across.
+provinces share and levels that follow from growth, and estimated again. Printed are how often 95 percent intervals hold
+the truth, mean errors of the estimates, and how often equal rhos are rejected at five percent (--alike: where so).
 """
 
 from __future__ import annotations

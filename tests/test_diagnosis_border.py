@@ -10,10 +10,16 @@ import pandas as pd
 import pytest
 from libpysal.graph import Graph
 from scipy.sparse import csr_array
+from scipy.stats import t
 
-from clusterlib.diagnosis import border_spillovers, governance_imbalance, load_growth_panel, pair_correlations
+from clusterlib.diagnosis import (
+    border_estimates,
+    border_spillovers,
+    governance_imbalance,
+    load_growth_panel,
+    pair_correlations,
+)
 from clusterlib.errors import ClusterlibWarning, InvalidInputError, UnknownNameError
-from clusterlib.spatial_panel import two_weights_sar
 from clusterlib.study.diagnosis._governance import SharedShocks, border_severity
 from clusterlib.weights import within_and_across
 
@@ -137,79 +143,122 @@ def small():
     return data, province, tuple(csr_array(side.sparse) for side in (sides.within, sides.across))
 
 
-def normal_loglik(data, province, pair, values) -> float:
-    """Log-likelihood by the density of all observations at once, dummies and x chosen by generalised least squares."""
-    y = data["y"].unstack().to_numpy()
-    x = data["x"].unstack().to_numpy()
+def restricted_density(data, province, pair, values) -> float:
+    """Log-likelihood by the normal density of all contrasts that effects of units and periods and x leave."""
+    y, x = (data[name].unstack().to_numpy() for name in ("y", "x"))
     n, periods = y.shape
     system = np.eye(n) - values[0] * pair[0].toarray() - values[1] * pair[1].toarray()
     member = np.equal.outer(province.to_numpy(), province.to_numpy()).astype(float)
     ratio = values[2] / (1 - values[2])
-    whole = np.kron(np.eye(n) + ratio * member, np.eye(periods))
-    design = np.column_stack(
-        [x.ravel(), np.kron(np.eye(n), np.ones((periods, 1))), np.kron(np.ones((n, 1)), np.eye(periods))]
-    )
-    filtered = (system @ y).ravel()
-    inverse = np.linalg.inv(whole)
-    chosen = np.linalg.lstsq(
-        np.linalg.cholesky(inverse).T @ design, np.linalg.cholesky(inverse).T @ filtered, rcond=None
-    )[0]
-    left = filtered - design @ chosen
-    m = n * periods
-    sigma2 = left @ inverse @ left / m
-    spread = np.linalg.slogdet(whole)[1] + m * np.log(2 * np.pi * sigma2) + m
-    return periods * np.linalg.slogdet(system)[1] - spread / 2
+    # Orthonormal deviations from the mean over time leave one period less, errors as they were.
+    turn = np.linalg.svd(np.eye(periods) - 1 / periods)[0][:, : periods - 1]
+    left, x = (system @ y @ turn).T.ravel(), (x @ turn).T.ravel()
+    design = np.column_stack([x, np.kron(np.eye(periods - 1), np.ones((n, 1)))])
+    whole = np.kron(np.eye(periods - 1), np.eye(n) + ratio * member)
+    contrasts = np.linalg.svd(design)[0][:, design.shape[1] :]
+    spread, seen = contrasts.T @ whole @ contrasts, contrasts.T @ left
+    m = len(seen)
+    sigma2 = seen @ np.linalg.solve(spread, seen) / m
+    density = -(m * np.log(2 * np.pi * sigma2) + np.linalg.slogdet(spread)[1] + m) / 2
+    return density + (periods - 1) * np.linalg.slogdet(system)[1]
 
 
 @pytest.mark.parametrize("values", [(0.3, 0.1, 0.4), (-0.2, 0.3, 0.0), (0.0, 0.0, 0.8)])
-def test_the_likelihood_is_that_of_the_normal_density_of_all_observations(small, values):
+def test_the_likelihood_is_the_normal_density_of_what_effects_and_x_leave(small, values):
     data, province, pair = small
     model = SharedShocks(data, "y", ["x"], pair, province)
     value, slope = model.loglik(np.array(values))
-    assert value == pytest.approx(normal_loglik(data, province, pair, values), rel=1e-10)
+    nil = np.zeros(3)
+    constant = model.loglik(nil)[0] - restricted_density(data, province, pair, nil)
+    assert value - restricted_density(data, province, pair, values) == pytest.approx(constant, rel=1e-9, abs=1e-8)
     steps = np.eye(3) * 1e-5
-    ahead = [normal_loglik(data, province, pair, values + step) for step in steps]
+    ahead = [restricted_density(data, province, pair, values + step) for step in steps]
     # The share has no values below nil, so its slope there is taken forward.
+    at = restricted_density(data, province, pair, values)
     behind = [
-        normal_loglik(data, province, pair, values - step) if values[2] or not step[2] else value for step in steps
+        restricted_density(data, province, pair, values - step) if values[2] or not step[2] else at for step in steps
     ]
     width = [2e-5, 2e-5, 2e-5 if values[2] else 1e-5]
     np.testing.assert_allclose(slope, (np.array(ahead) - behind) / width, rtol=1e-3, atol=1e-3)
 
 
-def test_without_shared_shocks_estimates_are_those_of_the_two_weights_model(small):
+@pytest.mark.parametrize("values", [(0.5, 0.2, 0.4), (0.3, 0.6, 0.0)])
+def test_what_effects_take_from_the_scores_of_the_rhos_is_what_they_take_on_average(small, values):
     data, province, pair = small
-    expected = two_weights_sar(data, "y", ["x"], *pair, effects="twoway")
-    plain, shared = SharedShocks(data, "y", ["x"], pair, province).results()
-    np.testing.assert_allclose(plain.params[NAMES], expected.params[NAMES], atol=1e-7)
-    assert plain.loglik == pytest.approx(expected.loglik, rel=1e-10)
-    np.testing.assert_allclose(plain.coefficients["x"], expected.params["x"], atol=1e-6)
-    np.testing.assert_allclose(plain.std_errors[NAMES], expected.std_errors[NAMES], rtol=0.15)
+    model, random = SharedShocks(data, "y", ["x"], pair, province), np.random.default_rng(0)
+    within, across, share = values
+    n, periods = 24, 4
+    sides = [side.toarray() for side in pair]
+    multiplier = np.linalg.inv(np.eye(n) - within * sides[0] - across * sides[1])
+    x, scores = data["x"].unstack().to_numpy(), []
+    for _ in range(150):
+        shocks = np.sqrt(share / (1 - share)) * random.normal(size=(3, periods))[province]
+        y = multiplier @ (x + 2 + random.normal(size=(n, periods)) + shocks)
+        drawn = SharedShocks(data.assign(y=y.ravel()), "y", ["x"], pair, province)
+        scores.append([drawn.loglik(np.array(values), adjusted)[1][:2] for adjusted in (False, True)])
+    plain, unbiased = np.mean(scores, axis=0)
+    error = np.std(scores, axis=0)[1] / np.sqrt(len(scores))
+    assert (np.abs(unbiased) < 3.5 * error).all()
+    assert (np.abs(plain) > 4 * error).any()
+    # The same for every sample: it depends on the map and x alone.
+    lost = model.loglik(np.array(values), True)[1] - model.loglik(np.array(values))[1]
+    np.testing.assert_allclose(lost[:2], unbiased - plain, rtol=1e-9)
+    assert lost[2] == 0
+
+
+def test_estimates_are_where_the_unbiased_scores_are_nil(small):
+    data, province, pair = small
+    model = SharedShocks(data, "y", ["x"], pair, province)
+    plain, shared = model.results()
+    for result in (plain, shared):
+        free = 3 if result.shock_share > 0 else 2
+        assert np.abs(model.loglik(result.params.to_numpy(), True)[1][:free]).max() < 1e-5
     assert plain.shock_share == 0 and np.isnan(plain.std_errors["shock_share"])
     assert shared.loglik >= plain.loglik
+    assert model.climb((0.1, 0.1, 0.3))[0] <= shared.loglik + 1e-6
+    assert shared.residuals.groupby("adcode").mean().abs().max() < 1e-8
+
+
+def test_the_difference_has_the_error_of_two_estimates_that_go_together_and_t_of_the_shocks(small):
+    data, province, pair = small
+    plain, shared = SharedShocks(data, "y", ["x"], pair, province).results()
     gap, error = shared.difference()
     variances = shared.covariance.loc[NAMES, NAMES].to_numpy()
     assert gap == shared.rho_within - shared.rho_across
     assert error**2 == pytest.approx(variances[0, 0] + variances[1, 1] - 2 * variances[0, 1], rel=1e-12)
-    assert shared.equality_test().statistic == pytest.approx((gap / error) ** 2)
-    test = shared.shocks_test()
-    assert test.statistic == pytest.approx(2 * (shared.loglik - plain.loglik), rel=1e-6)
+    assert shared.df_inference == (3 - 1) * (4 - 1)
+    test = shared.equality_test()
+    assert (test.distribution, test.df) == ("F", (1, 6)) and test.statistic == pytest.approx((gap / error) ** 2)
+    ratio = shared.shocks_test()
+    assert ratio.statistic == pytest.approx(2 * (shared.loglik - plain.loglik), rel=1e-6)
     # On the bound half the distribution lies at nil: 2.706 is the five percent point, not 3.841.
     assert replace(shared, loglik=plain.loglik + 2.7055 / 2).shocks_test().p_value == pytest.approx(0.05, abs=1e-4)
     assert plain.shocks_test().p_value == 1
-    assert shared.residuals.groupby("adcode").mean().abs().max() < 1e-8
 
 
-def test_the_maximum_has_no_slope_and_is_above_its_surroundings(small):
-    data, province, pair = small
-    model = SharedShocks(data, "y", ["x"], pair, province)
-    best = model.results()[1]
-    values = best.params.to_numpy()
-    assert np.abs(model.loglik(values)[1]).max() < 1e-4
-    random = np.random.default_rng(0)
-    for step in random.normal(scale=0.05, size=(20, 3)):
-        near = np.clip(values + step, [-0.9, -0.9, 0], 0.9)
-        assert model.loglik(near)[0] <= best.loglik + 1e-9
+def test_few_units_and_years_do_not_draw_the_estimates_toward_nil():
+    found = []
+    for seed in range(30):
+        data, graph, province = country(3, 5, 0.3, 0.3, 0.0, seed=200 + seed)
+        found.append(border_spillovers(data, "y", ["x"], graph, province, shocks=True).params[NAMES].to_numpy())
+    error = np.std(found, axis=0) / np.sqrt(len(found))
+    assert (np.abs(np.mean(found, axis=0) - 0.3) < 2.6 * error).all()
+
+
+def test_areas_have_their_own_estimates_with_interval_and_smallest_detectable_difference():
+    data, graph, province = country(5, 9, 0.5, 0.1, 0.5, seed=6)
+    found = border_estimates(data, "y", "x", graph, province, {"all": province.index, "some": range(8, 20), "few": [3]})
+    own = border_spillovers(data, "y", "x", graph, province, range(8, 20), shocks=True)
+    row = found.loc["some"]
+    assert row["difference"] == own.difference()[0] and row["se_difference"] == own.difference()[1]
+    assert (row["units"], row["periods"], row["jurisdictions"]) == (16, 9, own.settings["jurisdictions"])
+    bound = t.ppf(0.975, own.df_inference) * row["se_difference"]
+    np.testing.assert_allclose(row[["lower", "upper"]].astype(float), row["difference"] + np.array([-bound, bound]))
+    assert bound < row["detectable"] < 2 * bound
+    assert found.loc["all", "units"] == 40 and found.loc["all", "reason"] == ""
+    assert "at least 8 are needed" in found.loc["few", "reason"] and np.isnan(found.loc["few", "difference"])
+    with pytest.raises(InvalidInputError, match="units of each area"):
+        border_estimates(data, "y", "x", graph, province, [1, 2])
 
 
 def test_the_two_weights_are_those_of_within_and_across_and_incomplete_units_are_left_out():
@@ -217,11 +266,12 @@ def test_the_two_weights_are_those_of_within_and_across_and_incomplete_units_are
     gappy = data.drop((3, 2))
     # Two cities on either side of the province have neighbours in it.
     units = list(range(6, 18))
-    found = border_spillovers(gappy, "y", "x", graph, province, range(8, 16))
+    found = border_spillovers(gappy, "y", "x", graph, province, range(8, 16), shocks=True)
     assert found.residuals.index.unique(0).tolist() == units
     sides = within_and_across(graph.subgraph(units), province)
-    expected = two_weights_sar(gappy.loc[units], "y", ["x"], sides.within, sides.across, effects="twoway")
-    np.testing.assert_allclose(found.params[NAMES], expected.params[NAMES], rtol=1e-9)
+    pair = [csr_array(side.sparse) for side in (sides.within, sides.across)]
+    expected = SharedShocks(gappy.loc[units], "y", ["x"], pair, province).results()[1]
+    np.testing.assert_allclose(found.params, expected.params, rtol=1e-9)
     assert 3 not in border_spillovers(gappy, "y", "x", graph, province).residuals.index.unique(0)
 
 
@@ -254,7 +304,7 @@ def test_estimates_with_shared_shocks_keep_the_protocol_of_results():
     assert result.n_parameters == 2 + 1 + 1 + 1 + 40
     assert result.aic == pytest.approx(2 * 45 - 2 * result.loglik)
     assert result.tests["equality"].p_value == result.equality_test().p_value
-    assert result.tests["equality"].df == 1 and result.tests["shocks"].null == "no shared shocks"
+    assert result.tests["equality"].df == (1, 24) and result.tests["shocks"].null == "no shared shocks"
     assert "辖区共同冲击" in str(result.summary()) and "likelihood ratio" in str(result.summary())
     half = result.conf_int(0.5)
     assert (half["upper"] - half["lower"]).lt(result.table["upper"] - result.table["lower"]).all()

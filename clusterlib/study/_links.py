@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -242,7 +243,7 @@ def train_links() -> TrainLinks:
     )  # fmt: skip
 
 
-def _outside(pairs: pd.DataFrame, free: pd.Series, members: list) -> dict[str, float]:
+def _outside(pairs: pd.DataFrame, free: pd.Series, members: Sequence[int]) -> dict[str, float]:
     """Percentage of trains of these cities that run to others, as seen and as expected without borders."""
     start, end = (pairs.index.get_level_values(level).isin(members) for level in (0, 1))
     touching, leaving = pairs["trains"][start | end].index, pairs["trains"][start != end].index
@@ -379,17 +380,19 @@ def _of_t(estimate: float, error: float, df: float, level: float = 0.95) -> dict
     return table.loc["it"].drop("statistic").to_dict() | {"detectable": detectable}
 
 
-def share_slopes(share: pd.Series, industry: pd.Series, size: pd.Series, members: pd.Index) -> pd.DataFrame:
+def share_slopes(share: pd.Series, industry: pd.Series, given: pd.DataFrame, members: pd.Index) -> pd.DataFrame:
     r"""Slope of a share on industry among members, and among others (数字服务与工业的区位联系).
 
-    .. math:: s_i = \alpha_{g(i)} + \gamma_{g(i)} x_i + \delta z_i + e_i
+    .. math:: s_i = \alpha_{g(i)} + \gamma_{g(i)} x_i + z_i'\delta + e_i
 
     with g telling members from others, by least squares with errors of any variance (HC3).
 
     Parameters
     ----------
-    share, industry, size : Series, shape (units,)
-        Logarithms of the share s, of industry x and of size z.
+    share, industry : Series, shape (units,)
+        Logarithms of the share s and of industry x.
+    given : DataFrame, shape (units, k)
+        What is held fixed, z, such as the logarithm of size.
     members : Index
 
     Returns
@@ -408,7 +411,7 @@ def share_slopes(share: pd.Series, industry: pd.Series, size: pd.Series, members
     --------
     >>> x = pd.Series(np.arange(20.0))
     >>> noise = pd.Series(np.tile([0.1, -0.1, -0.1, 0.1], 5))
-    >>> share_slopes(2 * x + noise, x, x**2, x.index)["estimate"].round(2).tolist()
+    >>> share_slopes(2 * x + noise, x, pd.DataFrame({"size": x**2}), x.index)["estimate"].round(2).tolist()
     [2.0]
     """
     inside = share.index.isin(members)
@@ -420,7 +423,7 @@ def share_slopes(share: pd.Series, industry: pd.Series, size: pd.Series, members
             units=[count, len(share) - count, len(share)][: len(names)]
         )
     groups = np.column_stack([part for chosen in rows.values() for part in (1.0 * chosen, chosen * industry)])
-    x = np.column_stack([groups, size])
+    x = np.column_stack([groups, given])
     slopes, influence = _least_squares(x, share.to_numpy())
     picks = {"own": np.eye(x.shape[1])[1]}
     if len(rows) > 1:
@@ -446,16 +449,17 @@ def industry_links() -> IndustryLinks:
     """Ask whether digital work is where industry is, more than other services are (数字服务业与工业的联系).
 
     Of cities: employees of information transmission, software and information technology services over those of all
-    other services (urban units), on secondary value added per resident, given residents; the last year with such
-    employees. Of provinces, over time: software revenue over tertiary value added on industrial value added per
-    resident, given residents.
+    other services (urban units), on secondary value added per resident, given residents, and given GDP per head, too,
+    since richer cities have more of both; the last year with such employees. Of provinces, over time: software revenue
+    over tertiary value added on industrial value added per resident, given residents.
 
     Returns
     -------
     IndustryLinks
-        ``slopes``, by measure, area and row: as of :func:`share_slopes`, ``main``, ``employment`` (industry by its
-        employees) and ``year_before``; ``over_time``: the nation's slope over provinces by year, and ``change``, last
-        year less first with an interval over provinces; ``sizes``: ``year`` and numbers of cities and provinces.
+        ``slopes``, by measure, area and row: as of :func:`share_slopes`, ``main``, ``income`` (given GDP per head),
+        ``employment`` (industry by its employees), ``employment_income`` and ``year_before``; ``over_time``: the
+        nation's slope over provinces by year, and ``change``, last year less first with an interval over provinces;
+        ``sizes``: ``year`` and numbers of cities and provinces.
 
     Examples
     --------
@@ -467,19 +471,23 @@ def industry_links() -> IndustryLinks:
 
     digital, industry, employees = "information_software_employment", "value_added_secondary", "urban_unit_employees"
     shares = ["employment_tertiary_share", "employment_secondary_share"]
-    frame = load_panel("city", [digital, industry, "implied_resident_population", employees, *shares])
+    people, income = "implied_resident_population", "gdp_per_capita"
+    frame = load_panel("city", [digital, industry, people, income, employees, *shares])
     frame["services"] = 100 * frame[employees] * frame[shares[0]] - frame[digital]
     frame["industrial"] = 100 * frame[employees] * frame[shares[1]]
-    kept = [digital, industry, "implied_resident_population", "services", "industrial"]
+    kept = [digital, industry, people, income, "services", "industrial"]
     frame = frame[kept].dropna()
     logs = np.log(frame[(frame > 0).all(axis=1)])
     year = int(logs.index.unique("year").max())
-    measures = {"main": (year, industry), "employment": (year, "industrial"), "year_before": (year - 1, industry)}
+    measures = {
+        "main": (year, industry, [people]), "income": (year, industry, [people, income]),
+        "employment": (year, "industrial", [people]), "employment_income": (year, "industrial", [people, income]),
+        "year_before": (year - 1, industry, [people]),
+    }  # fmt: skip
     slopes = {}
-    for measure, (at, column) in measures.items():
+    for measure, (at, column, held) in measures.items():
         now = logs.xs(at, level="year")
-        people = now["implied_resident_population"]
-        given = (now[digital] - now["services"], now[column] - people, people)
+        given = (now[digital] - now["services"], now[column] - now[people], now[held])
         slopes[measure, NATION] = share_slopes(*given, now.index)
         for name, area in REGIONS.items():
             slopes[measure, name] = share_slopes(*given, pd.Index(area.adcodes("city")))
