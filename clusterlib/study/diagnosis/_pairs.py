@@ -115,8 +115,8 @@ def pair_correlations(
 
     Notes
     -----
-    The jackknife leaves out all pairs of one jurisdiction at a time. It needs three jurisdictions or more. A pair across
-    belongs to two, so that its interval is too wide rather than too narrow (97 to 100 percent of 95 in simulations).
+    The jackknife leaves out all pairs of one jurisdiction at a time. It needs three jurisdictions or more. A pair
+    across belongs to two, so that its interval is too wide rather than too narrow.
 
     Examples
     --------
