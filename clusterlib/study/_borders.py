@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -73,7 +73,7 @@ def growth_panels(
     kept = consistent_units(f"{years[0] - 1}:{years[1]}")["consistent"]
     growth = pd.concat({name: panel["growth"].unstack("year") for name, (panel, _, _) in loaded.items()}, axis=1)
     count = growth.columns.get_level_values("year")
-    shared = count.map(count.value_counts()) == len(loaded)
+    shared = count.value_counts().loc[count].to_numpy() == len(loaded)
     growth = growth.loc[growth.index.isin(kept.index[kept]), shared].dropna()
     first = next(iter(loaded))
     rows = growth[first].stack().index
@@ -180,9 +180,9 @@ def pair_premiums() -> PairPremiums:
     for outcome in OUTCOMES:
         wide = [panels[outcome]["growth"].unstack("year").loc[cities] for panels, _, _ in parts]
         left = pd.concat([pd.DataFrame(demean(w.to_numpy(), "twoway"), w.index, w.columns) for w in wide], axis=1)
-        panel = left.stack().rename("growth").to_frame()
+        panel = pd.DataFrame({"growth": left.stack()})
         for area, units in _areas(province).items():
-            settings = {"units": None, "distance": kilometres} if area == NATION else {"units": units}
+            settings: dict[str, Any] = {"distance": kilometres} if area == NATION else {"units": units}
             try:
                 found = pair_correlations(panel, "growth", graph, province, permutations=PERMUTATIONS, **settings)
             except InvalidInputError:

@@ -338,7 +338,7 @@ def open_markets() -> OpenMarkets:
     panel = load_province_panel()
     kinds = variety(industry_table(panel), design().industries)
     values = kinds[["related", "unrelated"]].assign(trade=np.log(panel["goods_trade_share"]))
-    size = np.log(panel[["gdp", "gdp_per_capita"]].groupby(level="adcode").mean())
+    size = panel[["gdp", "gdp_per_capita"]].groupby(level="adcode").mean().apply(np.log)
     first, last = (int(panel.index.unique("year").sort_values()[end]) for end in (0, -1))
     ends = [values.xs(year, level="year") for year in (first, last)]
     kinds = {"level": values.groupby(level="adcode").mean(), "change": ends[1] - ends[0]}
@@ -377,7 +377,8 @@ def _of_t(estimate: float, error: float, df: float, level: float = 0.95) -> dict
 
     table = coefficient_table(pd.Series({"it": estimate}), pd.Series({"it": error}), df, level)
     detectable = minimum_detectable_effect(error, df)["minimum_detectable"].iloc[0]
-    return table.loc["it"].drop("statistic").to_dict() | {"detectable": detectable}
+    found = {str(name): float(value) for name, value in table.loc["it"].drop("statistic").items()}
+    return found | {"detectable": detectable}
 
 
 def share_slopes(share: pd.Series, industry: pd.Series, given: pd.DataFrame, members: pd.Index) -> pd.DataFrame:
@@ -477,7 +478,7 @@ def industry_links() -> IndustryLinks:
     frame["industrial"] = 100 * frame[employees] * frame[shares[1]]
     kept = [digital, industry, people, income, "services", "industrial"]
     frame = frame[kept].dropna()
-    logs = np.log(frame[(frame > 0).all(axis=1)])
+    logs = frame[(frame > 0).all(axis=1)].apply(np.log)
     year = int(logs.index.unique("year").max())
     measures = {
         "main": (year, industry, [people]), "income": (year, industry, [people, income]),
@@ -502,7 +503,7 @@ def _over_time() -> tuple[pd.DataFrame, int]:
 
     names = ["software_revenue", "value_added_tertiary", "value_added_industry", "resident_population"]
     panel = load_panel("province", names).dropna()
-    logs = np.log(panel[panel["software_revenue"] > 0])
+    logs = panel[panel["software_revenue"] > 0].apply(np.log)
     years = logs.index.unique("year").sort_values()
     count = logs.groupby(level="adcode").size()
     logs = logs[logs.index.get_level_values("adcode").isin(count.index[count == len(years)])]

@@ -512,7 +512,7 @@ class SharedShocks:
 
     def _lost(self, ratio: float, total: float, of_x: np.ndarray, inverse: np.ndarray) -> np.ndarray:
         """Expectation that effects of periods and x take from the derivatives by both rhos."""
-        n, periods, k = self.columns.shape[0], self.columns.shape[1], len(self.x)
+        (n, periods), k = self.columns.shape[:2], len(self.x)
         shrink = 1 / (1 + ratio * self.sizes)
         x = self.columns[..., 3:].reshape(n, -1)
         reached = inverse @ np.column_stack([np.ones(n), x])
