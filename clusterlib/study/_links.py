@@ -377,7 +377,7 @@ def _of_t(estimate: float, error: float, df: float, level: float = 0.95) -> dict
 
     table = coefficient_table(pd.Series({"it": estimate}), pd.Series({"it": error}), df, level)
     detectable = minimum_detectable_effect(error, df)["minimum_detectable"].iloc[0]
-    found = {str(name): float(value) for name, value in table.loc["it"].drop("statistic").items()}
+    found = {str(name): value for name, value in table.loc["it"].drop("statistic").to_dict().items()}
     return found | {"detectable": detectable}
 
 
@@ -487,8 +487,8 @@ def industry_links() -> IndustryLinks:
     }  # fmt: skip
     slopes = {}
     for measure, (at, column, held) in measures.items():
-        now = logs.xs(at, level="year")
-        given = (now[digital] - now["services"], now[column] - now[people], now[held])
+        now = pd.DataFrame(logs.xs(at, level="year"))
+        given = (now[digital] - now["services"], now[column] - now[people], now.loc[:, held])
         slopes[measure, NATION] = share_slopes(*given, now.index)
         for name, area in REGIONS.items():
             slopes[measure, name] = share_slopes(*given, pd.Index(area.adcodes("city")))

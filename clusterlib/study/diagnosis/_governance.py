@@ -519,7 +519,7 @@ class SharedShocks:
         lost = []
         for matrix in self.sides:
             moved = matrix @ reached
-            sums = np.zeros((len(self.sizes), moved.shape[1]))
+            sums = np.zeros((len(self.sizes), reached.shape[1]))
             np.add.at(sums, self.code, moved)
             by_period = shrink @ sums / total
             held = moved[:, 1:] - (ratio * shrink[:, None] * sums[:, 1:])[self.code]
