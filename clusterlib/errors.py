@@ -111,3 +111,9 @@ class CaptionsError(ProblemsError):
     """Caption files of notebooks that cannot be used."""
 
     head = "{} problem(s) in the captions"
+
+
+class ReportError(ProblemsError):
+    """Texts of the report that cannot be set."""
+
+    head = "{} problem(s) in the text of the report"

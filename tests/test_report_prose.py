@@ -1,152 +1,157 @@
-"""Numbers in the prose: each is a recorded result, the same in both languages, linked to its cell."""
+"""Prose as a template: numbers by name, words by verdict; nothing is typed in, computed or reached."""
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 from test_claims import write_results
 
-from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
-from clusterlib.report import Phrase, Report
-from clusterlib.report._author import MIME
-from clusterlib.report._lookup import check_template, fill, numbers_in
-from clusterlib.study import Reference
+from clusterlib.claims import CONTRADICTED, MIXED, NO_EXPERIMENT, NOT_TESTABLE, SUPPORTED, VERDICTS_ZH, Claim
+from clusterlib.core.language import Phrase
+from clusterlib.errors import ReportError
+from clusterlib.regions import REGIONS
+from clusterlib.report._prose import Judgements, Prose, render
+from clusterlib.study import ResultLookup
+
+VALUES = {
+    "02_overview:count": 27, "05_x:gini[2023;total]": 0.123456, "05_x:trend": -1.25, "05_x:p": 0.000012,
+    "05_x:leader": 110000,
+}  # fmt: skip
+CLAIM = Claim(
+    "border", "7.1", "syndrome", "属地化", "Territorial administration.", {}, Phrase("Growth.", "增长。"),
+    notebook="05_x", nation=True,
+)  # fmt: skip
+
+
+def judgements(**verdicts: str) -> Judgements:
+    found = {}
+    for place in (*REGIONS, "nation"):
+        verdict = verdicts.get(place, MIXED)
+        row = {
+            "number": "7.1", "verdict": verdict, "verdict_zh": VERDICTS_ZH[verdict],
+            "evidence": f"In {place} [it] is so.", "evidence_zh": f"{place}如此。",
+        }  # fmt: skip
+        found[place] = pd.DataFrame.from_dict({"border": row}, orient="index")
+    return Judgements({"border": CLAIM}, found)
 
 
 @pytest.fixture
-def lookup(tmp_path):
-    return write_results(
-        tmp_path, {"02_overview:count": 27, "05_x:gini[2023;total]": 0.123456, "05_x:trend": -1.25, "05_x:p": 0.000012}
-    )
+def lookups(tmp_path) -> dict[str, ResultLookup]:
+    own = {"bth": 3.0, "yrd": 4.0, "gba": 5.0}
+    return {code: write_results(tmp_path, {**VALUES, "06_y:own": own[code]}, code) for code in own}
 
 
-def test_a_number_comes_from_its_record_with_page_anchor_and_cell(lookup):
-    (before, number, after) = fill("Of them {02_overview:count} lie here.", "en", lookup)
-    assert (before, after) == ("Of them ", " lie here.")
-    assert number["shown"] == "27"
-    assert number["target"] == "02_overview.html#result-count"
-    assert number["cell"] == "c"
+def said(template: str, lookups, language="en", region="", labels=None, **verdicts) -> str:
+    prose = Prose(language, lookups, judgements(**verdicts), region, labels)
+    return render("report/en.md", template, prose)[0]
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("call", "shown"),
     [
-        ("05_x:gini[2023;total]", "0.1235"),
-        ("05_x:gini[2023;total]|.2", "0.12"),
-        ("05_x:trend|.1", "\N{MINUS SIGN}1.2"),
-        ("05_x:trend|abs.2", "1.25"),
-        ("05_x:p|.2", "0.000012"),
+        ("n('05_x:gini[2023;total]')", "0.1235"),
+        ("n('05:gini[2023;total]', 2)", "0.12"),
+        ("n('05_x:trend', 1)", "\N{MINUS SIGN}1.2"),
+        ("n('05_x:trend', 2, size=True)", "1.25"),
+        ("n('05_x:gini[2023;total]', 1, times=100, sign=True)", "+12.3"),
+        ("n('05_x:p', 2)", "0.000012"),
+        ("n('06_y:own', 0, region='gba')", "5"),
+        ("place('05_x:leader')", "Beijing"),
     ],
 )
-def test_decimals_signs_and_cells_of_tables_are_set_as_asked(lookup, text, shown):
-    assert lookup.value(text).shown == shown
+def test_a_number_is_set_as_asked_and_leads_to_the_appendix(lookups, call, shown):
+    assert said("It is {{ %s }}." % call, lookups) == f"It is [{shown}](#n1)."  # noqa: UP031
+
+
+def test_a_number_that_is_stated_twice_stands_in_the_appendix_once(lookups):
+    text = said("{{ n('02:count') }} {{ n('02:count') }}\n\n{{ numbers() }}", lookups)
+    assert text.startswith("[27](#n1) [27](#n1)")
+    assert text.count("{#n1}") == 1 and "02\\_overview" in text
+
+
+def test_what_differs_between_the_regions_is_named_with_its_region(lookups):
+    with pytest.raises(ReportError, match=r"en.md, line 2: 06:own differs between the regions \(bth: 3.0, yrd: 4.0"):
+        said("So\n{{ n('06:own') }}", lookups)
+    loop = "{% for region in regions %}{{ region.name }} {{ n('06:own', 0, region) }}; {% endfor %}"
+    assert "Yangtze River Delta [4](#n2)" in said(loop, lookups)
+    assert said("{{ region.name }}{{ n('06:own', 0) }}", lookups, "zh", "gba") == "粤港澳大湾区[5](#n1)"
 
 
 @pytest.mark.parametrize(
     "template",
-    ["45 clusters", "grew by ３ percent", "共有三十一个省份", "in 2021 {02_overview:count}"],
-)
-def test_a_number_typed_into_the_prose_is_refused(template):
-    with pytest.raises(InvalidInputError, match="typed into the prose"):
-        check_template(template)
-
-
-@pytest.mark.parametrize("template", ["it {{how}} here", "it {how here", "it how} here"])
-def test_a_brace_that_is_left_over_is_refused(template):
-    with pytest.raises(InvalidInputError, match="a brace is left over"):
-        check_template(template)
-
-
-@pytest.mark.parametrize("template", ["the three regions [@gb2017; @lee2010, p. 3]", "三大区域与四类症候 {a:b}"])
-def test_words_for_numbers_and_keys_of_citations_are_no_typed_numbers(template):
-    check_template(template.replace("{a:b}", ""))
+    ["45 clusters", "grew by ３ percent", "共有三十一个省份", "in 2021 {{ n('02:count') }}",
+     "{{ 'grew by 3 percent' }}",
+     "{% set title = 'The 45 clusters' %}", "{% if true %}\nup by 4\n{% endif %}",
+     "{{ say('border', supported='by 3 percent', contradicted='a', mixed='b', otherwise='c') }}"],
+)  # fmt: skip
+def test_a_number_typed_into_the_prose_is_refused(template, lookups):
+    with pytest.raises(ReportError, match=r"en\.md, line \d: the number .* is typed into the prose"):
+        said(template, lookups)
 
 
 @pytest.mark.parametrize(
-    ("text", "error", "words"),
+    "template",
+    ["the three regions [@gb2017; @lee2010, p. 3]", "三大区域与四类症候", "by {{ term('GB/T 7714') }}",
+     "a [page](https://e.org/2021)\n\n## State {#sec-2}"],
+)  # fmt: skip
+def test_words_for_numbers_citations_links_and_names_are_no_typed_numbers(template, lookups):
+    said(template, lookups)
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
     [
-        ("{02_overview:counts}", UnknownNameError, "did you mean 'count'"),
-        ("{03_other:count}", ClusterlibError, "no results of 03_other for yrd"),
-        ("{05_x:gini[2022;total]}", UnknownNameError, "row of 05_x:gini"),
-        ("{05_x:gini[2023;totl]}", UnknownNameError, "did you mean 'total'"),
-        ("{05_x:gini}", InvalidInputError, "is a table"),
-        ("{02_overview:@years}", UnknownNameError, "parameter of 02_overview"),
-        ("{overview:count}", InvalidInputError, "cannot be read"),
-        ("{mood}", UnknownNameError, "phrase"),
+        ("{{ n('02:counts') }}", "did you mean 'count'"),
+        ("{{ n('03:count') }}", "unknown notebook '03'"),
+        ("{{ n('05:gini[2022;total]') }}", "row of 05_x:gini"),
+        ("{{ n('05:gini') }}", "is a table"),
+        ("{{ n('overview:count') }}", "cannot be read"),
+        ("{{ n(3) }}", "expected the name of a result"),
+        ("{{ n('02:count', region='ydr') }}", "did you mean 'yrd'"),
+        ("{{ value('02:count') }}", "printed as it is"),
+        ("{{ mood }}", "'mood' is undefined"),
+        ("{{ n('02:count') + 1 }}", "computes"),
+        ("{{ 9 ** 9 ** 9 }}", "computes"),
+        ("{{ 'a' * 99999999 }}", "computes"),
+        ("{{ ''.__class__.__mro__ }}", "unsafe|undefined|printed"),
+        ("{{ n.__globals__ }}", "unsafe|undefined|printed"),
+        ("{% include '/etc/passwd' %}", "no loader"),
+        ("{{ n('02:count')", "unexpected|expected|unclosed"),
+        ("{% if judged('border') %}x", "expecting|unexpected|[Ee]nd"),
+        ("count }}", "has no partner"),
+        ("{{ say('border', supported='a') }}", "no words for contradicted, mixed, otherwise"),
+        ("{{ judged('borders') }}", "did you mean 'border'"),
+        ("{{ ref('fig-x') }}", "unknown label 'fig-x'"),
+        ("{{ term('45') }}", "a name that holds digits"),
+        ("{{ caption('table', 'x') }}", "expected such as"),
+        ("{{ caption('tbl-a', 'x') }}{{ caption('tbl-a', 'x') }}", "given twice"),
     ],
 )
-def test_a_number_without_a_result_stops_the_report(lookup, text, error, words):
-    with pytest.raises(error, match=words):
-        fill(f"Here {text}.", "en", lookup)
+def test_what_does_not_exist_or_reaches_further_stops_the_report_with_its_line(lookups, template, words):
+    with pytest.raises(ReportError, match=rf"report/en\.md, line 2: .*({words})"):
+        said(f"First.\n{template}", lookups, labels={})
 
 
-def test_a_phrase_follows_the_language_and_may_hold_numbers(lookup):
-    phrase = Phrase("rose to {02_overview:count}", "升至{02_overview:count}")
-    assert numbers_in(fill("It {how}.", "zh", lookup, {"how": phrase})) == ["02_overview:count"]
-    assert fill("它{how}。", "zh", lookup, {"how": phrase})[1] == "升至"
-    with pytest.raises(InvalidInputError, match="typed"):
-        fill("It {how}.", "en", lookup, {"how": Phrase("rose by 3", "上升")})
+@pytest.mark.parametrize("verdict", [SUPPORTED, CONTRADICTED, MIXED, NOT_TESTABLE, NO_EXPERIMENT])
+def test_words_follow_the_verdict(lookups, verdict):
+    call = "{{ say('border', 'yrd', supported='holds', contradicted='fails', mixed='open', otherwise='untried') }}"
+    wanted = {SUPPORTED: "holds", CONTRADICTED: "fails", MIXED: "open"}.get(verdict, "untried")
+    assert said(call, lookups, yrd=verdict) == wanted
+    assert said("{{ verdict('border', 'yrd') }}", lookups, "zh", yrd=verdict) == VERDICTS_ZH[verdict]
 
 
-def written(report: Report, monkeypatch, **texts) -> dict:
-    shown = []
-    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: shown.append(bundle))
-    report.text(**texts)
-    return shown[0][MIME]
+def test_the_ledger_sets_verdicts_side_by_side_and_says_what_they_rest_on(lookups):
+    table = said("{{ ledger() }}", lookups, bth=SUPPORTED, nation=CONTRADICTED)
+    assert "| 7.1 | Territorial administration. | supported | mixed | mixed | contradicted |" in table
+    evidence = said("{{ ledger_evidence() }}", lookups, "zh")
+    assert "测度：增长。" in evidence and "- 全国：证据不一；nation如此。" in evidence
+    assert said("{{ evidence('border', 'yrd') }}", lookups) == r"In yrd \[it\] is so."
 
 
-def test_both_languages_must_state_the_same_numbers(lookup, monkeypatch):
-    report = Report("yrd", lookup.reports)
-    block = written(report, monkeypatch, en="{02_overview:count} clusters", zh="{02_overview:count}个集群")
-    assert numbers_in(block["en"]) == numbers_in(block["zh"]) == ["02_overview:count"]
-    with pytest.raises(InvalidInputError, match="different numbers: 02_overview:count"):
-        written(report, monkeypatch, en="{02_overview:count} clusters", zh="集群")
-
-
-def test_a_report_reads_numbers_to_choose_words_by_and_no_text(lookup):
-    assert Report("yrd", lookup.reports).number("05_x:trend") == -1.25
-    assert Reference.parse("02_overview:@years").parameter
-
-
-KINDS = [None, 3, 2.5, True, {}, ["x"], object(), Phrase("a", "甲"), "x"]
-CALLS = {
-    "number": {"reference": "05_x:trend"},
-    "has": {"reference": "05_x:trend"},
-    "heading": {"en": "A", "zh": "甲", "level": 2},
-    "text": {"en": "A {how} {05_x:trend}", "zh": "甲{how}{05_x:trend}", "how": Phrase("rose", "升")},
-    "by_effect": {"estimate": "05_x:trend", "p": "05_x:p", "positive": 1, "negative": 2, "none": 3, "alpha": 0.05},
-    "by_interval": {
-        "lower": "05_x:trend", "upper": "05_x:p", "above": 1, "below": 2, "neither": 3, "bound": 0,
-    },
-    "by_order": {"first": "05_x:trend", "second": "05_x:p", "more": 1, "less": 2},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", CALLS)
-def test_an_argument_of_another_kind_is_refused(lookup, monkeypatch, name):
-    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: None)
-    call, arguments = getattr(Report("yrd", lookup.reports), name), CALLS[name]
-    call(**arguments)
-    for argument, given in arguments.items():
-        if isinstance(given, int) and argument not in ("level", "bound"):
-            continue  # a phrase, which is passed on
-        for kind in KINDS:
-            same = type(kind) is type(given) or (argument == "bound" and isinstance(kind, float))
-            if same and not (isinstance(kind, str) and argument not in ("en", "zh")):
-                continue
-            with pytest.raises(ClusterlibError):
-                call(**{**arguments, argument: kind})
-
-
-def test_a_report_is_on_a_region_by_any_of_its_names(lookup):
-    for name in ("yrd", "长三角", "Yangtze River Delta"):
-        assert Report(name, lookup.reports).number("05_x:trend") == -1.25
-    for kind in (None, 3, {}, ["yrd"], "yrdd"):
-        with pytest.raises(UnknownNameError, match="region"):
-            Report(kind, lookup.reports)
-
-
-def test_a_reference_that_cannot_be_read_is_no_missing_number(lookup):
-    report = Report("yrd", lookup.reports)
-    assert report.has("05_x:trend") and not report.has("05_x:trends")
-    with pytest.raises(InvalidInputError, match="cannot be read"):
-        report.has("overview:count")
+def test_figures_and_tables_of_the_author_are_numbered_and_referred_to(lookups):
+    template = "See {{ ref('tbl-b') }}.\n\n{{ caption('tbl-a', 'One') }}\n{{ caption('tbl-b', 'Other') }}"
+    first = Prose("zh", lookups, judgements())
+    render("report/zh.md", template, first)
+    text = said(template, lookups, "zh", labels=first.labels)
+    assert text.startswith("See [表 2](#tbl-b).")
+    assert ": 表 1　One {#tbl-a}" in text

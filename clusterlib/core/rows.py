@@ -24,7 +24,8 @@ _MOST_CHARACTERS, _MOST_LEVELS = 1_000_000, 40
 _NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+][0-9]+)?")
 
 
-def _decode(path: Path, file: str, error: type[ProblemsError]) -> str:
+def read_text(path: Path, file: str, error: type[ProblemsError]) -> str:
+    """Read a text that people write; raises ``error`` if it is missing, empty or not UTF-8."""
     try:
         content = path.read_bytes()
     except OSError as wrong:
@@ -80,7 +81,7 @@ def read_rows(
         few fields, or a character that nobody sees.
     """
     file = name_of(path, root)
-    text = _decode(path, file, error)
+    text = read_text(path, file, error)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows, problems = {}, []
     start = 1
@@ -136,7 +137,7 @@ def read_settings(path: Path, root: Path | None, error: type[ProblemsError]) -> 
     import yaml
 
     file = name_of(path, root)
-    text = _decode(path, file, error)
+    text = read_text(path, file, error)
     if control := _CONTROL.search(text):
         line = text.count("\n", 0, control.start()) + 1
         raise error([Problem(file, line, f"the control character {control[0]!r} is no text: delete it")])

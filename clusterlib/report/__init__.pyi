@@ -1,5 +1,7 @@
-from ._author import Phrase as Phrase
-from ._author import Report as Report
-from ._document import collect_document as collect_document
-from ._lookup import ResultLookup as ResultLookup
-from ._render import write_report as write_report
+from ._document import Document as Document
+from ._prose import Judgements as Judgements
+from ._prose import Prose as Prose
+from ._render import Paper as Paper
+from ._render import papers as papers
+from ._render import read_paper as read_paper
+from ._render import write_paper as write_paper

@@ -1,29 +1,36 @@
-"""Set a report as HTML, Word and PDF, offline: Pandoc with citeproc, python-docx and Typst."""
+"""Set the report and the briefs as HTML, Word and PDF, offline: Pandoc with citeproc, python-docx and Typst."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
 
-from clusterlib.core.records import EXECUTED, RESULTS, RUN, Place, load_run
-from clusterlib.errors import ClusterlibError
-from clusterlib.regions import get_region
-from clusterlib.report._document import Document, check_tree, collect_document, read_blocks
-from clusterlib.report._lookup import LANGUAGES
+from clusterlib.core.language import LANGUAGES
+from clusterlib.core.rows import read_text
+from clusterlib.errors import ClusterlibError, Problem, ReportError
+from clusterlib.paths import Project
+from clusterlib.regions import REGIONS
+from clusterlib.report._document import WORDS, Document, check_tree
+from clusterlib.report._prose import Judgements, Prose, render
 from clusterlib.study import ResultLookup
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-BIBLIOGRAPHY = Path(__file__).resolve().parent / "references.bib"
+FOLDER, BIBLIOGRAPHY = "report", "references.bib"
+KINDS = ("html", "docx", "pdf")
 # A Chinese text cites by the national standard, in numbers; an English one by author and year.
 STYLES = {"zh": "china-national-standard-gb-t-7714-2015-numeric", "en": "chicago-author-date"}
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
 # Raw HTML is read as such, so that it can be refused.
 _READER = "markdown-yaml_metadata_block-pandoc_title_block-latex_macros-native_divs-native_spans"
-_OTHER = {"en": ("zh", "中文"), "zh": ("en", "English")}
+# What a file's metadata say, which Typst sets: words, and nothing that could be its code.
+_PLAIN = re.compile(r"[\w\s.,·、（）()&/-]+")
 
 
 @cache
@@ -72,18 +79,14 @@ def read_document(document: Document, bibliography: Path) -> str:
     return json.dumps(tree)
 
 
-def to_html(text: str, language: str, folder: Path, name: str, **variables: str) -> str:
-    """Return the report as one HTML page that opens offline, its figures within it."""
+def to_html(text: str, document: Document, folder: Path) -> str:
+    """Return a document as one HTML page that opens offline, its figures within it."""
     from clusterlib.publish.pages import read_style
 
-    other, word = _OTHER[language]
     values = {
         "style": read_style(),
-        "name": f"{name}.{language}",
-        "other": f"{name}.{other}",
-        "otherlang": other,
-        "otherword": word,
-        **{key: escape(value) for key, value in variables.items()},
+        "authors": escape("; ".join(document.authors)),
+        "keywords": escape("; ".join(document.keywords)),
     }
     extra = [f"--variable={key}:{value}" for key, value in values.items() if value]
     return _pandoc(
@@ -93,20 +96,23 @@ def to_html(text: str, language: str, folder: Path, name: str, **variables: str)
     )  # fmt: skip
 
 
-def to_docx(text: str, folder: Path, path: Path) -> None:
-    """Write the report as a Word file with three-line tables and the faces that Chinese journals ask for."""
+def to_docx(text: str, document: Document, folder: Path, path: Path) -> None:
+    """Write a document as a Word file with three-line tables and the faces that Chinese journals ask for."""
     from clusterlib.report._word import finish
 
     _pandoc(text, "json", "docx", f"--resource-path={folder}", output=path)
-    finish(path)
+    finish(path, document)
 
 
-def to_pdf(text: str, folder: Path, path: Path) -> None:
-    """Write the report as PDF."""
+def to_pdf(text: str, document: Document, folder: Path, path: Path) -> None:
+    """Write a document as PDF."""
     import typst
 
+    said = {"author": document.authors, "keyword": document.keywords}
+    extra = [f"--variable={name}:{text}" for name, texts in said.items() for text in texts]
     # The works are cited already.
-    source = _pandoc(text, "json", "typst-citations", "--standalone", f"--template={TEMPLATES / 'report.typ'}")
+    template = f"--template={TEMPLATES / 'report.typ'}"
+    source = _pandoc(text, "json", "typst-citations", "--standalone", template, *extra)
     # Typst finds figures from the place of its source.
     handle, name = tempfile.mkstemp(suffix=".typ", prefix=".report-", dir=folder)
     try:
@@ -119,22 +125,119 @@ def to_pdf(text: str, folder: Path, path: Path) -> None:
         Path(name).unlink(missing_ok=True)
 
 
-def write_report(
-    executed: Path, folder: Path, lookup: ResultLookup, bibliography: Path, **variables: str
-) -> list[Path]:
-    """Set an executed report notebook in both languages as HTML, Word and PDF.
+@dataclass(frozen=True)
+class Paper:
+    """A document to be made: the report on all regions, or the brief on one.
+
+    Attributes
+    ----------
+    name : str
+        ``"report"`` or ``"brief"``.
+    region : str
+        Of a brief.
+    """
+
+    name: str
+    region: str = ""
+
+    @property
+    def label(self) -> str:
+        """What a run calls it."""
+        return f"{self.region}/{self.name}" if self.region else self.name
+
+    def source(self, folder: Path, language: str) -> Path:
+        """Return its template in a language."""
+        return folder / (f"{self.name}.{language}.md" if self.region else f"{language}.md")
+
+    def files(self, reports: Path) -> dict[tuple[str, str], Path]:
+        """Return what is written, by language and kind."""
+        home = reports / self.region if self.region else reports
+        return {(lang, kind): home / f"{self.name}.{lang}.{kind}" for lang in LANGUAGES for kind in KINDS}
+
+
+def papers(project: Project) -> list[Paper]:
+    """Return the documents of a project: those whose template stands in its ``report`` folder."""
+    folder = project.root / FOLDER
+    known = [Paper("report"), *(Paper("brief", code) for code in REGIONS)]
+    return [paper for paper in known if any(paper.source(folder, language).exists() for language in LANGUAGES)]
+
+
+def read_paper(
+    paper: Paper, project: Project, lookups: Mapping[str, ResultLookup], judgements: Judgements
+) -> dict[str, Document]:
+    """Fill in a document's templates in both languages.
 
     Parameters
     ----------
-    executed : Path
-        The executed report notebook.
-    folder : Path
-        The region's folder, beside whose pages the report is written.
-    lookup : ResultLookup
-    bibliography : Path
-        A BibTeX file with the works cited.
-    **variables : str
-        ``subtitle`` and ``parameters``, shown at the head of the page.
+    paper : Paper
+    project : Project
+    lookups : mapping of str to ResultLookup
+        By region.
+    judgements : Judgements
+
+    Returns
+    -------
+    dict of str to Document
+        By language.
+
+    Raises
+    ------
+    ReportError
+        For what :func:`clusterlib.report._prose.render` refuses, a template without a title, and languages that state
+        different numbers.
+    """
+    folder = project.root / FOLDER
+    lookups = {paper.region: lookups[paper.region]} if paper.region else lookups
+    found = {}
+    for language in LANGUAGES:
+        path = paper.source(folder, language)
+        file = path.relative_to(project.root).as_posix()
+        source = read_text(path, file, ReportError)
+        first = Prose(language, lookups, judgements, paper.region)
+        render(file, source, first)
+        prose = Prose(language, lookups, judgements, paper.region, first.labels)
+        text, said = render(file, source, prose)
+        found[language] = _document(file, language, text, said, sorted(prose.numbers))
+    differing = sorted(set(found["en"].numbers) ^ set(found["zh"].numbers))
+    if differing:
+        file = paper.source(folder, "en").relative_to(project.root).as_posix()
+        names = ", ".join(f"{name} ({region})" for name, region in differing)
+        raise ReportError([Problem(file, 1, f"the two languages state different numbers: {names}")])
+    return found
+
+
+def _document(file: str, language: str, text: str, said: Mapping, numbers: list[tuple[str, str]]) -> Document:
+    title, words = said.get("title"), WORDS[language]
+    if not isinstance(title, str) or not title.strip():
+        raise ReportError([Problem(file, 1, "no title: write {% set title = '...' %} at the head")])
+    listed = {name: tuple(map(str, said.get(name, ()))) for name in ("authors", "keywords")}
+    for name, texts in listed.items():
+        if wrong := [each for each in texts if not _PLAIN.fullmatch(each)]:
+            raise ReportError([Problem(file, 1, f"{name}: {wrong[0]!r} holds more than words")])
+    join = "、" if language == "zh" else ", "
+    parts = {
+        "keywords": words["join"].join(listed["keywords"]), "classification": said.get("classification", ""),
+        "abstract": str(said.get("abstract", "")).strip(),
+    }  # fmt: skip
+    head = [_styled("Author", join.join(listed["authors"]))]
+    for name in ("abstract", "keywords", "classification"):
+        head.append(_styled("Abstract", parts[name] and f"**{words[name]}**{words['colon']}{parts[name]}"))
+    head = [part for part in head if part]
+    return Document(language, title, "\n\n".join([*head, text]), *listed.values(), tuple(numbers))
+
+
+def _styled(style: str, text: str) -> str:
+    return f'::: {{custom-style="{style}" .{style.lower()}}}\n{text}\n:::' if text else ""
+
+
+def write_paper(paper: Paper, project: Project, kinds: Iterable[str] = KINDS) -> list[Path]:
+    """Set a document in both languages from the recorded results.
+
+    Parameters
+    ----------
+    paper : Paper
+    project : Project
+    kinds : iterable of {"html", "docx", "pdf"}
 
     Returns
     -------
@@ -143,53 +246,30 @@ def write_report(
 
     Raises
     ------
+    ReportError
+        As :func:`read_paper`.
     ClusterlibError
-        If the notebook wrote no report or a format cannot be made.
+        If a result is missing or a format cannot be made.
     """
-    blocks, name, written = read_blocks(executed), "report", []
-    with tempfile.TemporaryDirectory(prefix=".report-", dir=folder) as scratch_name:
+    lookups = {code: ResultLookup(code, project.reports) for code in REGIONS}
+    documents = read_paper(paper, project, lookups, Judgements.load(project.reports))
+    targets = paper.files(project.reports)
+    written = []
+    with tempfile.TemporaryDirectory(prefix=".report-", dir=project.reports) as scratch_name:
         scratch = Path(scratch_name)
-        for language in LANGUAGES:
-            text = read_document(collect_document(blocks, language, lookup), bibliography)
-            stem = f"{name}.{language}"
-            html = to_html(text, language, folder, name, **variables)
-            (scratch / f"{stem}.html").write_text(html, encoding="utf-8")
-            to_docx(text, folder, scratch / f"{stem}.docx")
-            to_pdf(text, folder, scratch / f"{stem}.pdf")
-        for path in sorted(scratch.iterdir()):
-            written.append(folder / path.name)
-            os.replace(path, written[-1])
+        for language, document in documents.items():
+            text = read_document(document, project.root / FOLDER / BIBLIOGRAPHY)
+            for kind in kinds:
+                target = targets[language, kind]
+                _set(kind, text, document, project.reports, scratch / target.name)
+                written.append(target)
+        for target in written:
+            os.replace(scratch / target.name, target)
     return written
 
 
-def write_files(place: Place) -> list[Path]:
-    """Set the report of a run beside its page: what a run calls after the notebook.
-
-    Raises
-    ------
-    ClusterlibError
-        As :func:`write_report`.
-    """
-    region = get_region(place.region)
-    run = load_run(place.folder / RUN)
-    lookup = ResultLookup(place.region, place.reports)
-    set_ = {
-        f"{notebook}: {name} = {value}"
-        for notebook in sorted(path.parent.name for path in place.page.parent.glob(f"*/{RESULTS}"))
-        for name, value in _changed(lookup.results(notebook).parameters, place.page.parent / notebook)
-    }
-    parameters = "; ".join(sorted(set_))
-    return write_report(
-        place.folder / EXECUTED,
-        place.page.parent,
-        lookup,
-        BIBLIOGRAPHY,
-        subtitle=f"{region.name_en} {region.name_zh} · {run['started_at'][:10]} · {(run['commit'] or '–')[:12]}",
-        parameters=f"Parameters set 设定的参数: {parameters}" if parameters else "",
-    )
-
-
-def _changed(parameters: dict, folder: Path) -> list[tuple[str, object]]:
-    """Parameters of a run that are not the notebook's own, but for the region."""
-    changed = load_run(folder / RUN)["changed"]
-    return [(name, parameters[name]) for name in changed if name != "region" and name in parameters]
+def _set(kind: str, text: str, document: Document, folder: Path, path: Path) -> None:
+    if kind == "html":
+        path.write_text(to_html(text, document, folder), encoding="utf-8")
+    else:
+        {"docx": to_docx, "pdf": to_pdf}[kind](text, document, folder, path)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
+
+if TYPE_CHECKING:
+    from clusterlib.report._document import Document
 
 LATIN, CHINESE, CHINESE_HEAD = "Times New Roman", "宋体", "黑体"
 _HEAVY, _LIGHT = "12", "6"  # eighths of a point
 _PAGE = 9000  # width of the text in twentieths of a point
 
 
-def finish(path: Path) -> None:
-    """Set type and tables of a Word file that Pandoc made, in place."""
+def finish(path: Path, said: Document | None = None) -> None:
+    """Set type, tables and metadata of a Word file that Pandoc made, in place."""
     import docx
 
     document = docx.Document(str(path))
+    if said is not None:
+        properties = document.core_properties
+        properties.title, properties.language = said.title, said.language
+        properties.author, properties.keywords = "; ".join(said.authors), "; ".join(said.keywords)
     for style in document.styles:
         if (hasattr(style, "font") and style.element.rPr is not None) or style.name == "Normal":
             _set_face(style)

@@ -107,6 +107,13 @@ class ResultLookup:
         self.region, self.reports = region, reports
         self._loaded: dict[str, Results] = {}
 
+    @property
+    def folder(self) -> Path:
+        """Where the region's results lie."""
+        from clusterlib.paths import get_project
+
+        return (self.reports or get_project().reports) / self.region
+
     def results(self, notebook: str) -> Results:
         """Return what a notebook recorded for the region."""
         if notebook not in self._loaded:
