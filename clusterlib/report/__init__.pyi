@@ -4,4 +4,6 @@ from ._prose import Prose as Prose
 from ._render import Paper as Paper
 from ._render import papers as papers
 from ._render import read_paper as read_paper
+from ._render import watch_papers as watch_papers
 from ._render import write_paper as write_paper
+from ._render import write_papers as write_papers

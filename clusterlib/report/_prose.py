@@ -289,18 +289,14 @@ class Prose:
     def _cell(self, claim: str, code: str) -> str:
         found = self.judgements.found[code]
         key = "verdict_zh" if self.language == "zh" else "verdict"
-        return found.loc[claim, key] if claim in found.index else "–"
+        return str(found.at[claim, key]) if claim in found.index else "–"
 
     def _ledger_evidence(self) -> Words:
         """Say of each claim what was measured and what was found."""
         parts = []
         for claim in self.judgements.claims.values():
             places = [self.region, NATION] if self.region else [*self.lookups, NATION]
-            found = [
-                (code, self.judgements.found[code].loc[claim.id])
-                for code in places
-                if self._cell(claim.id, code) != "–"
-            ]
+            found = [(code, self._judgement(claim.id, code)) for code in places if self._cell(claim.id, code) != "–"]
             if not found:
                 continue
             said = claim.clause if self.language == "zh" else claim.en

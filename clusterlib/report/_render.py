@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
 
+from clusterlib.core.checks import check_choice
 from clusterlib.core.language import LANGUAGES
 from clusterlib.core.rows import read_text
 from clusterlib.errors import ClusterlibError, Problem, ReportError
@@ -223,7 +226,7 @@ def _document(file: str, language: str, text: str, said: Mapping, numbers: list[
     for name in ("abstract", "keywords", "classification"):
         head.append(_styled("Abstract", parts[name] and f"**{words[name]}**{words['colon']}{parts[name]}"))
     head = [part for part in head if part]
-    return Document(language, title, "\n\n".join([*head, text]), *listed.values(), tuple(numbers))
+    return Document(language, title, "\n\n".join([*head, text]), listed["authors"], listed["keywords"], tuple(numbers))
 
 
 def _styled(style: str, text: str) -> str:
@@ -273,3 +276,37 @@ def _set(kind: str, text: str, document: Document, folder: Path, path: Path) -> 
         path.write_text(to_html(text, document, folder), encoding="utf-8")
     else:
         {"docx": to_docx, "pdf": to_pdf}[kind](text, document, folder, path)
+
+
+def write_papers(project: Project, kinds: Iterable[str] | None, say: Callable[[str], None]) -> None:
+    """Make all documents of some kinds, by default of all, whatever they were made from before.
+
+    Raises
+    ------
+    ClusterlibError
+        If there is none, or one cannot be made.
+    """
+    kinds = [check_choice("format", kind, KINDS) for kind in kinds or KINDS]
+    found = papers(project)
+    if not found:
+        raise ClusterlibError(f"no text of a report stands in {project.root / 'report'}")
+    for paper in found:
+        for path in write_paper(paper, project, kinds):
+            say(f"Wrote {path}")
+
+
+def watch_papers(project: Project, say: Callable[[str], None]) -> None:
+    """Write the pages anew whenever a text changes, until Ctrl-C; what is wrong with a text is said and waited for."""
+    folder = project.root / FOLDER
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("*.*")}
+    say(f"Watching {folder}; stop with Ctrl-C")
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(0.5)
+            now = {path: path.stat().st_mtime_ns for path in folder.glob("*.*")}
+            if now != before:
+                before = now
+                try:
+                    write_papers(project, ["html"], say)
+                except ClusterlibError as error:
+                    say(str(error))

@@ -132,6 +132,22 @@ def run(
 
 
 @app.command()
+def report(
+    name: Name = None,
+    only: Annotated[list[str] | None, typer.Option("--format", help="html, docx or pdf. Default: all.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Write the pages anew whenever a text changes.")] = False,
+) -> None:
+    """Write the report and the briefs from what the notebooks recorded, without running any."""
+    from clusterlib.report import watch_papers, write_papers
+
+    with _errors_without_traceback():
+        project = _project(name)
+        write_papers(project, only or (["html"] if watch else None), _print)
+        if watch:
+            watch_papers(project, _print)
+
+
+@app.command()
 def status(region: Regions = None, notebook: Notebooks = None, param: Settings = None, name: Name = None) -> None:
     """Say what a run would do, and why."""
     from clusterlib.run.parameters import parse_settings

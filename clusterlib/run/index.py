@@ -10,6 +10,7 @@ from clusterlib.core.records import ERROR, EXECUTED, RESULTS, RESULTS_FORM, RUN,
 from clusterlib.paths import Project
 from clusterlib.publish.pages import read_style
 from clusterlib.regions import REGIONS
+from clusterlib.report import papers
 from clusterlib.run.notebooks import scan_notebooks
 from clusterlib.run.places import Failure
 
@@ -34,14 +35,17 @@ def _entry(project: Project, region: str, notebook: str) -> dict:
     }
 
 
-def _report_files(project: Project, region: str) -> dict[str, list[tuple[str, str]]]:
-    """Return kind and place of a region's report files by language, as far as they are there."""
-    found = {}
-    for language, name in (("zh", "中文"), ("en", "English")):
-        paths = {kind: project.reports / region / f"report.{language}.{kind}" for kind in ("html", "docx", "pdf")}
-        links = [(kind.upper(), f"{region}/{path.name}") for kind, path in paths.items() if path.exists()]
-        if links:
-            found[name] = links
+def _documents(project: Project) -> list[tuple[str, dict[str, list[tuple[str, str]]]]]:
+    """Return the report and the briefs that are there: region, and by language the kind and place of each file."""
+    found = []
+    for paper in papers(project):
+        files: dict[str, list[tuple[str, str]]] = {}
+        for (language, kind), path in paper.files(project.reports).items():
+            if path.exists():
+                name = "中文" if language == "zh" else "English"
+                files.setdefault(name, []).append((kind.upper(), path.relative_to(project.reports).as_posix()))
+        if files:
+            found.append((paper.region, files))
     return found
 
 
@@ -54,7 +58,7 @@ def write_index(project: Project) -> None:
         regions=list(REGIONS.values()),
         notebooks=notebooks,
         entries=entries,
-        reports={region: files for region in REGIONS if (files := _report_files(project, region))},
+        documents=_documents(project),
         wrong=wrong,
         has_summary=(project.reports / SUMMARY).exists(),
         failures=[entry for entry in entries.values() if entry["failure"]],

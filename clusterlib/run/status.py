@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from clusterlib.data._processed import is_current, read_manifest
 from clusterlib.errors import DataNotBuiltError
 from clusterlib.paths import Project, get_project
+from clusterlib.run.documents import plan_papers
 from clusterlib.run.locks import lock_owner
 from clusterlib.run.plan import Planner, table_hashes
 
@@ -42,4 +43,5 @@ def find_status(
         tasks[task.name] = task.reasons or [f"if what {name} finds changes" for name in task.needs[:1]]
         for step, reasons in task.steps.items():
             tasks[f"{task.name}.{step}"] = ["its notebook would run"] if task.runs else reasons
+    tasks |= {paper.name: paper.reasons for paper in plan_papers(planner, planned)}
     return tasks, notes

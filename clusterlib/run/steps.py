@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clusterlib.core.records import Place
-from clusterlib.run.places import is_report
 from clusterlib.run.sources import FOLDER
 
 
@@ -46,8 +45,4 @@ class Step:
 
 
 _PAGE_SOURCES = ("publish/pages.py", "publish/templates")
-_REPORT_SOURCES = ("report", "publish/templates/style.css")
-STEPS = [
-    Step("html", "clusterlib.publish.pages:write_page", _PAGE_SOURCES),
-    Step("report", "clusterlib.report._render:write_files", _REPORT_SOURCES, is_report),
-]
+STEPS = [Step("html", "clusterlib.publish.pages:write_page", _PAGE_SOURCES)]

@@ -7,17 +7,18 @@ import datetime
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clusterlib.core.files import write_json
 from clusterlib.core.records import STEPS_FORM, read_json
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project, get_project
 from clusterlib.regions import region_codes
+from clusterlib.run.documents import PaperTask, plan_papers, write
 from clusterlib.run.execute import Context, Limits, execute
 from clusterlib.run.journal import JOURNAL, Journal
 from clusterlib.run.locks import run_lock
@@ -63,7 +64,7 @@ class _Runner:
         self.progress, self.journal, self.outcome = progress, journal, RunOutcome()
         self._lock = threading.Lock()
 
-    def perform(self, name: str, task: Task, action: Callable[[Task], str | Failure]) -> None:
+    def perform(self, name: str, task: Task | PaperTask, action: Callable[[Any], str | Failure]) -> None:
         """Do a part of a task and tell how it went; raises what went wrong, so that what needs it is left out."""
         self.progress.starts(name)
         self.journal.write("start", task=name)
@@ -132,7 +133,7 @@ def run(
 
     A notebook runs again when, and only when, its cells, its parameters, the tables that it reads, the modules of the
     library that it imports or, for those numbered 90 and above, the results of the others changed. A notebook that
-    fails does not stop the others.
+    fails does not stop the others. Report and briefs are made when all notebooks of all regions are done.
 
     Parameters
     ----------
@@ -172,7 +173,7 @@ def run(
     codes = region_codes(regions or None)
     with prepared(project, project, limits) as (planner, context):
         tasks, wrong = planner.plan(codes, notebooks, settings or {}, force)
-        outcome = perform(tasks, planner, context, workers, console, dask)
+        outcome = perform(tasks, planner, context, workers, console, dask, plan_papers(planner, tasks, force))
         outcome.failures.extend(
             Failure(name, region, "", 0, "", reason) for name, reason in wrong.items() for region in codes
         )
@@ -206,11 +207,14 @@ def perform(
     workers: int | None = None,
     console: Console | None = None,
     dask: str | None = None,
+    papers: Iterable[PaperTask] = (),
 ) -> RunOutcome:
     """Do those of the tasks that are to be done side by side, and keep a log of it; the lock is held by the caller."""
     to_do = _to_do(tasks)
+    documents = {paper.name: paper for paper in papers if paper.reasons}
     rest = [n for t in tasks for n in (t.name, *(f"{t.name}.{step}" for step in t.steps)) if n not in to_do]
-    if not to_do:
+    rest += [paper.name for paper in papers if not paper.reasons]
+    if not to_do and not documents:
         return RunOutcome(unchanged=sorted(rest))
     with _executor(dask, context, [task for task in tasks if task.runs], workers, console) as (executor, slots):
         from rich.console import Console
@@ -221,22 +225,26 @@ def perform(
 
         context = replace(context, commit=git_commit(context.project.root))
         expected = {name: 0.5 if step else task.seconds for name, (task, step) in to_do.items()}
-        why = {task.name: task.reasons for task in tasks if task.reasons}
+        expected |= dict.fromkeys(documents, 5.0)
+        why = {task.name: task.reasons for task in (*tasks, *documents.values()) if task.reasons}
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").removesuffix("+00:00")
         with (
             end_at_once_when_asked(planner.project.reports, console),
             contextlib.closing(Journal(planner.project.reports / JOURNAL)) as journal,
             RunProgress(console or Console(quiet=True), expected) as progress,
         ):
-            journal.write("run", time=now, tasks=len(to_do), workers=slots, commit=context.commit, why=why)
+            journal.write("run", time=now, tasks=len(expected), workers=slots, commit=context.commit, why=why)
             runner = _Runner(planner, context, executor, progress, journal)
             work = {}
             for name, (task, step) in to_do.items():
                 action = partial(runner.make, step) if step else runner.execute
                 needs = [task.name] * task.runs if step else task.needs
                 work[name] = partial(runner.perform, name, task, action), needs
+            executed = [task.name for task in tasks if task.runs]
+            for name, paper in documents.items():
+                work[name] = partial(runner.perform, name, paper, partial(write, planner)), executed
             ended = run_all(work, slots)
-            for name in sorted(to_do.keys() - ended.keys()):
+            for name in sorted(work.keys() - ended.keys()):
                 runner.end(name, "left out")
     outcome = runner.outcome
     outcome.unchanged.extend(rest)

@@ -1,0 +1,109 @@
+"""The report and the briefs in a run: made once all notebooks of all regions are done, if what they say changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clusterlib.core.files import write_json
+from clusterlib.core.records import RESULTS, STATE, STEPS_FORM, read_json
+from clusterlib.regions import REGIONS
+from clusterlib.run.places import Failure, is_report
+from clusterlib.run.steps import Step
+
+if TYPE_CHECKING:
+    from clusterlib.report import Paper
+    from clusterlib.run.plan import Planner, Task
+
+_STEP = Step("paper", "", ("report", "publish/templates/style.css", "study/claims.py", "study/_lookup.py"))
+
+
+@dataclass(frozen=True)
+class PaperTask:
+    """One document that a run makes, and why.
+
+    Attributes
+    ----------
+    paper : Paper
+    reasons : list of str
+    """
+
+    paper: Paper = field(repr=False)
+    reasons: list[str]
+
+    @property
+    def name(self) -> str:
+        return self.paper.label
+
+    def failure(self, error: str) -> Failure:
+        """Return that it could not be made."""
+        return Failure(self.paper.name, self.paper.region or "all", "", 0, "", error.strip())
+
+
+def plan_papers(planner: Planner, tasks: Iterable[Task], force: bool = False) -> list[PaperTask]:
+    """Return the documents whose notebooks have all run or are about to, each with why it would be made."""
+    from clusterlib.report import papers
+    from clusterlib.run.plan import FORCED
+
+    tasks = list(tasks)
+    there = {(task.place.region, task.notebook.name) for task in tasks}
+    names = [path.stem for path in planner.project.notebooks.glob("[0-9][0-9]_*.ipynb") if not is_report(path.stem)]
+    there |= {(r, n) for r in REGIONS for n in names if (planner.project.reports / r / n / RESULTS).is_file()}
+    if not {(region, name) for region in REGIONS for name in names} <= there:
+        return []
+    runs = [task.name for task in tasks if task.runs]
+    found = []
+    for paper in papers(planner.project):
+        reasons = [FORCED] if force else _reasons(planner, paper)
+        found.append(PaperTask(paper, reasons or [f"if what {name} finds changes" for name in runs[:1]]))
+    return found
+
+
+def write(planner: Planner, task: PaperTask) -> str:
+    """Make a document, and note what it was made from."""
+    from clusterlib.report import write_paper
+
+    paper, project = task.paper, planner.project
+    if not _reasons(planner, paper):
+        return "unchanged"
+    made_from = _made_from(planner, paper)
+    outputs = {
+        path.relative_to(project.reports).as_posix(): planner.hashes.sha256(path)
+        for path in write_paper(paper, project)
+    }
+    write_json(_record(planner, paper), {_STEP.name: {"made_from": made_from, "outputs": outputs}})
+    return "done"
+
+
+def _record(planner: Planner, paper: Paper) -> Path:
+    return planner.project.reports / STATE / "steps" / f"{paper.label.replace('/', '.')}.json"
+
+
+def _reasons(planner: Planner, paper: Paper) -> list[str]:
+    """Return why a document must be made again."""
+    record = (read_json(_record(planner, paper), STEPS_FORM) or {}).get(_STEP.name)
+    if record is None:
+        return ["it has not been made"]
+    now = _made_from(planner, paper)
+    if changed := [name for name in {**now, **record["made_from"]} if now.get(name) != record["made_from"].get(name)]:
+        return [f"changed: {', '.join(changed)}"]
+    reports = planner.project.reports
+    for name, digest in record["outputs"].items():
+        path = reports / name
+        if not path.is_file() or planner.hashes.sha256(path) != digest:
+            return [f"{name} is missing or was changed"]
+    return []
+
+
+def _made_from(planner: Planner, paper: Paper) -> dict[str, str]:
+    """Return hashes of what a document is made from: templates, works, code, claims, and what notebooks found."""
+    root, sha256 = planner.project.root, planner.hashes.sha256
+    sources = _STEP.sources() | {path.relative_to(root).as_posix(): path for path in (root / "report").glob("*.*")}
+    found = {name: sha256(path) for name, path in sorted(sources.items())}
+    for region in [paper.region] if paper.region else REGIONS:
+        for name, digest in planner.results(region).items():
+            found[f"{region}/{name}"] = digest
+    return {name: hashlib.sha256(digest.encode()).hexdigest() for name, digest in found.items()}
