@@ -90,7 +90,7 @@ class Prose:
     ``n(result, digits)`` sets a recorded number, which links to the appendix: ``region=`` names the region where it is
     not the document's own, ``times=100`` sets log points as percent, ``sign=True`` its sign, ``size=True`` its
     absolute value. ``text(result)`` sets a recorded text, ``place(result)`` the name of the province or city whose
-    code it is, ``span(result)`` years. ``value(result)`` gives the number for a condition. ``judged(claim)`` gives the
+    code it is, ``first_place(table)`` that of a table's first row, ``span(result)`` years. ``value(result)`` gives the number for a condition. ``judged(claim)`` gives the
     verdict's key, ``verdict(claim)`` its word, ``evidence(claim)`` its sentence, ``clause(claim)`` the essay's words;
     ``say(claim, supported=..., contradicted=..., mixed=..., otherwise=...)`` the words that fit it. ``figure(result,
     "fig-name")`` and ``table(result, "tbl-name")`` set what was recorded, ``caption("tbl-name", text)`` numbers a table
@@ -127,7 +127,7 @@ class Prose:
     @cached_property
     def functions(self) -> dict[str, Any]:
         """What the template may name."""
-        names = ("n", "text", "place", "span", "value", "judged", "verdict", "evidence", "clause", "say", "figure")
+        names = ("n", "text", "place", "first_place", "span", "value", "judged", "verdict", "evidence", "clause", "say", "figure")
         names += ("table", "caption", "ref", "ledger", "ledger_evidence", "numbers", "term")
         known = [Place(code, self._region_name(code)) for code in self.lookups]
         own = next((place for place in known if place.code == self.region), None)
@@ -224,6 +224,18 @@ class Prose:
         if value not in names:
             raise InvalidInputError(f"{result} is {value!r}, the code of no province or city")
         return self._linked(reference, code, names[value])
+
+    def _first_place(self, table: Any, region: Any = None) -> Words:
+        """Set the name of the place in a table's first row, such as the one with most of something."""
+        from clusterlib.data import unit_names
+
+        reference, codes = self._reference(table), self._codes(region)
+        tables = [self.lookups[code].record(reference.notebook, reference.name).frame() for code in codes]
+        firsts = {frame.index[0] for frame in tables if len(frame)}
+        names = unit_names(language=self.language)
+        if len(firsts) != 1 or not all(code in names for code in firsts):
+            raise InvalidInputError(f"{table}: expected rows by province or city, the first the same in all regions")
+        return self._linked(reference, codes[0], names[firsts.pop()])
 
     def _span(self, result: Any, region: Any = None) -> Words:
         reference, code, value = self._raw(result, region)

@@ -25,7 +25,9 @@ from clusterlib.report._prose import Judgements, Prose, render
 from clusterlib.study import ResultLookup
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-FOLDER, BIBLIOGRAPHY = "report", "references.bib"
+FOLDER = "report"
+# Works, and those in Chinese as each language cites them.
+WORKS = ("references.bib", "references.{}.bib")
 KINDS = ("html", "docx", "pdf")
 # A Chinese text cites by the national standard, in numbers; an English one by author and year.
 STYLES = {"zh": "china-national-standard-gb-t-7714-2015-numeric", "en": "chicago-author-date"}
@@ -61,7 +63,7 @@ def _pandoc(text: str, source: str, to: str, *arguments: str, output: Path | Non
         raise ClusterlibError(f"the report cannot be set as {to}: {error}") from None
 
 
-def read_document(document: Document, bibliography: Path) -> str:
+def read_document(document: Document, folder: Path) -> str:
     """Return a report, its works cited, as Pandoc's JSON, which holds nothing but text, figures and safe links.
 
     Raises
@@ -69,9 +71,11 @@ def read_document(document: Document, bibliography: Path) -> str:
     ClusterlibError
         If it cannot be read or :func:`check_tree` refuses it.
     """
+    paths = [folder / name.format(document.language) for name in WORKS]
+    works = [f"--bibliography={path}" for path in paths if path.exists()]
     tree = json.loads(
         _pandoc(
-            document.markdown, _READER, "json", "--citeproc", f"--bibliography={bibliography}",
+            document.markdown, _READER, "json", "--citeproc", *works,
             f"--csl={_style_file(document.language)}", f"--metadata=lang:{LOCALES[document.language]}",
             f"--metadata=title:{document.title}", "--metadata=link-citations:true",
         )
@@ -233,7 +237,9 @@ def _styled(style: str, text: str) -> str:
     return f'::: {{custom-style="{style}" .{style.lower()}}}\n{text}\n:::' if text else ""
 
 
-def write_paper(paper: Paper, project: Project, kinds: Iterable[str] = KINDS) -> list[Path]:
+def write_paper(
+    paper: Paper, project: Project, kinds: Iterable[str] = KINDS, judgements: Judgements | None = None
+) -> list[Path]:
     """Set a document in both languages from the recorded results.
 
     Parameters
@@ -241,6 +247,8 @@ def write_paper(paper: Paper, project: Project, kinds: Iterable[str] = KINDS) ->
     paper : Paper
     project : Project
     kinds : iterable of {"html", "docx", "pdf"}
+    judgements : Judgements, optional
+        By default those that the notebooks recorded.
 
     Returns
     -------
@@ -255,13 +263,13 @@ def write_paper(paper: Paper, project: Project, kinds: Iterable[str] = KINDS) ->
         If a result is missing or a format cannot be made.
     """
     lookups = {code: ResultLookup(code, project.reports) for code in REGIONS}
-    documents = read_paper(paper, project, lookups, Judgements.load(project.reports))
+    documents = read_paper(paper, project, lookups, judgements or Judgements.load(project.reports))
     targets = paper.files(project.reports)
     written = []
     with tempfile.TemporaryDirectory(prefix=".report-", dir=project.reports) as scratch_name:
         scratch = Path(scratch_name)
         for language, document in documents.items():
-            text = read_document(document, project.root / FOLDER / BIBLIOGRAPHY)
+            text = read_document(document, project.root / FOLDER)
             for kind in kinds:
                 target = targets[language, kind]
                 _set(kind, text, document, project.reports, scratch / target.name)
