@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
 from urllib.parse import unquote
 
 from clusterlib.core.hypertext import is_link
@@ -107,3 +108,33 @@ def pipe_table(heads: list[str], rows: list[list[str]], align: list[str], escape
 
     rules = [":--" if a == "left" else "--:" for a in align]
     return "\n".join([line(heads), "|" + "|".join(rules) + "|", *(line(row) for row in rows)])
+
+
+# Latin letters that a line holds, and the longest text that a column is given room for.
+_LINE, _LONGEST = 95, 45
+
+
+def set_widths(blocks: list) -> None:
+    """Give the columns of tables that are wider than a page the shares that their longest texts ask for."""
+    for block in blocks:
+        if block["t"] == "Div":
+            set_widths(block["c"][1])
+        if block["t"] != "Table":
+            continue
+        _, _, columns, head, bodies, _ = block["c"]
+        rows = [*head[1], *(row for body in bodies for part in body[2:] for row in part)]
+        lengths = [max(_width(cells[k][4]) for _, cells in rows) for k in range(len(columns))]
+        if sum(lengths) + 3 * len(lengths) <= _LINE:
+            continue
+        asked = [min(length, _LONGEST) + 3 for length in lengths]
+        for column, share in zip(columns, asked, strict=True):
+            column[1] = {"t": "ColWidth", "c": round(share / sum(asked), 4)}
+
+
+def _width(node: object) -> int:
+    """Width of what stands in a part of a document, in Latin letters; a Chinese character takes two."""
+    if isinstance(node, dict):
+        if node["t"] == "Str":
+            return sum(2 if east_asian_width(c) in "WF" else 1 for c in node["c"])
+        return 1 if node["t"] in ("Space", "SoftBreak") else _width(node.get("c", ""))
+    return sum(map(_width, node)) if isinstance(node, list) else 0

@@ -90,13 +90,14 @@ class Prose:
     ``n(result, digits)`` sets a recorded number, which links to the appendix: ``region=`` names the region where it is
     not the document's own, ``times=100`` sets log points as percent, ``sign=True`` its sign, ``size=True`` its
     absolute value. ``text(result)`` sets a recorded text, ``place(result)`` the name of the province or city whose
-    code it is, ``first_place(table)`` that of a table's first row, ``span(result)`` years. ``value(result)`` gives the number for a condition. ``judged(claim)`` gives the
-    verdict's key, ``verdict(claim)`` its word, ``evidence(claim)`` its sentence, ``clause(claim)`` the essay's words;
-    ``say(claim, supported=..., contradicted=..., mixed=..., otherwise=...)`` the words that fit it. ``figure(result,
-    "fig-name")`` and ``table(result, "tbl-name")`` set what was recorded, ``caption("tbl-name", text)`` numbers a table
-    of the author's, ``ref("fig-name")`` refers to either; ``ledger()`` sets the verdicts side by side,
-    ``ledger_evidence()`` what each rests on, ``numbers()`` where the numbers come from. ``term("GB/T 7714")`` is a name
-    that holds digits. ``regions`` are the regions, ``region`` that of a brief.
+    code it is, ``first_place(table)`` that of a table's first row, ``span(result)`` years. ``value(result)`` gives the
+    number for a condition. ``judged(claim)`` gives the verdict's key, ``verdict(claim)`` its word, ``evidence(claim)``
+    its sentence, ``clause(claim)`` the essay's words; ``say(claim, supported=..., contradicted=..., mixed=...,
+    otherwise=...)`` the words that fit it. ``figure(result, "fig-name")`` and ``table(result, "tbl-name")`` set what
+    was recorded, ``caption("tbl-name", text)`` numbers a table of the author's, ``ref("fig-name")`` refers to either;
+    ``ledger()`` sets the verdicts side by side, ``ledger_evidence()`` what each rests on, ``numbers()`` where the
+    numbers come from. ``term("GB/T 7714")`` is a name that holds digits. ``regions`` are the regions, ``region`` that
+    of a brief.
 
     Parameters
     ----------
@@ -127,8 +128,20 @@ class Prose:
     @cached_property
     def functions(self) -> dict[str, Any]:
         """What the template may name."""
-        names = ("n", "text", "place", "first_place", "span", "value", "judged", "verdict", "evidence", "clause", "say", "figure")
-        names += ("table", "caption", "ref", "ledger", "ledger_evidence", "numbers", "term")
+        names = (
+            "n",
+            "text",
+            "place",
+            "first_place",
+            "span",
+            "term",
+            "value",
+            "judged",
+            "verdict",
+            "evidence",
+            "clause",
+        )
+        names += ("say", "figure", "table", "caption", "ref", "ledger", "ledger_evidence", "numbers")
         known = [Place(code, self._region_name(code)) for code in self.lookups]
         own = next((place for place in known if place.code == self.region), None)
         return {
@@ -166,7 +179,7 @@ class Prose:
         lookup = next(iter(self.lookups.values()))
         return sorted(path.parent.name for path in lookup.folder.glob(f"[0-9][0-9]_*/{RESULTS}"))
 
-    def _raw(self, text: Any, region: Any) -> tuple[Reference, str, Any]:
+    def _raw(self, text: Any, region: Any) -> tuple[Reference, list[str], Any]:
         reference, codes = self._reference(text), self._codes(region)
         found = {code: self.lookups[code].raw(reference) for code in codes}
         values = list(found.values())
@@ -175,7 +188,7 @@ class Prose:
                 f"{text} differs between the regions ({', '.join(f'{c}: {v}' for c, v in found.items())}): say which "
                 "is meant, as in region='yrd'"
             )
-        return reference, codes[0], values[0]
+        return reference, codes, values[0]
 
     def _value(self, result: Any, region: Any = None) -> Any:
         return self._raw(result, region)[2]
@@ -184,32 +197,28 @@ class Prose:
         self, result: Any, digits: int | None = None, region: Any = None, times: float = 1, sign: bool = False,
         size: bool = False,
     ) -> Words:  # fmt: skip
-        reference, code, value = self._raw(result, region)
+        reference, codes, value = self._raw(result, region)
         if isinstance(value, str):
             raise InvalidInputError(f"{result} is the text {value!r}: use text(...)")
         value = abs(value) * times if size else value * times
         shown = format_number(value, None if value and digits is not None and not round(value, digits) else digits)
         shown = f"+{shown}" if sign and value > 0 else shown
         # A typographic minus: a hyphen may break at the end of a line.
-        return self._linked(reference, code, shown.replace("-", "\N{MINUS SIGN}"))
+        return self._linked(reference, codes, shown.replace("-", "\N{MINUS SIGN}"))
 
-    def _linked(self, reference: Reference, code: str, shown: str) -> Words:
+    def _linked(self, reference: Reference, codes: list[str], shown: str) -> Words:
         """Link to where the appendix says what a number is."""
-        key = (
-            f"{reference.notebook}:{reference.name}" + f"[{reference.row};{reference.column}]" * bool(reference.column),
-            code,
-        )
-        entry = self.numbers.setdefault(
-            key, {"id": f"n{len(self.numbers) + 1}", "reference": reference, "shown": shown}
-        )
-        return Words(f"[{escape_markdown(shown)}](#{entry['id']})")
+        cell = f"[{reference.row};{reference.column}]" if reference.column else ""
+        key = (f"{reference.notebook}:{reference.name}{cell}", codes[0] if len(codes) == 1 else NATION)
+        entry = {"id": f"n{len(self.numbers) + 1}", "reference": reference, "shown": shown, "region": codes[0]}
+        return Words(f"[{escape_markdown(shown)}](#{self.numbers.setdefault(key, entry)['id']})")
 
     def _text(self, result: Any, region: Any = None) -> Words:
         reference, codes = self._reference(result), self._codes(region)
         said = {self._said(self.lookups[code].record(reference.notebook, reference.name)) for code in codes}
         if len(said) > 1:
             raise InvalidInputError(f"{result} differs between the regions: say which is meant, as in region='yrd'")
-        return self._linked(reference, codes[0], said.pop())
+        return self._linked(reference, codes, said.pop())
 
     def _said(self, record: Record) -> str:
         if record.kind != "text":
@@ -219,11 +228,11 @@ class Prose:
     def _place(self, result: Any, region: Any = None) -> Words:
         from clusterlib.data import unit_names
 
-        reference, code, value = self._raw(result, region)
+        reference, codes, value = self._raw(result, region)
         names = unit_names(language=self.language)
         if value not in names:
             raise InvalidInputError(f"{result} is {value!r}, the code of no province or city")
-        return self._linked(reference, code, names[value])
+        return self._linked(reference, codes, names[value])
 
     def _first_place(self, table: Any, region: Any = None) -> Words:
         """Set the name of the place in a table's first row, such as the one with most of something."""
@@ -235,14 +244,14 @@ class Prose:
         names = unit_names(language=self.language)
         if len(firsts) != 1 or not all(code in names for code in firsts):
             raise InvalidInputError(f"{table}: expected rows by province or city, the first the same in all regions")
-        return self._linked(reference, codes[0], names[firsts.pop()])
+        return self._linked(reference, codes, names[firsts.pop()])
 
     def _span(self, result: Any, region: Any = None) -> Words:
-        reference, code, value = self._raw(result, region)
+        reference, codes, value = self._raw(result, region)
         found = re.fullmatch(r"(\d{4}):(\d{4})", str(value))
         if found is None:
             raise InvalidInputError(f"{result} is {value!r}: no years such as 2011:2023")
-        return self._linked(reference, code, ("—" if self.language == "zh" else "–").join(found.groups()))
+        return self._linked(reference, codes, ("—" if self.language == "zh" else "–").join(found.groups()))
 
     @staticmethod
     def _term(name: Any) -> Words:
@@ -289,7 +298,7 @@ class Prose:
     def _ledger(self) -> Words:
         """Set the verdicts side by side."""
         places = [self.region] if self.region else [*self.lookups]
-        names = [self._region_name(code) for code in places]
+        names = [get_region(code).name_zh if self.language == "zh" else get_region(code).short_en for code in places]
         rows = []
         for claim in self.judgements.claims.values():
             cells = [self._cell(claim.id, code) for code in (*places, NATION)]
@@ -301,7 +310,7 @@ class Prose:
     def _cell(self, claim: str, code: str) -> str:
         found = self.judgements.found[code]
         key = "verdict_zh" if self.language == "zh" else "verdict"
-        return str(found.at[claim, key]) if claim in found.index else "–"
+        return str(found[key][claim]) if claim in found.index else "–"
 
     def _ledger_evidence(self) -> Words:
         """Say of each claim what was measured and what was found."""
@@ -357,7 +366,6 @@ class Prose:
         record = self.lookups[code].record(reference.notebook, reference.name)
         if record.kind != kind:
             raise InvalidInputError(f"{result} is a {record.kind}, not a {kind}")
-        self._linked(reference, code, f"{reference.notebook[:2]}")
         return code, record
 
     def _figure(self, result: Any, label: Any, region: Any = None, caption: str = "", width: int = 100) -> Words:
@@ -383,16 +391,15 @@ class Prose:
         rows = []
         for (name, code), entry in self.numbers.items():
             reference: Reference = entry["reference"]
+            place = self.words["nation"] if code == NATION else self._region_name(code)
             if reference.parameter:
                 cell, said = "parameters", reference.name
             else:
-                record = self.lookups[code].record(reference.notebook, reference.name)
+                record = self.lookups[entry["region"]].record(reference.notebook, reference.name)
                 cell, said = record.cell, record.said("label", self.language) or name
-            place = "" if self.region else self._region_name(code)
             number = f"[{escape_markdown(entry['shown'])}]{{#{entry['id']}}}"
             rows.append([number, *map(escape_markdown, (said, place, reference.notebook, cell))])
-        heads = [head for head in self.words["heads"] if head or not self.region]
-        return Words(pipe_table(heads, rows, ["right", *["left"] * 4], escaped=True))
+        return Words(pipe_table(self.words["heads"], rows, ["right", *["left"] * 4], escaped=True))
 
 
 def render(file: str, source: str, prose: Prose) -> tuple[str, dict[str, Any]]:

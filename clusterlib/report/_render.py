@@ -20,7 +20,7 @@ from clusterlib.core.rows import read_text
 from clusterlib.errors import ClusterlibError, Problem, ReportError
 from clusterlib.paths import Project
 from clusterlib.regions import REGIONS
-from clusterlib.report._document import WORDS, Document, check_tree
+from clusterlib.report._document import WORDS, Document, check_tree, set_widths
 from clusterlib.report._prose import Judgements, Prose, render
 from clusterlib.study import ResultLookup
 
@@ -81,6 +81,7 @@ def read_document(document: Document, folder: Path) -> str:
         )
     )  # fmt: skip
     check_tree(tree["blocks"])
+    set_widths(tree["blocks"])
     # The others are where this machine keeps files, which a Word file would tell.
     tree["meta"] = {name: tree["meta"][name] for name in ("title", "lang")}
     return json.dumps(tree)
