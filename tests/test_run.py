@@ -580,14 +580,14 @@ axes.plot([1, 2])
 record("figure", figure, label="A figure", alt="A line from one to two, for the test of what leaves the machine.")
 Path("x")
 """
-LEAKY_REPORT = """
-from clusterlib.report import Report
-report = Report(region)
-report.heading("Title", "题")
-report.text("{02_leaky:rows} rows [@hansen1999].", "{02_leaky:rows}行[@hansen1999]。")
-report.figure("02_leaky", "figure")
-report.table("02_leaky", "shares")
-report.references()
+LEAKY_BRIEF = """{% set title %}{{ region.name }}{% endset %}
+{{ n("02:rows") }} [@hansen1999]
+
+{{ figure("02:figure", "fig-line") }}
+
+{{ table("02:shares", "tbl-shares") }}
+
+{{ numbers() }}
 """
 
 
@@ -605,8 +605,11 @@ def contents_of(path: Path) -> str:
 
 def test_nothing_that_leaves_the_machine_tells_where_it_was_made(project):
     write_notebook(project, "02_leaky", LEAKY)
-    write_notebook(project, "90_report", LEAKY_REPORT)
-    assert run(["yrd"], project=project).ok
+    (project.root / "report").mkdir()
+    for language in ("en", "zh"):
+        (project.root / "report" / f"brief.{language}.md").write_text(LEAKY_BRIEF, encoding="utf-8")
+    outcome = run(["yrd"], project=project)
+    assert outcome.ok and "yrd/brief" in outcome.executed
     write_notebook(project, "03_failing", "import pandas as pd\npd.read_csv(pd.__file__ + '.csv')")
     outcome = run(["yrd"], ["03_failing"], project=project)
     assert [failure.notebook for failure in outcome.failures] == ["03_failing"], outcome.failures

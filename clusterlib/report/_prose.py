@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -66,12 +66,12 @@ class Judgements:
     found: Mapping[str, pd.DataFrame] = field(repr=False)
 
     @classmethod
-    def load(cls, reports: Path | None = None) -> Judgements:
-        """Gather the conclusions of all regions."""
+    def load(cls, reports: Path | None = None, regions: Iterable[str] = ()) -> Judgements:
+        """Gather the conclusions of regions, by default of all, and for the nation."""
         from clusterlib.study.claims import evaluate_claims, load_claims
 
         claims = load_claims()
-        found = {place: evaluate_claims(place, claims, reports) for place in (*REGIONS, NATION)}
+        found = {place: evaluate_claims(place, claims, reports) for place in (*(regions or REGIONS), NATION)}
         return cls({claim.id: claim for claim in claims}, found)
 
 
@@ -96,15 +96,16 @@ class Prose:
     otherwise=...)`` the words that fit it. ``figure(result, "fig-name")`` and ``table(result, "tbl-name")`` set what
     was recorded, ``caption("tbl-name", text)`` numbers a table of the author's, ``ref("fig-name")`` refers to either;
     ``ledger()`` sets the verdicts side by side, ``ledger_evidence()`` what each rests on, ``numbers()`` where the
-    numbers come from. ``term("GB/T 7714")`` is a name that holds digits. ``regions`` are the regions, ``region`` that
-    of a brief.
+    numbers come from. ``term("GB/T 7714")`` is a name that holds digits, ``scope(region)`` what stands for a region in
+    provincial results. ``regions`` are the regions, ``region`` that of a brief.
 
     Parameters
     ----------
     language : {"en", "zh"}
     lookups : mapping of str to ResultLookup
         By region.
-    judgements : Judgements
+    judgements : callable
+        Gives the judgements, once a claim is asked for.
     region : str
         That of a brief; empty for the report on all.
     labels : mapping of str to str
@@ -115,15 +116,20 @@ class Prose:
         self,
         language: str,
         lookups: Mapping[str, ResultLookup],
-        judgements: Judgements,
+        judgements: Callable[[], Judgements],
         region: str = "",
         labels: Mapping[str, str] | None = None,
     ) -> None:
-        self.language, self.lookups, self.judgements, self.region = language, lookups, judgements, region
+        self.language, self.lookups, self._judgements, self.region = language, lookups, judgements, region
         self.words, self.known = WORDS[language], labels
         self.labels: dict[str, str] = {}
         self.numbers: dict[tuple[str, str], dict] = {}
         self._counts = {"fig": 0, "tbl": 0}
+
+    @cached_property
+    def judgements(self) -> Judgements:
+        """What the notebooks concluded."""
+        return self._judgements()
 
     @cached_property
     def functions(self) -> dict[str, Any]:
@@ -141,7 +147,7 @@ class Prose:
             "evidence",
             "clause",
         )
-        names += ("say", "figure", "table", "caption", "ref", "ledger", "ledger_evidence", "numbers")
+        names += ("say", "scope", "figure", "table", "caption", "ref", "ledger", "ledger_evidence", "numbers")
         known = [Place(code, self._region_name(code)) for code in self.lookups]
         own = next((place for place in known if place.code == self.region), None)
         return {
@@ -260,6 +266,13 @@ class Prose:
                 f"term({name!r}): a name that holds digits, such as 'GB/T 7714'; a number is n(...)"
             )
         return Words(name)
+
+    def _scope(self, region: Any = None) -> Words:
+        """Say what stands for a region in provincial results, or nothing where it is made of whole provinces."""
+        from clusterlib.study import provincial_scope
+
+        codes = self._codes(region)
+        return Words(getattr(provincial_scope(codes[0] if len(codes) == 1 else None), self.language))
 
     # Claims
 

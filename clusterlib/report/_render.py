@@ -171,7 +171,7 @@ def papers(project: Project) -> list[Paper]:
 
 
 def read_paper(
-    paper: Paper, project: Project, lookups: Mapping[str, ResultLookup], judgements: Judgements
+    paper: Paper, project: Project, lookups: Mapping[str, ResultLookup], judgements: Callable[[], Judgements]
 ) -> dict[str, Document]:
     """Fill in a document's templates in both languages.
 
@@ -181,7 +181,8 @@ def read_paper(
     project : Project
     lookups : mapping of str to ResultLookup
         By region.
-    judgements : Judgements
+    judgements : callable
+        Gives the judgements, once a claim is asked for.
 
     Returns
     -------
@@ -264,7 +265,12 @@ def write_paper(
         If a result is missing or a format cannot be made.
     """
     lookups = {code: ResultLookup(code, project.reports) for code in REGIONS}
-    documents = read_paper(paper, project, lookups, judgements or Judgements.load(project.reports))
+
+    @cache
+    def conclusions() -> Judgements:
+        return judgements or Judgements.load(project.reports, [paper.region] if paper.region else [])
+
+    documents = read_paper(paper, project, lookups, conclusions)
     targets = paper.files(project.reports)
     written = []
     with tempfile.TemporaryDirectory(prefix=".report-", dir=project.reports) as scratch_name:

@@ -1,4 +1,4 @@
-"""The report and the briefs in a run: made once all notebooks of all regions are done, if what they say changed."""
+"""The report and the briefs in a run: made once the notebooks of their regions are done, if what they say changed."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ def plan_papers(planner: Planner, tasks: Iterable[Task], force: bool = False) ->
     from clusterlib.run.plan import FORCED
 
     tasks = list(tasks)
-    there = {(task.place.region, task.notebook.name) for task in tasks}
     names = [path.stem for path in planner.project.notebooks.glob("[0-9][0-9]_*.ipynb") if not is_report(path.stem)]
+    there = {(task.place.region, task.notebook.name) for task in tasks}
     there |= {(r, n) for r in REGIONS for n in names if (planner.project.reports / r / n / RESULTS).is_file()}
-    if not {(region, name) for region in REGIONS for name in names} <= there:
-        return []
-    runs = [task.name for task in tasks if task.runs]
     found = []
     for paper in papers(planner.project):
-        reasons = [FORCED] if force else _reasons(planner, paper)
-        found.append(PaperTask(paper, reasons or [f"if what {name} finds changes" for name in runs[:1]]))
+        needed = [paper.region] if paper.region else list(REGIONS)
+        if {(region, name) for region in needed for name in names} <= there:
+            runs = [task.name for task in tasks if task.runs and task.place.region in needed]
+            reasons = [FORCED] if force else _reasons(planner, paper)
+            found.append(PaperTask(paper, reasons or [f"if what {name} finds changes" for name in runs[:1]]))
     return found
 
 

@@ -384,7 +384,7 @@ def evaluate_claims(region: str, claims: list[Claim] | None = None, reports: Pat
     Parameters
     ----------
     region : str
-        A region's code, or ``"nation"``: what the first region's notebooks say of it.
+        A region's code, or ``"nation"``: what the notebooks of the first region that has been run say of it.
     claims : list of Claim, optional
         By default those of :func:`load_claims`.
     reports : Path, optional
@@ -409,7 +409,7 @@ def evaluate_claims(region: str, claims: list[Claim] | None = None, reports: Pat
     from clusterlib.study._lookup import ResultLookup
 
     national = region == NATION
-    lookup = ResultLookup(next(iter(REGIONS)) if national else get_region(region).code, reports)
+    lookup = ResultLookup(_first_run(reports) if national else get_region(region).code, reports)
     claims = load_claims() if claims is None else claims
     if not isinstance(claims, list) or not all(isinstance(claim, Claim) for claim in claims):
         raise InvalidInputError("claims: expected a list of claims, as of load_claims()")
@@ -428,6 +428,13 @@ def evaluate_claims(region: str, claims: list[Claim] | None = None, reports: Pat
     columns = ["number", "kind", "clause", "en"]
     columns += ["verdict", "verdict_zh", "evidence", "evidence_zh", "notebook", "result"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("claim")
+
+
+def _first_run(reports: Path | None) -> str:
+    from clusterlib.paths import get_project
+
+    folder = reports or get_project().reports
+    return next((code for code in REGIONS if (folder / code).is_dir()), next(iter(REGIONS)))
 
 
 def conclusion_name(claim: Claim, national: bool) -> str:
