@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import re
+import shutil
 
 import nbformat
 import pytest
