@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,12 +14,11 @@ from scipy.stats import t
 from clusterlib.diagnosis import (
     border_estimates,
     border_spillovers,
-    governance_imbalance,
     load_growth_panel,
     pair_correlations,
 )
 from clusterlib.errors import ClusterlibWarning, InvalidInputError, UnknownNameError
-from clusterlib.study.diagnosis._governance import SharedShocks, border_severity
+from clusterlib.study.diagnosis._governance import SharedShocks
 from clusterlib.weights import within_and_across
 
 PER_PROVINCE = 8
@@ -44,60 +42,14 @@ def country(provinces: int | tuple, years: int, within: float, across: float, sh
     return data, Graph.from_sparse(csr_array(ring), ids=range(n)), province
 
 
-def rhos(within: float, across: float, se: float = 0.05) -> SimpleNamespace:
-    covariance = pd.DataFrame(np.eye(2) * se**2, NAMES, NAMES)
-    return SimpleNamespace(
-        rho_within=within, rho_across=across, std_errors=pd.Series([se, se], NAMES), covariance=covariance
-    )
-
-
-@pytest.mark.parametrize(
-    ("within", "across", "severity"), [(0.5, 0.5, 0), (0.5, 0.25, 50), (0.5, 0.0, 100), (0.5, -0.2, 100), (0.4, 0.6, 0)]
-)
-def test_a_border_is_as_severe_as_the_part_of_the_spillover_that_it_stops(within, across, severity):
-    point, lower, upper = border_severity(rhos(within, across), 500, 0, 0.95)
-    assert point == pytest.approx(severity)
-    assert 0 <= lower <= upper <= 100
-    assert lower <= point + 1e-9 and upper >= point - 1e-9
-
-
-def test_without_a_spillover_within_there_is_none_that_a_border_could_stop():
-    assert np.isnan(border_severity(rhos(0.08, 0.0), 500, 0, 0.95)).all()
-
-
-def test_a_draw_without_a_spillover_within_counts_as_a_border_that_stops_none():
-    # Within is above nil at five percent, not at two and a half: the lower bound may not be above nil.
-    assert border_severity(rhos(0.09, -0.2), 4000, 0, 0.95)[1] == 0
-    assert border_severity(rhos(0.12, -0.2), 4000, 0, 0.95)[1] > 0
-
-
 @pytest.mark.parametrize("shocks", [True, False])
 def test_the_border_effect_of_a_simulated_country_is_found(shocks):
     data, graph, province = country(5, 24, 0.7, 0.14, 0.0, seed=1)
-    areas = {"all": province.index, "few": [0]}
-    severity, found = governance_imbalance(data, "y", ["x"], graph, province, areas, window=24, shocks=shocks)
-    row = severity.table.loc[("all", 23)]
-    assert row["lower"] < 80 < row["upper"] + 1
-    assert found.loc[("all", 23), "p_equal"] < 0.001
-    assert "at least 8 are needed" in found.loc[("few", 23), "reason"]
-    assert severity.table.loc["few"].isna().all(axis=None)
-
-
-@pytest.mark.parametrize("shocks", [True, False])
-def test_a_window_holds_its_years_and_the_model_that_was_asked_for(shocks):
-    data, graph, province = country(5, 9, 0.4, 0.1, 0.8, seed=9)
-    areas = {"all": province.index}
-    _, found = governance_imbalance(data, "y", ["x"], graph, province, areas, window=6, first=7, shocks=shocks)
-    assert found.index.tolist() == [("all", 7), ("all", 8)]
-    for end in (7, 8):
-        span = data[data.index.get_level_values("year").isin(range(end - 5, end + 1))]
-        plain, own = (border_spillovers(span, "y", ["x"], graph, province, shocks=s) for s in (False, shocks))
-        row = found.loc[("all", end)]
-        np.testing.assert_allclose(row[["plain_within", "plain_across"]].astype(float), plain.params[NAMES], atol=1e-6)
-        np.testing.assert_allclose(row[NAMES].astype(float), own.params[NAMES], atol=1e-6)
-        assert row["difference"] == pytest.approx(own.rho_within - own.rho_across, abs=1e-6)
-        assert (row["shock_share"] > 0) == shocks
-    assert abs(found["plain_within"] - found["rho_within"]).max() > 0.1 or not shocks
+    found = border_estimates(data, "y", ["x"], graph, province, {"all": province.index, "few": [0]})
+    row, before = found.loc["all"], "" if shocks else "plain_"
+    assert row[f"{before}lower"] < 0.56 < row[f"{before}upper"]
+    assert row[f"{before}p_equal"] < 0.001
+    assert "at least 8 are needed" in found.loc["few", "reason"]
 
 
 def test_shocks_that_a_province_shares_pass_for_a_border_unless_they_are_estimated():
@@ -316,8 +268,6 @@ def test_too_few_units_pairs_and_years_are_refused_with_their_number():
         border_spillovers(data, "y", ["x"], graph, province, [12])
     with pytest.raises(InvalidInputError, match="of neighbours across the border: at least 6"):
         border_spillovers(data, "y", ["x"], graph, pd.Series(0, province.index))
-    with pytest.raises(InvalidInputError, match="years 0 to 5: a window has 8"):
-        governance_imbalance(data, "y", ["x"], graph, province, {"all": province.index})
     with pytest.raises(InvalidInputError, match="jurisdiction: 20 has no label"):
         border_spillovers(data, "y", ["x"], graph, province.drop(20))
 

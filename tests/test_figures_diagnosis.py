@@ -1,4 +1,4 @@
-"""Plots of the four syndromes: what is drawn where, gaps for what is not identified, both languages, no warning."""
+"""Plots of borders: what is drawn where, gaps for what is not identified, both languages, no warning."""
 
 from __future__ import annotations
 
@@ -14,14 +14,7 @@ from clusterlib import figures
 
 pytestmark = pytest.mark.usefixtures("figure_style")
 
-CHINESE = "四类症候：京津冀、长三角、大湾区"
-LABELS = {"bth": "BTH", "yrd": "YRD"}
-SYNDROMES = ["Data dormancy\n数据沉睡", "Architecture\n架构失衡", "Isolation\n生态孤立", "Governance\n治理失衡"]
-SEVERITY = pd.DataFrame([[60, 20, 40, 90], [30, 10, 20, np.nan]], index=list(LABELS), columns=SYNDROMES)
-PATHS = pd.DataFrame(
-    {"severity": [60, 50, 30, np.nan], "lower": [50, 45, 20, np.nan], "upper": [65, 60, 45, np.nan]},
-    index=pd.MultiIndex.from_product([list(LABELS), [2022, 2023]], names=["region", "year"]),
-)
+CHINESE = "省界效应：京津冀、长三角、大湾区"
 BORDER = pd.DataFrame(
     {
         "within": [0.6, np.nan],
@@ -39,18 +32,6 @@ DISTANCE = pd.DataFrame(
 )
 
 
-def radar() -> Figure:
-    return figures.severity_radar(SEVERITY, (SEVERITY - 5).mask(SEVERITY == 10, 0), SEVERITY + 5, LABELS, CHINESE)
-
-
-def heatmap() -> Figure:
-    return figures.severity_heatmap(SEVERITY.rename(index=LABELS), CHINESE, ("YRD",), "severity")
-
-
-def paths() -> Figure:
-    return figures.severity_paths(dict.fromkeys(SYNDROMES[:3], PATHS), LABELS, CHINESE, "severity")
-
-
 def border() -> Figure:
     return figures.border_plot(BORDER, CHINESE, "ρ")
 
@@ -59,7 +40,7 @@ def distance() -> Figure:
     return figures.distance_plot(DISTANCE, CHINESE, "correlation")
 
 
-@pytest.mark.parametrize("plot", [radar, heatmap, paths, border, distance], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("plot", [border, distance], ids=lambda f: f.__name__)
 def test_each_plot_is_a_figure_that_saves_without_any_warning(plot):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -68,43 +49,6 @@ def test_each_plot_is_a_figure_that_saves_without_any_warning(plot):
         figure.savefig(buffer, format="png", bbox_inches="tight")
     assert len(buffer.getvalue()) > 5000
     assert CHINESE in (figure.axes[0].get_title("left"), figure.get_suptitle())
-
-
-def test_a_radar_closes_its_lines_and_says_what_is_not_identified():
-    axes = radar().axes[0]
-    first, hollow, second, none = axes.lines
-    # Only the least severe of all has an interval that reaches nil.
-    assert list(hollow.get_ydata()) == [] and list(none.get_ydata()) == [10]
-    assert none.get_markerfacecolor() == "white"
-    assert list(first.get_ydata()) == [60, 20, 40, 90, 60]
-    assert first.get_xdata()[0] == first.get_xdata()[-1]
-    assert np.isnan(second.get_ydata()[3])
-    names = [t.get_text() for t in axes.get_xticklabels()]
-    assert names[:3] == SYNDROMES[:3]
-    assert names[3] == f"{SYNDROMES[3]}\n(not identified: YRD)"
-    assert axes.get_ylim() == (0, 100)
-    spans = [sorted(segment[:, 1]) for segment in axes.collections[0].get_segments()]
-    assert spans == [[55, 65], [15, 25], [35, 45], [85, 95]]
-    assert first.get_marker() == figures.REGION_MARKS["bth"].marker
-
-
-def test_a_heat_map_writes_severities_and_a_dash_for_none():
-    axes = heatmap().axes[0]
-    assert [t.get_text() for t in axes.texts] == ["60", "20", "40", "90", "30", "10", "20", "–"]
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["BTH", "▶ YRD"]
-    assert axes.images[0].get_clim() == (0, 100)
-
-
-def test_paths_have_a_panel_a_syndrome_on_one_scale_and_their_intervals():
-    figure = paths()
-    visible = [axes for axes in figure.axes if axes.get_visible()]
-    assert [axes.get_title("left") for axes in visible] == SYNDROMES[:3]
-    assert {axes.get_ylim() for axes in visible} == {(-3, 103)}
-    line = visible[0].lines[0]
-    assert list(line.get_ydata()) == [60, 50]
-    np.testing.assert_allclose(line.get_xdata(), [2022, 2023], atol=0.1)
-    spans = [sorted(segment[:, 1]) for segment in visible[0].collections[0].get_segments()]
-    assert spans == [[50, 65], [45, 60]]
 
 
 def test_a_border_plot_sets_within_beside_across_and_leaves_a_missing_row_empty():

@@ -121,14 +121,6 @@ PLOTS = {
         "points": pd.DataFrame({"x": [1.0, 2], "y": [0.5, 0.1], "region": list(LABELS)}, PLACES[:2]), "labels": LABELS,
         "title": "t", "xlabel": "x", "ylabel": "y",
     },
-    "severity_heatmap": {"severity": 100 * GRID, "title": "t", "highlight": PLACES[:1], "label": "l"},
-    "severity_paths": {
-        "panels": {"s": 50 * by_region("lower", "severity", "upper", second=YEARS)}, "labels": LABELS,
-        "title": "t", "ylabel": "y",
-    },
-    "severity_radar": {
-        "severity": SEVERITY, "lower": SEVERITY - 9, "upper": SEVERITY + 9, "labels": LABELS, "title": "t",
-    },
     "specification_curve_plot": {
         "table": CURVE, "choices": {"index": {"a": "A", "b": "B"}}, "title": "t", "ylabel": "y", "main": {"index": "a"},
         "alpha": 0.05, "p_value": "p_value",
@@ -292,7 +284,7 @@ def test_rows_of_one_name_stand_apart():
 
 def test_what_is_missing_is_written_as_a_dash():
     frame = GRID.astype(float).mask(GRID == 0.1)
-    for plot in (figures.grade_heatmap, figures.quotient_heatmap, figures.severity_heatmap):
+    for plot in (figures.grade_heatmap, figures.quotient_heatmap):
         assert plot(frame, "t").axes[0].texts[0].get_text() == "–"
 
 

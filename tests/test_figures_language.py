@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from test_figures_inputs import NO_PLOTS, PLOTS, SEVERITY
+from test_figures_inputs import NO_PLOTS, PLOTS
 from test_maps_inputs import GDP, LINE, MAPS
 
 from clusterlib import figures, maps
@@ -31,7 +31,6 @@ CASES = {
     "lisa_map": [{"local": local_moran(GDP, LINE, permutations=99, fdr=False)}],
     "network_map": [{"whole": True}, {"region": "gba", "whole": True}],
     "region_map": [{"region": "bth", "values": pd.Series({110000: 1.0})}],
-    "severity_radar": [{"severity": SEVERITY.where(SEVERITY < 60)}],
 }
 
 

@@ -154,19 +154,6 @@ def test_a_legend_of_four_regions_and_the_rest_stands_in_full_rows(language):
     assert all(first.x1 < second.x0 for first, second in pairwise(boxes))
 
 
-def test_a_radar_of_four_regions_tells_them_apart_by_marker_and_line():
-    rows = {code: [20.0 * k + 5, 20.0, 30.0 + k, 40.0] for k, code in enumerate(REGIONS)}
-    severity = pd.DataFrame.from_dict(rows, orient="index", columns=list("abcd"))
-    labels = {code: region.short for code, region in REGIONS.items()}
-    figure = cl.figures.severity_radar(severity, severity - 5, severity + 5, labels, "t")
-    looks = [
-        (line.get_marker(), line.get_color()) for line in figure.axes[0].lines if line.get_label() in labels.values()
-    ]
-    assert len(set(looks)) == 4 and {marker for marker, _ in looks} == {"o", "s", "^", "P"}
-    names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == list(labels.values())
-
-
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_prose_and_captions_name_no_province_that_stands_for_one_region(name):
     notebook = nbformat.read(get_project().notebooks / f"{name}.ipynb", as_version=4)

@@ -56,5 +56,6 @@ def holm(p_values: pd.Series | Mapping[Any, float]) -> pd.Series:
         raise InvalidInputError(f"p value of {place_of(bad[0])}: expected a number from 0 to 1, not {given[bad[0]]!r}")
     order = np.argsort(found.to_numpy(), kind="stable")[: found.notna().sum()]
     adjusted = np.maximum.accumulate(found.to_numpy()[order] * np.arange(len(order), 0, -1))
-    found.iloc[order] = np.minimum(adjusted, 1.0)
-    return found
+    values = found.to_numpy(copy=True)
+    values[order] = np.minimum(adjusted, 1.0)
+    return pd.Series(values, found.index, name=found.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,12 +12,10 @@ import pandas as pd
 from clusterlib.core.checks import (
     ROUNDING,
     check_balanced,
-    check_choice,
     check_columns,
     check_level,
     check_number,
     check_panel,
-    check_whole,
     is_constant,
     listed,
     panel_index,
@@ -28,7 +25,6 @@ from clusterlib.core.results import Result
 from clusterlib.did._timing import check_times
 from clusterlib.errors import InvalidInputError, UnknownNameError
 
-IMPORTANCE = ("equal", "nested")
 # Of the outcome's standard deviation before treatment: what rounding leaves of a fit without error.
 EXACT = 1e-6
 
@@ -44,7 +40,7 @@ class SyntheticControl(Result):
     path : DataFrame
         By period: ``observed``, ``synthetic``, ``gap``.
     predictors : DataFrame
-        By predictor: ``treated``, ``synthetic``, ``donors`` (their plain mean), ``importance`` (summing to one).
+        By predictor: ``treated``, ``synthetic``, ``donors`` (their plain mean).
     effect : float
         Mean gap from ``start`` on.
     pre_rmspe, post_rmspe : float
@@ -59,12 +55,11 @@ class SyntheticControl(Result):
         Share of units whose ratio is at least that of the treated one; missing without placebos.
     table : DataFrame
         The effect, the fit and the permutation p value.
-    treated, start, importance : object
+    treated, start : object
     donors, pre_periods, post_periods : int
     fit_limit : float
-    seed : int
     notes : tuple of str
-        How coarse the p value is where there are few donors, and what diff-diff said of its search.
+        How coarse the p value is where there are few donors.
     """
 
     weights: pd.Series = field(repr=False)
@@ -79,12 +74,10 @@ class SyntheticControl(Result):
     p_value: float = field(repr=False)
     treated: Any
     start: float
-    importance: str
     donors: int
     pre_periods: int
     post_periods: int
     fit_limit: float
-    seed: int
     notes: tuple[str, ...] = ()  # type: ignore[misc]
 
     @property
@@ -177,20 +170,17 @@ def synthetic_control(
     predictors: str | Iterable[str] = (),
     *,
     outcome_periods: Iterable | None = None,
-    importance: str = "equal",
     placebos: bool = True,
     fit_limit: float = 0.9,
-    seed: int = 0,
 ) -> SyntheticControl:
     r"""Compare one treated unit with a synthetic control (合成控制法).
 
     Weights :math:`w_j \ge 0, \sum_j w_j = 1` of the donors minimise
-    :math:`\sum_m v_m (X_{1m} - \sum_j w_j X_{jm})^2` over predictors :math:`m`, and the effect is the mean gap
+    :math:`\sum_m (X_{1m} - \sum_j w_j X_{jm})^2` over predictors :math:`m`, and the effect is the mean gap
     :math:`y_{1t} - \sum_j w_j y_{jt}` from ``start`` on. Without ``predictors`` the predictors are the outcomes of all
-    periods before, with equal importance and as they stand, so that the weights minimise the error before treatment
-    itself. With ``predictors`` these are means over the periods before, each divided by its standard deviation over all
-    units; ``importance="nested"`` chooses :math:`v` by what then fits the outcome before treatment (a search by the
-    package diff-diff, seeded). Each donor in turn is treated in the placebos, the treated unit joining the donors;
+    periods before, as they stand, so that the weights minimise the error before treatment itself. With ``predictors``
+    these are means over the periods before, each divided by its standard deviation over all units. Each donor in turn
+    is treated in the placebos, the treated unit joining the donors;
 
     .. math:: p = \frac{\#\{j: r_j \ge r_1\}}{J + 1}, \quad r = \text{RMSPE after} / \text{RMSPE before}
 
@@ -213,12 +203,9 @@ def synthetic_control(
     predictors : str or iterable of str
     outcome_periods : iterable, optional
         Periods before ``start`` whose outcomes are predictors too; by default all without ``predictors``, else none.
-    importance : {"equal", "nested"}
     placebos : bool
-        Whether to run the placebos (slow with ``"nested"``: one search a donor).
+        Whether to run the placebos.
     fit_limit : float
-    seed : int
-        Of the search.
 
     Returns
     -------
@@ -230,7 +217,7 @@ def synthetic_control(
         For a treated unit that is not in the panel or among the donors, fewer than two donors, fewer than two periods
         before ``start`` or none after, missing values, or a panel that is not balanced.
     UnknownNameError
-        For a name that is not a column, or an unknown donor or importance.
+        For a name that is not a column, or an unknown donor.
 
     References
     ----------
@@ -246,9 +233,7 @@ def synthetic_control(
     >>> result.weights.round(3).tolist(), round(result.effect, 6)
     ([0.5, 0.5], 3.0)
     """
-    check_choice("importance", importance, IMPORTANCE)
     check_number("fit_limit", fit_limit, most=1)
-    check_whole("seed", seed)
     names = check_columns(data, predictors)
     frame = check_panel(data, [*check_columns(data, [y]), *(name for name in names if name != y)])
     check_times(panel_index(frame))
@@ -256,13 +241,12 @@ def synthetic_control(
     outcome = frame[y].unstack(1)
     before = _check_start(start, outcome.columns)
     rows = _rows(frame, outcome, before, names, outcome_periods)
-    setup = (outcome, rows, before, importance, bool(names), seed)
-    weight, v, said = _weights(treated, *setup)
+    weight = _weights(treated, rows, bool(names))
     gaps = {treated: outcome.loc[treated] - weight @ outcome.loc[weight.index]}
     for unit in outcome.index.drop(treated) if placebos else ():
-        other = _weights(unit, *setup)[0]
+        other = _weights(unit, rows, bool(names))
         gaps[unit] = outcome.loc[unit] - other @ outcome.loc[other.index]
-    means = {"synthetic": weight @ rows.loc[weight.index], "donors": rows.drop(treated).mean(), "importance": v}
+    means = {"synthetic": weight @ rows.loc[weight.index], "donors": rows.drop(treated).mean()}
     note = coarse_note(len(outcome), f"permutation: {len(outcome)} units") if placebos else ""
     return SyntheticControl(
         weights=weight.sort_values(ascending=False, kind="stable"),
@@ -270,13 +254,11 @@ def synthetic_control(
         **_measures(treated, outcome.loc[treated], pd.DataFrame(gaps), before, placebos),
         treated=treated,
         start=start,
-        importance=importance,
         donors=len(weight),
         pre_periods=int(before.sum()),
         post_periods=int((~before).sum()),
         fit_limit=fit_limit,
-        seed=seed,
-        notes=tuple(filter(None, [note, *said])),
+        notes=(note,) if note else (),
     )
 
 
@@ -336,41 +318,12 @@ def _rows(
     return pd.concat([means, lags.rename_axis(columns=None)], axis=1)
 
 
-def _weights(
-    unit, outcome: pd.DataFrame, rows: pd.DataFrame, before: np.ndarray, importance: str, scaled: bool, seed: int
-) -> tuple[pd.Series, pd.Series, list[str]]:
-    """Return the donors' weights for ``unit``, the importance of each predictor, and what was said on the way."""
-    if importance == "nested":
-        return _nested(unit, outcome, rows, before, seed)
+def _weights(unit: Any, rows: pd.DataFrame, scaled: bool) -> pd.Series:
+    """Return the donors' weights for ``unit``."""
     donors = rows.index.drop(unit)
     standard = rows / rows.std().where(~is_constant(rows.to_numpy(), axis=0), 1.0) if scaled else rows
     weight = simplex_weights(standard.loc[unit].to_numpy(), standard.loc[donors].to_numpy().T)
-    return pd.Series(weight, index=donors, name="weight"), pd.Series(1 / rows.shape[1], index=rows.columns), []
-
-
-def _nested(
-    unit, outcome: pd.DataFrame, rows: pd.DataFrame, before: np.ndarray, seed: int
-) -> tuple[pd.Series, pd.Series, list[str]]:
-    """Return weights and importance as the package finds them: with few predictors the ones do not imply the others."""
-    from diff_diff import SyntheticControl as Search
-
-    names = [f"predictor_{i}" for i in range(rows.shape[1])]
-    long = pd.DataFrame({"outcome": outcome.rename_axis(index="unit", columns="time").stack()}).reset_index()
-    late = long["time"].isin(outcome.columns[~before])
-    long["treated"] = ((long["unit"] == unit) & late).astype(int)
-    long = long.join(rows.set_axis(names, axis=1), on="unit")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            found = Search(v_method="nested", seed=seed).fit(
-                long, "outcome", "treated", "unit", "time", treated_unit=unit, predictors=names
-            )
-        except ValueError as error:
-            raise InvalidInputError(f"no search for the predictors' importance: {error}") from error
-    weight = pd.Series(found.donor_weights, name="weight").reindex(rows.index.drop(unit), fill_value=0.0)
-    said = [str(w.message) for w in caught if "did not converge" in str(w.message)]
-    # The package leaves out weights that are next to nothing.
-    return weight / weight.sum(), pd.Series(list(found.v_weights.values()), index=rows.columns), said
+    return pd.Series(weight, index=donors, name="weight")
 
 
 def _measures(

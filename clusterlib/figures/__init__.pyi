@@ -5,14 +5,11 @@ from ._charts import rank_ranges as rank_ranges
 from ._charts import rank_size_plot as rank_size_plot
 from ._charts import region_intervals as region_intervals
 from ._charts import region_scatter as region_scatter
-from ._charts import severity_paths as severity_paths
-from ._charts import severity_radar as severity_radar
 from ._charts import stacked_bars as stacked_bars
 from ._charts import trend_lines as trend_lines
 from ._heatmaps import coverage_heatmap as coverage_heatmap
 from ._heatmaps import grade_heatmap as grade_heatmap
 from ._heatmaps import quotient_heatmap as quotient_heatmap
-from ._heatmaps import severity_heatmap as severity_heatmap
 from ._heatmaps import transition_heatmaps as transition_heatmaps
 from ._inequality import club_paths as club_paths
 from ._inequality import decomposition_bars as decomposition_bars

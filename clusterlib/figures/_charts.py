@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
 from clusterlib.core.checks import check_number
 from clusterlib.core.language import say
 from clusterlib.errors import InvalidInputError
 from clusterlib.figures import _canvas as canvas
-from clusterlib.figures._style import LINE_SPACING, NEUTRAL, REGION_MARKS, SERIES_COLOURS, SERIES_HATCHES, Mark
+from clusterlib.figures._style import NEUTRAL, REGION_MARKS, SERIES_COLOURS, SERIES_HATCHES, Mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.projections.polar import PolarAxes
 
 INTERVAL = ("estimate", "lower", "upper")
 _ALL = 100
@@ -255,101 +253,4 @@ def rank_size_plot(tables: Mapping[str, pd.DataFrame], labels: Mapping[str, str]
     axes.minorticks_off()
     axes.invert_yaxis()
     axes.legend(fontsize=7.5)
-    return figure
-
-
-def severity_radar(
-    severity: pd.DataFrame, lower: pd.DataFrame, upper: pd.DataFrame, labels: Mapping[str, str], title: str
-) -> Figure:
-    """Draw severities as a radar (雷达图) of regions, with intervals; what is not identified has no mark.
-
-    Marks are hollow where the interval reaches nil.
-
-    Parameters
-    ----------
-    severity, lower, upper : DataFrame
-        0 to 100; one row a region, one column a syndrome, named as on the axes. Missing: not identified.
-    labels : mapping
-        Name of each region, in order.
-    title : str
-    """
-    labels = canvas.check_mapping(labels, "labels")
-    severity, lower, upper = (
-        canvas.check_rows(canvas.check_table(frame, what=what), labels, what)
-        for what, frame in (("severity", severity), ("lower", lower), ("upper", upper))
-    )
-    for what, frame in (("lower", lower), ("upper", upper)):
-        if not frame.columns.equals(severity.columns):
-            raise InvalidInputError(f"{what}: expected the columns of severity in their order")
-    figure, ground = plt.subplots(figsize=(6.4, 5), subplot_kw={"projection": "polar"})
-    axes = cast("PolarAxes", ground)
-    axes.set_theta_offset(np.pi / 2)
-    axes.set_theta_direction(-1)
-    angles = 2 * np.pi * np.arange(severity.shape[1]) / severity.shape[1]
-    for i, (region, label) in enumerate(labels.items()):
-        mark, values = _region_mark(region), severity.loc[region].to_numpy(float)
-        own = angles + (i - (len(labels) - 1) / 2) * _APART
-        axes.plot(
-            np.append(own, own[0]), np.append(values, values[0]), markersize=6, linewidth=1.4, label=label,
-            clip_on=False, zorder=3, **mark.look,
-        )  # fmt: skip
-        axes.vlines(own, lower.loc[region], upper.loc[region], color=mark.colour, linewidth=2, alpha=0.45)
-        open_ = lower.loc[region].to_numpy(float) <= _NIL
-        axes.plot(
-            own[open_], values[open_], mark.marker, color=mark.colour, markerfacecolor="white", markersize=6,
-            clip_on=False, zorder=4,
-        )  # fmt: skip
-    names = []
-    for place, name in enumerate(severity.columns):
-        missing = [str(labels[region]) for region in severity.index[severity.iloc[:, place].isna()]]
-        lacking = say(f"(not identified: {', '.join(missing)})", f"（未识别：{'、'.join(missing)}）")
-        names.append(f"{name}\n{lacking}" if missing else str(name))
-    axes.set_xticks(angles, names, fontsize=8, linespacing=LINE_SPACING)
-    for angle, text in zip(angles, axes.get_xticklabels(), strict=True):
-        # Names stand beside the circle, not on it: those to the right begin at it, those to the left end there, and
-        # of several lines above it the last is at it, below it the first.
-        side, rise = np.sin(angle), np.cos(angle)
-        text.set_horizontalalignment("center" if abs(side) < _UPRIGHT else "left" if side > 0 else "right")
-        text.set_verticalalignment("center" if abs(rise) < _UPRIGHT else "bottom" if rise > 0 else "top")
-    axes.set_ylim(0, _ALL)
-    axes.set_yticks([20, 40, 60, 80, 100], ["20", "40", "60", "80", "100"], fontsize=7, color=NEUTRAL)
-    axes.set_rlabel_position(45)
-    axes.tick_params(axis="x", pad=6)
-    axes.spines["polar"].set(color="#bbbbbb")
-    axes.set_title(title, pad=14)
-    canvas.legend_below(figure, axes, len(labels), 8)
-    return figure
-
-
-def severity_paths(panels: Mapping[str, pd.DataFrame], labels: Mapping[str, str], title: str, ylabel: str) -> Figure:
-    """Draw severities over the years with intervals, a panel a syndrome, regions told apart by their marks.
-
-    Parameters
-    ----------
-    panels : mapping of str to DataFrame
-        By heading: ``severity``, ``lower``, ``upper`` by (region, year).
-    labels : mapping
-        Name of each region, in order.
-    title, ylabel : str
-    """
-    labels = canvas.check_mapping(labels, "labels")
-    tables = canvas.check_tables(panels, ["severity", "lower", "upper"], "panels")
-    rows = -(-len(tables) // 2)
-    figure, grid = plt.subplots(rows, 2, figsize=(7.6, 2.6 * rows + 0.5), sharey=True, squeeze=False)
-    for axes, (heading, table) in zip(grid.flat, tables.items(), strict=False):
-        for i, (region, part) in enumerate(_by_region(table, labels).items()):
-            mark, part = _region_mark(region), part.sort_index()
-            place = canvas.as_numbers(part.index, heading) + (i - (len(labels) - 1) / 2) * 0.14
-            look = {**mark.look, "markersize": 4, "linewidth": 1.1, "label": labels[region], "faded": 0.45}
-            canvas.draw_intervals(axes, place, part, "severity", upright=True, width=1.6, **look)
-        axes.set_title(heading, fontsize=9)
-        axes.set(ylim=(-3, _ALL + 3))
-        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-        axes.tick_params(labelsize=7.5)
-    for axes in grid.flat[len(tables) :]:
-        axes.set_visible(False)
-    for axes in grid[:, 0]:
-        axes.set_ylabel(ylabel, fontsize=8)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-    canvas.legend_below(figure, grid.flat[0], len(labels), 8)
     return figure

@@ -141,34 +141,6 @@ def quotient_heatmap(quotients: pd.DataFrame, title: str, highlight: str | Itera
     return figure
 
 
-def severity_heatmap(
-    severity: pd.DataFrame, title: str, highlight: str | Iterable[str] = (), label: str = ""
-) -> Figure:
-    """Draw severities as shades with figures; a dash where the model does not identify one.
-
-    Parameters
-    ----------
-    severity : DataFrame
-        0 to 100; one row a unit, one column a syndrome or a year.
-    title : str
-    highlight : iterable of str
-        Rows marked with an arrow.
-    label : str
-        Of the scale.
-    """
-    severity = check_table(severity, what="severity")
-    figure, axes = plt.subplots(figsize=(7.2, 1.4 + 0.2 * len(severity)))
-    image = _draw_cells(
-        axes, severity, 0, highlight=highlight, cmap=_shades(0.68, 10), vmin=0, vmax=100, aspect="auto"
-    )  # fmt: skip
-    axes.set_title(title)
-    axes.tick_params(axis="both", labelsize=7.5)
-    bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=30, label=label)
-    bar.ax.tick_params(labelsize=7, length=0)
-    bar.outline.set_visible(False)
-    return figure
-
-
 def transition_heatmaps(markov: SpatialMarkov, title: str) -> Figure:
     """Draw the transition matrices of a spatial Markov chain: all units, then by class of the neighbours."""
     check_result(markov, ("k", "matrix"), "clusterlib.spatial.spatial_markov")

@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.alignment import Weights, align_weights, first_seen
-from clusterlib.core.checks import as_names, check_balanced, check_flags, check_labels, check_panel, check_whole
-from clusterlib.core.resampling import generator
+from clusterlib.core.checks import as_names, check_balanced, check_flags, check_labels, check_panel
 from clusterlib.core.results import Estimates, Test, coefficient_table
 from clusterlib.core.within import check_rank, check_variation, demean
 from clusterlib.errors import InvalidInputError
-from clusterlib.study.diagnosis._severity import Severity, as_units, bootstrap_settings, percentile_bounds
+from clusterlib.study.diagnosis.indicators import as_units
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 _FEW_UNITS = 8
 _FEW_PAIRS = 6
 # One-sided at five percent: without a spillover within there is none that a border could stop.
-_CRITICAL = 1.645
-NO_SPILLOVER = "no spillover within the jurisdiction can be told from none"
 NAMES = ("rho_within", "rho_across")
 SHARE = "shock_share"
 _BOUND = 0.995
@@ -169,114 +166,6 @@ class _Borders:
                 raise InvalidInputError(f"{count}: at least {_FEW_PAIRS} are needed")
             part.data = np.where(kept, part.data, 0.0)
         return within, across
-
-
-def border_severity(result: Any, draws: int, seed: int, level: float) -> tuple[float, float, float]:
-    """Severity of a border with its interval; missing where nothing spills over within the jurisdiction."""
-    within, across = result.rho_within, result.rho_across
-    if within < _CRITICAL * result.std_errors["rho_within"]:
-        return np.nan, np.nan, np.nan
-    covariance = result.covariance.to_numpy()[:2, :2]
-    drawn = generator(seed).multivariate_normal([within, across], covariance, draws)
-    # Where a draw has no spillover within, its border stops none.
-    passing = drawn[:, 1] / np.where(drawn[:, 0] > 0, drawn[:, 0], np.inf)
-    lower, upper = percentile_bounds(100 * np.where(drawn[:, 0] > 0, np.clip(1 - passing, 0, 1), 0.0), level)
-    return float(100 * np.clip(1 - across / within, 0, 1)), float(lower), float(upper)
-
-
-def governance_imbalance(
-    panel: pd.DataFrame,
-    y: str,
-    x: str | Iterable[str],
-    w: WeightsLike,
-    jurisdiction: pd.Series,
-    areas: Mapping[Any, Iterable],
-    *,
-    window: int = 8,
-    first: int | None = None,
-    shocks: bool = True,
-    draws: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> tuple[Severity, pd.DataFrame]:
-    r"""Governance imbalance as the part of a spillover that stops at the border (治理失衡度).
-
-    .. math:: S_{at} = 100 \, \min\Bigl(1, \max\Bigl(0, 1 - \frac{\hat\rho_2}{\hat\rho_1}\Bigr)\Bigr)
-
-    with the rhos of :func:`border_spillovers` from the area's units and their neighbours, over the ``window`` years to
-    and with :math:`t`. Where :math:`\hat\rho_1` is not above zero at five percent there is no spillover for a border to
-    stop, and the severity is missing. Intervals are percentiles of draws from the rhos' normal distribution, nil where
-    a draw has no spillover within.
-
-    Parameters
-    ----------
-    panel, y, x, w, jurisdiction
-        As :func:`border_spillovers`.
-    areas : mapping
-        Units of each area, such as the cities of a province or a region.
-    window : int
-        Years of a window, those without data counted.
-    first : int, optional
-        Year in which the first window ends; by default the first in which one can.
-    shocks : bool
-        Whether units of a jurisdiction may share shocks. Without, common shocks count as spillovers within.
-    draws, seed : int
-    level : float
-
-    Returns
-    -------
-    Severity, DataFrame
-        The severity by (area, year); and by (area, year) the estimates: ``rho_within``, ``rho_across``, their
-        ``difference``, standard errors ``se_within``, ``se_across``, ``se_difference``, ``p_equal`` (Wald test of equal
-        rhos), ``shock_share`` and ``p_shocks`` (test that there are none); the same without shared shocks with
-        ``plain_`` before the name; the number of ``units``, and the ``reason`` where there is no severity.
-
-    Raises
-    ------
-    InvalidInputError
-        For fewer years than a window has, and as :func:`border_spillovers`.
-    UnknownNameError
-        If a name is not a column.
-    """
-    x, window = as_names(x, "x"), check_whole("window", window, least=2)
-    settings = {"y": y, "x": x, "window": window, "shocks": shocks, **bootstrap_settings(draws, seed, level, least=2)}
-    check_flags(shocks=shocks)
-    if not isinstance(areas, Mapping) or not areas:
-        raise InvalidInputError(f"areas: expected the units of each area by its name, got a {type(areas).__name__}")
-    data = check_panel(panel, [y, *x])
-    period = data.index.get_level_values(1)
-    if not pd.api.types.is_integer_dtype(period.dtype) or data.empty:
-        raise InvalidInputError(f"windows are counted in years: expected whole numbers, got {list(period[:1])}")
-    years = sorted(period.unique())
-    first = years[0] + window - 1 if first is None else check_whole("first", first)
-    ends = [t for t in years if t >= first]
-    if not ends or ends[0] - window + 1 < years[0]:
-        raise InvalidInputError(f"years {years[0]} to {years[-1]}: a window has {window}")
-    borders = _Borders(w, jurisdiction, panel)
-    spans = {end: data[(period > end - window) & (period <= end)] for end in ends}
-    found, rows = {}, {}
-    for area, units in areas.items():
-        for end, span in spans.items():
-            found[area, end], rows[area, end] = _estimate(span, borders, as_units(units, f"areas: {area}"), settings)
-    index = pd.MultiIndex.from_tuples(rows, names=panel.index.names)
-    table = pd.DataFrame(list(rows.values()), index, ["severity", "lower", "upper"])
-    estimates = pd.DataFrame(list(found.values()), index)
-    drivers = pd.DataFrame({"border": 100.0 * (table["severity"] > 0)}, index)
-    return Severity("governance_imbalance", table, drivers, settings), estimates
-
-
-def _estimate(
-    span: pd.DataFrame, borders: _Borders, units: list, settings: dict
-) -> tuple[dict, tuple[float, float, float]]:
-    """Return the estimates of one area and window, or the reason why there are none, and the severity."""
-    try:
-        rows, pair = borders.sample(span, units)
-        plain, result = SharedShocks(rows, settings["y"], settings["x"], pair, borders.jurisdiction).results()
-    except InvalidInputError as error:
-        return {"reason": str(error)}, (np.nan, np.nan, np.nan)
-    result = result if settings["shocks"] or plain is None else plain
-    severity = border_severity(result, settings["draws"], settings["seed"], settings["level"])
-    return _beside(plain, result) | {"reason": NO_SPILLOVER if np.isnan(severity[0]) else ""}, severity
 
 
 def border_estimates(

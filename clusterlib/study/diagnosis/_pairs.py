@@ -10,12 +10,21 @@ import numpy as np
 import pandas as pd
 
 from clusterlib.core.alignment import align_weights, first_seen
-from clusterlib.core.checks import check_labels, check_level, check_number, check_panel
+from clusterlib.core.checks import (
+    as_floats,
+    check_columns,
+    check_finite,
+    check_labels,
+    check_level,
+    check_number,
+    check_panel,
+    check_units,
+)
 from clusterlib.core.resampling import check_permutations, exceedance_p, generator
 from clusterlib.core.results import Result, coefficient_table
 from clusterlib.core.within import check_variation, demean
 from clusterlib.errors import InvalidInputError
-from clusterlib.study.diagnosis._severity import as_units, distances_between
+from clusterlib.study.diagnosis.indicators import as_units
 
 if TYPE_CHECKING:
     from clusterlib.core.alignment import WeightsLike
@@ -24,6 +33,15 @@ if TYPE_CHECKING:
 
 KINDS = ("neighbours_within", "others_within", "neighbours_across", "others_across")
 _FEW_PERIODS = 4
+
+
+def distances_between(distance: pd.DataFrame, units: pd.Index) -> pd.DataFrame:
+    """Return the distances between units, of which each has one row and one column of finite numbers."""
+    found = as_floats(distance, check_columns(distance, list(units), "unit with distances"))
+    check_units(found.index, "row of distances")
+    found = found.reindex(units)
+    check_finite(found, "give the kilometres between all units")
+    return found
 
 
 @dataclass(frozen=True, eq=False)

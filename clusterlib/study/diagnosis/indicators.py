@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,27 +13,50 @@ from clusterlib.core.checks import (
     as_floats,
     check_choice,
     check_columns,
-    check_index,
     check_number,
     check_whole,
     parse_years,
 )
 from clusterlib.errors import InvalidInputError
 from clusterlib.regions import get_region
-from clusterlib.study._design import design, dimensions
+from clusterlib.study._design import design
 from clusterlib.study._memory import remember
-from clusterlib.study.diagnosis._severity import as_span, as_units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from libpysal.graph import Graph
 
     from clusterlib.data._load import Years
 
-# The systems whose coupling is coordination.
-_SYSTEMS = {"digital": "digital_use", "real": "real"}
 _REST, _IT, _EMBEDDED = "software_products_and_security", "it_services_revenue", "embedded_software_revenue"
+
+
+def as_units(units: Any, what: str = "units") -> list:
+    """Return units as a list.
+
+    Raises
+    ------
+    InvalidInputError
+        For a single name, a mapping, a frame or what is no collection.
+    """
+    if isinstance(units, (str, Mapping, pd.DataFrame)) or not isinstance(units, Iterable):
+        raise InvalidInputError(f"{what}: expected a list of units, got a {type(units).__name__}")
+    return list(units)
+
+
+def as_span(years: Any) -> tuple[int, int]:
+    """Return the first and the last year as whole numbers.
+
+    Raises
+    ------
+    InvalidInputError
+        For anything else, or a first year after the last.
+    """
+    if not isinstance(years, (tuple, list)) or len(years) != 2:
+        raise InvalidInputError(f"years={years!r}: expected the first and the last year, as in (2006, 2020)")
+    first, last = (check_whole("years", year) for year in years)
+    if first > last:
+        raise InvalidInputError(f"years={years!r}: the first year is after the last")
+    return first, last
 
 
 def load_province_panel(years: Years = None) -> pd.DataFrame:
@@ -90,30 +114,6 @@ def industry_table(panel: pd.DataFrame) -> pd.DataFrame:
     table = table[list(industries)].copy()
     table[[_REST, _IT, _EMBEDDED]] /= 10_000
     return table
-
-
-def with_coordination(panel: pd.DataFrame) -> pd.DataFrame:
-    """Add the location quotient of software by year and the coupling coordination of digital and real economy.
-
-    Raises
-    ------
-    InvalidInputError, UnknownNameError
-        For a panel without the columns of :func:`load_province_panel`.
-    """
-    from clusterlib.composite import composite_index, coupling_coordination
-
-    amounts = check_columns(panel, ["software_revenue", "gdp"])
-    check_index(panel)
-    systems = pd.DataFrame(
-        {name: composite_index(panel, dimensions(measure)).score for name, measure in _SYSTEMS.items()}
-    )
-    shares = panel[amounts] / panel[amounts].groupby(level=1).transform("sum")
-    return panel.assign(
-        software_quotient=shares["software_revenue"] / shares["gdp"],
-        coordination=coupling_coordination(systems).degree,
-        digital=systems["digital"],
-        real=systems["real"],
-    )
 
 
 def region_cities(region: str, province: pd.Series) -> pd.Index:

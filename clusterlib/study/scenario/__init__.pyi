@@ -3,7 +3,6 @@ from ._borders import BorderResponse as BorderResponse
 from ._borders import border_model as border_model
 from ._borders import border_pairs as border_pairs
 from ._borders import border_response as border_response
-from ._borders import correct_dummies as correct_dummies
 from ._borders import why_no_border as why_no_border
 from ._cases import CASES as CASES
 from ._cases import Case as Case

@@ -41,8 +41,6 @@ FEWEST_PAIRS = 20
 # Night lights are of one satellite from 2013 on, and need no census.
 _SATELLITE = (2014, 2020)
 _RHOS = ["rho_within", "rho_across"]
-# Of the correction, which moves nothing that is printed from the third on.
-_ROUNDS, _MOST_SHARED = 5, 0.95
 # Beyond, rounds take longer than a system of equations.
 _SLOW = 0.9
 # Draws of like rhos go together, so that the few with large ones do not set the rounds of all.
@@ -56,9 +54,9 @@ class BorderModel:
     Attributes
     ----------
     result : TwoWeightsResult or SharedShocksResult
-        As estimated with dummies of cities and years.
+        See :func:`clusterlib.diagnosis.border_spillovers`.
     params, covariance : Series, DataFrame
-        Of both rhos, corrected for what the dummies do to them; see :func:`correct_dummies`.
+        Of both rhos.
     within, across : Graph
         Of the cities that it is estimated from.
     gdp : Series
@@ -232,58 +230,8 @@ def _estimate(region: str | None, outcome: str, shocks: bool) -> BorderModel:
     units = result.residuals.index.unique(0)
     pair = within_and_across(graph.subgraph(units), province.loc[units])
     gdp = load_panel("city", "gdp", years=last)["gdp"].droplevel("year").reindex(units)
-    corrected = correct_dummies(result, pair.within.sparse, pair.across.sparse, province.loc[units])
-    return BorderModel(result, *corrected, pair.within, pair.across, gdp, province.loc[units], first, last)
-
-
-def correct_dummies(
-    result: Any, within: csr_array, across: csr_array, jurisdiction: pd.Series
-) -> tuple[pd.Series, pd.DataFrame]:
-    r"""Correct two spatial lags for dummies of units and periods (双权重模型的固定效应偏误修正).
-
-    Each period's dummy fits one row away, and the lags are biased downwards by about one over the number of units. With
-    :math:`A = I - \rho_1 W_1 - \rho_2 W_2`, :math:`\Omega = (1 - \lambda) I + \lambda Z Z'` and a flat prior on what a
-    period adds to y, the likelihood has beside it
-
-    .. math:: -\frac T2 \ln \bigl(\iota' A' \Omega^{-1} A \iota\bigr),
-
-    whose slope times the covariance is the correction; with one row-standardised weight it is the
-    :math:`-T \ln(1 - \rho)` of the transformation of Lee and Yu. The covariance is multiplied by
-    :math:`nT / ((n - 1)(T - 1))`, since so many rows tell nothing.
-
-    Parameters
-    ----------
-    result : TwoWeightsResult or SharedShocksResult
-    within, across : sparse matrix, shape (units, units)
-        Together row-standardised.
-    jurisdiction : Series
-        Of each unit.
-
-    Returns
-    -------
-    Series, DataFrame
-        ``rho_within`` and ``rho_across``, and their covariance.
-
-    References
-    ----------
-    Lee, L.-F. and Yu, J. (2010). Estimation of spatial autoregressive panel data models with fixed effects. Journal of
-    Econometrics 154, 165-185, section 3. Severini, T. A. (2000). Likelihood Methods in Statistics, section 8.3. Oxford.
-    """
-    names = [*_RHOS, "shock_share"]
-    found = result.covariance.reindex(index=names, columns=names).fillna(0.0).to_numpy()
-    start = result.params.reindex(names).fillna(0.0).to_numpy(float)
-    n, t = result.n_units, result.n_periods
-    sums = [np.asarray(w.sum(axis=1)).ravel() for w in (within, across)]
-    same = np.equal.outer(jurisdiction.to_numpy(), jurisdiction.to_numpy()).astype(float)
-    now = start
-    for _ in range(_ROUNDS):
-        left = 1 - now[0] * sums[0] - now[1] * sums[1]
-        weighed = np.linalg.solve((1 - now[2]) * np.eye(n) + now[2] * same, left)
-        slope = [*(s @ weighed for s in sums), 0.5 * weighed @ (same @ weighed - weighed)]
-        now = start + found @ np.array(slope) * t / (left @ weighed)
-        now[2] = np.clip(now[2], 0.0, _MOST_SHARED)
-    covariance = found[:2, :2] * (n * t / ((n - 1) * (t - 1)))
-    return pd.Series(now[:2], _RHOS), pd.DataFrame(covariance, _RHOS, _RHOS)
+    params, covariance = result.params[_RHOS], result.covariance.loc[_RHOS, _RHOS]
+    return BorderModel(result, params, covariance, pair.within, pair.across, gdp, province.loc[units], first, last)
 
 
 def border_response(
