@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -89,15 +89,16 @@ class Prose:
 
     ``n(result, digits)`` sets a recorded number, which links to the appendix: ``region=`` names the region where it is
     not the document's own, ``times=100`` sets log points as percent, ``sign=True`` its sign, ``size=True`` its
-    absolute value. ``text(result)`` sets a recorded text, ``place(result)`` the name of the province or city whose
-    code it is, ``first_place(table)`` that of a table's first row, ``span(result)`` years. ``value(result)`` gives the
-    number for a condition. ``judged(claim)`` gives the verdict's key, ``verdict(claim)`` its word, ``evidence(claim)``
-    its sentence, ``clause(claim)`` the essay's words; ``say(claim, supported=..., contradicted=..., mixed=...,
-    otherwise=...)`` the words that fit it. ``figure(result, "fig-name")`` and ``table(result, "tbl-name")`` set what
-    was recorded, ``caption("tbl-name", text)`` numbers a table of the author's, ``ref("fig-name")`` refers to either;
-    ``ledger()`` sets the verdicts side by side, ``ledger_evidence()`` what each rests on, ``numbers()`` where the
-    numbers come from. ``term("GB/T 7714")`` is a name that holds digits, ``scope(region)`` what stands for a region in
-    provincial results. ``regions`` are the regions, ``region`` that of a brief.
+    absolute value. ``interval(table, row, digits)`` sets estimate, lower and upper end, ``text(result)`` a recorded
+    text, ``place(result)`` the name of the province or city whose code it is, ``first_place(table)`` that of a table's
+    first row, ``span(result)`` years. ``value(result)`` gives the number for a condition. ``judged(claim)`` gives the
+    verdict's key, ``verdict(claim)`` its word, ``evidence(claim)`` its sentence, ``clause(claim)`` the essay's words;
+    ``say(claim, supported=..., contradicted=..., mixed=..., otherwise=...)`` the words that fit it. ``figure(result,
+    "fig-name")`` and ``table(result, "tbl-name")`` set what was recorded, ``caption("tbl-name", text)`` numbers a table
+    of the author's, ``ref("fig-name")`` refers to either; ``ledger()`` sets the verdicts side by side,
+    ``ledger_evidence()`` what each rests on, ``numbers()`` where the numbers come from. ``term("GB/T 7714")`` is a name
+    that holds digits, ``scope(region)`` what stands for a region in provincial results. ``regions`` are the regions,
+    ``region`` that of a brief.
 
     Parameters
     ----------
@@ -134,20 +135,8 @@ class Prose:
     @cached_property
     def functions(self) -> dict[str, Any]:
         """What the template may name."""
-        names = (
-            "n",
-            "text",
-            "place",
-            "first_place",
-            "span",
-            "term",
-            "value",
-            "judged",
-            "verdict",
-            "evidence",
-            "clause",
-        )
-        names += ("say", "scope", "figure", "table", "caption", "ref", "ledger", "ledger_evidence", "numbers")
+        names = "n interval text place first_place span term value judged verdict evidence clause say scope".split()
+        names += "figure table caption ref ledger ledger_evidence numbers".split()
         known = [Place(code, self._region_name(code)) for code in self.lookups]
         own = next((place for place in known if place.code == self.region), None)
         return {
@@ -173,7 +162,9 @@ class Prose:
         short = _SHORT.match(text)
         if short:
             known = [name for name in self._notebooks if name.startswith(short[1])]
-            if len(known) != 1:
+            if len(known) > 1:
+                raise InvalidInputError(f"{short[1]} stands for {' and '.join(known)}: name the notebook in full")
+            if not known:
                 raise UnknownNameError("notebook", short[1], self._notebooks)
             text = known[0] + text[2:]
         return Reference.parse(text)
@@ -211,6 +202,32 @@ class Prose:
         shown = f"+{shown}" if sign and value > 0 else shown
         # A typographic minus: a hyphen may break at the end of a line.
         return self._linked(reference, codes, shown.replace("-", "\N{MINUS SIGN}"))
+
+    def _interval(
+        self, table: Any, row: Any, digits: int = 2, region: Any = None, times: float = 1, column: str = "estimate"
+    ) -> Words:
+        """Set estimate, lower and upper end of a row of a recorded table; a dash where there is no estimate."""
+        base, codes = self._reference(table), self._codes(region)
+        found = {code: self._row(code, base, str(row), column) for code in codes}
+        first = found[codes[0]]
+        if any(other != first for other in found.values()):
+            raise InvalidInputError(f"{table}[{row}] differs between the regions: say which is meant")
+        if any(value is None for value in first):
+            return Words("–")
+        shown = [format_number(times * value, digits).replace("-", "\N{MINUS SIGN}") for value in first]
+        words = "{}（{}至{}）" if self.language == "zh" else "{} ({} to {})"
+        return self._linked(replace(base, row=str(row), column=column), codes, words.format(*shown))
+
+    def _row(self, code: str, base: Reference, row: str, column: str) -> tuple:
+        frame = self.lookups[code].record(base.notebook, base.name).frame()
+        rows = {",".join(map(str, key if isinstance(key, tuple) else (key,))): key for key in frame.index}
+        if row not in rows:
+            raise UnknownNameError(f"row of {base.notebook}:{base.name}", row, rows)
+        columns = [column, "lower", "upper"]
+        for name in columns:
+            check_choice(f"column of {base.notebook}:{base.name}", name, frame.columns)
+        values = frame.loc[[rows[row]], columns].to_numpy(object)[0]
+        return tuple(None if value is None or value != value else float(value) for value in values)
 
     def _linked(self, reference: Reference, codes: list[str], shown: str) -> Words:
         """Link to where the appendix says what a number is."""
