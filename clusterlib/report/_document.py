@@ -111,7 +111,7 @@ def pipe_table(heads: list[str], rows: list[list[str]], align: list[str], escape
 
 
 # Latin letters that a line holds, and the longest text that a column is given room for.
-_LINE, _LONGEST = 95, 45
+_LINE, _LONGEST = 95, 32
 
 
 def set_widths(blocks: list) -> None:

@@ -455,7 +455,7 @@ def render(file: str, source: str, prose: Prose) -> tuple[str, dict[str, Any]]:
         For a template that cannot be read, a name that does not exist, and a number that is typed in; with the line.
     """
     environment = _Environment(
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined, lstrip_blocks=True, keep_trailing_newline=True,
         finalize=_printed, autoescape=False,
         # Jinja's own {# stands for an identifier in Markdown.
         comment_start_string="<!--", comment_end_string="-->",
