@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -109,11 +108,7 @@ def cover_joint(samples: int, seed: int = 0) -> None:
                 index = pd.MultiIndex.from_product([units, range(periods)], names=["adcode", "year"])
                 panel = pd.DataFrame({"growth": y.ravel(), "initial": x.ravel()}, index)
                 result = border_spillovers(panel, "growth", ["initial"], whole, model.province, shocks=True)
-                params, spread = borders.correct_dummies(
-                    result, model.within.sparse, model.across.sparse, model.province
-                )
-                made = SimpleNamespace(params=params, covariance=spread)
-                found = borders.border_response(made, model.within, model.across, impulse, draws=400)
+                found = borders.border_response(result, model.within, model.across, impulse, draws=400)
                 _, lower, upper = borders.interval(share @ (found.joint - found.present), 0.95)
                 hits.append(lower <= truth <= upper)
             print(

@@ -290,7 +290,7 @@ class Recorder:
         self._record(name, caption, value, shown, {**self._values, **parts, **values})
 
     def conclusion(
-        self, claim: str, *, nation: bool = False, missing: Mapping[str, str] | None = None, **values: Any
+        self, claim: str, *, nation: bool = False, missing: str | Phrase | None = None, **values: Any
     ) -> None:
         """Judge a claim of ``data/study/claims.yml`` by its rule, and record the verdict with its evidence.
 
@@ -300,8 +300,8 @@ class Recorder:
             Its ``id``. A claim that is not made of the notebook's region is left out.
         nation : bool
             Judge it for the nation.
-        missing : mapping, optional
-            Why it cannot be tested here, in English and Chinese (``en``, ``zh``), in place of values.
+        missing : str or Phrase, optional
+            Why it cannot be tested here, in place of values: a key of the claim's ``missing``, or the words.
         **values
             What the claim's rule compares and its evidence quotes.
 
@@ -324,7 +324,9 @@ class Recorder:
             )
         if not (found.nation if nation else get_region(self._values["region"]).code in found.regions):
             return
-        verdict = Verdict(NOT_TESTABLE, Phrase(**missing)) if missing else judge(found, **values)
+        if isinstance(missing, str):
+            missing = found.missing[check_choice(f"reason of claim {claim!r}", missing, found.missing)]
+        verdict = Verdict(NOT_TESTABLE, missing) if missing else judge(found, **values)
         texts = {
             "label": {"en": f"{found.number} {found.en}", "zh": f"{found.number} {found.clause}"},
             "note": vars(verdict.evidence),

@@ -180,6 +180,7 @@ CLAIM = """- id: a
   measure: {en: M, zh: 测度}
   notebook: 05_inequality
   nation: true
+  missing: {no_table: {en: No table., zh: 没有统计。}}
   rule: {interval: [gap, lower, upper], is: above}
   evidence:
     en: "{gap:.1f} ({lower:.1f} to {upper:.1f}), {draws} draws"
@@ -219,8 +220,11 @@ def test_a_notebook_concludes_in_both_languages_by_the_rule_of_the_claim(conclud
 
 
 def test_a_nation_has_a_conclusion_of_its_own_and_what_is_missing_is_said(concluded):
-    (found,) = concluded(nation=True, missing={"en": "No table.", "zh": "没有统计。"})
-    assert (found["name"], found["value"], found["note_zh"]) == ("claim.a.nation", NOT_TESTABLE, "没有统计。")
+    for missing in ("no_table", Phrase("No table.", "没有统计。")):
+        (found,) = concluded(nation=True, missing=missing)
+        assert (found["name"], found["value"], found["note_zh"]) == ("claim.a.nation", NOT_TESTABLE, "没有统计。")
+    with pytest.raises(UnknownNameError, match="did you mean 'no_table'"):
+        concluded(missing="no_tables")
 
 
 def test_one_notebook_concludes_on_a_claim(concluded):
@@ -337,6 +341,11 @@ SAID, INEQUALITY = "{en: '{n}', zh: '{n}'}", "05_inequality"
             "claim 'a.rule': rule 'largest'",
         ),
         (judged(INEQUALITY, SAID, "{at_least: n, value: 1}")[:-1] + ", experiment: 3}", "claim 'a.experiment'"),
+        (
+            "- " + ENTRY.format(REASON)[:-1] + ", missing: {a: {en: x}}}",
+            "claim 'a.missing.a': reason 'a': expected a text",
+        ),
+        ("- " + ENTRY.format(REASON)[:-1] + ", missing: x}", "claim 'a.missing': 'x': expected reasons by key"),
         ("- " + ENTRY.format(REASON)[:-1] + ", nation: 1}", "'a.nation': 1: expected true or false"),
         ("- " + ENTRY.format("{all_of: [" * 60 + "]}" * 60), "line 1: nested more than 40 levels deep"),
         ("- " + ENTRY.format(REASON).replace("id: a", "id: 1"), "claim '1.id': 1: expected a text"),

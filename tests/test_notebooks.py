@@ -95,12 +95,11 @@ def test_the_region_changes_what_a_notebook_finds_and_not_what_it_names(executed
     project = executed
     by_region = {region: load_results(name, region, project.reports) for region in REGIONS}
     common = set.intersection(*(set(results) for results in by_region.values()))
-    # A table of outliers may be empty for one region and is then left out; some statements are of one region alone.
-    apart = [
-        {name for name in set(results) - common if not name.startswith("claim.")} for results in by_region.values()
-    ]
-    assert all(len(names) <= 1 for names in apart)
-    assert len({str([results[n].value for n in sorted(common)]) for results in by_region.values()}) == len(REGIONS)
+    captions = load_captions(name)
+    apart = {n for results in by_region.values() for n in set(results) - common if not n.startswith("claim.")}
+    assert [n for n in sorted(apart) if not captions.find(n)[0].optional] == []
+    said = {str([(n, result.value) for n, result in sorted(results.items())]) for results in by_region.values()}
+    assert len(said) == len(REGIONS)
 
 
 def test_counts_of_clusters_are_those_of_the_published_list(executed):
@@ -179,7 +178,7 @@ def test_report_and_briefs_are_set_in_every_format(executed, concluded):
     for paper in papers(executed):
         assert all(path.stat().st_size > 10_000 for path in paper.files(executed.reports).values())
     for paper, documents in read_all(executed, concluded).items():
-        assert len(documents["en"].numbers) > (5 if paper.region else 60)
+        assert len(documents["en"].numbers) > (1 if paper.region else 60)
 
 
 def test_one_raw_value_changes_what_the_prose_says_of_it_and_nothing_else(executed, tmp_path):
@@ -220,11 +219,9 @@ def test_whatever_the_verdicts_are_the_report_says_no_other(executed, concluded,
     own = {"en": verdict, "zh": VERDICTS_ZH[verdict]}
     for documents in read_all(executed, Judgements(concluded.claims, found)).values():
         for language, document in documents.items():
-            said = set(re.findall(r"\*\*([^*\d]+)\*\*", document.markdown)) & set(words[language])
-            assert said == {own[language]}
-            assert not set(re.findall(r"\| ([^|]+) (?=\|)", document.markdown)) & (
-                set(words[language]) - {own[language]}
-            )
+            said = set(re.findall(r"\*\*([^*\d]+)\*\*", document.markdown))
+            said |= set(re.findall(r"\| ([^|]+) (?=\|)", document.markdown))
+            assert said & set(words[language]) == {own[language]}
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.name)

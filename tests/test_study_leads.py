@@ -101,7 +101,7 @@ def test_bounds_within_a_year_hold_what_stood_before_and_after():
 def test_a_number_of_clusters_is_decided_by_the_bounds_or_not_at_all(number, verdict):
     found = cl.study.clusters_reached(number, 2024)
     if verdict == NOT_TESTABLE:
-        assert set(found["missing"]) == {"en", "zh"}
+        assert found["missing"] in CLAIMS["clusters_420"].missing
     else:
         parts = [{"at_least": name, "value": number} for name in ("least", "most")]
         claim = CLAIMS["clusters_420"].__class__(**{**vars(CLAIMS["clusters_420"]), "rule": {"all_of": parts}})

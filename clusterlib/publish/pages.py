@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import threading
 from functools import cache
 from html import unescape
 from pathlib import Path
@@ -45,6 +46,10 @@ def math_to_mathml(latex: str, display: bool) -> str:
     return mathml
 
 
+# Two threads that import nbconvert at once find it half imported.
+_MAKING = threading.Lock()
+
+
 @cache
 def _renderer_class() -> type:
     from nbconvert.filters.markdown_mistune import IPythonRenderer
@@ -83,6 +88,7 @@ def _exporter():
 
     # isort: split
     from nbconvert.exporters import TemplateExporter
+    from nbconvert.filters import highlight, markdown_mistune  # noqa: F401 - what pages then ask of it
     from pygments.formatters import HtmlFormatter
 
     # Not HTMLExporter: it parses and prints each page once more, for what this template does itself. Of the
@@ -149,7 +155,9 @@ def render(notebook: nbformat.NotebookNode, place: Place, run: dict, data: dict[
         "folder": place.notebook,
         "records": {record["name"]: record for record in collect_records(shown)},
     }
-    html, _ = _exporter().from_notebook_node(shown, resources={"page": header})  # type: ignore[arg-type]
+    with _MAKING:
+        exporter = _exporter()
+    html, _ = exporter.from_notebook_node(shown, resources={"page": header})  # type: ignore[arg-type]
     return html
 
 

@@ -37,7 +37,6 @@ from ._design import design as design
 from ._design import dimensions as dimensions
 from ._design import groups as groups
 from ._design import spans as spans
-from ._dormancy import TOO_FEW_PLACES as TOO_FEW_PLACES
 from ._dormancy import DepthOfUse as DepthOfUse
 from ._dormancy import OutputFrontiers as OutputFrontiers
 from ._dormancy import depth_of_use as depth_of_use

@@ -32,11 +32,6 @@ INPUTS = {"broadband": "broadband_subscribers", "mobile": "mobile_subscribers", 
 DIVISORS = {"residents": "implied_resident_population", "registered": "registered_population"}
 FEWEST = 10
 DRAWS = 1000
-# Why there is no estimate.
-TOO_FEW_PLACES = {
-    "en": "Fewer cities or provinces have figures than an estimate needs.",
-    "zh": "有数据的城市或省份过少，无法估计。",
-}
 # Provinces up to this many kilometres apart tell how alike near ones are; kilometres over which likeness may fade.
 _NEAR = 800.0
 _REACHES = np.arange(0.0, 2001.0, 100.0)

@@ -195,20 +195,6 @@ def national_cluster_totals() -> pd.DataFrame:
     return totals.reindex(years).ffill().fillna(0).astype(int).rename_axis("year")
 
 
-# What is said of bounds that hold the number stated.
-_BOUNDS = {
-    "en": (
-        "Not told exactly: in the course of the year the three programmes known had at least {least} clusters and at "
-        "its end {most}, and the number stated lies between; needed are the months in which each was enlarged, and a "
-        "list of the programmes that are counted."
-    ),
-    "zh": (
-        "无法精确检验：三类已知集群当年不少于{least}个，年末为{most}个，原文所述数字介于其间；"
-        "须知各类集群扩容的月份及所计入的类别。"
-    ),
-}
-
-
 def clusters_reached(number: int, year: int) -> dict:
     """Return the bounds that a statement on the number of clusters is judged by, and what is missing if they hold it.
 
@@ -231,7 +217,7 @@ def clusters_reached(number: int, year: int) -> dict:
     (['least', 'missing', 'most'], ['least', 'most'])
     """
     least, most = bounds_of_clusters(year)
-    return {"least": least, "most": most} | ({"missing": _BOUNDS} if least < number <= most else {})
+    return {"least": least, "most": most} | ({"missing": "between"} if least < number <= most else {})
 
 
 def bounds_of_clusters(year: int) -> tuple[int, int]:

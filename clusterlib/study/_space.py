@@ -102,7 +102,7 @@ def city_moran(years: str, neighbours: int = 5, seed: int = 0) -> pd.DataFrame:
         count = cities[variable].groupby("year").transform("count")
         kept = cities[count >= _ENOUGH * count.max()]
         found |= {(variable, way): moran_over_time(kept, variable, w, seed=seed).table for way, w in made.items()}
-    return pd.concat(found, names=["variable", "weights"])
+    return pd.concat(found, names=["variable", "weights"]).sort_index()
 
 
 @remember
@@ -136,7 +136,7 @@ def province_moran(years: str, neighbours: int = 5, seed: int = 0) -> pd.DataFra
         for variable in map(str, values)
         for way, graph in graphs.items()
     }
-    return pd.concat(found, names=["variable", "weights"])
+    return pd.concat(found, names=["variable", "weights"]).sort_index()
 
 
 @remember

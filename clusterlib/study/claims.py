@@ -48,6 +48,8 @@ class Claim:
         Why a threshold that the essay does not state stands where it does.
     experiment : dict
         A rule without which nothing was tried, with what is said ``otherwise``.
+    missing : mapping of str to Phrase
+        Why it cannot be tested where a notebook lacks what it needs, by key.
     notebook : str
         The one that concludes on it.
     regions : tuple of str
@@ -66,6 +68,7 @@ class Claim:
     evidence: Phrase | None = field(default=None, repr=False)
     threshold: Phrase | None = field(default=None, repr=False)
     experiment: dict = field(default_factory=dict, repr=False)
+    missing: Mapping[str, Phrase] = field(default_factory=dict, repr=False)
     notebook: str = ""
     regions: tuple[str, ...] = field(default_factory=lambda: tuple(REGIONS))
     nation: bool = False
@@ -304,7 +307,8 @@ def load_claims(path: Path | None = None) -> list[Claim]:
 
 def _claim(entry: Mapping) -> Claim:
     regions = tuple(entry.get("regions", REGIONS))
-    said = {key: Phrase(**entry[key]) for key in _PAIRS if key in entry}
+    said: dict[str, Any] = {key: Phrase(**entry[key]) for key in _PAIRS if key in entry}
+    said["missing"] = {key: Phrase(**pair) for key, pair in entry.get("missing", {}).items()}
     return Claim(**{"nation": not regions, **entry, **said, "regions": regions})
 
 
@@ -344,6 +348,12 @@ def _judgement_faults(entry: Mapping) -> Iterator[tuple[Place, str]]:
     """Return what is wrong with the rule of a claim, its sentences, and the notebook that concludes on it."""
     for key in (key for key in _PAIRS if key in entry):
         yield from _tried((key,), lambda key=key: _check_pair(entry[key], key))
+    missing = entry.get("missing", {})
+    if not isinstance(missing, Mapping):
+        yield ("missing",), f"{missing!r}: expected reasons by key"
+        missing = {}
+    for key, pair in missing.items():
+        yield from _tried(("missing", key), lambda key=key, pair=pair: _check_pair(pair, f"reason {key!r}"))
     rule, experiment = entry.get("rule", {"not_testable": {"en": "-", "zh": "-"}}), entry.get("experiment", {})
     yield from _tried(("rule",), lambda: check_rule(rule))
     if experiment:
