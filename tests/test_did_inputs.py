@@ -279,10 +279,8 @@ def test_windows_of_another_kind_are_refused(data, leads, lags):
         {"outcome_periods": 2011},
         {"outcome_periods": [2015]},
         {"outcome_periods": []},
-        {"importance": None},
         {"fit_limit": 2},
         {"fit_limit": None},
-        {"seed": None},
     ],
     ids=str,
 )

@@ -218,8 +218,9 @@ def border_estimates(
         raise InvalidInputError(f"areas: expected the units of each area by its name, got a {type(areas).__name__}")
     data, borders, rows = check_panel(panel, [y, *x]), _Borders(w, jurisdiction, panel), {}
     for area, units in areas.items():
+        members = as_units(units, f"areas: {area}")
         try:
-            span, pair = borders.sample(data, as_units(units, f"areas: {area}"))
+            span, pair = borders.sample(data, members)
             rows[area] = _beside(*SharedShocks(span, y, x, pair, borders.jurisdiction).results()) | {"reason": ""}
         except InvalidInputError as error:
             rows[area] = {"reason": str(error)}
