@@ -1,0 +1,642 @@
+"""Headline numbers of the report, made again from the raw tables with pandas, numpy and scipy alone.
+
+Nothing here loads or estimates with the library: every rule of a measure (which cities, which years, what is held) is
+written out once more, so that a slip in a loader, an estimator or a notebook shows as a difference.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import optimize, sparse, stats
+
+from clusterlib.paths import Project, get_project
+
+pytestmark = pytest.mark.notebooks
+
+RAW = get_project().raw
+# Core regions by province, the parts of cities' codes, and what the regions leave out: Xiong'an and the former Chaohu.
+PROVINCES = {"bth": [110000, 120000, 130000], "yrd": [310000, 320000, 330000, 340000], "gba": [440000]}
+BAY = [440100, 440300, 440400, 440600, 440700, 441200, 441300, 441900, 442000]
+NOT_IN_A_REGION = [133100, 341400]
+MAINLAND = 659_999
+
+Recorded = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def recorded(executed: Project) -> Recorded:
+    """What a notebook recorded under a name: a number, or a table by its index."""
+
+    @cache
+    def records(notebook: str, region: str) -> dict[str, Any]:
+        path = executed.root / "reports" / region / notebook / "results.json"
+        return {record["name"]: record["value"] for record in json.loads(path.read_text("utf-8"))["records"]}
+
+    def find(notebook: str, name: str, region: str = "yrd") -> Any:
+        value = records(notebook, region)[name]
+        if not isinstance(value, dict):
+            return value
+        frame = pd.DataFrame(value["data"], columns=[*value["index"], *value["columns"]])
+        return frame.set_index(value["index"]) if value["index"] else frame
+
+    return find
+
+
+def same(found: Any, recorded: Any, rel: float = 1e-6) -> None:
+    """Assert that the same computation, made twice, gives the same number."""
+    assert np.asarray(found, float) == pytest.approx(np.asarray(recorded, float), rel=rel, abs=1e-9)
+
+
+@cache
+def _facts(level: str) -> pd.DataFrame:
+    return pd.concat([pd.read_csv(path) for path in sorted((RAW / level).glob("*.csv"))])
+
+
+def raw(level: str, *indicators: str) -> pd.DataFrame:
+    """Return indicators by (adcode, year), a column each."""
+    facts = _facts(level)
+    facts = facts[facts["indicator"].isin(indicators)]
+    key = [name for name in facts.columns if name in ("adcode", "economy", "year")]
+    return facts.pivot(index=key, columns="indicator", values="value")[list(indicators)]
+
+
+def in_year(level: str, year: int, *indicators: str) -> pd.DataFrame:
+    return raw(level, *indicators).xs(year, level="year")
+
+
+def region_of_cities(codes: pd.Index) -> np.ndarray:
+    """Name the core region of each city, the rest otherwise."""
+    province = codes // 10_000 * 10_000
+    named = np.full(len(codes), "rest", dtype=object)
+    for region in ("bth", "yrd"):
+        named[province.isin(PROVINCES[region]) & ~codes.isin(NOT_IN_A_REGION)] = region
+    named[codes.isin(BAY)] = "gba"
+    return named
+
+
+def region_of_provinces(codes: pd.Index) -> np.ndarray:
+    named = np.full(len(codes), "rest", dtype=object)
+    for region, members in PROVINCES.items():
+        named[codes.isin(members)] = region
+    return named
+
+
+def shares(amounts: pd.Series, region: np.ndarray) -> pd.Series:
+    """Percentages of the core regions, and of the three together."""
+    parts = 100 * amounts.groupby(region).sum() / amounts.sum()
+    parts = parts.reindex(list(PROVINCES), fill_value=0.0)
+    return pd.concat([parts, pd.Series({"core": parts.sum()})])
+
+
+def lowest_core(amounts: pd.Series, region: np.ndarray) -> float:
+    """Return the least share of the three regions together without what one province has in them."""
+    cells = amounts.groupby([region, amounts.index // 10_000]).sum()
+    inside = cells.index.get_level_values(0) != "rest"
+    rest, core = cells[~inside].sum(), cells[inside].sum()
+    return min(100 * (core - own) / (core + rest - own) for own in cells[inside])
+
+
+# --- where digital activity is (18) ---
+
+
+@pytest.mark.parametrize(("indicator", "year"), [("software_revenue", 2024), ("electronics_revenue", 2023)])
+def test_shares_of_regions_in_revenue_of_provinces(recorded: Recorded, indicator: str, year: int):
+    known = in_year("province", year, indicator, "gdp", "resident_population")
+    region = region_of_provinces(known.index)
+    found = shares(known[indicator].fillna(0.0), region)
+    row = recorded("18_leads", "concentration.table").loc[indicator]
+    same(found, row[["bth", "yrd", "gba", "core"]])
+    same(lowest_core(known[indicator].fillna(0.0), region), row["lowest"])
+    # What the share is against that of GDP and of residents of the same provinces.
+    for column, base in (("by_gdp", "gdp"), ("by_people", "resident_population")):
+        same(found["core"] / shares(known[base], region)["core"], row[column])
+
+
+@pytest.mark.parametrize(("indicator", "year"), [("unicorn_companies", 2022), ("night_lights_sum", 2020)])
+def test_shares_of_regions_in_unicorns_and_night_lights_of_cities(recorded: Recorded, indicator: str, year: int):
+    # Of the mainland: what Hong Kong has is not set against what has no Hong Kong in it.
+    amounts = in_year("city", year, indicator)[indicator].dropna().loc[:MAINLAND]
+    row = recorded("18_leads", "concentration.table").loc[indicator]
+    same(shares(amounts, region_of_cities(amounts.index)), row[["bth", "yrd", "gba", "core"]])
+    same(lowest_core(amounts, region_of_cities(amounts.index)), row["lowest"])
+
+
+def test_share_of_regions_in_national_manufacturing_clusters(recorded: Recorded):
+    listed = pd.read_csv(RAW / "clusters.csv", dtype={"adcodes": str})
+    listed = listed[(listed["programme"] == "national_advanced_manufacturing") & listed["year"].between(2021, 2022)]
+    assert len(listed) == 45
+    # A cluster of several cities counts in the first that is named.
+    counts = listed["adcodes"].str.split(";").str[0].astype(int).value_counts()
+    row = recorded("18_leads", "concentration.table").loc["clusters"]
+    same(shares(counts, region_of_cities(counts.index)), row[["bth", "yrd", "gba", "core"]])
+    same(lowest_core(counts, region_of_cities(counts.index)), row["lowest"])
+
+
+LEADS = {
+    "it_services_revenue": "gdp",
+    "information_security_revenue": "gdp",
+    "ecommerce_sales": "gdp",
+    "embedded_software_revenue": "gdp",
+    "enterprises_with_ecommerce": "enterprises_surveyed",
+}
+
+
+@pytest.mark.parametrize(("industry", "base"), LEADS.items())
+def test_shares_and_quotients_of_the_region_said_to_lead_and_of_its_rival(recorded: Recorded, industry: str, base: str):
+    known = in_year("province", 2024, industry, base)
+    region = region_of_provinces(known.index)
+    share = shares(known[industry].fillna(0.0), region).drop("core")
+    quotient = share / shares(known[base], region).drop("core")
+    for reading, values in (("share", share), ("quotient", quotient)):
+        row = recorded("18_leads", "lead.annual").loc[(industry, reading)]
+        others = values.drop(row["home"])
+        assert others.idxmax() == row["rival"]
+        same(values[row["home"]], row["value"])
+        same(others.max(), row["rival_value"])
+        same(values[row["home"]] / others.max(), row["ratio"])
+
+
+def test_electronics_lead_of_the_bay_area(recorded: Recorded):
+    known = in_year("province", 2023, "electronics_revenue", "value_added_industry")
+    region = region_of_provinces(known.index)
+    share = shares(known["electronics_revenue"].fillna(0.0), region).drop("core")
+    quotient = share / shares(known["value_added_industry"], region).drop("core")
+    for reading, values in (("share", share), ("quotient", quotient)):
+        row = recorded("18_leads", "lead.table").loc[("electronics_revenue", reading)]
+        same([values["gba"], values.drop("gba").max()], row[["value", "rival_value"]])
+    # An overstatement by this part would put the second first.
+    row = recorded("18_leads", "lead.table").loc[("electronics_revenue", "share")]
+    same(1 - share.drop("gba").max() / share["gba"], row["overstated"])
+
+
+def test_unicorns_of_artificial_intelligence_and_their_test_against_an_even_split(recorded: Recorded):
+    name = "unicorn_companies_artificial_intelligence"
+    amounts = in_year("city", 2022, name)[name].dropna().loc[:MAINLAND]
+    counts = amounts.groupby(region_of_cities(amounts.index)).sum()[list(PROVINCES)].sort_values()
+    row = recorded("18_leads", "ai.tests").loc[(name, "number")]
+    same([counts.iloc[-1], counts.iloc[-2]], row[["value", "rival_value"]])
+    assert counts.index[-1] == "bth"
+    exact = stats.binomtest(int(counts.iloc[-1]), int(counts.iloc[-2:].sum()), 0.5).pvalue
+    same(exact, row["p_value"])
+
+
+def test_bounds_of_the_share_in_integrated_circuits(recorded: Recorded):
+    known = in_year("province", 2021, "integrated_circuits_output")["integrated_circuits_output"].dropna()
+    total = raw("economy", "integrated_circuits_output").loc[("CHN", 2021)].iloc[0]
+    unknown = total - known.sum()
+    own = known[known.index.isin(PROVINCES["yrd"])].sum()
+    # Of the delta some province is not known, so that all of the unknown may be its.
+    assert not set(PROVINCES["yrd"]) <= set(known.index)
+    row = recorded("18_leads", "circuits.bounds").loc["yrd"]
+    same([100 * own / total, 100 * (own + unknown) / total], row[["share_lower", "share_upper"]])
+
+
+# --- indices (03, 13, 18) ---
+
+
+def entropy_index(values: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Min-max over all rows, weights by one less the entropy of the rows' shares: scores and weights."""
+    scaled = (values - values.min()) / (values.max() - values.min())
+    part = scaled / scaled.sum()
+    disorder = -(part * np.log(part.where(part > 0, 1.0))).sum() / np.log(len(part))
+    weights = (1 - disorder) / (1 - disorder).sum()
+    return scaled @ weights, weights
+
+
+def test_gap_of_zhejiang_on_the_digital_index_of_provinces(recorded: Recorded):
+    per_person = {
+        "broadband_ports": 100, "broadband_subscribers": 100, "mobile_internet_users": 100,
+        "mobile_internet_traffic": 1, "domain_names": 1000, "it_services_revenue": 1,
+    }  # fmt: skip
+    as_they_are = ["computers_per_100_employees", "websites_per_100_enterprises"]
+    other = ["software_revenue", "ecommerce_sales", "gdp", "enterprises_with_ecommerce", "enterprises_surveyed"]
+    facts = raw("province", *per_person, *as_they_are, *other, "resident_population").query("2016 <= year <= 2024")
+    made = {name: times * facts[name] / facts["resident_population"] for name, times in per_person.items()}
+    made |= {name: facts[name] for name in as_they_are}
+    made["software"] = facts["software_revenue"] / facts["gdp"]
+    made["sales"] = facts["ecommerce_sales"] / facts["gdp"]
+    made["enterprises"] = facts["enterprises_with_ecommerce"] / facts["enterprises_surveyed"]
+    score = entropy_index(pd.DataFrame(made).dropna())[0].unstack("year").dropna()
+    policies = pd.read_csv(RAW / "policies.csv")
+    pilots = policies.loc[policies["policy"] == "digital_economy_pilot_zone", "adcode"]
+    against = {"nation": score.index, "delta": PROVINCES["yrd"], "pilots": pilots}
+    for name, codes in against.items():
+        gap = score.loc[330000] - score.loc[score.index.isin(codes)].drop(330000).mean()
+        row = recorded("18_leads", "zhejiang.gaps").loc[name]
+        same([gap[2016], gap[2024], gap[2024] - gap[2016]], row[["start", "end", "change"]])
+
+
+@cache
+def city_index() -> tuple[pd.Series, pd.Series]:
+    facts = raw(
+        "city", "broadband_subscribers", "mobile_subscribers", "gdp", "gdp_per_capita",
+        "dfi_coverage_breadth", "dfi_usage_depth", "dfi_digitisation_level",
+    ).query("2011 <= year <= 2021")  # fmt: skip
+    # Residents are those that GDP and GDP per head imply.
+    residents = facts["gdp"] / facts["gdp_per_capita"]
+    for name in ("broadband_subscribers", "mobile_subscribers"):
+        facts[name] = facts[name] / residents / 100
+    known = facts.drop(columns=["gdp", "gdp_per_capita"]).dropna()
+    # More than three lines for four residents is taken for a slip of the yearbook.
+    return entropy_index(known[known["broadband_subscribers"] <= 75])
+
+
+def test_weights_of_the_city_index_and_the_first_fifty_cities(recorded: Recorded):
+    score, weights = city_index()
+    table = recorded("13_cities", "index.weights")["digital"]
+    for name in ("broadband_subscribers", "mobile_subscribers"):
+        same(weights[name], table[f"{name}_per_100_implied_residents"])
+    same(weights["dfi_usage_depth"], table["dfi_usage_depth"])
+    latest = score.xs(2021, level="year")
+    first = latest.nlargest(50)
+    ones = pd.Series(1.0, first.index)
+    row = recorded("18_leads", "concentration.table").loc["first_fifty"]
+    same(shares(ones, region_of_cities(ones.index)), row[["bth", "yrd", "gba", "core"]])
+
+
+# --- inequality of provinces (05) ---
+
+
+def gini_between(x: np.ndarray, y: np.ndarray) -> float:
+    return np.abs(x[:, None] - y).mean() / (x.mean() + y.mean())
+
+
+@pytest.mark.parametrize("year", [2016, 2024])
+def test_gini_of_gdp_per_head_and_its_part_between_regions(recorded: Recorded, year: int):
+    values = in_year("province", year, "gdp_per_capita")["gdp_per_capita"]
+    assert len(values) == 31
+    total = gini_between(values.to_numpy(), values.to_numpy())
+    groups = {name: part.to_numpy() for name, part in values.groupby(region_of_provinces(values.index))}
+    people = {name: len(part) / len(values) for name, part in groups.items()}
+    income = {name: part.sum() / values.sum() for name, part in groups.items()}
+    within = sum(gini_between(part, part) * people[name] * income[name] for name, part in groups.items())
+    between = 0.0
+    for one, other in permutations(groups, 2):
+        # Of two groups the richer one's lead over the poorer, less what overlaps, over both.
+        gaps = groups[one][:, None] - groups[other]
+        lead, overlap = gaps.clip(min=0).mean(), (-gaps).clip(min=0).mean()
+        apart = abs(lead - overlap) / (lead + overlap)
+        between += gini_between(groups[one], groups[other]) * apart * people[one] * income[other]
+    row = recorded("05_inequality", "dagum.gdp_by_year").loc[year]
+    same(
+        [total, 100 * within / total, 100 * between / total],
+        row[["total", "within_contribution", "between_contribution"]],
+    )
+    theil = sum(income[name] * np.log(income[name] / people[name]) for name in groups)
+    share = 100 * theil / (values / values.mean() * np.log(values / values.mean())).mean()
+    row = recorded("05_inequality", "theil.by_year").loc[year]
+    same(share, row["gdp_between"])
+
+
+# --- direct trains (16) ---
+
+
+@cache
+def train_pairs() -> pd.DataFrame:
+    import geopandas as gpd
+
+    facts = pd.read_csv(RAW / "pair" / "trains.csv")
+    pairs = facts.pivot(index=["adcode_from", "adcode_to"], columns="indicator", values="value").reset_index()
+    # Polygons are in no raw table; centroids in the equal-area projection of the maps.
+    shapes = gpd.read_parquet(get_project().processed / "boundaries_city.parquet").geometry
+    albers = "+proj=aea +lat_1=25 +lat_2=47 +lat_0=0 +lon_0=105 +datum=WGS84 +units=m +no_defs"
+    centre = shapes.to_crs(albers).centroid.to_crs("EPSG:4326")
+    lon, lat = np.radians(centre.x), np.radians(centre.y)
+    at = {end: {"lon": lon, "lat": lat} for end in ("from", "to")}
+    a, b, c, d = (
+        at[end][part].loc[pairs[f"adcode_{end}"]].to_numpy() for end in ("from", "to") for part in ("lon", "lat")
+    )
+    cosine = np.sin(b) * np.sin(d) + np.cos(b) * np.cos(d) * np.cos(a - c)
+    pairs["apart"] = np.log(6371.0088 * np.arccos(cosine) / 500)
+    start, end = pairs["adcode_from"], pairs["adcode_to"]
+    regions = [region_of_cities(pd.Index(codes)) for codes in (start, end)]
+    pairs["province"] = (start // 10_000 == end // 10_000).astype(float)
+    pairs["region"] = ((regions[0] == regions[1]) & (regions[0] != "rest")).astype(float)
+    return pairs
+
+
+def poisson(pairs: pd.DataFrame, y: str, x: np.ndarray) -> np.ndarray:
+    """Poisson regression with effects of origins and destinations by weighted least squares, iterated."""
+    flow = pairs[y].to_numpy()
+    dummies = [pd.get_dummies(pairs[name], dtype=float, sparse=False).to_numpy() for name in ("adcode_from", "adcode_to")]
+    design = sparse.csr_matrix(np.hstack([x, dummies[0], dummies[1][:, 1:]]))
+    eta = np.log(flow + flow.mean())
+    params = np.zeros(design.shape[1])
+    for _ in range(100):
+        mean = np.exp(eta)
+        left = (design.T @ design.multiply(mean[:, None])).toarray()
+        new = np.linalg.solve(left, design.T @ (mean * eta + flow - mean))
+        done, params = np.abs(new - params).max() < 1e-10, new
+        if done:
+            return params[: x.shape[1]]
+        eta = design @ params
+    raise AssertionError("no convergence")
+
+
+def test_trains_within_a_province_as_a_multiple_of_those_across(recorded: Recorded):
+    pairs = train_pairs()
+    assert len(pairs) == recorded("16_city_links", "trains.pairs")
+    assert pairs["province"].sum() == recorded("16_city_links", "border.variants").loc["main", "within"]
+    x = np.column_stack([pairs["apart"], pairs["apart"] ** 2, pairs["province"], pairs["region"]])
+    found = poisson(pairs, "direct_trains", x)
+    same(found, recorded("16_city_links", "gravity.coefficients")["estimate"], rel=1e-5)
+    same(np.exp(found[2]), recorded("16_city_links", "border.trains"))
+    # Ride time, in logarithms, in the place of distance.
+    ride = np.log(pairs["shortest_train_ride"])
+    x = np.column_stack([ride, ride**2, pairs["province"], pairs["region"]])
+    row = recorded("16_city_links", "border.variants").loc["ride_time"]
+    same(np.exp(poisson(pairs, "direct_trains", x)[2]), row["estimate"])
+
+
+# --- pilots (15) ---
+
+
+def logarithm(values: pd.Series) -> pd.Series:
+    return np.log(values.where(values > 0))
+
+
+def redrawn(first: int, last: int) -> set[int]:
+    """Cities that gave or took area after the first year and up to the last."""
+    changes = pd.read_csv(RAW / "boundary_changes.csv")
+    changes = changes[(changes["kind"] != "renamed") & (changes["year"] > first) & (changes["year"] <= last)]
+    return {*changes["adcode_from"], *changes["adcode_to"]}
+
+
+def pilot_sample(policy: str, outcome: pd.Series, first: int, last: int, flow: bool) -> tuple[pd.DataFrame, pd.Series]:
+    """Outcomes of cities by year, complete, and the first year of the pilots among them."""
+    policies = pd.read_csv(RAW / "policies.csv", dtype={"announced": str})
+    policies = policies[policies["policy"] == policy]
+    # Of a flow, what a pilot of the second half of a year does shows in the next.
+    late = pd.to_numeric(policies["announced"].str[5:7], errors="coerce") > 6
+    policies = policies.assign(start=policies["year_effective"] + (late & flow))
+    whole = policies[policies["level"] != "county"].groupby("adcode")[["year_effective", "start"]].min()
+    wide = outcome.unstack("year").loc[:, first:last].dropna(axis=1, how="all").dropna()
+    wide = wide[~wide.index.isin(redrawn(first, last))]
+    # Pilots of the first year have no year before, those after the last no year of treatment, small cohorts no spread.
+    usable = (whole["year_effective"] > first) & (whole["start"] <= last)
+    counts = whole.loc[usable, "start"].reindex(wide.index).value_counts()
+    usable &= whole["start"].isin(counts.index[counts >= 4])
+    counties = policies.loc[policies["level"] == "county", "adcode"]
+    partly = {*(counties // 100 * 100), *(counties // 10_000 * 10_000)} - {*whole.index}
+    wide = wide[~wide.index.isin(partly) & ~wide.index.isin(whole.index[~usable])]
+    return wide, whole.loc[usable, "start"].reindex(wide.index)
+
+
+def against_never_pilots(wide: pd.DataFrame, dates: pd.Series) -> tuple[float, float]:
+    """Return the mean effect on the pilots from their first year on, and its error by province.
+
+    Each cohort's change since the year before it began, less that of cities that never were pilots; means over cohorts
+    and years by the number of pilots; the error by the influence of each city, summed by province.
+    """
+    never, cells = dates.isna().to_numpy(), []
+    influence = pd.Series(0.0, wide.index)
+    total = sum((dates == start).sum() * (wide.columns >= start).sum() for start in dates.dropna().unique())
+    for start in sorted(dates.dropna().unique()):
+        own = (dates == start).to_numpy()
+        base = wide.columns[wide.columns < start][-1]
+        for year in wide.columns[wide.columns >= start]:
+            change = wide[year] - wide[base]
+            effect = change[own].mean() - change[never].mean()
+            cells.append((own, effect))
+            influence[own] += (change[own] - change[own].mean()) / total
+            influence[never] -= own.sum() / total * (change[never] - change[never].mean()) / never.sum()
+    estimate = sum(own.sum() * effect for own, effect in cells) / total
+    for own, effect in cells:
+        influence[own] += (effect - estimate) / total
+    by_province = influence.groupby(influence.index // 10_000).sum()
+    n = len(by_province)
+    return estimate, float(np.sqrt(n / (n - 1) * (by_province**2).sum()))
+
+
+def test_first_stage_of_broadband_china(recorded: Recorded):
+    outcome = logarithm(raw("city", "broadband_subscribers")["broadband_subscribers"])
+    wide, dates = pilot_sample("broadband_china", outcome, 2011, 2019, flow=False)
+    row = recorded("15_city_policies", "stage.table").loc["subscribers"]
+    assert (len(wide), dates.notna().sum()) == (row["cities"], row["pilots"])
+    estimate, error = against_never_pilots(wide, dates)
+    same(estimate, row["estimate"])
+    same(error, row["std_error"])
+    provinces = len(set(wide.index // 10_000))
+    reach = stats.t.isf(0.025, provinces - 1) * error
+    same([estimate - reach, estimate + reach], row[["lower", "upper"]])
+    growth = (wide[2019] - wide[2011])[dates.isna()].mean()
+    same(growth, recorded("15_city_policies", "stage.growth"))
+
+
+def test_exports_after_zones_of_cross_border_commerce(recorded: Recorded):
+    outcome = logarithm(raw("city", "exports")["exports"])
+    wide, dates = pilot_sample("cbec_pilot_zone", outcome, 2018, 2023, flow=True)
+    same(against_never_pilots(wide, dates)[0], recorded("15_city_policies", "zones.exports"))
+
+
+# --- slopes of cities and provinces (09, 10, 14, 17, 19) ---
+
+
+def residuals(columns: pd.DataFrame, *effects: Any) -> np.ndarray:
+    """Return what dummies of each effect leave of the columns."""
+    dummies = np.hstack([pd.get_dummies(pd.Series(np.asarray(effect)), dtype=float).to_numpy() for effect in effects])
+    values = columns.to_numpy()
+    return values - dummies @ np.linalg.lstsq(dummies, values, rcond=None)[0]
+
+
+def slope(columns: pd.DataFrame, *effects: Any) -> tuple[float, np.ndarray]:
+    """Return the slope of the first column on the second, the others held, and what is left of the second."""
+    left = residuals(columns, *effects)
+    y, x, held = left[:, 0], left[:, 1], left[:, 2:]
+    if held.size:
+        y, x = (v - held @ np.linalg.lstsq(held, v, rcond=None)[0] for v in (y, x))
+    return float(x @ y / (x @ x)), x
+
+
+def places(rows: pd.DataFrame) -> tuple[pd.Index, pd.Index, pd.Index]:
+    """City, year, and province and year of each row."""
+    city, year = rows.index.get_level_values("adcode"), rows.index.get_level_values("year")
+    return city, year, city // 10_000 * 10_000 + year
+
+
+def city_rows(first: int, last: int, **variables: pd.Series) -> pd.DataFrame:
+    return pd.DataFrame(variables).query("@first <= year <= @last").dropna()
+
+
+@cache
+def city_logs() -> pd.DataFrame:
+    names = ["gdp", "night_lights_sum", "broadband_subscribers", "registered_population", "exports", "imports"]
+    return raw("city", *names).apply(logarithm)
+
+
+@pytest.mark.parametrize(("outcome", "column"), [("log_gdp", "gdp"), ("log_night_lights", "night_lights_sum")])
+def test_output_that_goes_with_broadband_registered_population_held(recorded: Recorded, outcome: str, column: str):
+    logs = city_logs()
+    rows = city_rows(
+        2011, 2021, y=logs[column], x=logs["broadband_subscribers"], held=logs["registered_population"]
+    )
+    city, year, cell = places(rows)
+    table = recorded("14_city_output", "models.table").sort_index().loc[(outcome, "registered_held")]
+    assert len(rows) == table.loc["year", "rows"]
+    same(slope(rows, city, year)[0], table.loc["year", "estimate"])
+    same(slope(rows, city, cell)[0], table.loc["province_year", "estimate"])
+
+
+def test_elasticity_of_depth_to_coverage_of_digital_finance(recorded: Recorded):
+    logs = np.log(raw("city", "dfi_usage_depth", "dfi_coverage_breadth").query("year >= 2014").dropna())
+    table = recorded("09_data_dormancy", "pace.elasticity")
+    found = {}
+    for half, (first, last) in {"first": (2014, 2018), "second": (2019, 2023)}.items():
+        rows = logs.query("@first <= year <= @last")
+        found[half] = slope(rows, *places(rows)[:2])[0]
+        same(found[half], table.loc[half, "estimate"])
+    same(found["second"] - found["first"], table.loc["difference", "estimate"])
+
+
+@pytest.mark.parametrize("given", ["nothing", "income"])
+def test_platform_use_that_goes_with_a_doubling_of_the_quotient_of_software(recorded: Recorded, given: str):
+    use = ["websites_per_100_enterprises", "enterprises_with_ecommerce", "enterprises_surveyed"]
+    known = raw("province", *use, "software_revenue", "gdp", "gdp_per_capita").dropna()
+    share = known[["software_revenue", "gdp"]] / known[["software_revenue", "gdp"]].groupby("year").transform("sum")
+    part = known["enterprises_with_ecommerce"] / known["enterprises_surveyed"]
+    both = [known["websites_per_100_enterprises"], part]
+    scores = [(v - v.groupby("year").transform("mean")) / v.groupby("year").transform("std") for v in both]
+    rows = pd.DataFrame({"y": (scores[0] + scores[1]) / 2, "x": np.log(share["software_revenue"] / share["gdp"])})
+    if given == "income":
+        rows["held"] = np.log(known["gdp_per_capita"])
+    found = np.log(2) * slope(rows, places(rows)[1])[0]
+    same(found, recorded("19_architecture", "platforms.slopes").loc[(given, "platforms"), "estimate"])
+
+
+REMEDIES = {
+    "data_management": (2011, 2023, "dfi_usage_depth", "dfi_coverage_breadth"),
+    "co_creation": (2011, 2019, "broadband_subscribers", "registered_population"),
+    "data_platform": (2018, 2023, "trade", None),
+}
+
+
+@pytest.mark.parametrize("remedy", REMEDIES)
+def test_output_that_goes_with_one_step_of_a_remedy_in_the_nation(recorded: Recorded, remedy: str):
+    first, last, treatment, held = REMEDIES[remedy]
+    logs = city_logs()
+    index = raw("city", "dfi_usage_depth", "dfi_coverage_breadth")
+    columns: Any = {**logs, **index, "trade": np.log(np.exp(logs["exports"]) + np.exp(logs["imports"]))}
+    wanted = {"y": columns["gdp"], "x": columns[treatment]} | ({"held": columns[held]} if held else {})
+    rows = city_rows(first, last, **wanted)
+    city, _, cell = places(rows)
+    found, left = slope(rows, city, cell)
+    # A step is a standard deviation of what the model leaves, where it leaves anything.
+    step = left[np.abs(left) > 1e-9].std()
+    row = recorded("10_remedies", "slopes.table").loc[(remedy, "nation")]
+    assert rows.index.unique("adcode").size == row["units"]
+    same(100 * step * found, row["estimate"])
+
+
+# --- export controls (17) ---
+
+
+@cache
+def entity_list() -> pd.DataFrame:
+    """Entries of the Entity List up to each year, by city."""
+    yearly = raw("city", "us_entity_list_entries")["us_entity_list_entries"].unstack("year")
+    return yearly.cumsum(axis=1).round(4)
+
+
+def test_share_of_the_core_regions_in_the_entity_list(recorded: Recorded):
+    total = entity_list()[2023]
+    region = region_of_cities(total.index)
+    # Hong Kong and Macao are part of the Bay Area.
+    region[total.index.isin([810000, 820000])] = "gba"
+    found = shares(total, region)
+    same(found["core"], recorded("17_export_controls", "exposure.core"))
+    same(found.drop("core"), recorded("17_export_controls", "exposure.groups")["share"].drop("rest"))
+    same(100 * total.nlargest(5).sum() / total.sum(), recorded("17_export_controls", "exposure.first_five"))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "indicator"),
+    [("exports", "exports"), ("imports", "imports"), ("patents", "invention_patents_granted")],
+)
+def test_change_that_goes_with_a_log_unit_of_entries(recorded: Recorded, outcome: str, indicator: str):
+    facts = raw("city", "exports", "imports", "invention_patents_granted", "gdp")
+    size = logarithm(facts["gdp"])
+    trade = np.log((facts["exports"] + facts["imports"]) / facts["gdp"])
+    rows = pd.DataFrame({"y": logarithm(facts[indicator])}).query("2018 <= year <= 2023")
+    city, year, _ = places(rows)
+    rows["x"] = np.log1p(entity_list().stack().reindex(rows.index))
+    # Cities of unlike size and trade may move apart by year, whatever is listed; of 2019 where 2018 has none.
+    for name, values in {"size": size, "trade": trade}.items():
+        wide = values.unstack("year")
+        start = wide[2018].fillna(wide[2019]).reindex(city).to_numpy()
+        for t in range(2019, 2024):
+            rows[f"{name}_{t}"] = np.where(year == t, start, 0.0 * start)
+    rows = rows.replace([np.inf, -np.inf], np.nan).dropna()
+    rows = rows[rows.groupby("adcode")["y"].transform("size") > 1]
+    row = recorded("17_export_controls", "effects.table").loc[outcome]
+    assert rows.index.unique("adcode").size == row["cities"]
+    same(slope(rows, *places(rows)[:2])[0], row["estimate"])
+
+
+def test_gap_of_hangzhou_from_a_synthetic_control(recorded: Recorded):
+    wide = city_logs()["gdp"].unstack("year").loc[:, 2003:2023].dropna()
+    level = wide.loc[:, :2019].mean(axis=1)
+    # Donors: the twenty nearest in their mean before, of cities without an entry up to the year before the first.
+    clear = entity_list()[2019].reindex(wide.index) == 0
+    pool = (level - level[330100]).abs()[clear].drop(330100, errors="ignore").nsmallest(20).index
+    deviations = wide.sub(level, axis=0)
+    donors, own = deviations.loc[pool].T, deviations.loc[330100]
+    before, after = slice(None, 2019), slice(2020, None)
+    # Least squares under weights that are not negative and, by a heavy row, add up to one.
+    heavy = 1e4
+    weights = pd.Series(
+        optimize.nnls(
+            np.vstack([donors.loc[before], np.full(len(pool), heavy)]), np.append(own.loc[before], heavy), maxiter=10_000
+        )[0],
+        pool,
+    )
+    gap = own - donors @ weights
+    told = recorded("17_export_controls", "hangzhou.weights")["weight"]
+    same(weights[weights > 0.01].sort_index(), told.sort_index(), rel=1e-4)
+    row = recorded("17_export_controls", "hangzhou.table").loc["gdp"]
+    same(100 * gap.loc[after].mean(), recorded("17_export_controls", "hangzhou.effect"), rel=1e-5)
+    same(np.sqrt((gap.loc[before] ** 2).mean()), row["pre_rmspe"], rel=1e-5)
+
+
+# --- cases (12) ---
+
+
+@pytest.mark.parametrize("city", [330481, 330782])
+@pytest.mark.parametrize("indicator", ["gdp", "value_added_secondary", "value_added_tertiary"])
+def test_growth_and_rank_of_haining_and_yiwu_among_county_level_cities(recorded: Recorded, city: int, indicator: str):
+    parts = raw("county", "gdp", "value_added_primary", "value_added_secondary", "registered_population")
+    # The yearbook of 2019 has no tertiary industry; it is what the other two leave.
+    parts["value_added_tertiary"] = parts["gdp"] - parts["value_added_primary"] - parts["value_added_secondary"]
+    wide = logarithm(parts[indicator]).unstack("year").drop(index=130983)  # Redrawn in 2022.
+    change = (wide[2023] - wide[2019]).dropna()
+    start = parts.xs(2019, level="year")
+    structure = pd.DataFrame(
+        {
+            "size": np.log(start["gdp"]),
+            "head": np.log(start["gdp"] / start["registered_population"]),
+            "secondary": start["value_added_secondary"] / start["gdp"],
+            "primary": start["value_added_primary"] / start["gdp"],
+        }
+    ).dropna()
+    structure = structure.loc[structure.index.intersection(change.index)]
+    home = structure.index // 10_000 == city // 10_000
+    gaps = (structure - structure.loc[city]).to_numpy()
+    distance = pd.Series(((gaps @ np.linalg.inv(structure.cov())) * gaps).sum(axis=1), structure.index)
+    groups = {"province": structure.index[home].drop(city), "matched": distance[~home].nsmallest(39).index}
+    table = recorded("12_cases", "peers.table")
+    table.index = table.index.set_levels(table.index.levels[0].astype(int), level=0)
+    for name, peers in groups.items():
+        row = table.loc[(city, indicator, name)]
+        others, own = change[peers], change[city]
+        same([own, others.median()], row[["change", "median"]])
+        assert ((others > own).sum() + 1, len(peers) + 1) == (row["rank"], row["units"])
+        together = change[[city, *peers]]
+        apart = (together - together.median()).abs()
+        same((apart >= apart[city] - 1e-12).mean(), row["p_value"])
