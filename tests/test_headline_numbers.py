@@ -262,6 +262,25 @@ def test_weights_of_the_city_index_and_the_first_fifty_cities(recorded: Recorded
     same(shares(ones, region_of_cities(ones.index)), row[["bth", "yrd", "gba", "core"]])
 
 
+def test_rank_correlations_of_the_city_index_given_income(recorded: Recorded):
+    wanted = ["information_software_employment", "invention_patents_granted", "night_lights_sum"]
+    facts = in_year("city", 2019, *wanted, "gdp", "gdp_per_capita")
+    score = city_index()[0].xs(2019, level="year")
+    for name in wanted:
+        # Per resident, whom GDP and GDP per head imply.
+        per_head = facts[name] * facts["gdp_per_capita"] / facts["gdp"]
+        table = pd.DataFrame({"outside": per_head, "index": score, "income": facts["gdp_per_capita"]}).dropna()
+        ranks = table.rank() - table.rank().mean()
+        row = recorded("13_cities", "validity.table").loc[(name, "digital")]
+        assert len(ranks) == row["n"]
+        same(stats.spearmanr(table["outside"], table["index"]).statistic, row["spearman"])
+        left = [
+            ranks[column] - ranks["income"] * (ranks[column] @ ranks["income"]) / (ranks["income"] @ ranks["income"])
+            for column in ("outside", "index")
+        ]
+        same(np.corrcoef(*left)[0, 1], row["given_income"])
+
+
 # --- inequality of provinces (05) ---
 
 
@@ -300,15 +319,19 @@ def test_gini_of_gdp_per_head_and_its_part_between_regions(recorded: Recorded, y
 
 
 @cache
-def train_pairs() -> pd.DataFrame:
+def shapes() -> Any:
+    """Polygons of cities, which no raw table has, in the equal-area projection of the maps."""
     import geopandas as gpd
 
+    albers = "+proj=aea +lat_1=25 +lat_2=47 +lat_0=0 +lon_0=105 +datum=WGS84 +units=m +no_defs"
+    return gpd.read_parquet(get_project().processed / "boundaries_city.parquet").geometry.to_crs(albers)
+
+
+@cache
+def train_pairs() -> pd.DataFrame:
     facts = pd.read_csv(RAW / "pair" / "trains.csv")
     pairs = facts.pivot(index=["adcode_from", "adcode_to"], columns="indicator", values="value").reset_index()
-    # Polygons are in no raw table; centroids in the equal-area projection of the maps.
-    shapes = gpd.read_parquet(get_project().processed / "boundaries_city.parquet").geometry
-    albers = "+proj=aea +lat_1=25 +lat_2=47 +lat_0=0 +lon_0=105 +datum=WGS84 +units=m +no_defs"
-    centre = shapes.to_crs(albers).centroid.to_crs("EPSG:4326")
+    centre = shapes().centroid.to_crs("EPSG:4326")
     lon, lat = np.radians(centre.x), np.radians(centre.y)
     at = {end: {"lon": lon, "lat": lat} for end in ("from", "to")}
     a, b, c, d = (
@@ -323,37 +346,48 @@ def train_pairs() -> pd.DataFrame:
     return pairs
 
 
-def poisson(pairs: pd.DataFrame, y: str, x: np.ndarray) -> np.ndarray:
-    """Poisson regression with effects of origins and destinations by weighted least squares, iterated."""
+def poisson(pairs: pd.DataFrame, y: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Poisson regression with effects of origins and destinations by weighted least squares, iterated.
+
+    Returns coefficients and standard errors; scores of two pairs go together where they share a city, with the factor
+    n / (n - 1) of n cities.
+    """
     flow = pairs[y].to_numpy()
-    dummies = [pd.get_dummies(pairs[name], dtype=float, sparse=False).to_numpy() for name in ("adcode_from", "adcode_to")]
-    design = sparse.csr_matrix(np.hstack([x, dummies[0], dummies[1][:, 1:]]))
+    ends = [pd.get_dummies(pairs[name], dtype=float) for name in ("adcode_from", "adcode_to")]
+    design = sparse.csr_matrix(np.hstack([x, ends[0], ends[1].iloc[:, 1:]]))
     eta = np.log(flow + flow.mean())
-    params = np.zeros(design.shape[1])
-    for _ in range(100):
+    params, done = np.zeros(design.shape[1]), False
+    while not done:
         mean = np.exp(eta)
-        left = (design.T @ design.multiply(mean[:, None])).toarray()
-        new = np.linalg.solve(left, design.T @ (mean * eta + flow - mean))
+        hessian = (design.T @ design.multiply(mean[:, None])).toarray()
+        new = np.linalg.solve(hessian, design.T @ (mean * eta + flow - mean))
         done, params = np.abs(new - params).max() < 1e-10, new
-        if done:
-            return params[: x.shape[1]]
         eta = design @ params
-    raise AssertionError("no convergence")
+    scores = sparse.csr_matrix(design.multiply((flow - np.exp(eta))[:, None]))
+    # Of each city the scores of all pairs that it is in, on either side.
+    cities = sorted({*ends[0].columns, *ends[1].columns})
+    member = sum(sparse.csr_matrix(end.reindex(columns=cities, fill_value=0.0)) for end in ends)
+    by_city = np.asarray((member.T @ scores).todense())
+    bread = np.linalg.inv(hessian)
+    n, k = len(cities), x.shape[1]
+    return params[:k], np.sqrt(n / (n - 1) * np.diag(bread @ by_city.T @ by_city @ bread)[:k])
 
 
 def test_trains_within_a_province_as_a_multiple_of_those_across(recorded: Recorded):
     pairs = train_pairs()
     assert len(pairs) == recorded("16_city_links", "trains.pairs")
-    assert pairs["province"].sum() == recorded("16_city_links", "border.variants").loc["main", "within"]
-    x = np.column_stack([pairs["apart"], pairs["apart"] ** 2, pairs["province"], pairs["region"]])
-    found = poisson(pairs, "direct_trains", x)
-    same(found, recorded("16_city_links", "gravity.coefficients")["estimate"], rel=1e-5)
-    same(np.exp(found[2]), recorded("16_city_links", "border.trains"))
-    # Ride time, in logarithms, in the place of distance.
-    ride = np.log(pairs["shortest_train_ride"])
-    x = np.column_stack([ride, ride**2, pairs["province"], pairs["region"]])
-    row = recorded("16_city_links", "border.variants").loc["ride_time"]
-    same(np.exp(poisson(pairs, "direct_trains", x)[2]), row["estimate"])
+    table = recorded("16_city_links", "border.variants")
+    assert pairs["province"].sum() == table.loc["main", "within"]
+    reach = stats.t.isf(0.025, len({*pairs["adcode_from"], *pairs["adcode_to"]}) - 1)
+    borders = [pairs["province"], pairs["region"]]
+    # Distance, or in its place ride time, in logarithms.
+    for variant, away in (("main", pairs["apart"]), ("ride_time", np.log(pairs["shortest_train_ride"]))):
+        found, errors = poisson(pairs, "direct_trains", np.column_stack([away, away**2, *borders]))
+        factors = np.exp(found[2] + np.array([0, -1, 1]) * reach * errors[2])
+        same(factors, table.loc[variant, ["estimate", "lower", "upper"]])
+        if variant == "main":
+            same(found, recorded("16_city_links", "gravity.coefficients")["estimate"], rel=1e-5)
+            same(factors[0], recorded("16_city_links", "border.trains"))
 
 
 # --- pilots (15) ---
@@ -475,9 +509,7 @@ def city_logs() -> pd.DataFrame:
 @pytest.mark.parametrize(("outcome", "column"), [("log_gdp", "gdp"), ("log_night_lights", "night_lights_sum")])
 def test_output_that_goes_with_broadband_registered_population_held(recorded: Recorded, outcome: str, column: str):
     logs = city_logs()
-    rows = city_rows(
-        2011, 2021, y=logs[column], x=logs["broadband_subscribers"], held=logs["registered_population"]
-    )
+    rows = city_rows(2011, 2021, y=logs[column], x=logs["broadband_subscribers"], held=logs["registered_population"])
     city, year, cell = places(rows)
     table = recorded("14_city_output", "models.table").sort_index().loc[(outcome, "registered_held")]
     assert len(rows) == table.loc["year", "rows"]
@@ -489,8 +521,8 @@ def test_elasticity_of_depth_to_coverage_of_digital_finance(recorded: Recorded):
     logs = np.log(raw("city", "dfi_usage_depth", "dfi_coverage_breadth").query("year >= 2014").dropna())
     table = recorded("09_data_dormancy", "pace.elasticity")
     found = {}
-    for half, (first, last) in {"first": (2014, 2018), "second": (2019, 2023)}.items():
-        rows = logs.query("@first <= year <= @last")
+    for half, years in {"first": range(2014, 2019), "second": range(2019, 2024)}.items():
+        rows = logs[logs.index.get_level_values("year").isin(years)]
         found[half] = slope(rows, *places(rows)[:2])[0]
         same(found[half], table.loc[half, "estimate"])
     same(found["second"] - found["first"], table.loc["difference", "estimate"])
@@ -533,6 +565,132 @@ def test_output_that_goes_with_one_step_of_a_remedy_in_the_nation(recorded: Reco
     row = recorded("10_remedies", "slopes.table").loc[(remedy, "nation")]
     assert rows.index.unique("adcode").size == row["units"]
     same(100 * step * found, row["estimate"])
+    other = residuals(rows.drop(columns="x"), city, cell)
+    y, also = other[:, 0], other[:, 1:]
+    y = y - also @ np.linalg.lstsq(also, y, rcond=None)[0] if held else y
+    error, df = few_clusters(y - found * left, left, city // 10_000)
+    reach = stats.t.isf(0.025, df) * error
+    same([100 * step * (found - reach), 100 * step * (found + reach)], row[["lower", "upper"]], rel=1e-5)
+
+
+def few_clusters(residual: np.ndarray, x: np.ndarray, cluster: pd.Index) -> tuple[float, float]:
+    """Errors of Bell and McCaffrey and degrees of freedom of Imbens and Kolesár, by their matrices."""
+    total, adjusted, variance = x @ x, [], 0.0
+    for name in cluster.unique():
+        own = np.asarray(cluster == name)
+        part = x[own]
+        if part @ part < 1e-12 * total:
+            continue
+        values, vectors = np.linalg.eigh(np.eye(len(part)) - np.outer(part, part) / total)
+        root = vectors @ np.diag(values**-0.5) @ vectors.T
+        variance += (part @ root @ residual[own]) ** 2 / total**2
+        column = np.zeros(len(x))
+        column[own] = root @ part
+        adjusted.append(column - x * (x @ column) / total)
+    spread = np.array(adjusted) @ np.array(adjusted).T
+    return float(np.sqrt(variance)), float(np.trace(spread) ** 2 / (spread**2).sum())
+
+
+# --- spillovers of growth across borders of provinces (20) ---
+
+
+@cache
+def neighbours() -> pd.DataFrame:
+    """Ones where cities share a border or a corner; an island and the city that is nearest to it are neighbours."""
+    places = shapes()
+    one, other = places.sindex.query(places, predicate="intersects")
+    matrix = np.zeros((len(places), len(places)))
+    matrix[one[one != other], other[one != other]] = 1
+    for island in np.flatnonzero(matrix.sum(axis=1) == 0):
+        away = places.distance(places.iloc[island]).to_numpy(copy=True)
+        away[island] = np.inf
+        matrix[island, away.argmin()] = matrix[away.argmin(), island] = 1
+    return pd.DataFrame(matrix, places.index, places.index)
+
+
+@cache
+def growth_of_cities() -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+    """Growth from 2014 to 2018 and the level before, of the same cities, by outcome."""
+    found, known = {}, []
+    for outcome, indicator in {"gdp": "gdp", "lights": "night_lights_sum"}.items():
+        level = 100 * np.log(raw("city", indicator)[indicator].unstack("year"))
+        level = level[level.index.isin(neighbours().index)]
+        growth = level.diff(axis=1).loc[:, 2014:2018]
+        # A change five robust deviations from the median of the province in the year is that of a border or a revision.
+        apart = (growth - growth.groupby(growth.index // 10_000).transform("median")).abs().to_numpy()
+        growth = growth.where(apart <= 5 * 1.4826 * np.nanmedian(apart[apart > 0]))
+        found[outcome] = growth, level.shift(axis=1).loc[:, 2014:2018]
+        known.append(growth)
+    kept = pd.concat(known, axis=1).dropna().index
+    kept = kept[~kept.isin(redrawn(2013, 2018))]
+    return {outcome: (growth.loc[kept], before.loc[kept]) for outcome, (growth, before) in found.items()}
+
+
+def unbiased_scores(growth: pd.DataFrame, before: pd.DataFrame) -> Callable[[np.ndarray, bool], np.ndarray]:
+    """Scores by both rhos and the share of shocks of a province and year, means of cities taken out by Helmert.
+
+    With y* the T - 1 orthonormal contrasts of years, S = I - r1 W1 - r2 W2, Omega = I + q D D' of provinces, and Z of a
+    constant for each contrast and the level before: P = Omega^-1 - Omega^-1 Z (Z' Omega^-1 Z)^-1 Z' Omega^-1, and the
+    scores by r are m u'P W y / u'P u - (T - 1) tr(W S^-1) + tr((Z' Omega^-1 Z)^-1 Z' Omega^-1 W S^-1 Z), the last what
+    Z takes from their mean; that by q is the derivative of the restricted likelihood.
+    """
+    cities, periods = growth.shape
+    contrasts = np.linalg.qr(np.column_stack([np.ones(periods), np.eye(periods)[:, 1:]]))[0][:, 1:]
+    y, x = (values.to_numpy() @ contrasts for values in (growth, before))
+    province = (growth.index // 10_000).to_numpy()
+    together = (province[:, None] == province).astype(float)
+    weights = neighbours().loc[growth.index, growth.index].to_numpy()
+    weights = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1)
+    sides = [weights * together, weights * (1 - together)]
+    t = periods - 1
+    m = cities * t - t - 1
+    # Columns of Z, cities by contrasts.
+    columns = np.zeros((t + 1, cities, t))
+    columns[np.arange(t), :, np.arange(t)] = 1
+    columns[t] = x
+
+    def scores(at: np.ndarray, shocks: bool) -> np.ndarray:
+        share = at[2] if shocks else 0.0
+        omega = np.eye(cities) + share / (1 - share) * together
+        precise = np.linalg.inv(omega)
+        system = np.eye(cities) - at[0] * sides[0] - at[1] * sides[1]
+        inner = np.einsum("ait,ij,bjt->ab", columns, precise, columns, optimize=True)
+
+        def cleared(values: np.ndarray) -> np.ndarray:
+            """P times the values."""
+            moved = precise @ values
+            return moved - precise @ np.einsum(
+                "ait,a->it", columns, np.linalg.solve(inner, np.einsum("ait,it->a", columns, moved))
+            )
+
+        left = cleared(system @ y)
+        squares = (left * (system @ y)).sum()
+        found = []
+        for side in sides:
+            reached = side @ np.linalg.inv(system)
+            lost = np.einsum("ait,ij,bjt->ab", columns, precise @ reached, columns, optimize=True)
+            lag = m * (left * (side @ y)).sum() / squares
+            found.append(lag - t * np.trace(reached) + np.trace(np.linalg.solve(inner, lost)))
+        # d/dq of -(T - 1) log|Omega| - log|Z' Omega^-1 Z| - m log u'Pu, halved.
+        pulled = np.einsum("ait,ij,bjt->ab", columns, precise @ together @ precise, columns, optimize=True)
+        by_share = m * (left * (together @ left)).sum() / squares
+        by_share += np.trace(np.linalg.solve(inner, pulled)) - t * np.trace(precise @ together)
+        return np.array([*found, by_share]) if shocks else np.array(found)
+
+    return scores
+
+
+@pytest.mark.parametrize("outcome", ["gdp", "lights"])
+def test_border_in_the_growth_of_neighbours_with_shared_shocks_and_without(recorded: Recorded, outcome: str):
+    growth, before = growth_of_cities()[outcome]
+    scores = unbiased_scores(growth, before)
+    row = recorded("20_governance", "revision.nation").loc[("after", outcome)]
+    assert len(growth) == recorded("20_governance", "border.table.nation").loc[("after", outcome), "units"]
+    plain = optimize.root(lambda at: scores(at, False), [0.3, 0.1])
+    shared = optimize.root(lambda at: scores(at, True), [0.2, 0.1, 0.4])
+    assert plain.success and shared.success
+    same(plain.x[0] - plain.x[1], row["plain_difference"], rel=1e-5)
+    same([shared.x[0] - shared.x[1], shared.x[2]], row[["difference", "shock_share"]], rel=1e-5)
 
 
 # --- export controls (17) ---
@@ -593,7 +751,9 @@ def test_gap_of_hangzhou_from_a_synthetic_control(recorded: Recorded):
     heavy = 1e4
     weights = pd.Series(
         optimize.nnls(
-            np.vstack([donors.loc[before], np.full(len(pool), heavy)]), np.append(own.loc[before], heavy), maxiter=10_000
+            np.vstack([donors.loc[before], np.full(len(pool), heavy)]),
+            np.append(own.loc[before], heavy),
+            maxiter=10_000,
         )[0],
         pool,
     )

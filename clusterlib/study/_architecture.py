@@ -680,9 +680,9 @@ def _frames(sample: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def mean_difference(frames: Mapping[str, pd.DataFrame], terms: list[str], *, level: float = 0.95) -> pd.Series:
     r"""Mean over outcomes of a term's coefficient within provinces, errors by leaving out one city (多结果平均效应).
 
-    .. math:: y_{ki} = d_i'\delta_k + x_{ki}'eta_k + \mu_{k,p(i)} + e_{ki}, \quad
-              ar\delta = rac{1}{K} \sum_k \delta_k, \quad
-              V = \sum_i \Big(rac{1}{K} \sum_k rac{(X_k'X_k)^{-1} x_{ki} \hat e_{ki}}{1 - h_{ki}}\Big)^2
+    .. math:: y_{ki} = d_i'\delta_k + x_{ki}'\beta_k + \mu_{k,p(i)} + e_{ki}, \quad
+              \bar\delta = \frac{1}{K} \sum_k \delta_k, \quad
+              V = \sum_i \Big(\frac{1}{K} \sum_k \frac{(X_k'X_k)^{-1} x_{ki} \hat e_{ki}}{1 - h_{ki}}\Big)^2
 
     with growth in its standard deviation within provinces, so that outcomes have one unit, h the leverage (HC3), and
     Student's distribution with the fewest residual degrees of freedom. What a city shares across its outcomes is
