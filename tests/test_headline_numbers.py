@@ -328,18 +328,23 @@ def shapes() -> Any:
 
 
 @cache
+def great_circle() -> pd.DataFrame:
+    """Kilometres between centroids on a sphere, by the haversine formula."""
+    centre = shapes().centroid.to_crs("EPSG:4326")
+    lon, lat = np.radians(centre.x.to_numpy()), np.radians(centre.y.to_numpy())
+    half = np.sin((lat[:, None] - lat) / 2) ** 2
+    half += np.cos(lat[:, None]) * np.cos(lat) * np.sin((lon[:, None] - lon) / 2) ** 2
+    return pd.DataFrame(2 * 6371.0088 * np.arcsin(np.sqrt(half)), centre.index, centre.index)
+
+
+@cache
 def train_pairs() -> pd.DataFrame:
     facts = pd.read_csv(RAW / "pair" / "trains.csv")
     pairs = facts.pivot(index=["adcode_from", "adcode_to"], columns="indicator", values="value").reset_index()
-    centre = shapes().centroid.to_crs("EPSG:4326")
-    lon, lat = np.radians(centre.x), np.radians(centre.y)
-    at = {end: {"lon": lon, "lat": lat} for end in ("from", "to")}
-    a, b, c, d = (
-        at[end][part].loc[pairs[f"adcode_{end}"]].to_numpy() for end in ("from", "to") for part in ("lon", "lat")
-    )
-    cosine = np.sin(b) * np.sin(d) + np.cos(b) * np.cos(d) * np.cos(a - c)
-    pairs["apart"] = np.log(6371.0088 * np.arccos(cosine) / 500)
     start, end = pairs["adcode_from"], pairs["adcode_to"]
+    place = great_circle().index
+    kilometres = great_circle().to_numpy()[place.get_indexer(start), place.get_indexer(end)]
+    pairs["apart"] = np.log(kilometres / 500)
     regions = [region_of_cities(pd.Index(codes)) for codes in (start, end)]
     pairs["province"] = (start // 10_000 == end // 10_000).astype(float)
     pairs["region"] = ((regions[0] == regions[1]) & (regions[0] != "rest")).astype(float)
@@ -378,13 +383,15 @@ def test_trains_within_a_province_as_a_multiple_of_those_across(recorded: Record
     assert len(pairs) == recorded("16_city_links", "trains.pairs")
     table = recorded("16_city_links", "border.variants")
     assert pairs["province"].sum() == table.loc["main", "within"]
-    reach = stats.t.isf(0.025, len({*pairs["adcode_from"], *pairs["adcode_to"]}) - 1)
+    df = len({*pairs["adcode_from"], *pairs["adcode_to"]}) - 1
+    reach = stats.t.isf(0.025, df)
     borders = [pairs["province"], pairs["region"]]
     # Distance, or in its place ride time, in logarithms.
     for variant, away in (("main", pairs["apart"]), ("ride_time", np.log(pairs["shortest_train_ride"]))):
         found, errors = poisson(pairs, "direct_trains", np.column_stack([away, away**2, *borders]))
         factors = np.exp(found[2] + np.array([0, -1, 1]) * reach * errors[2])
         same(factors, table.loc[variant, ["estimate", "lower", "upper"]])
+        same(np.exp(smallest_detectable(errors[2], df)), table.loc[variant, "detectable"])
         if variant == "main":
             same(found, recorded("16_city_links", "gravity.coefficients")["estimate"], rel=1e-5)
             same(factors[0], recorded("16_city_links", "border.trains"))
@@ -395,6 +402,16 @@ def test_trains_within_a_province_as_a_multiple_of_those_across(recorded: Record
 
 def logarithm(values: pd.Series) -> pd.Series:
     return np.log(values.where(values > 0))
+
+
+def smallest_detectable(error: float, df: float) -> float:
+    """Return the effect that a two-sided t test of five percent finds four times in five, by a noncentral t."""
+    bound = stats.t.isf(0.025, df)
+
+    def power(at: float) -> float:
+        return float(stats.nct.sf(bound, df, at) + stats.nct.cdf(-bound, df, at))
+
+    return error * float(optimize.brentq(lambda at: power(at) - 0.8, 1, 6, xtol=1e-12))
 
 
 def redrawn(first: int, last: int) -> set[int]:
@@ -461,6 +478,7 @@ def test_first_stage_of_broadband_china(recorded: Recorded):
     provinces = len(set(wide.index // 10_000))
     reach = stats.t.isf(0.025, provinces - 1) * error
     same([estimate - reach, estimate + reach], row[["lower", "upper"]])
+    same(smallest_detectable(error, provinces - 1), row["minimum_detectable"])
     growth = (wide[2019] - wide[2011])[dates.isna()].mean()
     same(growth, recorded("15_city_policies", "stage.growth"))
 
@@ -526,6 +544,43 @@ def test_elasticity_of_depth_to_coverage_of_digital_finance(recorded: Recorded):
         found[half] = slope(rows, *places(rows)[:2])[0]
         same(found[half], table.loc[half, "estimate"])
     same(found["second"] - found["first"], table.loc["difference", "estimate"])
+
+
+def test_depth_of_use_beyond_what_coverage_goes_with_elsewhere(recorded: Recorded):
+    facts = raw("city", "dfi_usage_depth", "dfi_coverage_breadth").query("2021 <= year <= 2023").dropna()
+    means = facts.groupby("adcode").mean()[facts.groupby("adcode").size() == 3]
+    depth, coverage = means["dfi_usage_depth"], means["dfi_coverage_breadth"]
+    region, province = region_of_cities(means.index), means.index // 10_000
+    for name in PROVINCES:
+        own = region == name
+        # A curve of the provinces that the region has no part in.
+        elsewhere = ~province.isin(province[own])
+        curve = np.polynomial.Polynomial.fit(coverage[elsewhere], depth[elsewhere], 2)
+        gap = (depth - curve(coverage))[own].mean()
+        row = recorded("09_data_dormancy", "depth.regions").loc[name]
+        assert own.sum() == row["units"]
+        same(gap, row["estimate"])
+
+
+def test_depth_less_coverage_after_zones_of_big_data(recorded: Recorded):
+    facts = raw("city", "dfi_usage_depth", "dfi_coverage_breadth", "gdp").query("2011 <= year <= 2023")
+    use = (facts["dfi_usage_depth"] - facts["dfi_coverage_breadth"]).unstack("year").dropna()
+    policies = pd.read_csv(RAW / "policies.csv")
+    listed = policies.loc[policies["policy"] == "big_data_pilot_zone", "adcode"]
+    # A zone, not a city, was chosen: cities are averaged by province, those beside a zone in its province left out.
+    known = raw("city", "gdp").index.unique("adcode")
+    inside = known[known.isin(listed) | (known // 10_000 * 10_000).isin(listed)]
+    beside = known.difference(inside)[(known.difference(inside) // 10_000).isin(inside // 10_000)]
+    use = use[~use.index.isin(beside)]
+    units = use.groupby(use.index // 10_000).mean()
+    change = units.loc[:, 2017:].mean(axis=1) - units.loc[:, :2016].mean(axis=1)
+    zone = change.index.isin(inside // 10_000)
+    row = recorded("10_remedies", "zones.table").loc[("use_given_coverage", "after")]
+    assert (zone.sum(), (~zone).sum()) == (row["zones"], row["others"])
+    welch = stats.ttest_ind(change[zone], change[~zone], equal_var=False)
+    interval = welch.confidence_interval(0.95)
+    same(change[zone].mean() - change[~zone].mean(), row["estimate"])
+    same([interval.low, interval.high, welch.pvalue], row[["lower", "upper", "p_value"]])
 
 
 @pytest.mark.parametrize("given", ["nothing", "income"])
@@ -613,7 +668,7 @@ def growth_of_cities() -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
     """Growth from 2014 to 2018 and the level before, of the same cities, by outcome."""
     found, known = {}, []
     for outcome, indicator in {"gdp": "gdp", "lights": "night_lights_sum"}.items():
-        level = 100 * np.log(raw("city", indicator)[indicator].unstack("year"))
+        level = 100 * logarithm(raw("city", indicator)[indicator].unstack("year"))
         level = level[level.index.isin(neighbours().index)]
         growth = level.diff(axis=1).loc[:, 2014:2018]
         # A change five robust deviations from the median of the province in the year is that of a border or a revision.
@@ -687,10 +742,74 @@ def test_border_in_the_growth_of_neighbours_with_shared_shocks_and_without(recor
     row = recorded("20_governance", "revision.nation").loc[("after", outcome)]
     assert len(growth) == recorded("20_governance", "border.table.nation").loc[("after", outcome), "units"]
     plain = optimize.root(lambda at: scores(at, False), [0.3, 0.1])
-    shared = optimize.root(lambda at: scores(at, True), [0.2, 0.1, 0.4])
+    # From a small share on: near one there is another root.
+    shared = optimize.root(lambda at: scores(at, True), [0.3, 0.2, 0.1], tol=1e-10)
     assert plain.success and shared.success
     same(plain.x[0] - plain.x[1], row["plain_difference"], rel=1e-5)
     same([shared.x[0] - shared.x[1], shared.x[2]], row[["difference", "shock_share"]], rel=1e-5)
+
+
+# --- neighbours of lead firms (19) ---
+
+GROWTH = {
+    "night_lights_sum": (2013, 2019),
+    "gdp": (2013, 2018),
+    "broadband_subscribers": (2013, 2019),
+    "invention_patents_granted": (2018, 2023),
+}
+
+
+def test_growth_of_cities_beside_those_with_lead_firms(recorded: Recorded):
+    size = in_year("city", 2013, "gdp")["gdp"]
+    large = size[size.index.isin(shapes().index) & (size.index <= MAINLAND)].nlargest(60)
+    firms = in_year("city", 2022, "unicorn_companies")["unicorn_companies"]
+    holders = firms.index[firms > 0]
+    # The list of firms writes Suzhou of Jiangsu and Suzhou of Anhui alike.
+    unknown = [320500, 341300]
+    near = neighbours().loc[:, large.index].stack()
+    near = near[near > 0].index.set_names(["city", "hub"]).to_frame(index=False)
+    away = near["city"].isin([*holders, *unknown, *redrawn(2013, 2019)])
+    near = near[~away & (near["city"] <= MAINLAND)]
+    near["size"] = large.loc[near["hub"]].to_numpy()
+    near["lead"], near["unknown"] = near["hub"].isin(holders), near["hub"].isin(unknown)
+    beside = near.groupby("city")[["lead", "unknown"]].any()
+    beside["hub"] = near.loc[near.groupby("city")["size"].idxmax()].set_index("city")["hub"]
+    beside = beside[beside["lead"] | ~beside["unknown"]]
+    wage = logarithm(in_year("city", 2013, "average_wage")["average_wage"])
+    kilometres = great_circle().loc[beside.index, near["hub"].unique()]
+    held = pd.DataFrame(
+        {
+            "income": wage.reindex(beside.index),
+            "hub_size": np.log(large.reindex(beside["hub"])).to_numpy(),
+            "hub_income": wage.reindex(beside["hub"]).to_numpy(),
+            "away": np.log(kilometres.where(kilometres > 0).min(axis=1)),
+        },
+        beside.index,
+    )
+    found, pulls, df = [], [], []
+    for indicator, (first, last) in GROWTH.items():
+        logs = logarithm(raw("city", indicator)[indicator]).unstack("year").reindex(beside.index)
+        rows = held.assign(y=logs[last] - logs[first], initial=logs[first], lead=1.0 * beside["lead"]).dropna()
+        province = pd.Series(rows.index // 10_000, rows.index)
+        rows = rows[province.groupby(province).transform("size") > 1]
+        dummies = pd.get_dummies(rows.index // 10_000, dtype=float).set_axis(rows.index)
+        apart = rows["y"] - dummies @ (dummies.T @ rows["y"] / dummies.sum())
+        y = rows["y"] / np.sqrt((apart**2).sum() / (len(rows) - dummies.shape[1]))
+        design = np.column_stack([rows["lead"], rows[["initial", *held]], dummies])
+        inverse = np.linalg.inv(design.T @ design)
+        params = inverse @ design.T @ y
+        leverage = np.einsum("ij,jk,ik->i", design, inverse, design)
+        # Where a city alone tells a coefficient it has no residual.
+        free = np.where(leverage < 1 - 1e-9, 1 - leverage, np.inf)
+        found.append(params[0])
+        pulls.append(pd.Series((design @ inverse)[:, 0] * (y - design @ params) / free, rows.index))
+        df.append(len(rows) - design.shape[1])
+    # Means over outcomes, what a city shares among them allowed for.
+    error = np.sqrt((pd.concat(pulls).groupby(level=0).sum() ** 2).sum()) / len(found)
+    estimate, reach = np.mean(found), stats.t.isf(0.025, min(df)) * error
+    row = recorded("19_architecture", "leads.variants").loc["main"]
+    same([estimate, estimate - reach, estimate + reach], row[["estimate", "lower", "upper"]], rel=1e-5)
+    same(smallest_detectable(error, min(df)), row["detectable"], rel=1e-5)
 
 
 # --- export controls (17) ---

@@ -405,6 +405,8 @@ class SharedShocks:
         (n, periods), k = self.columns.shape[:2], len(self.x)
         shrink = 1 / (1 + ratio * self.sizes)
         x = self.columns[..., 3:].reshape(n, -1)
+        # Effects of periods are those of generalised least squares: x is held beside their weights, not the plain mean.
+        x = x - shrink[self.code] @ x / total
         reached = inverse @ np.column_stack([np.ones(n), x])
         lost = []
         for matrix in self.sides:
