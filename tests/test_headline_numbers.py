@@ -499,13 +499,22 @@ def residuals(columns: pd.DataFrame, *effects: Any) -> np.ndarray:
     return values - dummies @ np.linalg.lstsq(dummies, values, rcond=None)[0]
 
 
-def slope(columns: pd.DataFrame, *effects: Any) -> tuple[float, np.ndarray]:
-    """Return the slope of the first column on the second, the others held, and what is left of the second."""
+def slope(columns: pd.DataFrame, *effects: Any) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return the slope of the first column on the second, the others held, what is left of the second, residuals."""
     left = residuals(columns, *effects)
     y, x, held = left[:, 0], left[:, 1], left[:, 2:]
     if held.size:
         y, x = (v - held @ np.linalg.lstsq(held, v, rcond=None)[0] for v in (y, x))
-    return float(x @ y / (x @ x)), x
+    found = float(x @ y / (x @ x))
+    return found, x, y - found * x
+
+
+def error_by_province(rows: pd.DataFrame, x: np.ndarray, residual: np.ndarray, counted: int) -> tuple[float, int]:
+    """Return the clustered error with the factor G / (G - 1) (n - 1) / (n - K), and G - 1 degrees of freedom."""
+    scores = pd.Series(x * residual).groupby(places(rows)[0] // 10_000).sum()
+    groups, n = len(scores), len(rows)
+    factor = groups / (groups - 1) * (n - 1) / (n - counted)
+    return float(np.sqrt(factor * (scores**2).sum()) / (x @ x)), groups - 1
 
 
 def places(rows: pd.DataFrame) -> tuple[pd.Index, pd.Index, pd.Index]:
@@ -531,7 +540,11 @@ def test_output_that_goes_with_broadband_registered_population_held(recorded: Re
     city, year, cell = places(rows)
     table = recorded("14_city_output", "models.table").sort_index().loc[(outcome, "registered_held")]
     assert len(rows) == table.loc["year", "rows"]
-    same(slope(rows, city, year)[0], table.loc["year", "estimate"])
+    found, left, residual = slope(rows, city, year)
+    same(found, table.loc["year", "estimate"])
+    error, df = error_by_province(rows, left, residual, 2 + rows.index.unique("year").size)
+    reach = stats.t.isf(0.025, df) * error
+    same([found - reach, found + reach], table.loc["year", ["lower", "upper"]])
     same(slope(rows, city, cell)[0], table.loc["province_year", "estimate"])
 
 
@@ -614,16 +627,13 @@ def test_output_that_goes_with_one_step_of_a_remedy_in_the_nation(recorded: Reco
     wanted = {"y": columns["gdp"], "x": columns[treatment]} | ({"held": columns[held]} if held else {})
     rows = city_rows(first, last, **wanted)
     city, _, cell = places(rows)
-    found, left = slope(rows, city, cell)
+    found, left, residual = slope(rows, city, cell)
     # A step is a standard deviation of what the model leaves, where it leaves anything.
     step = left[np.abs(left) > 1e-9].std()
     row = recorded("10_remedies", "slopes.table").loc[(remedy, "nation")]
     assert rows.index.unique("adcode").size == row["units"]
     same(100 * step * found, row["estimate"])
-    other = residuals(rows.drop(columns="x"), city, cell)
-    y, also = other[:, 0], other[:, 1:]
-    y = y - also @ np.linalg.lstsq(also, y, rcond=None)[0] if held else y
-    error, df = few_clusters(y - found * left, left, city // 10_000)
+    error, df = few_clusters(residual, left, city // 10_000)
     reach = stats.t.isf(0.025, df) * error
     same([100 * step * (found - reach), 100 * step * (found + reach)], row[["lower", "upper"]], rel=1e-5)
 
@@ -735,18 +745,50 @@ def unbiased_scores(growth: pd.DataFrame, before: pd.DataFrame) -> Callable[[np.
     return scores
 
 
+def shared_shocks(scores: Callable[[np.ndarray, bool], np.ndarray], df: float) -> tuple[list[float], float]:
+    """Return the difference of both rhos with its interval, where the scores are nil, and the share of shocks."""
+    # From a small share on: near one there is another root.
+    found = optimize.root(lambda at: scores(at, True), [0.3, 0.2, 0.1], tol=1e-10)
+    assert found.success
+    assert 0 < found.x[2] < 1
+    scale = np.array([1, 1, 0.5 / (1 - found.x[2]) ** 2])
+    steps = 1e-4 * np.eye(3)
+    slopes = [scale * (scores(found.x + step, True) - scores(found.x - step, True)) / 2e-4 for step in steps]
+    covariance = np.linalg.inv(-np.column_stack(slopes))
+    contrast = np.array([1, -1, 0])
+    gap, error = contrast @ found.x, np.sqrt(contrast @ covariance @ contrast)
+    reach = stats.t.isf(0.025, df) * error
+    return [gap, gap - reach, gap + reach], found.x[2]
+
+
 @pytest.mark.parametrize("outcome", ["gdp", "lights"])
 def test_border_in_the_growth_of_neighbours_with_shared_shocks_and_without(recorded: Recorded, outcome: str):
     growth, before = growth_of_cities()[outcome]
     scores = unbiased_scores(growth, before)
-    row = recorded("20_governance", "revision.nation").loc[("after", outcome)]
-    assert len(growth) == recorded("20_governance", "border.table.nation").loc[("after", outcome), "units"]
     plain = optimize.root(lambda at: scores(at, False), [0.3, 0.1])
-    # From a small share on: near one there is another root.
-    shared = optimize.root(lambda at: scores(at, True), [0.3, 0.2, 0.1], tol=1e-10)
-    assert plain.success and shared.success
+    assert plain.success
+    # As many degrees of freedom as provinces and years have shocks of their own.
+    found, share = shared_shocks(scores, (len(set(growth.index // 10_000)) - 1) * (growth.shape[1] - 1))
+    row = recorded("20_governance", "revision.nation").loc[("after", outcome)]
     same(plain.x[0] - plain.x[1], row["plain_difference"], rel=1e-5)
-    same([shared.x[0] - shared.x[1], shared.x[2]], row[["difference", "shock_share"]], rel=1e-5)
+    same(share, row["shock_share"], rel=1e-5)
+    row = recorded("20_governance", "border.table.nation").loc[("after", outcome)]
+    assert len(growth) == row["units"]
+    same(found, row[["difference", "lower", "upper"]], rel=1e-4)
+
+
+@pytest.mark.parametrize("region", PROVINCES)
+def test_border_in_the_growth_of_gdp_around_one_region(recorded: Recorded, region: str):
+    growth, before = growth_of_cities()["gdp"]
+    # The cities of its provinces, and those beside them.
+    core = (growth.index // 10_000 * 10_000).isin(PROVINCES[region])
+    beside = neighbours().loc[growth.index, growth.index].to_numpy()[:, core].any(axis=1)
+    growth, before = growth[core | beside], before[core | beside]
+    df = (len(set(growth.index // 10_000)) - 1) * (growth.shape[1] - 1)
+    row = recorded("20_governance", "border.table.region", region).loc[("after", "gdp")]
+    assert len(growth) == row["units"]
+    found, _ = shared_shocks(unbiased_scores(growth, before), df)
+    same(found, row[["difference", "lower", "upper"]], rel=1e-4)
 
 
 # --- neighbours of lead firms (19) ---
@@ -854,7 +896,12 @@ def test_change_that_goes_with_a_log_unit_of_entries(recorded: Recorded, outcome
     rows = rows[rows.groupby("adcode")["y"].transform("size") > 1]
     row = recorded("17_export_controls", "effects.table").loc[outcome]
     assert rows.index.unique("adcode").size == row["cities"]
-    same(slope(rows, *places(rows)[:2])[0], row["estimate"])
+    found, left, residual = slope(rows, *places(rows)[:2])
+    same(found, row["estimate"])
+    # Effects of cities lie within provinces and are not counted, those of years and what is held are.
+    error, df = error_by_province(rows, left, residual, rows.shape[1] - 1 + rows.index.unique("year").size)
+    same(error, row["std_error"])
+    same(smallest_detectable(error, df), row["minimum_detectable"])
 
 
 def test_gap_of_hangzhou_from_a_synthetic_control(recorded: Recorded):
