@@ -140,6 +140,22 @@ def test_share_of_regions_in_national_manufacturing_clusters(recorded: Recorded)
     same(lowest_core(counts, region_of_cities(counts.index)), row["lowest"])
 
 
+def digital_clusters() -> pd.DataFrame:
+    """National clusters whose Chinese name has a word of digital fields and none of those in doubt."""
+    words = pd.read_csv(get_project().study / "digital_fields.csv").groupby("digital")["words"].agg(";".join)
+    listed = pd.read_csv(RAW / "clusters.csv", dtype={"adcodes": str})
+    has = {kind: listed["name_zh"].str.contains(words[kind].replace(";", "|")) for kind in ("yes", "doubtful")}
+    return listed[has["yes"] & ~has["doubtful"]]
+
+
+def test_share_of_regions_in_national_digital_clusters(recorded: Recorded):
+    listed = digital_clusters()
+    listed = listed[(listed["programme"] == "national_advanced_manufacturing") & listed["year"].between(2021, 2022)]
+    counts = listed["adcodes"].str.split(";").str[0].astype(int).value_counts()
+    row = recorded("18_leads", "concentration.table").loc["digital_clusters"]
+    same(shares(counts, region_of_cities(counts.index)), row[["bth", "yrd", "gba", "core"]])
+
+
 LEADS = {
     "it_services_revenue": "gdp",
     "information_security_revenue": "gdp",
@@ -162,6 +178,22 @@ def test_shares_and_quotients_of_the_region_said_to_lead_and_of_its_rival(record
         same(values[row["home"]], row["value"])
         same(others.max(), row["rival_value"])
         same(values[row["home"]] / others.max(), row["ratio"])
+
+
+def test_interval_of_the_lead_in_it_services_covers_what_noise_of_a_year_may_be(recorded: Recorded):
+    known = raw("province", "it_services_revenue")["it_services_revenue"].unstack("year").loc[:, 2018:2024]
+    totals = known.groupby(region_of_provinces(known.index)).sum()
+    path = np.log(totals.loc["bth"] / totals.loc["yrd"]).to_numpy()
+
+    def noise(paths: np.ndarray) -> np.ndarray:
+        """Standard deviation of a year about a straight path, by second differences."""
+        return np.sqrt((np.diff(paths, 2, axis=-1) ** 2).mean(axis=-1) / 6)
+
+    drawn = np.random.default_rng(20261130).normal(size=(200_000, len(path)))
+    reach = np.quantile(np.abs(drawn[:, -1]) / noise(drawn), 0.95) * noise(path)
+    row = recorded("18_leads", "lead.annual").loc[("it_services_revenue", "share")]
+    # Two sets of draws give the quantile to about half a percent.
+    same([-reach, reach], np.log(row[["lower", "upper"]].astype(float)) - path[-1], rel=0.02)
 
 
 def test_electronics_lead_of_the_bay_area(recorded: Recorded):
@@ -397,6 +429,42 @@ def test_trains_within_a_province_as_a_multiple_of_those_across(recorded: Record
             same(factors[0], recorded("16_city_links", "border.trains"))
 
 
+def test_trains_between_cities_where_digital_industry_is_gathered(recorded: Recorded):
+    programmes = ["national_advanced_manufacturing", "strategic_emerging_industry", "innovative_cluster_pilot"]
+    listed = digital_clusters()
+    listed = listed[listed["programme"].isin(programmes)]
+    firms = in_year("city", 2022, "unicorn_companies")["unicorn_companies"]
+    work = raw("city", "information_software_employment", "employment").query("2018 <= year <= 2019").dropna()
+    part, nation = work.iloc[:, 0] / work.iloc[:, 1], work.groupby("year").sum()
+    quotient = (part / (nation.iloc[:, 0] / nation.iloc[:, 1])).groupby("adcode").mean()
+    # A national cluster, a unicorn, or more than the nation's share of work in information services.
+    gathered = {*listed["adcodes"].str.split(";").explode().astype(int)}
+    gathered |= {*firms.index[firms > 0], *quotient.index[quotient > 1]}
+    pairs = train_pairs()
+    ends = [pairs["adcode_from"], pairs["adcode_to"]]
+    cities = sorted({*ends[0], *ends[1]})
+    size = np.log(in_year("city", 2019, "gdp")["gdp"].reindex(cities))
+    size -= size.mean()
+    # A seat of a province has its first code, a municipality that of the province.
+    seats = [(end % 10_000).isin([0, 100]) for end in ends]
+    both = ends[0].isin(gathered) & ends[1].isin(gathered)
+    table = recorded("19_architecture", "links.variants")
+    assert both.sum() == table.loc["gathered", "pairs"]
+    sizes = size.loc[ends[0]].to_numpy() * size.loc[ends[1]].to_numpy()
+    columns = [
+        pairs["apart"],
+        pairs["apart"] ** 2,
+        pairs["province"],
+        pairs["region"],
+        seats[0] & seats[1],
+        sizes,
+        both,
+    ]
+    found, errors = poisson(pairs, "direct_trains", np.column_stack(columns).astype(float))
+    reach = stats.t.isf(0.025, len(cities) - 1) * errors[-1]
+    same(np.exp(found[-1] + np.array([0, -reach, reach])), table.loc["gathered", ["estimate", "lower", "upper"]])
+
+
 # --- pilots (15) ---
 
 
@@ -421,10 +489,12 @@ def redrawn(first: int, last: int) -> set[int]:
     return {*changes["adcode_from"], *changes["adcode_to"]}
 
 
-def pilot_sample(policy: str, outcome: pd.Series, first: int, last: int, flow: bool) -> tuple[pd.DataFrame, pd.Series]:
+def pilot_sample(
+    lists: list[str], outcome: pd.Series, first: int, last: int, flow: bool
+) -> tuple[pd.DataFrame, pd.Series]:
     """Outcomes of cities by year, complete, and the first year of the pilots among them."""
     policies = pd.read_csv(RAW / "policies.csv", dtype={"announced": str})
-    policies = policies[policies["policy"] == policy]
+    policies = policies[policies["policy"].isin(lists)]
     # Of a flow, what a pilot of the second half of a year does shows in the next.
     late = pd.to_numeric(policies["announced"].str[5:7], errors="coerce") > 6
     policies = policies.assign(start=policies["year_effective"] + (late & flow))
@@ -469,7 +539,7 @@ def against_never_pilots(wide: pd.DataFrame, dates: pd.Series) -> tuple[float, f
 
 def test_first_stage_of_broadband_china(recorded: Recorded):
     outcome = logarithm(raw("city", "broadband_subscribers")["broadband_subscribers"])
-    wide, dates = pilot_sample("broadband_china", outcome, 2011, 2019, flow=False)
+    wide, dates = pilot_sample(["broadband_china"], outcome, 2011, 2019, flow=False)
     row = recorded("15_city_policies", "stage.table").loc["subscribers"]
     assert (len(wide), dates.notna().sum()) == (row["cities"], row["pilots"])
     estimate, error = against_never_pilots(wide, dates)
@@ -483,10 +553,35 @@ def test_first_stage_of_broadband_china(recorded: Recorded):
     same(growth, recorded("15_city_policies", "stage.growth"))
 
 
+def test_coverage_of_digital_finance_after_broadband_china(recorded: Recorded):
+    outcome = raw("city", "dfi_coverage_breadth")["dfi_coverage_breadth"]
+    wide, dates = pilot_sample(["broadband_china"], outcome, 2011, 2019, flow=False)
+    found = against_never_pilots(wide, dates)
+    same(found, recorded("15_city_policies", "stage.table").loc["coverage", ["estimate", "std_error"]])
+
+
 def test_exports_after_zones_of_cross_border_commerce(recorded: Recorded):
     outcome = logarithm(raw("city", "exports")["exports"])
-    wide, dates = pilot_sample("cbec_pilot_zone", outcome, 2018, 2023, flow=True)
-    same(against_never_pilots(wide, dates)[0], recorded("15_city_policies", "zones.exports"))
+    wide, dates = pilot_sample(["cbec_pilot_zone"], outcome, 2018, 2023, flow=True)
+    estimate, error = against_never_pilots(wide, dates)
+    same(estimate, recorded("15_city_policies", "zones.exports"))
+    smallest = smallest_detectable(error, len(set(wide.index // 10_000)) - 1)
+    same(smallest, recorded("15_city_policies", "zones.smallest.exports"))
+    row = recorded("10_remedies", "exports.table").loc["whole"]
+    same([estimate, smallest], row[["estimate", "minimum_detectable"]])
+
+
+def test_patents_after_zones_of_artificial_intelligence(recorded: Recorded):
+    lists = ["ai_innovation_application_pilot_zone", "new_generation_ai_pilot_zone"]
+    outcome = logarithm(raw("city", "invention_patents_granted")["invention_patents_granted"])
+    wide, dates = pilot_sample(lists, outcome, 2018, 2023, flow=True)
+    # Of cities at least as large as the smallest pilot.
+    size = in_year("city", 2018, "gdp")["gdp"].reindex(wide.index)
+    large = size >= size[dates.notna()].min()
+    estimate, error = against_never_pilots(wide[large], dates[large])
+    same(estimate, recorded("15_city_policies", "zones.patents"))
+    smallest = smallest_detectable(error, len(set(wide.index[large] // 10_000)) - 1)
+    same(smallest, recorded("15_city_policies", "zones.smallest.patents"))
 
 
 # --- slopes of cities and provinces (09, 10, 14, 17, 19) ---
