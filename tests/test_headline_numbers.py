@@ -37,7 +37,7 @@ def recorded(executed: Project) -> Recorded:
 
     @cache
     def records(notebook: str, region: str) -> dict[str, Any]:
-        path = executed.root / "reports" / region / notebook / "results.json"
+        path = executed.reports / region / notebook / "results.json"
         return {record["name"]: record["value"] for record in json.loads(path.read_text("utf-8"))["records"]}
 
     def find(notebook: str, name: str, region: str = "yrd") -> Any:
