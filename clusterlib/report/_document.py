@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import struct
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 from urllib.parse import unquote
@@ -17,12 +20,12 @@ if TYPE_CHECKING:
 WORDS = {
     "en": {"figure": "Figure", "table": "Table", "unit": "Unit", "note": "Note", "source": "Source", "sep": ". ",
            "colon": ": ", "join": "; ", "nation": "Nation", "measure": "Measure", "threshold": "Threshold",
-           "abstract": "Abstract", "keywords": "Keywords", "classification": "JEL",
+           "abstract": "Abstract", "keywords": "Keywords", "classification": "JEL", "contents": "Contents",
            "heads": ["Number", "Result", "Region", "Notebook", "Cell"],
            "ledger": ["No.", "Statement"]},
     "zh": {"figure": "图", "table": "表", "unit": "单位", "note": "注", "source": "资料来源", "sep": "　",
            "colon": "：", "join": "；", "nation": "全国", "measure": "测度", "threshold": "阈值",
-           "abstract": "摘要", "keywords": "关键词", "classification": "中图分类号",
+           "abstract": "摘要", "keywords": "关键词", "classification": "中图分类号", "contents": "目录",
            "heads": ["数字", "结果", "区域", "笔记本", "单元"],
            "ledger": ["编号", "论断"]},
 }  # fmt: skip
@@ -110,31 +113,139 @@ def pipe_table(heads: list[str], rows: list[list[str]], align: list[str], escape
     return "\n".join([line(heads), "|" + "|".join(rules) + "|", *(line(row) for row in rows)])
 
 
-# Latin letters that a line holds, and the longest text that a column is given room for.
-_LINE, _LONGEST = 95, 32
+# Latin letters that a line of a table holds, or of the small table of numbers; the longest text that a column is given
+# room for, and the longest number that stays on one line.
+_LINE, _SMALL_LINE, _LONGEST, _LONGEST_NUMBER = 100, 120, 60, 24
+# A figure may fill this share of the width of the text in height; a page then holds it and what is said of it.
+_TALLEST = 0.6
+# Latin letters of a running title.
+_RUNNING = 76
 
 
-def set_widths(blocks: list) -> None:
-    """Give the columns of tables that are wider than a page the shares that their longest texts ask for."""
-    for block in blocks:
+def running_title(title: str) -> str:
+    """Return a title that fits on one line above a page: all of it, or what stands before its colon or question.
+
+    Examples
+    --------
+    >>> running_title("Clusters")
+    'Clusters'
+    >>> running_title("Gathered but not a cluster? " + "State, syndromes and remedies of industry clusters in China")
+    'Gathered but not a cluster?'
+    """
+    if text_width(title) <= _RUNNING:
+        return title
+    head = split_title(title)[0]
+    if text_width(head) <= _RUNNING:
+        return head.rstrip(":： ")
+    cut = max(k for k in range(len(title)) if text_width(title[:k]) <= _RUNNING - 2)
+    # Words stay whole; Chinese has no spaces to cut at.
+    return (title[: title.rfind(" ", 0, cut)] if " " in title[:cut] else title[:cut]) + "…"
+
+
+def split_title(title: str) -> tuple[str, str]:
+    """Return what a title says up to its first question mark or colon, and what it says after, if anything.
+
+    Examples
+    --------
+    >>> split_title("Gathered but not a cluster? A test")
+    ('Gathered but not a cluster?', 'A test')
+    """
+    end = re.search(r"[?？：]|:(?=\s)", title)
+    return (title[: end.end()], title[end.end() :].strip()) if end else (title, "")
+
+
+def arrange(blocks: list, folder: Path) -> None:
+    """Fit what a report shows to a page: the widths of columns, the heights of figures, the table of numbers small.
+
+    Parameters
+    ----------
+    blocks : list
+        Of Pandoc's JSON, checked by :func:`check_tree`; changed in place.
+    folder : Path
+        Where the figures are.
+    """
+    for place, block in enumerate(blocks):
         if block["t"] == "Div":
-            set_widths(block["c"][1])
-        if block["t"] != "Table":
-            continue
-        _, _, columns, head, bodies, _ = block["c"]
-        rows = [*head[1], *(row for body in bodies for part in body[2:] for row in part)]
-        lengths = [max(_width(cells[k][4]) for _, cells in rows) for k in range(len(columns))]
-        if sum(lengths) + 3 * len(lengths) <= _LINE:
-            continue
-        asked = [min(length, _LONGEST) + 3 for length in lengths]
-        for column, share in zip(columns, asked, strict=True):
-            column[1] = {"t": "ColWidth", "c": round(share / sum(asked), 4)}
+            arrange(block["c"][1], folder)
+        elif block["t"] == "Figure":
+            _limit_height(block, folder)
+        elif block["t"] == "Table":
+            small = _holds_numbers(block)
+            _set_widths(block, _SMALL_LINE if small else _LINE)
+            if small:
+                blocks[place] = {"t": "Div", "c": [["", ["numbers"], [["typst:text:size", "8.5pt"]]], [block]]}
 
 
-def _width(node: object) -> int:
-    """Width of what stands in a part of a document, in Latin letters; a Chinese character takes two."""
+def _holds_numbers(table: dict) -> bool:
+    """Whether a table is the one that says where numbers come from: its rows are what they link to."""
+    rows = [row for body in table["c"][4] for row in body[3]]
+    return bool(rows) and re.search(r'"Span", "c": \[\["n\d+"', json.dumps(rows[0])) is not None
+
+
+def _limit_height(figure: dict, folder: Path) -> None:
+    for image in found(figure, "Image"):
+        attributes, _, (place, _) = image["c"]
+        shape = _picture_shape(folder / unquote(place))
+        said = dict(attributes[2])
+        wide = float(said.get("width", "100%").rstrip("%"))
+        if shape and wide / 100 * shape[1] / shape[0] > _TALLEST:
+            said["width"] = f"{100 * _TALLEST * shape[0] / shape[1]:.0f}%"
+            attributes[2] = [list(pair) for pair in said.items()]
+
+
+def _picture_shape(path: Path) -> tuple[int, int] | None:
+    """Return width and height of a PNG file, which stand at its head; None for what is none."""
+    head = path.read_bytes()[:24] if path.is_file() else b""
+    return struct.unpack(">II", head[16:24]) if head[:8] == b"\x89PNG\r\n\x1a\n" else None
+
+
+def found(node: object, kind: str) -> list[dict]:
+    """Return the elements of a kind within a part of a document, in their order."""
+    if isinstance(node, dict):
+        own = [node] if node.get("t") == kind else []
+        return own + [each for part in node.values() for each in found(part, kind)]
+    return [each for part in node for each in found(part, kind)] if isinstance(node, list) else []
+
+
+def _set_widths(table: dict, line: int) -> None:
+    """Give the columns of a table that is wider than a page what their words need, and the rest by their texts."""
+    _, _, columns, head, bodies, _ = table["c"]
+    rows = [*head[1], *(row for body in bodies for part in body[2:] for row in part)]
+    cells = [[_words(cells[k][4]) for _, cells in rows] for k in range(len(columns))]
+    lengths = [max(map(text_width, column)) for column in cells]
+    if sum(lengths) + 3 * len(lengths) <= line:
+        return
+    least = [max(map(_longest_word, column)) for column in cells]
+    # A number, with its interval, stands on one line.
+    for k, (column, length) in enumerate(zip(columns, lengths, strict=True)):
+        if column[0]["t"] == "AlignRight":
+            least[k] = max(least[k], min(length, _LONGEST_NUMBER))
+    # A few long texts of a long table take more lines, so that the others take fewer.
+    usual = [sorted(map(text_width, column))[len(column) * 4 // 5] for column in cells] if len(rows) > 20 else lengths
+    more = [max(min(length, _LONGEST) - a, 0) for length, a in zip(usual, least, strict=True)]
+    least = [a + 2 for a in least]
+    rest = max(line - sum(least), 0)
+    asked = [a + rest * b / (sum(more) or 1) for a, b in zip(least, more, strict=True)]
+    for column, share in zip(columns, asked, strict=True):
+        column[1] = {"t": "ColWidth", "c": round(share / sum(asked), 4)}
+
+
+def _words(node: object) -> str:
+    """Return the text that stands in a part of a document."""
     if isinstance(node, dict):
         if node["t"] == "Str":
-            return sum(2 if east_asian_width(c) in "WF" else 1 for c in node["c"])
-        return 1 if node["t"] in ("Space", "SoftBreak") else _width(node.get("c", ""))
-    return sum(map(_width, node)) if isinstance(node, list) else 0
+            return node["c"]
+        return " " if node["t"] in ("Space", "SoftBreak") else _words(node.get("c", ""))
+    return "".join(map(_words, node)) if isinstance(node, list) else ""
+
+
+def _longest_word(text: str) -> int:
+    """Width of the longest part of a text that no line breaks; Chinese breaks anywhere, but not below four."""
+    return max(
+        (text_width(part) for part in re.findall(r"[\u3000-\uffef]{1,4}|[^\s\u3000-\uffef-]+-?", text)), default=0
+    )
+
+
+def text_width(text: str) -> int:
+    """Width of a text in Latin letters; a Chinese character takes two."""
+    return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)

@@ -145,9 +145,9 @@ class Prose:
             **({"region": own} if own else {}),
         }
 
-    def _region_name(self, code: str) -> str:
+    def _region_name(self, code: str, short: bool = False) -> str:
         area = get_region(code)
-        return area.name_zh if self.language == "zh" else area.name_en
+        return area.name_zh if self.language == "zh" else area.short_en if short else area.name_en
 
     # Results
 
@@ -421,7 +421,7 @@ class Prose:
         rows = []
         for (name, code), entry in self.numbers.items():
             reference: Reference = entry["reference"]
-            place = self.words["nation"] if code == NATION else self._region_name(code)
+            place = self.words["nation"] if code == NATION else self._region_name(code, short=True)
             if reference.parameter:
                 cell, said = "parameters", reference.name
             else:

@@ -20,7 +20,7 @@ from clusterlib.core.rows import read_text
 from clusterlib.errors import ClusterlibError, Problem, ReportError
 from clusterlib.paths import Project
 from clusterlib.regions import REGIONS
-from clusterlib.report._document import WORDS, Document, check_tree, set_widths
+from clusterlib.report._document import WORDS, Document, arrange, check_tree, running_title, split_title
 from clusterlib.report._prose import Judgements, Prose, render
 from clusterlib.study import ResultLookup
 
@@ -81,16 +81,24 @@ def read_document(document: Document, folder: Path) -> str:
         )
     )  # fmt: skip
     check_tree(tree["blocks"])
-    set_widths(tree["blocks"])
     # The others are where this machine keeps files, which a Word file would tell.
     tree["meta"] = {name: tree["meta"][name] for name in ("title", "lang")}
     return json.dumps(tree)
+
+
+def _arranged(text: str, folder: Path) -> dict:
+    tree = json.loads(text)
+    arrange(tree["blocks"], folder)
+    return tree
 
 
 def to_html(text: str, document: Document, folder: Path) -> str:
     """Return a document as one HTML page that opens offline, its figures within it."""
     from clusterlib.publish.pages import read_style
 
+    tree = _arranged(text, folder)
+    _set_head_apart(tree, document)
+    _box_tables(tree["blocks"])
     values = {
         "style": read_style(),
         "authors": escape("; ".join(document.authors)),
@@ -98,29 +106,43 @@ def to_html(text: str, document: Document, folder: Path) -> str:
     }
     extra = [f"--variable={key}:{value}" for key, value in values.items() if value]
     return _pandoc(
-        text, "json", "html5", f"--resource-path={folder}",
-        "--standalone", "--embed-resources", "--mathml", "--toc", "--toc-depth=2", "--shift-heading-level-by=1",
+        json.dumps(tree), "json", "html5", f"--resource-path={folder}",
+        "--standalone", "--embed-resources", "--mathml", "--toc", "--toc-depth=3", "--shift-heading-level-by=1",
         f"--template={TEMPLATES / 'report.html'}", *extra,
     )  # fmt: skip
 
 
+def _box_tables(blocks: list) -> None:
+    """Let each table scroll in a box of its own, which the keyboard reaches too."""
+    for place, block in enumerate(blocks):
+        if block["t"] == "Div":
+            _box_tables(block["c"][1])
+        elif block["t"] == "Table":
+            blocks[place] = {"t": "Div", "c": [["", ["table-wrap"], [["tabindex", "0"]]], [block]]}
+
+
 def to_docx(text: str, document: Document, folder: Path, path: Path) -> None:
     """Write a document as a Word file with three-line tables and the faces that Chinese journals ask for."""
-    from clusterlib.report._word import finish
+    from clusterlib.report._word import add_fields, finish
 
-    _pandoc(text, "json", "docx", f"--resource-path={folder}", output=path)
+    tree = _arranged(text, folder)
+    add_fields(tree["blocks"], document)
+    _pandoc(json.dumps(tree), "json", "docx", f"--resource-path={folder}", output=path)
     finish(path, document)
 
 
 def to_pdf(text: str, document: Document, folder: Path, path: Path) -> None:
-    """Write a document as PDF."""
+    """Write a document as PDF, the same bytes for the same document."""
     import typst
 
-    said = {"author": document.authors, "keyword": document.keywords}
+    tree = _arranged(text, folder)
+    _set_head_apart(tree, document)
+    _join_notes(tree["blocks"])
+    said = {"author": document.authors, "keyword": document.keywords, document.language: ["true"]}
     extra = [f"--variable={name}:{text}" for name, texts in said.items() for text in texts]
     # The works are cited already.
     template = f"--template={TEMPLATES / 'report.typ'}"
-    source = _pandoc(text, "json", "typst-citations", "--standalone", template, *extra)
+    source = _pandoc(json.dumps(tree), "json", "typst-citations", "--standalone", template, *extra)
     # Typst finds figures from the place of its source.
     handle, name = tempfile.mkstemp(suffix=".typ", prefix=".report-", dir=folder)
     try:
@@ -131,6 +153,42 @@ def to_pdf(text: str, document: Document, folder: Path, path: Path) -> None:
         raise ClusterlibError(f"the report cannot be set as PDF: {error}") from None
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _set_head_apart(tree: dict, document: Document) -> None:
+    """Give a template author and abstract by name; a document with an abstract is long enough for contents."""
+    blocks, meta = tree["blocks"], tree["meta"]
+    parts: dict[str, list] = {"author": [], "abstract": []}
+    while blocks and blocks[0]["t"] == "Div" and (own := set(parts) & set(blocks[0]["c"][0][1])):
+        parts[own.pop()] += blocks.pop(0)["c"][1]
+    meta["byline"], meta["abstract"] = ({"t": "MetaBlocks", "c": parts[name]} for name in parts)
+    if parts["abstract"]:
+        meta["contents"] = {"t": "MetaString", "c": WORDS[document.language]["contents"]}
+    said = {"running": running_title(document.title)}
+    said["head"], said["tail"] = split_title(document.title)
+    meta.update({name: {"t": "MetaString", "c": text} for name, text in said.items()})
+
+
+def _join_notes(blocks: list) -> None:
+    """Put the note of a figure below its caption, so that both go with it where it goes; mark others as notes."""
+    for place, block in reversed([*enumerate(blocks)]):
+        if block["t"] != "Div":
+            continue
+        if "table-note" not in block["c"][0][1]:
+            _join_notes(block["c"][1])
+            if block["c"][0][0] == "refs":
+                block["c"][1].insert(0, _typst("#show: works"))
+            continue
+        note = {"t": "Div", "c": [["", [], []], [_typst("#show: note"), *block["c"][1]]]}
+        if place and blocks[place - 1]["t"] == "Figure":
+            blocks[place - 1]["c"][1][1].append(note)
+            del blocks[place]
+        else:
+            blocks[place] = note
+
+
+def _typst(code: str) -> dict:
+    return {"t": "RawBlock", "c": ["typst", code]}
 
 
 @dataclass(frozen=True)
