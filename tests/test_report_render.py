@@ -454,12 +454,12 @@ def test_word_shows_contents_the_title_above_and_the_page_below_and_breaks_no_ro
     tree = document.element
     (contents,) = all_of(tree, "sdt")
     entries = ["".join(node.text for node in all_of(each, "t")) for each in all_of(contents, "hyperlink")]
-    assert entries == ["State", "References", "Numbers"]
+    assert entries == ["1 State", "2 References", "3 Numbers"]
     section = document.sections[0]
     assert section.header.paragraphs[0].text == "Clusters" and section.first_page_header.paragraphs[0].text == ""
     for foot in (section.footer, section.first_page_footer):
         assert [node.text.strip() for node in all_of(foot._element, "instrText")] == ["PAGE"]
-    assert (round(section.page_width.cm, 1), round(section.page_height.cm, 1)) == (21.0, 29.7)
+    assert section.page_width and round(section.page_width.cm, 1) == 21
     for table in document.tables:
         rows = all_of(table._tbl, "tr")
         assert [len(all_of(row, "cantSplit")) for row in rows] == [1] * len(rows)
@@ -565,3 +565,25 @@ def test_the_note_of_a_figure_goes_where_the_figure_goes(works):
     _join_notes(blocks)
     assert [block["t"] for block in blocks] == ["Figure", "Para", "Div"]
     assert "Note:" in json.dumps(blocks[0]["c"][1]) and "Other" in json.dumps(blocks[2])
+
+
+@pytest.mark.parametrize(
+    ("language", "wanted"),
+    [("en", ["1 A", "1.1 B", "C", "2 D", "2.1 E", "F"]), ("zh", ["一、A", "（一）B", "C", "二、D", "（一）E", "F"])],
+)
+def test_headings_of_a_paper_are_numbered_as_journals_of_the_language_do_and_those_of_a_brief_not(
+    works, language, wanted
+):
+    import pypandoc
+
+    text = "# A\n\n## B\n\n### C\n\n# D\n\n## E\n\n# F {.unnumbered}\n"
+    for head, found in (("::: {.abstract}\nX\n:::\n\n", wanted), ("", list("ABCDEF"))):
+        source = read_document(Document(language, "T", head + text, ()), works)
+        html = pypandoc.convert_text(source, "html", format="json")
+        assert re.findall(r"<h\d[^>]*>([^<]+)<", html) == found
+
+
+def test_numbers_are_written_in_chinese():
+    from clusterlib.report._document import _in_chinese
+
+    assert [_in_chinese(k) for k in (1, 9, 10, 11, 20, 35)] == ["一", "九", "十", "十一", "二十", "三十五"]

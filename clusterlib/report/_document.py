@@ -154,6 +154,36 @@ def split_title(title: str) -> tuple[str, str]:
     return (title[: end.end()], title[end.end() :].strip()) if end else (title, "")
 
 
+def number_headings(blocks: list, language: str) -> None:
+    """Number headings of the first two levels, as journals in each language do: 1 and 1.1, or 一、 and （一）.
+
+    Parameters
+    ----------
+    blocks : list
+        Of Pandoc's JSON; changed in place. Headings of the class ``unnumbered`` stay as they are.
+    language : {"en", "zh"}
+    """
+    counts = [0, 0]
+    for block in blocks:
+        if block["t"] != "Header" or block["c"][0] > 2 or "unnumbered" in block["c"][1][1]:
+            continue
+        level = block["c"][0]
+        counts = [counts[0] + 1, 0] if level == 1 else [counts[0], counts[1] + 1]
+        if language == "zh":
+            number = f"{_in_chinese(counts[0])}、" if level == 1 else f"（{_in_chinese(counts[1])}）"
+            block["c"][2].insert(0, {"t": "Str", "c": number})
+        else:
+            number = ".".join(map(str, counts[:level]))
+            block["c"][2][:0] = [{"t": "Str", "c": number}, {"t": "Space"}]
+
+
+def _in_chinese(number: int) -> str:
+    """Write a number below a hundred in Chinese."""
+    digits = ["", *"一二三四五六七八九"]
+    tens, ones = divmod(number, 10)
+    return f"{digits[tens] if tens > 1 else ''}{'十' if tens else ''}{digits[ones]}"
+
+
 def arrange(blocks: list, folder: Path) -> None:
     """Fit what a report shows to a page: the widths of columns, the heights of figures, the table of numbers small.
 

@@ -20,7 +20,15 @@ from clusterlib.core.rows import read_text
 from clusterlib.errors import ClusterlibError, Problem, ReportError
 from clusterlib.paths import Project
 from clusterlib.regions import REGIONS
-from clusterlib.report._document import WORDS, Document, arrange, check_tree, running_title, split_title
+from clusterlib.report._document import (
+    WORDS,
+    Document,
+    arrange,
+    check_tree,
+    number_headings,
+    running_title,
+    split_title,
+)
 from clusterlib.report._prose import Judgements, Prose, render
 from clusterlib.study import ResultLookup
 
@@ -70,6 +78,10 @@ def read_document(document: Document, folder: Path) -> str:
     ------
     ClusterlibError
         If it cannot be read or :func:`check_tree` refuses it.
+
+    Notes
+    -----
+    A document with an abstract is a paper, whose headings are numbered and which has contents; a brief is none.
     """
     paths = [folder / name.format(document.language) for name in WORKS]
     works = [f"--bibliography={path}" for path in paths if path.exists()]
@@ -81,6 +93,8 @@ def read_document(document: Document, folder: Path) -> str:
         )
     )  # fmt: skip
     check_tree(tree["blocks"])
+    if any("abstract" in block["c"][0][1] for block in tree["blocks"] if block["t"] == "Div"):
+        number_headings(tree["blocks"], document.language)
     # The others are where this machine keeps files, which a Word file would tell.
     tree["meta"] = {name: tree["meta"][name] for name in ("title", "lang")}
     return json.dumps(tree)
