@@ -114,12 +114,12 @@ def pipe_table(heads: list[str], rows: list[list[str]], align: list[str], escape
 
 
 # Latin letters that a line of a table holds, or of the small table of numbers; the longest text that a column is given
-# room for, and the longest number that stays on one line.
-_LINE, _SMALL_LINE, _LONGEST, _LONGEST_NUMBER = 100, 120, 60, 24
-# A figure may fill this share of the width of the text in height; a page then holds it and what is said of it.
-_TALLEST = 0.6
-# Latin letters of a running title.
-_RUNNING = 76
+# room for; and the longest number, and column of other words, that stay on one line.
+_LINE, _SMALL_LINE, _LONGEST, _LONGEST_NUMBER, _SHORT_WORDS = 100, 120, 60, 24, 14
+# A figure may fill this share of the width of the text in height, in a paper and in a brief of two pages.
+_TALLEST, _TALLEST_OF_BRIEF = 0.6, 0.33
+# Latin letters of a running title, and the fewest of a subtitle.
+_RUNNING, _SUBTITLE = 90, 20
 
 
 def running_title(title: str) -> str:
@@ -129,29 +129,33 @@ def running_title(title: str) -> str:
     --------
     >>> running_title("Clusters")
     'Clusters'
-    >>> running_title("Gathered but not a cluster? " + "State, syndromes and remedies of industry clusters in China")
+    >>> running_title("Gathered but not a cluster? " + "State, syndromes and remedies of digital clusters in all of China")
     'Gathered but not a cluster?'
     """
     if text_width(title) <= _RUNNING:
         return title
     head = split_title(title)[0]
     if text_width(head) <= _RUNNING:
-        return head.rstrip(":： ")
+        return head
     cut = max(k for k in range(len(title)) if text_width(title[:k]) <= _RUNNING - 2)
     # Words stay whole; Chinese has no spaces to cut at.
-    return (title[: title.rfind(" ", 0, cut)] if " " in title[:cut] else title[:cut]) + "…"
+    return (title[: title.rfind(" ", 0, cut)] if " " in title[:cut] else title[:cut]).rstrip(":： ") + "…"
 
 
 def split_title(title: str) -> tuple[str, str]:
-    """Return what a title says up to its first question mark or colon, and what it says after, if anything.
+    """Return what a long title says up to its first question mark or colon, and what it says after, if anything.
 
     Examples
     --------
-    >>> split_title("Gathered but not a cluster? A test")
-    ('Gathered but not a cluster?', 'A test')
+    >>> split_title("Gathered but not a cluster? Its state and its remedies")
+    ('Gathered but not a cluster?', 'Its state and its remedies')
+    >>> split_title("Clusters: a brief")
+    ('Clusters: a brief', '')
     """
-    end = re.search(r"[?？：]|:(?=\s)", title)
-    return (title[: end.end()], title[end.end() :].strip()) if end else (title, "")
+    end = re.search(r"[?？]|：|:(?=\s)", title)
+    if end is None or text_width(title[end.end() :].strip()) < _SUBTITLE:
+        return title, ""
+    return title[: end.end()].rstrip(":："), title[end.end() :].strip()
 
 
 def number_headings(blocks: list, language: str) -> None:
@@ -184,7 +188,12 @@ def _in_chinese(number: int) -> str:
     return f"{digits[tens] if tens > 1 else ''}{'十' if tens else ''}{digits[ones]}"
 
 
-def arrange(blocks: list, folder: Path) -> None:
+def is_paper(blocks: list) -> bool:
+    """Whether a document is a paper, which has an abstract, numbered headings and contents; a brief has none."""
+    return any("abstract" in block["c"][0][1] for block in blocks if block["t"] == "Div")
+
+
+def arrange(blocks: list, folder: Path, paper: bool = True) -> None:
     """Fit what a report shows to a page: the widths of columns, the heights of figures, the table of numbers small.
 
     Parameters
@@ -193,12 +202,14 @@ def arrange(blocks: list, folder: Path) -> None:
         Of Pandoc's JSON, checked by :func:`check_tree`; changed in place.
     folder : Path
         Where the figures are.
+    paper : bool, default True
+        Whether it is one; the figures of a brief are smaller.
     """
     for place, block in enumerate(blocks):
         if block["t"] == "Div":
-            arrange(block["c"][1], folder)
+            arrange(block["c"][1], folder, paper)
         elif block["t"] == "Figure":
-            _limit_height(block, folder)
+            _limit_height(block, folder, _TALLEST if paper else _TALLEST_OF_BRIEF)
         elif block["t"] == "Table":
             small = _holds_numbers(block)
             _set_widths(block, _SMALL_LINE if small else _LINE)
@@ -212,14 +223,14 @@ def _holds_numbers(table: dict) -> bool:
     return bool(rows) and re.search(r'"Span", "c": \[\["n\d+"', json.dumps(rows[0])) is not None
 
 
-def _limit_height(figure: dict, folder: Path) -> None:
+def _limit_height(figure: dict, folder: Path, tallest: float) -> None:
     for image in found(figure, "Image"):
         attributes, _, (place, _) = image["c"]
         shape = _picture_shape(folder / unquote(place))
         said = dict(attributes[2])
         wide = float(said.get("width", "100%").rstrip("%"))
-        if shape and wide / 100 * shape[1] / shape[0] > _TALLEST:
-            said["width"] = f"{100 * _TALLEST * shape[0] / shape[1]:.0f}%"
+        if shape and wide / 100 * shape[1] / shape[0] > tallest:
+            said["width"] = f"{100 * tallest * shape[0] / shape[1]:.0f}%"
             attributes[2] = [list(pair) for pair in said.items()]
 
 
@@ -246,9 +257,9 @@ def _set_widths(table: dict, line: int) -> None:
     if sum(lengths) + 3 * len(lengths) <= line:
         return
     least = [max(map(_longest_word, column)) for column in cells]
-    # A number, with its interval, stands on one line.
+    # A number with its interval stands on one line, and so does a verdict.
     for k, (column, length) in enumerate(zip(columns, lengths, strict=True)):
-        if column[0]["t"] == "AlignRight":
+        if column[0]["t"] == "AlignRight" or length <= _SHORT_WORDS:
             least[k] = max(least[k], min(length, _LONGEST_NUMBER))
     # A few long texts of a long table take more lines, so that the others take fewer.
     usual = [sorted(map(text_width, column))[len(column) * 4 // 5] for column in cells] if len(rows) > 20 else lengths

@@ -25,6 +25,7 @@ from clusterlib.report._document import (
     Document,
     arrange,
     check_tree,
+    is_paper,
     number_headings,
     running_title,
     split_title,
@@ -78,10 +79,6 @@ def read_document(document: Document, folder: Path) -> str:
     ------
     ClusterlibError
         If it cannot be read or :func:`check_tree` refuses it.
-
-    Notes
-    -----
-    A document with an abstract is a paper, whose headings are numbered and which has contents; a brief is none.
     """
     paths = [folder / name.format(document.language) for name in WORKS]
     works = [f"--bibliography={path}" for path in paths if path.exists()]
@@ -93,7 +90,7 @@ def read_document(document: Document, folder: Path) -> str:
         )
     )  # fmt: skip
     check_tree(tree["blocks"])
-    if any("abstract" in block["c"][0][1] for block in tree["blocks"] if block["t"] == "Div"):
+    if is_paper(tree["blocks"]):
         number_headings(tree["blocks"], document.language)
     # The others are where this machine keeps files, which a Word file would tell.
     tree["meta"] = {name: tree["meta"][name] for name in ("title", "lang")}
@@ -102,7 +99,7 @@ def read_document(document: Document, folder: Path) -> str:
 
 def _arranged(text: str, folder: Path) -> dict:
     tree = json.loads(text)
-    arrange(tree["blocks"], folder)
+    arrange(tree["blocks"], folder, is_paper(tree["blocks"]))
     return tree
 
 
@@ -170,7 +167,7 @@ def to_pdf(text: str, document: Document, folder: Path, path: Path) -> None:
 
 
 def _set_head_apart(tree: dict, document: Document) -> None:
-    """Give a template author and abstract by name; a document with an abstract is long enough for contents."""
+    """Give a template author and abstract by name, and a paper its contents."""
     blocks, meta = tree["blocks"], tree["meta"]
     parts: dict[str, list] = {"author": [], "abstract": []}
     while blocks and blocks[0]["t"] == "Div" and (own := set(parts) & set(blocks[0]["c"][0][1])):

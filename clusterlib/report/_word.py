@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
-from clusterlib.report._document import WORDS, found, running_title, text_width
+from clusterlib.report._document import WORDS, found, is_paper, running_title, text_width
 
 if TYPE_CHECKING:
     from clusterlib.report._document import Document
@@ -48,7 +48,7 @@ def add_fields(blocks: list, document: Document) -> None:
     blocks : list
         Of Pandoc's JSON; changed in place.
     document : Document
-        One with an abstract has contents.
+        A paper has contents.
     """
     labels: dict[str, str] = {}
     for kind, word in (("Figure", "figure"), ("Table", "table")):
@@ -61,8 +61,8 @@ def add_fields(blocks: list, document: Document) -> None:
         if target[1:] in labels and [part["t"] for part in link["c"][1]] != ["RawInline"]:
             shown = "".join(part.get("c", " ") for part in link["c"][1] if part["t"] in ("Str", "Space"))
             link["c"][1] = [_raw(_field(f"REF {labels[target[1:]]} \\h", shown))]
-    first = next((place for place, block in enumerate(blocks) if block["t"] == "Header"), 0)
-    if any("abstract" in block["c"][0][1] for block in blocks[:first] if block["t"] == "Div"):
+    first = next((place for place, block in enumerate(blocks) if block["t"] == "Header"), None)
+    if first is not None and is_paper(blocks):
         blocks.insert(first, {"t": "RawBlock", "c": ["openxml", _contents(blocks, document.language)]})
 
 
