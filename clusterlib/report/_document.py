@@ -115,7 +115,7 @@ def pipe_table(heads: list[str], rows: list[list[str]], align: list[str], escape
 
 # Latin letters that a line of a table holds, or of the small table of numbers; the longest text that a column is given
 # room for; and the longest number, and column of other words, that stay on one line.
-_LINE, _SMALL_LINE, _LONGEST, _LONGEST_NUMBER, _SHORT_WORDS = 100, 120, 60, 24, 14
+_LINE, _SMALL_LINE, _LONGEST, _LONGEST_NUMBER, _SHORT_WORDS = 100, 120, 80, 24, 14
 # A figure may fill this share of the width of the text in height, in a paper and in a brief of two pages.
 _TALLEST, _TALLEST_OF_BRIEF = 0.6, 0.33
 # Latin letters of a running title, and the fewest of a subtitle.
@@ -129,7 +129,7 @@ def running_title(title: str) -> str:
     --------
     >>> running_title("Clusters")
     'Clusters'
-    >>> running_title("Gathered but not a cluster? " + "State, syndromes and remedies of digital clusters in all of China")
+    >>> running_title("Gathered but not a cluster? " + "State and remedies of digital clusters " * 2)
     'Gathered but not a cluster?'
     """
     if text_width(title) <= _RUNNING:
