@@ -127,6 +127,8 @@ def _box_tables(blocks: list) -> None:
     """Let each table scroll in a box of its own, which the keyboard reaches too."""
     for place, block in enumerate(blocks):
         if block["t"] == "Div":
+            # The style sheet says how large a note is.
+            block["c"][0][2] = [pair for pair in block["c"][0][2] if not pair[0].startswith("typst:")]
             _box_tables(block["c"][1])
         elif block["t"] == "Table":
             blocks[place] = {"t": "Div", "c": [["", ["table-wrap"], [["tabindex", "0"]]], [block]]}
