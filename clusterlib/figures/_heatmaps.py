@@ -1,4 +1,4 @@
-"""Heat maps: coverage, grades of coordination, location quotients, severities, transition matrices."""
+"""Heat maps: coverage, grades of coordination, location quotients, transition matrices."""
 
 from __future__ import annotations
 

@@ -154,11 +154,10 @@ class Design:
     belts: Mapping[str, Group]
     spans: Mapping[str, Span]
     constants: Mapping[str, float]
-    syndromes: Mapping[str, Named]
     remedies: Mapping[str, Named]
 
 
-_NAMED = ("syndromes", "remedies")
+_NAMED = ("remedies",)
 Check = Callable[[Any], str]
 
 

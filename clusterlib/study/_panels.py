@@ -208,7 +208,7 @@ def digital_index(
     ----------
     measure : str
         A key of ``design().measures``: ``"digital"``, ``"four"`` with digital finance, ``"fixed_gdp"``, ``"adoption"``,
-        ``"digital_use"``, ``"real"``; of cities ``"city_access"``, ``"city_digital"``.
+        ``"real"``; of cities ``"city_access"``, ``"city_digital"``.
     years : int, str, slice or list, optional
         Keep only these of the result.
     weights : {"entropy", "critic", "pca", "equal"}, mapping or Series

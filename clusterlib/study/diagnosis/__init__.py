@@ -1,4 +1,4 @@
-"""Diagnosis (症候诊断): the four syndromes that hold clusters back, each as a model with a severity of 0 to 100."""
+"""Diagnosis (症候诊断): growth of cities within provinces and across their borders, and what it is read from."""
 
 import lazy_loader
 
