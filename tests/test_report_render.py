@@ -588,3 +588,8 @@ def test_numbers_are_written_in_chinese():
     from clusterlib.report._document import _in_chinese
 
     assert [_in_chinese(k) for k in (1, 9, 10, 11, 20, 35)] == ["一", "九", "十", "十一", "二十", "三十五"]
+
+
+def test_a_work_that_no_list_has_is_asked_for(works):
+    with pytest.raises(ClusterlibError, match="the report cites @hansen1998: add the work"):
+        read_document(Document("en", "T", "So [@hansen1999; @hansen1998]."), works)

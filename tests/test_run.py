@@ -606,6 +606,7 @@ def contents_of(path: Path) -> str:
 def test_nothing_that_leaves_the_machine_tells_where_it_was_made(project):
     write_notebook(project, "02_leaky", LEAKY)
     (project.root / "report").mkdir()
+    shutil.copy(FOLDER.parent / "report" / "references.bib", project.root / "report")
     for language in ("en", "zh"):
         (project.root / "report" / f"brief.{language}.md").write_text(LEAKY_BRIEF, encoding="utf-8")
     outcome = run(["yrd"], project=project)

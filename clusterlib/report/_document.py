@@ -290,3 +290,32 @@ def _longest_word(text: str) -> int:
 def text_width(text: str) -> int:
     """Width of a text in Latin letters; a Chinese character takes two."""
     return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def check_works(blocks: list) -> None:
+    """Raise if a work is cited that no list of works has.
+
+    Raises
+    ------
+    ClusterlibError
+        With its key.
+    """
+    cited, listed = set(), set()
+
+    def walk(node: object) -> None:
+        if isinstance(node, list):
+            if [type(part) for part in node] == [str, list, list] and str(node[0]).startswith("ref-"):
+                listed.add(node[0])
+            for part in node:
+                walk(part)
+        elif isinstance(node, dict):
+            if node.get("t") == "Cite":
+                cited.update(f"ref-{citation['citationId']}" for citation in node["c"][0])
+            walk(list(node.values()))
+
+    walk(blocks)
+    if unknown := sorted(cited - listed):
+        keys = ", ".join(f"@{key.removeprefix('ref-')}" for key in unknown)
+        raise ClusterlibError(
+            f"the report cites {keys}: add the work to report/references.bib, or that of the language"
+        )

@@ -9,7 +9,6 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -25,19 +24,19 @@ from clusterlib.report._document import (
     Document,
     arrange,
     check_tree,
+    check_works,
     is_paper,
     number_headings,
     running_title,
     split_title,
 )
+from clusterlib.report._papers import FOLDER, KINDS, Paper, papers
 from clusterlib.report._prose import Judgements, Prose, render
 from clusterlib.study import ResultLookup
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-FOLDER = "report"
 # Works, and those in Chinese as each language cites them.
 WORKS = ("references.bib", "references.{}.bib")
-KINDS = ("html", "docx", "pdf")
 # A Chinese text cites by the national standard, in numbers; an English one by author and year.
 STYLES = {"zh": "china-national-standard-gb-t-7714-2015-numeric", "en": "chicago-author-date"}
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
@@ -90,6 +89,7 @@ def read_document(document: Document, folder: Path) -> str:
         )
     )  # fmt: skip
     check_tree(tree["blocks"])
+    check_works(tree["blocks"])
     if is_paper(tree["blocks"]):
         number_headings(tree["blocks"], document.language)
     # The others are where this machine keeps files, which a Word file would tell.
@@ -202,43 +202,6 @@ def _join_notes(blocks: list) -> None:
 
 def _typst(code: str) -> dict:
     return {"t": "RawBlock", "c": ["typst", code]}
-
-
-@dataclass(frozen=True)
-class Paper:
-    """A document to be made: the report on all regions, or the brief on one.
-
-    Attributes
-    ----------
-    name : str
-        ``"report"`` or ``"brief"``.
-    region : str
-        Of a brief.
-    """
-
-    name: str
-    region: str = ""
-
-    @property
-    def label(self) -> str:
-        """What a run calls it."""
-        return f"{self.region}/{self.name}" if self.region else self.name
-
-    def source(self, folder: Path, language: str) -> Path:
-        """Return its template in a language."""
-        return folder / (f"{self.name}.{language}.md" if self.region else f"{language}.md")
-
-    def files(self, reports: Path) -> dict[tuple[str, str], Path]:
-        """Return what is written, by language and kind."""
-        home = reports / self.region if self.region else reports
-        return {(lang, kind): home / f"{self.name}.{lang}.{kind}" for lang in LANGUAGES for kind in KINDS}
-
-
-def papers(project: Project) -> list[Paper]:
-    """Return the documents of a project: those whose template stands in its ``report`` folder."""
-    folder = project.root / FOLDER
-    known = [Paper("report"), *(Paper("brief", code) for code in REGIONS)]
-    return [paper for paper in known if any(paper.source(folder, language).exists() for language in LANGUAGES)]
 
 
 def read_paper(

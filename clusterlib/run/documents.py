@@ -45,7 +45,7 @@ class PaperTask:
 
 def plan_papers(planner: Planner, tasks: Iterable[Task], force: bool = False) -> list[PaperTask]:
     """Return the documents whose notebooks have all run or are about to, each with why it would be made."""
-    from clusterlib.report import papers
+    from clusterlib.report._papers import papers
     from clusterlib.run.plan import FORCED
 
     tasks = list(tasks)

@@ -10,7 +10,7 @@ from clusterlib.core.records import ERROR, EXECUTED, RESULTS, RESULTS_FORM, RUN,
 from clusterlib.paths import Project
 from clusterlib.publish.pages import read_style
 from clusterlib.regions import REGIONS
-from clusterlib.report import papers
+from clusterlib.report._papers import papers
 from clusterlib.run.notebooks import scan_notebooks
 from clusterlib.run.places import Failure
 

@@ -56,6 +56,9 @@ class Claim:
         Those that it is judged for.
     nation : bool
         Whether it is judged for the nation.
+    necessary : bool
+        Whether the rule asks for what is needed and not enough, such as to be first in the nation for leading the
+        world: it may contradict the claim, and where it holds the claim is not testable.
     """
 
     id: str
@@ -72,6 +75,7 @@ class Claim:
     notebook: str = ""
     regions: tuple[str, ...] = field(default_factory=lambda: tuple(REGIONS))
     nation: bool = False
+    necessary: bool = False
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -176,7 +180,8 @@ def judge(claim: Claim, **values: Any) -> Verdict:
     if not tried:
         return Verdict(NO_EXPERIMENT, claim.evidence)
     found = _holds(claim, claim.rule, values)
-    return Verdict({True: SUPPORTED, False: CONTRADICTED, None: MIXED}[found], claim.evidence)
+    borne_out = NOT_TESTABLE if claim.necessary else SUPPORTED
+    return Verdict({True: borne_out, False: CONTRADICTED, None: MIXED}[found], claim.evidence)
 
 
 def _holds(claim: Claim, rule: Mapping, values: Mapping) -> bool | None:
@@ -330,8 +335,9 @@ def _faults(entry: Any) -> Iterator[tuple[Place, str]]:
     for key in (*_TEXTS, "notebook"):
         if not isinstance(entry.get(key, ""), str) or not entry.get(key, key).strip():
             yield (key,), f"{entry[key]!r}: expected a text: set it in quotes"
-    if not isinstance(entry.get("nation", True), bool):
-        yield ("nation",), f"{entry['nation']!r}: expected true or false"
+    for key in ("nation", "necessary"):
+        if not isinstance(entry.get(key, True), bool):
+            yield (key,), f"{entry[key]!r}: expected true or false"
     regions = entry.get("regions", list(REGIONS))
     if not isinstance(regions, list):
         yield ("regions",), f"{regions!r}: expected a list of regions"
