@@ -327,8 +327,9 @@ class Recorder:
         if isinstance(missing, str):
             missing = found.missing[check_choice(f"reason of claim {claim!r}", missing, found.missing)]
         verdict = Verdict(NOT_TESTABLE, missing) if missing else judge(found, **values)
+        place = ("", "") if not (nation and found.regions) else (" (the nation)", "（全国）")
         texts = {
-            "label": {"en": f"{found.number} {found.en}", "zh": f"{found.number} {found.clause}"},
+            "label": {"en": f"{found.number} {found.en}{place[0]}", "zh": f"{found.number} {found.clause}{place[1]}"},
             "note": vars(verdict.evidence),
         }
         name = conclusion_name(found, nation)

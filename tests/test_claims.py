@@ -224,6 +224,7 @@ def test_a_nation_has_a_conclusion_of_its_own_and_what_is_missing_is_said(conclu
     for missing in ("no_table", Phrase("No table.", "没有统计。")):
         (found,) = concluded(nation=True, missing=missing)
         assert (found["name"], found["value"], found["note_zh"]) == ("claim.a.nation", NOT_TESTABLE, "没有统计。")
+        assert found["label_zh"] == "4.1 甲（全国）"
     with pytest.raises(UnknownNameError, match="did you mean 'no_table'"):
         concluded(missing="no_tables")
 
