@@ -16,7 +16,7 @@ from test_report_prose import judgements
 from clusterlib.errors import ClusterlibError, ReportError
 from clusterlib.paths import Project
 from clusterlib.regions import REGIONS
-from clusterlib.report import Paper, papers, read_paper, write_paper
+from clusterlib.report import Paper, papers, read_paper, watch_papers, write_paper
 from clusterlib.report._document import Document, escape_markdown, pipe_table
 from clusterlib.report._render import read_document
 from clusterlib.report._word import finish
@@ -271,6 +271,26 @@ def test_a_brief_is_on_one_region_and_lies_beside_its_pages(tmp_path):
     paths = write_paper(Paper("brief", "gba"), project, ["html"], judgements())
     assert paths == [tmp_path / "reports" / "gba" / f"brief.{language}.html" for language in ("en", "zh")]
     assert "<title>粤港澳大湾区</title>" in paths[1].read_text(encoding="utf-8")
+
+
+def test_a_text_that_changes_is_written_anew_and_what_is_wrong_with_it_is_said(tmp_path, monkeypatch):
+    project, said = make_project(tmp_path, {}, [COUNT]), []
+    text = "{% set title = 'Brief' %}\n{{ n('02:count') }}\n\n{{ numbers() }}"
+
+    def write(body: str) -> None:
+        for language in ("en", "zh"):
+            (tmp_path / "report" / f"brief.{language}.md").write_text(body, encoding="utf-8")
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    write(text)
+    steps = iter([lambda: write(text + " 45 more"), lambda: write(text + " more"), stop])
+    monkeypatch.setattr("clusterlib.report._render.time.sleep", lambda seconds: next(steps)())
+    watch_papers(project, said.append)
+    assert said[0].startswith("Watching") and "brief.en.md, line 4: the number '45' is typed" in said[1]
+    assert [Path(line.removeprefix("Wrote ")).name for line in said[2:4]] == ["brief.en.html", "brief.zh.html"]
+    assert len(said) == 2 + 2 * len(REGIONS)
 
 
 # Marks of Markdown, HTML, Typst and TeX; what is joined by a smart typesetter is left out, but for dashes and dots.
