@@ -85,7 +85,7 @@ def cover_zones(samples: int, seed: int = 0) -> None:
 def cover_joint(samples: int, seed: int = 0) -> None:
     """The gain over the present, of growth drawn from the model on a region's own cities and neighbours."""
     random = np.random.default_rng(seed)
-    for region, outcome in (("yrd", "gdp"), ("bth", "gdp"), ("yrd", "lights"), ("bth", "lights")):
+    for region, outcome in (("yrd", "gdp"), ("yrd", "lights")):
         model = borders.border_model(region, outcome)
         units, fitted = model.gdp.index, model.result
         inside, outside = model.within.sparse.toarray(), model.across.sparse.toarray()
