@@ -611,6 +611,8 @@ def test_nothing_that_leaves_the_machine_tells_where_it_was_made(project):
         (project.root / "report" / f"brief.{language}.md").write_text(LEAKY_BRIEF, encoding="utf-8")
     outcome = run(["yrd"], project=project)
     assert outcome.ok and "yrd/brief" in outcome.executed
+    assert "yrd/brief" in run(["yrd"], project=project).unchanged
+    assert "yrd/brief" in run(["yrd"], project=project, force=True).executed
     write_notebook(project, "03_failing", "import pandas as pd\npd.read_csv(pd.__file__ + '.csv')")
     outcome = run(["yrd"], ["03_failing"], project=project)
     assert [failure.notebook for failure in outcome.failures] == ["03_failing"], outcome.failures

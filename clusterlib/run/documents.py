@@ -65,9 +65,10 @@ def plan_papers(planner: Planner, tasks: Iterable[Task], force: bool = False) ->
 def write(planner: Planner, task: PaperTask) -> str:
     """Make a document, and note what it was made from."""
     from clusterlib.report import write_paper
+    from clusterlib.run.plan import FORCED
 
     paper, project = task.paper, planner.project
-    if not _reasons(planner, paper):
+    if task.reasons != [FORCED] and not _reasons(planner, paper):
         return "unchanged"
     made_from = _made_from(planner, paper)
     outputs = {
