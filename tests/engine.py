@@ -87,12 +87,12 @@ def processes_of(project: Project) -> list[psutil.Process]:
     """Processes that work for a project, by its folder in their environment."""
     found = []
     for process in psutil.process_iter():
-        try:
-            if process.pid != os.getpid() and process.environ().get("CLUSTERLIB_ROOT") == str(project.root):
+        # One may end between any two questions.
+        with contextlib.suppress(psutil.Error):
+            own = process.pid != os.getpid() and process.environ().get("CLUSTERLIB_ROOT") == str(project.root)
+            if own and process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
-        except psutil.Error:
-            continue
-    return [p for p in found if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    return found
 
 
 def kill(process: subprocess.Popen, number: int = signal.SIGKILL) -> float:
