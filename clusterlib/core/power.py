@@ -112,3 +112,34 @@ def _errors_of(given: Any) -> tuple[pd.DataFrame, float | None]:
     if not isinstance(table, pd.DataFrame) or not {"estimate", "std_error"} <= set(table.columns):
         raise InvalidInputError(f"a {type(given).__name__} has no table of estimates with standard errors")
     return table[["estimate", "std_error"]].astype(float), getattr(given, "df_inference", None)
+
+
+def single_estimate(
+    estimate: float, std_error: float, df: float | None = None, level: float = 0.95
+) -> dict[str, float]:
+    """Set out one estimate with what its design could have seen (单项估计及其最小可检测效应).
+
+    Parameters
+    ----------
+    estimate, std_error : float
+    df : float, optional
+        Degrees of freedom of Student's distribution; by default the normal distribution.
+    level : float
+
+    Returns
+    -------
+    dict
+        ``estimate``, ``std_error``, ``p_value``, ``lower``, ``upper`` and ``detectable`` (80 percent power).
+
+    Examples
+    --------
+    >>> [round(value, 2) for value in single_estimate(2.0, 1.0).values()]
+    [2.0, 1.0, 0.05, 0.04, 3.96, 2.8]
+    """
+    from clusterlib.core.results import coefficient_table
+
+    errors = pd.Series({"effect": float(std_error)})
+    row = coefficient_table(pd.Series({"effect": float(estimate)}), errors, df, level).iloc[0].to_dict()
+    seen = minimum_detectable_effect(float(std_error), df, alpha=1 - level)["minimum_detectable"].iloc[0]
+    found = {name: float(row[name]) for name in ("estimate", "std_error", "p_value", "lower", "upper")}
+    return found | {"detectable": float(seen)}

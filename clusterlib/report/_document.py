@@ -300,20 +300,8 @@ def check_works(blocks: list) -> None:
     ClusterlibError
         With its key.
     """
-    cited, listed = set(), set()
-
-    def walk(node: object) -> None:
-        if isinstance(node, list):
-            if [type(part) for part in node] == [str, list, list] and str(node[0]).startswith("ref-"):
-                listed.add(node[0])
-            for part in node:
-                walk(part)
-        elif isinstance(node, dict):
-            if node.get("t") == "Cite":
-                cited.update(f"ref-{citation['citationId']}" for citation in node["c"][0])
-            walk(list(node.values()))
-
-    walk(blocks)
+    cited = {f"ref-{work['citationId']}" for cite in found(blocks, "Cite") for work in cite["c"][0]}
+    listed = {block["c"][0][0] for block in found(blocks, "Div")}
     if unknown := sorted(cited - listed):
         keys = ", ".join(f"@{key.removeprefix('ref-')}" for key in unknown)
         raise ClusterlibError(

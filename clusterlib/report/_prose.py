@@ -125,7 +125,6 @@ class Prose:
         self.words, self.known = WORDS[language], labels
         self.labels: dict[str, str] = {}
         self.numbers: dict[tuple[str, str], dict] = {}
-        self._counts = {"fig": 0, "tbl": 0}
 
     @cached_property
     def judgements(self) -> Judgements:
@@ -300,22 +299,25 @@ class Prose:
             raise UnknownNameError(f"claim for {code}", claim, found.index)
         return found.loc[claim]
 
+    def _spoken(self, row: pd.Series, name: str) -> str:
+        """Verdict or evidence in the language of the document."""
+        return row[f"{name}_zh" if self.language == "zh" else name]
+
+    def _statement(self, claim: Claim) -> str:
+        return claim.clause if self.language == "zh" else claim.en
+
     def _judged(self, claim: Any, region: Any = None) -> str:
         return self._judgement(claim, region)["verdict"]
 
     def _verdict(self, claim: Any, region: Any = None) -> Words:
-        return Words(self._judgement(claim, region)["verdict_zh" if self.language == "zh" else "verdict"])
+        return Words(self._spoken(self._judgement(claim, region), "verdict"))
 
     def _evidence(self, claim: Any, region: Any = None) -> Words:
-        return Words(escape_markdown(self._sentence(self._judgement(claim, region))))
-
-    def _sentence(self, row: pd.Series) -> str:
-        return row["evidence_zh" if self.language == "zh" else "evidence"]
+        return Words(escape_markdown(self._spoken(self._judgement(claim, region), "evidence")))
 
     def _clause(self, claim: Any) -> Words:
         known = self.judgements.claims
-        found = known[check_choice("claim", claim, known)]
-        return Words(escape_markdown(found.clause if self.language == "zh" else found.en))
+        return Words(escape_markdown(self._statement(known[check_choice("claim", claim, known)])))
 
     def _say(self, claim: Any, region: Any = None, **words: str) -> Words:
         fits = ("supported", "contradicted", "mixed", "otherwise")
@@ -328,19 +330,18 @@ class Prose:
     def _ledger(self) -> Words:
         """Set the verdicts side by side."""
         places = [self.region] if self.region else [*self.lookups]
-        names = [get_region(code).name_zh if self.language == "zh" else get_region(code).short_en for code in places]
+        names = [self._region_name(code, short=True) for code in places]
         rows = []
         for claim in self.judgements.claims.values():
             cells = [self._cell(claim.id, code) for code in (*places, NATION)]
             if any(cell != "–" for cell in cells):
-                rows.append([claim.number, claim.clause if self.language == "zh" else claim.en, *cells])
+                rows.append([claim.number, self._statement(claim), *cells])
         heads = [*self.words["ledger"], *names, self.words["nation"]]
         return Words(pipe_table(heads, rows, ["left"] * len(heads)))
 
     def _cell(self, claim: str, code: str) -> str:
-        found = self.judgements.found[code]
-        key = "verdict_zh" if self.language == "zh" else "verdict"
-        return str(found[key][claim]) if claim in found.index else "–"
+        known = claim in self.judgements.found[code].index
+        return self._spoken(self._judgement(claim, code), "verdict") if known else "–"
 
     def _ledger_evidence(self) -> Words:
         """Say of each claim what was measured and what was found."""
@@ -350,8 +351,7 @@ class Prose:
             found = [(code, self._judgement(claim.id, code)) for code in places if self._cell(claim.id, code) != "–"]
             if not found:
                 continue
-            said = claim.clause if self.language == "zh" else claim.en
-            lines = [f"**{escape_markdown(claim.number)}** {escape_markdown(said)}"]
+            lines = [f"**{escape_markdown(claim.number)}** {escape_markdown(self._statement(claim))}"]
             about = {"measure": claim.measure, "threshold": claim.threshold}
             lines += [
                 f"{self.words[name]}{self.words['colon']}{escape_markdown(getattr(phrase, self.language))}"
@@ -364,9 +364,9 @@ class Prose:
 
     def _finding(self, code: str, row: pd.Series) -> str:
         place = self.words["nation"] if code == NATION else self._region_name(code)
-        verdict = row["verdict_zh" if self.language == "zh" else "verdict"]
+        verdict, evidence = (self._spoken(row, name) for name in ("verdict", "evidence"))
         colon, stop = self.words["colon"], self.words["join"]
-        return f"- {escape_markdown(place)}{colon}{verdict}{stop}{escape_markdown(self._sentence(row))}"
+        return f"- {escape_markdown(place)}{colon}{verdict}{stop}{escape_markdown(evidence)}"
 
     # Figures and tables
 
@@ -380,8 +380,8 @@ class Prose:
         if label in self.labels:
             raise InvalidInputError(f"label {label!r} is given twice")
         kind = match[1]
-        self._counts[kind] += 1
-        self.labels[label] = f"{self.words['figure' if kind == 'fig' else 'table']} {self._counts[kind]}"
+        number = 1 + sum(other.startswith(kind) for other in self.labels)
+        self.labels[label] = f"{self.words['figure' if kind == 'fig' else 'table']} {number}"
         return self.labels[label]
 
     def _ref(self, label: Any) -> Words:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,18 +84,13 @@ def _record(planner: Planner, paper: Paper) -> Path:
 
 def _reasons(planner: Planner, paper: Paper) -> list[str]:
     """Return why a document must be made again."""
+    from clusterlib.run.plan import changes
+
     record = (read_json(_record(planner, paper), STEPS_FORM) or {}).get(_STEP.name)
     if record is None:
         return ["it has not been made"]
-    now = _made_from(planner, paper)
-    if changed := [name for name in {**now, **record["made_from"]} if now.get(name) != record["made_from"].get(name)]:
-        return [f"changed: {', '.join(changed)}"]
-    reports = planner.project.reports
-    for name, digest in record["outputs"].items():
-        path = reports / name
-        if not path.is_file() or planner.hashes.sha256(path) != digest:
-            return [f"{name} is missing or was changed"]
-    return []
+    stale = changes("sources", record["made_from"], _made_from(planner, paper))
+    return stale or planner.output_reasons(planner.project.reports, record["outputs"])
 
 
 def _made_from(planner: Planner, paper: Paper) -> dict[str, str]:
@@ -107,4 +101,4 @@ def _made_from(planner: Planner, paper: Paper) -> dict[str, str]:
     for region in [paper.region] if paper.region else REGIONS:
         for name, digest in planner.results(region).items():
             found[f"{region}/{name}"] = digest
-    return {name: hashlib.sha256(digest.encode()).hexdigest() for name, digest in found.items()}
+    return found

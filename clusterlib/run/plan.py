@@ -160,16 +160,17 @@ class Planner:
         if last is None:
             return [NEVER]
         before = last["inputs"]
-        found = self._output_reasons(place.folder, last["outputs"])
+        found = self.output_reasons(place.folder, last["outputs"])
         if before["notebook"] != inputs["notebook"]:
             found.append("the notebook changed")
         found += _parameter_reasons(before["parameters"], inputs["parameters"])
         for kind, known, hashes in (("library code", "code", self.sources), ("data", "data", self.tables)):
-            found += _changes(kind, before[known], {name: hashes.get(name, "") for name in before[known]})
-        found += _changes("results", before["results"], inputs["results"])
+            found += changes(kind, before[known], {name: hashes.get(name, "") for name in before[known]})
+        found += changes("results", before["results"], inputs["results"])
         return found
 
-    def _output_reasons(self, folder: Path, outputs: Mapping[str, str]) -> list[str]:
+    def output_reasons(self, folder: Path, outputs: Mapping[str, str]) -> list[str]:
+        """Return which of the files that something wrote are missing or were changed."""
         found = []
         for name, digest in outputs.items():
             try:
@@ -188,7 +189,7 @@ class Planner:
             return ["it has not been made"]
         if record["made_from"] != self.made_from(place, step):
             return ["the run or the code that makes it changed"]
-        return self._output_reasons(place.page.parent, record["outputs"])
+        return self.output_reasons(place.page.parent, record["outputs"])
 
     def made_from(self, place: Place, step: Step) -> dict[str, str]:
         """Return hashes of what a step is made from."""
@@ -205,7 +206,8 @@ def _parameter_reasons(before: Mapping, now: Mapping) -> list[str]:
     ]
 
 
-def _changes(kind: str, before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+def changes(kind: str, before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return what is changed, new and gone among hashes by name."""
     changed = [name for name in now if name in before and now[name] != before[name]]
     parts = {"changed": changed, "new": sorted(now.keys() - before.keys()), "gone": sorted(before.keys() - now.keys())}
     return [f"{kind} {word}: {', '.join(names)}" for word, names in parts.items() if names]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -197,14 +197,11 @@ def _term(pairs: pd.DataFrame, term: str, x: Iterable[str]) -> dict[str, float]:
 
 def _factor(pairs: pd.DataFrame, term: str, estimate: float, error: float, units: int) -> dict[str, float]:
     """Put an estimate with its standard error as a factor."""
-    from clusterlib.core.power import minimum_detectable_effect
-    from clusterlib.core.results import coefficient_table
+    from clusterlib.core.power import single_estimate
 
-    row: Any = coefficient_table(pd.Series({term: estimate}), pd.Series({term: error}), units - 1).iloc[0]
-    seen = minimum_detectable_effect(error, units - 1).loc["effect", "minimum_detectable"]
-    factors: dict[str, Any] = {name: row[name] for name in ("estimate", "lower", "upper")} | {"detectable": seen}
+    row = single_estimate(estimate, error, units - 1)
     return {
-        **{name: float(np.exp(value)) for name, value in factors.items()},
+        **{name: float(np.exp(row[name])) for name in ("estimate", "lower", "upper", "detectable")},
         "p_value": float(row["p_value"]),
         "cities": units,
         "pairs": int((pairs[term] == 1).sum()),
@@ -473,9 +470,7 @@ def residual_of_group(y: pd.Series, x: pd.DataFrame, members: Iterable, *, level
     >>> bool(residual_of_group(y, x, [4])["lower"] > 0)
     True
     """
-    from scipy.stats import t
-
-    from clusterlib.core.power import minimum_detectable_effect
+    from clusterlib.core.power import single_estimate
 
     level = check_level(level)
     if not x.index.equals(y.index) or y.index.has_duplicates:
@@ -495,10 +490,8 @@ def residual_of_group(y: pd.Series, x: pd.DataFrame, members: Iterable, *, level
     left, at = y.to_numpy() - rows @ params, rows[inside].mean(axis=0)
     spread = at @ np.linalg.pinv(rows[~inside].T @ rows[~inside]) @ at + 1 / count
     error = np.sqrt((left[~inside] ** 2).sum() / df * spread)
-    estimate, reach = left[inside].mean(), t.isf((1 - level) / 2, df) * error
-    seen = minimum_detectable_effect(error, df, alpha=1 - level).loc["effect", "minimum_detectable"]
-    found = [estimate, estimate - reach, estimate + reach, 2 * t.sf(abs(estimate) / error, df), seen, count]
-    return pd.Series(found, [*names, "members"])
+    found = single_estimate(left[inside].mean(), error, df, level)
+    return pd.Series([*(found[name] for name in names), count], [*names, "members"])
 
 
 @remember
@@ -716,9 +709,7 @@ def mean_difference(frames: Mapping[str, pd.DataFrame], terms: list[str], *, lev
     >>> bool(cl.study.mean_difference({"lights": frame}, ["lead"])["std_error"] > 0)
     True
     """
-    from scipy.stats import t
-
-    from clusterlib.core.power import minimum_detectable_effect
+    from clusterlib.core.power import single_estimate
 
     fits = [_partial(frame, frame[terms[:1]].to_numpy(float), terms[1:]) for frame in frames.values()]
     estimate, error = (float(values[0]) for values in _mean_of(frames, fits))
@@ -726,10 +717,7 @@ def mean_difference(frames: Mapping[str, pd.DataFrame], terms: list[str], *, lev
     names = ["estimate", "std_error", "lower", "upper", "p_value", "detectable"]
     if np.isnan(estimate):
         return pd.Series(np.nan, names)
-    reach = t.isf((1 - check_level(level)) / 2, df) * error
-    seen = minimum_detectable_effect(error, df, alpha=1 - level).loc["effect", "minimum_detectable"]
-    p_value = 2 * t.sf(abs(estimate / error), df)
-    return pd.Series([estimate, error, estimate - reach, estimate + reach, p_value, seen], names)
+    return pd.Series(single_estimate(estimate, error, df, check_level(level)))[names]
 
 
 class _Fit(NamedTuple):

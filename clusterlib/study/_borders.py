@@ -126,8 +126,7 @@ def growth_borders() -> GrowthBorders:
 
 def _change(found: pd.DataFrame) -> pd.DataFrame:
     """Later difference less the earlier one, as of independent samples with Welch's degrees of freedom."""
-    from clusterlib.core.power import minimum_detectable_effect
-    from clusterlib.core.results import coefficient_table
+    from clusterlib.core.power import single_estimate
 
     rows = {}
     earlier, later = found.loc["before"], found.loc["after"]
@@ -137,12 +136,8 @@ def _change(found: pd.DataFrame) -> pd.DataFrame:
         if not np.isfinite(errors).all():
             continue
         df = (errors**2).sum() ** 2 / (errors**4 / np.array(counts, dtype=float)).sum()
-        moved = pd.Series({"change": later.loc[at, "difference"] - earlier.loc[at, "difference"]}, dtype=float)
-        error = pd.Series({"change": np.hypot(*errors)})
-        row = coefficient_table(moved, error, df, 0.95).loc["change"]
-        rows[at] = row.drop("statistic").to_dict() | {
-            "detectable": minimum_detectable_effect(float(error["change"]), df)["minimum_detectable"].iloc[0]
-        }
+        before, after = (part["difference"].astype(float)[at] for part in (earlier, later))
+        rows[at] = single_estimate(after - before, np.hypot(*errors), df)
     return pd.DataFrame(rows).T.rename_axis(["outcome", "area"])
 
 

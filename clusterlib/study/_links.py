@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from clusterlib.core.power import single_estimate
 from clusterlib.errors import InvalidInputError
 from clusterlib.regions import REGIONS
 from clusterlib.study._memory import remember
@@ -306,7 +307,7 @@ def predicted_gap(y: pd.Series, x: pd.DataFrame, members: pd.Index, level: float
     left, place = y[~inside].to_numpy() - others @ beta, design[inside].mean(axis=0)
     error = np.sqrt(left @ left / df * (1 / m + place @ inverse @ place))
     gap = float(y[inside].mean() - place @ beta)
-    return _of_t(gap, float(error), df, level) | {"members": m, "others": len(others)}
+    return single_estimate(gap, float(error), df, level) | {"members": m, "others": len(others)}
 
 
 @remember
@@ -366,19 +367,8 @@ def open_markets() -> OpenMarkets:
 def _mean_change(change: pd.Series) -> dict[str, float]:
     """Mean over provinces with its t interval."""
     count = len(change)
-    row = _of_t(float(change.mean()), float(change.std() / np.sqrt(count)), count - 1)
+    row = single_estimate(float(change.mean()), float(change.std() / np.sqrt(count)), count - 1)
     return row | {"members": count, "others": 0}
-
-
-def _of_t(estimate: float, error: float, df: float, level: float = 0.95) -> dict[str, float]:
-    """Estimate with its interval, p value and smallest detectable effect by Student's t."""
-    from clusterlib.core.power import minimum_detectable_effect
-    from clusterlib.core.results import coefficient_table
-
-    table = coefficient_table(pd.Series({"it": estimate}), pd.Series({"it": error}), df, level)
-    detectable = minimum_detectable_effect(error, df)["minimum_detectable"].iloc[0]
-    found = {str(name): value for name, value in table.loc["it"].drop("statistic").to_dict().items()}
-    return found | {"detectable": detectable}
 
 
 def share_slopes(share: pd.Series, industry: pd.Series, given: pd.DataFrame, members: pd.Index) -> pd.DataFrame:
@@ -432,7 +422,8 @@ def share_slopes(share: pd.Series, industry: pd.Series, given: pd.DataFrame, mem
     df = count - 2 if len(rows) > 1 else count - x.shape[1]
     units = {"own": count, "rest": len(share) - count, "difference": len(share)}
     return pd.DataFrame({
-        name: _of_t(float(pick @ slopes), float(np.sqrt(((influence @ pick) ** 2).sum())), df) | {"units": units[name]}
+        name: single_estimate(float(pick @ slopes), float(np.sqrt(((influence @ pick) ** 2).sum())), df)
+        | {"units": units[name]}
         for name, pick in picks.items()
     }).T  # fmt: skip
 
@@ -515,5 +506,7 @@ def _over_time() -> tuple[pd.DataFrame, int]:
         slopes, influence = _least_squares(x, (now["software_revenue"] - now["value_added_tertiary"]).to_numpy())
         rows[int(year)], moved[year] = (float(slopes[1]), influence[:, 1]), influence[:, 1]
     rows["change"] = (rows[int(years[-1])][0] - rows[int(years[0])][0], moved[years[-1]] - moved[years[0]])
-    found = {str(name): _of_t(value, float(np.sqrt((part**2).sum())), df) for name, (value, part) in rows.items()}
+    found = {
+        str(name): single_estimate(value, float(np.sqrt((part**2).sum())), df) for name, (value, part) in rows.items()
+    }
     return pd.DataFrame(found).T.rename_axis("year"), df + 3

@@ -11,7 +11,7 @@ import pandas as pd
 
 from clusterlib.core.alignment import Weights, align_weights, first_seen
 from clusterlib.core.checks import as_names, check_balanced, check_flags, check_labels, check_panel
-from clusterlib.core.results import Estimates, Test, coefficient_table
+from clusterlib.core.results import Estimates, Test
 from clusterlib.core.within import check_rank, check_variation, demean
 from clusterlib.errors import InvalidInputError
 from clusterlib.study.diagnosis.indicators import as_units
@@ -238,11 +238,10 @@ def _beside(plain: SharedShocksResult | None, shared: SharedShocksResult) -> dic
 
 def _named(result: SharedShocksResult, rho: str, prefix: str) -> dict[str, float]:
     """Both rhos and their difference, with errors, interval and the test of equality, by name."""
-    from clusterlib.core.power import minimum_detectable_effect
+    from clusterlib.core.power import single_estimate
 
     gap, error = result.difference()
-    row = coefficient_table(pd.Series({"gap": gap}), pd.Series({"gap": error}), result.df_inference, 0.95).iloc[0]
-    smallest = minimum_detectable_effect(error, result.df_inference)["minimum_detectable"].iloc[0]
+    row = single_estimate(gap, error, result.df_inference)
     return {
         f"{rho}within": result.rho_within,
         f"{rho}across": result.rho_across,
@@ -252,7 +251,7 @@ def _named(result: SharedShocksResult, rho: str, prefix: str) -> dict[str, float
         f"{prefix}se_difference": error,
         f"{prefix}lower": row["lower"],
         f"{prefix}upper": row["upper"],
-        f"{prefix}detectable": smallest,
+        f"{prefix}detectable": row["detectable"],
         f"{prefix}p_equal": result.equality_test().p_value,
     }
 

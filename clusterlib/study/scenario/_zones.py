@@ -16,10 +16,9 @@ from clusterlib.core.checks import (
     check_whole,
     parse_years,
 )
+from clusterlib.core.power import single_estimate
 from clusterlib.core.resampling import exceedance_p, generator
-from clusterlib.core.results import coefficient_table
 from clusterlib.errors import InvalidInputError
-from clusterlib.inference import minimum_detectable_effect
 from clusterlib.study._design import design
 from clusterlib.study._memory import remember
 
@@ -100,15 +99,13 @@ def difference_of_means(values: pd.Series, treated: pd.Series, *, draws: int = 9
     parts = np.array([group.var(ddof=1) / size for group, size in zip(groups, sizes, strict=True)])
     estimate, error = float(groups[0].mean() - groups[1].mean()), float(np.sqrt(parts.sum()))
     df = float(parts.sum() ** 2 / (parts**2 / (np.array(sizes) - 1)).sum())
-    one = "difference"
-    row: Any = coefficient_table(pd.Series({one: estimate}), pd.Series({one: error}), df).loc[one]
+    found = single_estimate(estimate, error, df)
+    found["smallest"] = found.pop("detectable")
     dealt = np.array([random.permutation(inside) for _ in range(draws)], float)
     drawn = dealt @ numbers / sizes[0] - (1 - dealt) @ numbers / sizes[1]
     return {
-        "estimate": estimate, "std_error": error, "df": df,
-        **{name: float(row[name]) for name in ("p_value", "lower", "upper")},
-        "smallest": float(minimum_detectable_effect(error, df)["minimum_detectable"].iloc[0]),
-        "permutation_p": exceedance_p(estimate, drawn, "two-sided"), "zones": sizes[0], "others": sizes[1],
+        **found, "df": df, "permutation_p": exceedance_p(estimate, drawn, "two-sided"),
+        "zones": sizes[0], "others": sizes[1],
     }  # fmt: skip
 
 
