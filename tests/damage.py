@@ -477,7 +477,7 @@ def _plan(project: Project) -> Any:
     planner.hashes.save()
     write_index(project)
     html = (project.reports / "index.html").read_text(encoding="utf-8")
-    return current, wrong, html, [(task.name, task.reasons, task.steps, task.inputs["results"]) for task in tasks]
+    return current, wrong, html, [(task.name, task.reasons, task.steps) for task in tasks]
 
 
 RESULTS = "reports/yrd/01_one/results.json"
@@ -585,7 +585,7 @@ def make_records(real: Project, root: Path) -> Project:
         "records": records,
     }  # fmt: skip
     inputs = {
-        "notebook": one.digest, "parameters": {"region": "yrd"}, "results": {},
+        "notebook": one.digest, "parameters": {"region": "yrd"},
         "code": {"errors.py": HASH}, "data": {"city": HASH},
     }  # fmt: skip
     run = {

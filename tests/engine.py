@@ -9,29 +9,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 import psutil
 
 from clusterlib.paths import Project
-from clusterlib.run.steps import STEPS
 
 PARAMETERS = 'region: str = "yrd"'
 RECORD = "from clusterlib.results import record\nrecord('answer', 42.0, unit='things', label='The answer')"
 COMMAND = [sys.executable, "-c", "from clusterlib.run.cli import app; app()"]
-
-
-@contextlib.contextmanager
-def pages_only() -> Iterator[None]:
-    """Make pages alone: a report of the tests' own does not use the library's report."""
-    every = STEPS[:]
-    STEPS[:] = [step for step in STEPS if step.name == "html"]
-    try:
-        yield
-    finally:
-        STEPS[:] = every
 
 
 def write_notebook(

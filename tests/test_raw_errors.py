@@ -334,6 +334,29 @@ def test_a_folder_or_a_link_to_nothing_in_place_of_a_file_is_named_by_a_build(sm
         build(small)
 
 
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("city/wages.CSV", "not read, since its name does not end in .csv: rename it to wages.csv"),
+        ("town/wages.csv", "not read from this folder: move it to data/raw/ and one of province, city"),
+        ("city/new/wages.csv", "not read from this folder: move it to data/raw/ and one of province, city"),
+        ("wages.csv", "not read, since it is none of boundary_changes.csv, catalogue.csv"),
+    ],
+)
+def test_a_table_that_would_be_left_out_is_refused_also_where_all_else_is_built(small, file, words):
+    (small.raw / file).parent.mkdir(exist_ok=True)
+    shutil.copy(small.raw / CITY, small.raw / file)
+    assert not is_current(small)
+    only_problem(small, file, 0, words)
+
+
+def test_copies_that_an_editor_keeps_are_no_tables(small):
+    kept = small.raw / "city" / ".ipynb_checkpoints" / "labour-checkpoint.csv"
+    kept.parent.mkdir()
+    shutil.copy(small.raw / CITY, kept)
+    assert is_current(small) and not build(small)
+
+
 @pytest.mark.parametrize("level", KEPT)
 def test_a_missing_or_emptied_folder_is_named(small, level):
     shutil.rmtree(small.raw / level)

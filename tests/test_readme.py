@@ -108,9 +108,9 @@ def test_clean_deletes_what_runs_wrote(project):
     assert any((root / "reports").iterdir())
     carry_out(project, "clusterlib clean", given="y\n")
     deadline = time.monotonic() + 10
-    while any((root / "reports").glob("*/")) and time.monotonic() < deadline:
+    while any((root / "reports").glob("[!.]*/")) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert list((root / "reports").glob("*/")) == []
+    assert list((root / "reports").glob("[!.]*/")) == []
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -20,8 +20,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from engine import RECORD, clusterlib_command, files_of, pages_only, results_of, write_notebook
+from engine import RECORD, clusterlib_command, files_of, results_of, start_command, write_notebook
 
+from clusterlib.core.locks import waiting_lock
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
 from clusterlib.paths import get_project
 from clusterlib.run.notebooks import find_notebooks
@@ -366,52 +367,6 @@ def test_parameters_are_checked_before_anything_runs(project):
     assert not list(project.reports.glob("[!.]*/*"))
 
 
-REPORT = (
-    "from clusterlib.results import load_results, record\n"
-    "record('total', sum(load_results(n, region)['answer'].value for n in ('01_one', '02_two')))"
-)
-
-
-@pytest.fixture
-def plain_report():
-    with pages_only():
-        yield
-
-
-@pytest.mark.usefixtures("plain_report")
-def test_a_report_runs_after_the_others_and_again_only_when_what_they_found_changed(project):
-    first = write_notebook(project, "01_one", RECORD)
-    write_notebook(project, "02_two", RECORD)
-    write_notebook(project, "90_report", REPORT)
-    assert run(["yrd"], project=project).ok
-    assert results_of(project, "yrd", "90_report") == {"total": 84.0}
-    assert run(["yrd"], project=project).executed == []
-    first.write_text(first.read_text(encoding="utf-8").replace("42.0", "42.0 + 0"), encoding="utf-8")
-    assert run(["yrd"], project=project).executed == ["yrd/01_one", "yrd/01_one.html"]
-    first.write_text(first.read_text(encoding="utf-8").replace("42.0 + 0", "1.0"), encoding="utf-8")
-    assert "yrd/90_report" in run(["yrd"], project=project).executed
-    assert results_of(project, "yrd", "90_report") == {"total": 43.0}
-
-
-@pytest.mark.usefixtures("plain_report")
-def test_a_report_alone_runs_on_what_is_there_and_says_what_is_missing(project):
-    write_notebook(project, "01_one", RECORD)
-    write_notebook(project, "02_two", RECORD)
-    write_notebook(project, "90_report", REPORT)
-    assert run(["yrd"], ["01_one"], project=project).ok
-    outcome = run(["yrd"], ["90_report"], project=project)
-    assert "no results of 02_two for yrd" in outcome.failures[0].error
-
-
-@pytest.mark.usefixtures("plain_report")
-def test_a_report_is_left_out_when_what_it_needs_failed(project):
-    write_notebook(project, "01_one", "1 / 0")
-    write_notebook(project, "90_report", RECORD)
-    outcome = run(["yrd"], project=project)
-    assert outcome.left_out == ["yrd/01_one.html", "yrd/90_report", "yrd/90_report.html"]
-    assert not outcome.ok
-
-
 def test_a_broken_notebook_is_named_and_the_others_run(project):
     write_notebook(project, "01_one", RECORD)
     (project.notebooks / "02_broken.ipynb").write_text("{ not json", encoding="utf-8")
@@ -471,9 +426,20 @@ def test_clean_deletes_what_runs_wrote_and_no_raw_data_and_asks_first(built_proj
     assert clusterlib_command("clean", input="n\n").returncode == 1
     assert (built_project.reports / "yrd" / "01_one").exists()
     assert clusterlib_command("clean", "--yes", "--data").returncode == 0
-    assert [p.name for p in built_project.reports.iterdir()] == ["README.md"]
-    assert list(built_project.processed.iterdir()) == []
+    # What is kept besides is locked by whoever comes next.
+    assert files_of(built_project.reports) == {"README.md": b"kept", ".state/run.lock": b""}
+    assert files_of(built_project.processed) == {".lock": b""}
     assert files_of(built_project.raw) == raw and len(list(built_project.notebooks.iterdir())) == 1
+
+
+def test_clean_waits_for_a_build_and_takes_no_data_from_under_it(built_project):
+    with waiting_lock(built_project.processed / ".lock"):
+        cleaning = start_command("clean", "--yes", "--data")
+        with pytest.raises(subprocess.TimeoutExpired):
+            cleaning.wait(4)
+        assert (built_project.processed / "manifest.json").exists()
+    assert cleaning.wait(60) == 0
+    assert not (built_project.processed / "manifest.json").exists()
 
 
 def test_a_new_notebook_runs_as_it_stands_and_never_overwrites(project):

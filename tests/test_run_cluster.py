@@ -21,7 +21,6 @@ from engine import (
     RECORD,
     clusterlib_command,
     kill,
-    pages_only,
     processes_of,
     results_of,
     start_command,
@@ -177,21 +176,19 @@ def test_two_workers_share_a_run_and_find_what_one_machine_finds(scheduler, type
 
 def test_inputs_and_outputs_travel_through_the_cluster_and_are_those_of_a_local_run(scheduler, typed):
     read = "import clusterlib as cl\nrecord('rows', len(cl.data.load_units('province')))"
-    read += f"\nimport os\nrecord('root', {str(typed.root)!r} in os.getcwd())"
-    load = "from clusterlib.results import load_results, record\n"
     write_notebook(typed, "02_two", "from clusterlib.results import record", read)
-    write_notebook(typed, "90_report", load + "record('all', load_results('02_two', region)['rows'].value)")
-    with pages_only():
-        outcome = run(["yrd"], project=typed, dask=scheduler[0])
-        assert outcome.ok, outcome.failures
-        folder = typed.reports / "yrd" / "02_two"
-        assert not results_of(typed, "yrd", "02_two")["root"], "a worker needs no folder of the project"
-        assert results_of(typed, "yrd", "90_report")["all"] == results_of(typed, "yrd", "02_two")["rows"] > 30
-        made = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        assert list(made["inputs"]["data"]) == ["units"]
-        assert run(["yrd"], project=typed).executed == [], "where it ran does not make it stale"
-        far = {name: (typed.reports / "yrd" / name / "results.json").read_bytes() for name in ("01_typed", "90_report")}
-        assert run(["yrd"], project=typed, force=True).ok
+    where = f"import os\nfrom clusterlib.results import record\nrecord('here', {str(typed.root)!r} in os.getcwd())"
+    write_notebook(typed, "03_where", where)
+    outcome = run(["yrd"], project=typed, dask=scheduler[0])
+    assert outcome.ok, outcome.failures
+    folder = typed.reports / "yrd" / "02_two"
+    assert results_of(typed, "yrd", "02_two")["rows"] > 30
+    assert not results_of(typed, "yrd", "03_where")["here"], "a worker needs no folder of the project"
+    made = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert list(made["inputs"]["data"]) == ["units"]
+    assert run(["yrd"], project=typed).executed == [], "where it ran does not make it stale"
+    far = {name: (typed.reports / "yrd" / name / "results.json").read_bytes() for name in ("01_typed", "02_two")}
+    assert run(["yrd"], project=typed, force=True).ok
     for name, content in far.items():
         assert (typed.reports / "yrd" / name / "results.json").read_bytes() == content
 

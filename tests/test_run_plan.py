@@ -309,20 +309,6 @@ def test_library_code_counts_by_what_the_last_run_loaded(project, tmp_path, monk
     assert plan(project).reasons == ["library code changed: composite/_index.py, results.py"]
 
 
-def test_a_report_is_stale_when_the_results_of_others_change_in_content_and_only_then(project):
-    make_notebook(project, "01_one", "x = 1")
-    make_notebook(project, "90_report", "x = 1")
-    place = pretend_run(project, plan(project))
-    pretend_run(project, plan(project, "90_report"))
-    assert plan(project, "90_report").reasons == []
-    content = json.loads((place.folder / "results.json").read_text())
-    (place.folder / "results.json").write_text(json.dumps({**content, "data": {"later": "hashes"}}))
-    assert plan(project, "90_report").reasons == []
-    content["records"].append({"name": "answer", "value": 42})
-    (place.folder / "results.json").write_text(json.dumps(content))
-    assert plan(project, "90_report").reasons == ["results changed: 01_one"]
-
-
 # Places.
 
 

@@ -28,7 +28,7 @@ _HASHES = {str: str}
 RUN_FORM = {
     **dict.fromkeys(("notebook_sha256", "started_at", "commit", "python"), str),
     "parameters": dict, "changed": [str], "seconds": (int, float), "packages": _HASHES, "outputs": _HASHES,
-    "inputs": {"notebook": str, "parameters": dict, "results": _HASHES, "code": _HASHES, "data": _HASHES},
+    "inputs": {"notebook": str, "parameters": dict, "code": _HASHES, "data": _HASHES},
 }  # fmt: skip
 STEPS_FORM = {str: {"made_from": _HASHES, "outputs": _HASHES}}
 # What a text that goes on and on does to what reads it.

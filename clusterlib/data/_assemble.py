@@ -43,13 +43,14 @@ CATALOGUE = "data/raw/catalogue.csv"
 
 def assemble(project: Project) -> dict[str, pd.DataFrame]:
     """Read and check every raw table and return the processed frames by name, writing nothing."""
-    from clusterlib.data._raw import read_catalogue, read_fact_tables, read_lists
+    from clusterlib.data._raw import read_catalogue, read_fact_tables, read_lists, stray_problems
     from clusterlib.data._rules import Vocabulary, check_facts
     from clusterlib.data.boundaries import make_boundaries
 
     raw, root = project.raw, project.root
     frames: dict[str, pd.DataFrame] = {}
     collect = _Collector()
+    collect.problems += stray_problems(raw, root)
     with collect:
         lists = read_lists(raw, root)
     # The other tables are checked against these: without them every row would be one more error.

@@ -1,4 +1,6 @@
-"""The columns of the raw tables, for those who read them without pandas as well."""
+"""The raw tables and their columns, for those who read them without pandas as well."""
+
+from pathlib import Path
 
 # The columns that name the unit of observation at each level: one in panels, two in the table of pairs of cities.
 KEYS = {
@@ -28,3 +30,9 @@ LISTED = {
     "boundary_changes": "kind",
 }
 UNIT_COLUMNS = ["adcode", "level", "name_zh", "name_en", "province"]
+
+
+def raw_files(raw: Path) -> list[Path]:
+    """Return the files that are meant as raw tables, in whatever folder and case; hidden folders are an editor's."""
+    found = (path for path in sorted(raw.rglob("*.*")) if path.name.lower().endswith(".csv"))
+    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(raw).parts[:-1])]

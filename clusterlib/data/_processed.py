@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clusterlib.core.records import load_json
+from clusterlib.data._columns import raw_files
 from clusterlib.errors import DataNotBuiltError
 from clusterlib.paths import Project, get_project
 from clusterlib.provenance import git_commit, package_versions, sha256
@@ -43,7 +44,7 @@ def read_manifest(project: Project | None = None) -> dict:
 
 def _raw_hashes(project: Project) -> dict[str, str]:
     # What cannot be read is like no file ever built from: a build then tells file and reason.
-    readable = {p: p.is_file() and os.access(p, os.R_OK) for p in sorted(project.raw.rglob("*.csv"))}
+    readable = {p: p.is_file() and os.access(p, os.R_OK) for p in raw_files(project.raw)}
     return {p.relative_to(project.root).as_posix(): sha256(p) if found else "" for p, found in readable.items()}
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from clusterlib.core.rows import name_of, read_rows
 from clusterlib.data._cells import A_NAME, A_YEAR, NUMBER, Rule, filled, matching, one_of
-from clusterlib.data._columns import CATALOGUE_COLUMNS, KEYS, LEVELS, LIST_COLUMNS, LISTED
+from clusterlib.data._columns import CATALOGUE_COLUMNS, KEYS, LEVELS, LIST_COLUMNS, LISTED, raw_files
 from clusterlib.errors import Problem, RawDataError
 
 LINE = "line"
@@ -84,6 +84,27 @@ def read_fact_tables(raw: Path, level: str, root: Path) -> tuple[list[RawTable],
         except RawDataError as error:
             problems.extend(error.problems)
     return tables, problems
+
+
+def stray_problems(raw: Path, root: Path) -> list[Problem]:
+    """Return the files that no table is read from, which would be left out without a word."""
+    lists = sorted(f"{name}.csv" for name in (*LISTED, "catalogue", "lists"))
+    problems = []
+    for path in raw_files(raw):
+        *folders, file = path.relative_to(raw).parts
+        if not path.name.endswith(".csv"):
+            reason = f"not read, since its name does not end in .csv: rename it to {path.stem}.csv"
+        elif folders and (len(folders) > 1 or folders[0] not in LEVELS):
+            reason = f"not read from this folder: move it to data/raw/ and one of {', '.join(LEVELS)}, or delete it"
+        elif not folders and file not in lists:
+            levels = ", ".join(LEVELS)
+            reason = (
+                f"not read, since it is none of {', '.join(lists)}: figures belong into data/raw/ and one of {levels}"
+            )
+        else:
+            continue
+        problems.append(Problem(name_of(path, root), 0, reason))
+    return problems
 
 
 def rule_problems(table: RawTable, rules: Mapping[str, Rule]) -> list[Problem]:

@@ -221,19 +221,28 @@ def clean(
     """Delete what runs wrote in reports/; never anything in data/raw or notebooks/."""
     import shutil
 
+    from clusterlib.core.locks import waiting_lock
+    from clusterlib.core.records import STATE
+    from clusterlib.data._processed import LOCK
+    from clusterlib.run.locks import LOCK as RUN_LOCK
     from clusterlib.run.locks import run_lock
 
-    with _errors_without_traceback():
+    with _errors_without_traceback(), contextlib.ExitStack() as held:
         project = _project()
-        with run_lock(project.reports):
-            folders = [project.reports, *([project.processed] if everything else [])]
-            found = [path for folder in folders for path in sorted(folder.iterdir()) if path.name != "README.md"]
-            for path in found:
-                _print(f"  {path}")
-            if not (yes or typer.confirm(f"Delete these {len(found)}?")):
-                raise typer.Exit(1)
-            for path in found:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        held.enter_context(run_lock(project.reports))
+        folders = [project.reports, project.reports / STATE]
+        if everything and project.processed.exists():
+            held.enter_context(waiting_lock(project.processed / LOCK))
+            folders.append(project.processed)
+        # Who waits for a lock must find the file that the next one locks.
+        kept = {"README.md", STATE, LOCK, RUN_LOCK}
+        found = [path for folder in folders for path in sorted(folder.iterdir()) if path.name not in kept]
+        for path in found:
+            _print(f"  {path}")
+        if not (yes or typer.confirm(f"Delete these {len(found)}?")):
+            raise typer.Exit(1)
+        for path in found:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     _print(f"Deleted {len(found)}.")
 
 

@@ -12,18 +12,17 @@ import threading
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clusterlib.core.records import RESULTS
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project
 from clusterlib.provenance import sha256
 from clusterlib.run.execute import Context, execute
-from clusterlib.run.places import Failure, is_report
+from clusterlib.run.places import Failure
 from clusterlib.run.sources import FOLDER
 
 if TYPE_CHECKING:
@@ -43,11 +42,11 @@ def library_digest() -> str:
     return sha256(*sorted(FOLDER.rglob("*.py")))
 
 
-def pack(folder: Path) -> bytes:
-    """Return a folder's files but for hidden ones and those in hidden folders as one zip."""
+def pack(folder: Path, paths: Iterable[Path] | None = None) -> bytes:
+    """Return a folder's files, or these of them, but for hidden ones and those in hidden folders as one zip."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        for path in sorted(path for path in paths or folder.rglob("*") if path.is_file()):
             place = path.relative_to(folder)
             if not any(part.startswith(".") for part in place.parts):
                 packed.write(path, place.as_posix())
@@ -61,7 +60,7 @@ def unpack(content: bytes, folder: Path) -> None:
 
 
 def execute_remotely(
-    task: Task, context: Context, data: bytes, digest: str, modules: list[str], files: Mapping[str, str]
+    task: Task, context: Context, data: bytes, digest: str, modules: list[str]
 ) -> tuple[Failure | None, bytes]:
     """Execute a task on a worker and return its failure, if any, and a zip of what it wrote.
 
@@ -70,13 +69,11 @@ def execute_remotely(
     task : Task
     context : Context
     data : bytes
-        Zip of the project's data.
+        Zip of the project's data and captions.
     digest : str
         Its hash.
     modules : list of str
         What warm kernels import.
-    files : mapping
-        Texts that the task reads beside the data, by their path in the project.
     """
     from distributed import get_worker
 
@@ -86,10 +83,9 @@ def execute_remotely(
     # Dask clears the worker's own folder when it ends, and that of one that was killed when the next one starts.
     home = get_worker().local_directory
     with tempfile.TemporaryDirectory(prefix="clusterlib-run-", dir=home) as scratch:
-        project, folder = replace(context.project, root=Path(scratch) / "project"), Path(scratch) / "run"
-        folder.mkdir()
+        folder = Path(scratch)
         with _ended_with_its_task(folder):
-            _stage(project.root, data, digest, files, home)
+            project = replace(context.project, root=_stage(data, digest, home))
             return execute(task, replace(context, project=project), folder), pack(folder)
 
 
@@ -97,19 +93,14 @@ _staged: dict[str, Path] = {}
 _staging = threading.Lock()
 
 
-def _stage(root: Path, data: bytes, digest: str, files: Mapping[str, str], home: str) -> None:
-    """Make a project on this machine: the data unpacked once by each worker, and what else this task reads."""
+def _stage(data: bytes, digest: str, home: str) -> Path:
+    """Return the folder of the project on this machine, unpacked once by each worker."""
     with _staging:
         if digest not in _staged or not _staged[digest].exists():
             staged = Path(tempfile.mkdtemp(prefix="clusterlib-data-", dir=home))
             unpack(data, staged)
             _staged[digest] = staged
-    root.mkdir()
-    (root / "data").symlink_to(_staged[digest])
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        return _staged[digest]
 
 
 @contextlib.contextmanager
@@ -143,7 +134,8 @@ class Cluster:
     ) -> None:
         self.client, self.address, self.project, self.modules, self.say = client, address, project, modules, say
         self.slots = sum(client.nthreads().values())  # type: ignore[attr-defined]
-        data = pack(project.root / "data")
+        read = [*(project.root / "data").rglob("*"), *project.notebooks.glob("*.yml")]
+        data = pack(project.root, read)
         self.digest = hashlib.sha256(data).hexdigest()
         # As a task, it can be done again if the worker that holds it is lost.
         self.data = client.submit(bytes, data, key=f"clusterlib-data-{self.digest[:16]}-{uuid.uuid4().hex[:8]}")
@@ -154,7 +146,7 @@ class Cluster:
         """Execute a task on a worker and bring what it wrote into ``folder``."""
         from distributed import CancelledError, KilledWorker
 
-        arguments = (task, context, self.data, self.digest, self.modules, self._files(task))
+        arguments = (task, context, self.data, self.digest, self.modules)
         future = self.client.submit(execute_remotely, *arguments, pure=False, key=f"{task.name}-{uuid.uuid4().hex}")
         try:
             failure, written = self._wait(future)
@@ -195,13 +187,6 @@ class Cluster:
             elif trouble and time.monotonic() - began > _PATIENCE_SECONDS:
                 self.lost = f"{trouble}, for {_PATIENCE_SECONDS} s"
             told = trouble
-
-    def _files(self, task: Task) -> dict[str, str]:
-        """Return the captions and, for a report, the results of the others."""
-        reports = [task.region] if is_report(task.notebook.name) else []
-        paths = [path for name in reports for path in self.project.reports.glob(f"{name}/[0-9][0-9]_*/{RESULTS}")]
-        paths += self.project.notebooks.glob("*.yml")
-        return {path.relative_to(self.project.root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
 async def _greet(address: str) -> None:

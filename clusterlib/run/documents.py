@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clusterlib.core.files import write_json
-from clusterlib.core.records import RESULTS, STATE, STEPS_FORM, read_json
+from clusterlib.core.records import RESULTS, RESULTS_FORM, STATE, STEPS_FORM, read_json
 from clusterlib.regions import REGIONS
-from clusterlib.run.places import Failure, is_report
+from clusterlib.run.places import Failure
 from clusterlib.run.steps import Step
 
 if TYPE_CHECKING:
     from clusterlib.report import Paper
     from clusterlib.run.plan import Planner, Task
 
+_NOTEBOOKS = "[0-9][0-9]_*"
 _STEP = Step("paper", "", ("report", "publish/templates/style.css", "study/claims.py", "study/_lookup.py"))
 
 
@@ -48,14 +51,14 @@ def plan_papers(planner: Planner, tasks: Iterable[Task], force: bool = False) ->
     from clusterlib.run.plan import FORCED
 
     tasks = list(tasks)
-    names = [path.stem for path in planner.project.notebooks.glob("[0-9][0-9]_*.ipynb") if not is_report(path.stem)]
+    names = [path.stem for path in planner.project.notebooks.glob(_NOTEBOOKS + ".ipynb")]
     there = {(task.place.region, task.notebook.name) for task in tasks}
     there |= {(r, n) for r in REGIONS for n in names if (planner.project.reports / r / n / RESULTS).is_file()}
     found = []
     for paper in papers(planner.project):
         needed = [paper.region] if paper.region else list(REGIONS)
         if {(region, name) for region in needed for name in names} <= there:
-            runs = [task.name for task in tasks if task.runs and task.place.region in needed]
+            runs = [task.name for task in tasks if task.reasons and task.place.region in needed]
             reasons = [FORCED] if force else _reasons(planner, paper)
             found.append(PaperTask(paper, reasons or [f"if what {name} finds changes" for name in runs[:1]]))
     return found
@@ -95,10 +98,19 @@ def _reasons(planner: Planner, paper: Paper) -> list[str]:
 
 def _made_from(planner: Planner, paper: Paper) -> dict[str, str]:
     """Return hashes of what a document is made from: templates, works, code, claims, and what notebooks found."""
-    root, sha256 = planner.project.root, planner.hashes.sha256
-    sources = _STEP.sources() | {path.relative_to(root).as_posix(): path for path in (root / "report").glob("*.*")}
+    project, sha256 = planner.project, planner.hashes.sha256
+    files = [*(project.root / "report").glob("*.*"), *project.study.glob("claims.yml")]
+    sources = _STEP.sources() | {path.relative_to(project.root).as_posix(): path for path in files}
     found = {name: sha256(path) for name, path in sorted(sources.items())}
     for region in [paper.region] if paper.region else REGIONS:
-        for name, digest in planner.results(region).items():
-            found[f"{region}/{name}"] = digest
+        for path in sorted(project.reports.glob(f"{region}/{_NOTEBOOKS}/{RESULTS}")):
+            content = read_json(path, RESULTS_FORM)
+            if content is not None and "." not in path.parent.name:
+                found[f"{region}/{path.parent.name}"] = _digest(content)
     return found
+
+
+def _digest(results: dict) -> str:
+    """Return the hash of what a run found; when and from which files does not count."""
+    found = {"parameters": results["parameters"], "records": results["records"]}
+    return hashlib.sha256(json.dumps(found, ensure_ascii=False, sort_keys=True).encode()).hexdigest()

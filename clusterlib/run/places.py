@@ -11,7 +11,6 @@ from pathlib import Path
 from clusterlib.core.records import STATE
 
 LOG = "kernel.log"
-REPORT_NUMBER = 90
 _SCRATCH = re.compile(r"\..+-(old|\w{8}(\.\w+)?)")
 
 
@@ -34,11 +33,6 @@ class Failure:
         with_parameters = f" with {self.parameters}" if self.parameters else ""
         text = f"{self.region} {self.notebook}{with_parameters}, {where}\n    {self.error}"
         return f"{text}\n    {self.advice}" if self.advice else text
-
-
-def is_report(notebook: str) -> bool:
-    """Whether a notebook is made from the results of others: those numbered 90 and above."""
-    return int(notebook[:2]) >= REPORT_NUMBER
 
 
 def put_in_place(scratch: Path, target: Path) -> None:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clusterlib.core.records import ERROR, RESULTS, RESULTS_FORM, RUN, RUN_FORM, STATE, STEPS_FORM, Place, read_json
+from clusterlib.core.records import ERROR, RUN, RUN_FORM, STATE, STEPS_FORM, Place, read_json
 from clusterlib.paths import Project
 from clusterlib.regions import region_codes
 from clusterlib.run.hashes import FileHashes
 from clusterlib.run.notebooks import Notebook, scan_notebooks
 from clusterlib.run.parameters import REGION, changed_names, check_known, resolve
-from clusterlib.run.places import Failure, is_report
+from clusterlib.run.places import Failure
 from clusterlib.run.sources import library_files
 from clusterlib.run.steps import STEPS, Step
 
-CLAIMS = "data/study/claims.yml"
 NEVER, FAILED, FORCED = "it has not been run", "its last run failed", "asked for by --force"
 
 
@@ -41,8 +40,6 @@ class Task:
         Why it would run.
     steps : dict
         Why each thing made from it would be made.
-    needs : list of str
-        Names of the tasks that come before.
     seconds : float, optional
         How long it took the last time.
     """
@@ -55,17 +52,11 @@ class Task:
     inputs: dict[str, Any] = field(repr=False)
     reasons: list[str]
     steps: dict[str, list[str]]
-    needs: list[str] = field(default_factory=list)
     seconds: float | None = None
 
     @property
     def region(self) -> str:
         return self.parameters[REGION]
-
-    @property
-    def runs(self) -> bool:
-        """Whether it is stale, or may become so when what it needs has been done."""
-        return bool(self.reasons or self.needs)
 
     @property
     def changed(self) -> list[str]:
@@ -117,7 +108,6 @@ class Planner:
             "notebook": notebook.digest,
             # As they are read back, so that a tuple is not taken for another value than the list that it became.
             "parameters": json.loads(json.dumps(parameters)),
-            "results": self.results(region) if is_report(notebook.name) else {},
         }
         last = read_json(place.folder / RUN, RUN_FORM)
         reasons = [FORCED] if force else self.reasons(place, last, inputs)
@@ -138,20 +128,7 @@ class Planner:
         codes = region_codes(regions or None)
         found, wrong = scan_notebooks(self.project, notebooks)
         check_known(settings, {notebook.name: notebook.parameters for notebook in found})
-        tasks = [self.task(one, {**settings, REGION: code}, force) for one in found for code in codes]
-        return with_needs(tasks), wrong
-
-    def results(self, region: str) -> dict[str, str]:
-        """Return a hash of what a report is made from: what each notebook below 90 found, and the claims it judges."""
-        found = {}
-        claims = self.project.root / CLAIMS
-        if claims.exists():
-            found[CLAIMS] = self.hashes.sha256(claims)
-        for path in sorted(self.project.reports.glob(f"{region}/[0-9][0-9]_*/{RESULTS}")):
-            content = read_json(path, RESULTS_FORM)
-            if content is not None and not is_report(path.parent.name) and "." not in path.parent.name:
-                found[path.parent.name] = results_digest(content)
-        return found
+        return [self.task(one, {**settings, REGION: code}, force) for one in found for code in codes], wrong
 
     def reasons(self, place: Place, last: Mapping | None, inputs: Mapping) -> list[str]:
         """Return why a notebook must run, from the record of its last run and what it would be made from now."""
@@ -166,7 +143,6 @@ class Planner:
         found += _parameter_reasons(before["parameters"], inputs["parameters"])
         for kind, known, hashes in (("library code", "code", self.sources), ("data", "data", self.tables)):
             found += changes(kind, before[known], {name: hashes.get(name, "") for name in before[known]})
-        found += changes("results", before["results"], inputs["results"])
         return found
 
     def output_reasons(self, folder: Path, outputs: Mapping[str, str]) -> list[str]:
@@ -211,21 +187,3 @@ def changes(kind: str, before: Mapping[str, str], now: Mapping[str, str]) -> lis
     changed = [name for name in now if name in before and now[name] != before[name]]
     parts = {"changed": changed, "new": sorted(now.keys() - before.keys()), "gone": sorted(before.keys() - now.keys())}
     return [f"{kind} {word}: {', '.join(names)}" for word, names in parts.items() if names]
-
-
-def results_digest(results: dict) -> str:
-    """Return the hash of what a run found; when and from which files does not count."""
-    found = {"parameters": results["parameters"], "records": results["records"]}
-    return hashlib.sha256(json.dumps(found, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
-
-
-def with_needs(tasks: Iterable[Task]) -> list[Task]:
-    """Add to each report the tasks of its region that must come before it."""
-    tasks = list(tasks)
-    stale = [task for task in tasks if task.reasons and not is_report(task.notebook.name)]
-    return [
-        replace(task, needs=[one.name for one in stale if one.region == task.region])
-        if is_report(task.notebook.name)
-        else task
-        for task in tasks
-    ]

@@ -40,8 +40,8 @@ def find_status(
         notes.append("data/processed would be built first; what reads a table that changes would run too")
     tasks: dict[str, list[str]] = {}
     for task in planned:
-        tasks[task.name] = task.reasons or [f"if what {name} finds changes" for name in task.needs[:1]]
+        tasks[task.name] = task.reasons
         for step, reasons in task.steps.items():
-            tasks[f"{task.name}.{step}"] = ["its notebook would run"] if task.runs else reasons
+            tasks[f"{task.name}.{step}"] = ["its notebook would run"] if task.reasons else reasons
     tasks |= {paper.name: paper.reasons for paper in plan_papers(planner, planned)}
     return tasks, notes

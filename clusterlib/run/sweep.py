@@ -15,7 +15,6 @@ from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.paths import Project, get_project
 from clusterlib.run.notebooks import Notebook, find_notebooks
 from clusterlib.run.parameters import check_spans
-from clusterlib.run.places import is_report
 from clusterlib.run.plan import Task
 
 if TYPE_CHECKING:
@@ -97,8 +96,6 @@ def run_sweep(
 
     project = project or get_project()
     (found,) = find_notebooks(project, [notebook])
-    if is_report(found.name):
-        raise InvalidInputError(f"{found.name} is made from the results of other notebooks: there is nothing to sweep")
     checked = check_grid(found, grid)
     home = replace(project, folder=f"{project.folder}/sweeps/{found.name}")
     with prepared(project, home, limits) as (planner, context):

@@ -22,7 +22,6 @@ from clusterlib.run.documents import PaperTask, plan_papers, write
 from clusterlib.run.execute import Context, Limits, execute
 from clusterlib.run.journal import JOURNAL, Journal
 from clusterlib.run.locks import run_lock
-from clusterlib.run.parameters import REGION
 from clusterlib.run.places import Failure, put_in_place, recover
 from clusterlib.run.plan import FORCED, Planner, Task, table_hashes
 from clusterlib.run.scratch import clear_left
@@ -88,12 +87,6 @@ class _Runner:
 
     def execute(self, task: Task) -> str | Failure:
         """Execute a notebook, and put what it wrote in the place of its last run if it did not fail."""
-        if task.needs:
-            # What came before may have found what it found the last time.
-            settings = {**task.settings, REGION: task.region}
-            task = self.planner.task(task.notebook, settings, force=task.reasons == [FORCED])
-            if not task.reasons:
-                return "unchanged"
         scratch = task.place.scratch()
         try:
             failure = self._execute(task, self.context, scratch)
@@ -131,9 +124,9 @@ def run(
 ) -> RunOutcome:
     """Execute notebooks for regions in parallel, make their pages and the index over all.
 
-    A notebook runs again when, and only when, its cells, its parameters, the tables that it reads, the modules of the
-    library that it imports or, for those numbered 90 and above, the results of the others changed. A notebook that
-    fails does not stop the others. Report and briefs are made when all notebooks of all regions are done.
+    A notebook runs again when, and only when, its cells, its parameters, the tables that it reads or the modules of
+    the library that it imports changed. A notebook that fails does not stop the others. Report and briefs are made
+    when all notebooks of all regions are done.
 
     Parameters
     ----------
@@ -216,7 +209,7 @@ def perform(
     rest += [paper.name for paper in papers if not paper.reasons]
     if not to_do and not documents:
         return RunOutcome(unchanged=sorted(rest))
-    with _executor(dask, context, [task for task in tasks if task.runs], workers, console) as (executor, slots):
+    with _executor(dask, context, [task for task in tasks if task.reasons], workers, console) as (executor, slots):
         from rich.console import Console
 
         from clusterlib.provenance import git_commit
@@ -238,9 +231,8 @@ def perform(
             work = {}
             for name, (task, step) in to_do.items():
                 action = partial(runner.make, step) if step else runner.execute
-                needs = [task.name] * task.runs if step else task.needs
-                work[name] = partial(runner.perform, name, task, action), needs
-            executed = [task.name for task in tasks if task.runs]
+                work[name] = partial(runner.perform, name, task, action), [task.name] if step and task.reasons else []
+            executed = [task.name for task in tasks if task.reasons]
             for name, paper in documents.items():
                 work[name] = partial(runner.perform, name, paper, partial(write, planner)), executed
             ended = run_all(work, slots)
@@ -264,9 +256,9 @@ def _to_do(tasks: list[Task]) -> Mapping[str, tuple[Task, Step | None]]:
     One region after the other, so that what all have in common is computed once and not waited for; long ones first.
     """
     order = list(dict.fromkeys(task.place.region for task in tasks))
-    notebooks = [task for task in tasks if task.runs]
+    notebooks = [task for task in tasks if task.reasons]
     notebooks.sort(key=lambda t: (order.index(t.place.region), -(t.seconds or 1e9)))
-    steps = [(t, step) for t in tasks for step in STEPS if step.name in t.steps and (t.runs or t.steps[step.name])]
+    steps = [(t, step) for t in tasks for step in STEPS if step.name in t.steps and (t.reasons or t.steps[step.name])]
     found: dict[str, tuple[Task, Step | None]] = {task.name: (task, None) for task in notebooks}
     return found | {f"{task.name}.{step.name}": (task, step) for task, step in steps}
 
