@@ -24,10 +24,10 @@ from clusterlib.data._digital_fields import read_fields
 from clusterlib.data._processed import MANIFEST, is_current, read_manifest
 from clusterlib.errors import ClusterlibError, DataNotBuiltError, ProblemsError
 from clusterlib.paths import ROOT_VARIABLE, Project
+from clusterlib.publish.site import write_home
 from clusterlib.regions import read_regions
 from clusterlib.results import load_results
 from clusterlib.run.compare import read_values
-from clusterlib.run.index import write_index
 from clusterlib.run.notebooks import find_notebooks
 from clusterlib.run.plan import Planner, table_hashes
 from clusterlib.run.steps import STEPS
@@ -475,7 +475,7 @@ def _plan(project: Project) -> Any:
     planner = Planner(project, tables)
     tasks, wrong = planner.plan(["yrd"], None, {})
     planner.hashes.save()
-    write_index(project)
+    write_home(project)
     html = (project.reports / "index.html").read_text(encoding="utf-8")
     return current, wrong, html, [(task.name, task.reasons, task.steps) for task in tasks]
 

@@ -16,6 +16,7 @@ from typing import Any
 from clusterlib.errors import ClusterlibError
 
 EXECUTED, RESULTS, RUN, ERROR = "notebook.ipynb", "results.json", "run.json", "error.json"
+JOURNAL = "run.jsonl"
 STATE = ".state"
 # A result's name; a file is called after it.
 NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")

@@ -1,29 +1,31 @@
-"""Turn an executed notebook into a page that opens offline: no script, no network, code folded, MathML formulas."""
+"""Turn an executed notebook into two pages, one a language, that open offline: code folded, MathML formulas (网页)."""
 
 from __future__ import annotations
 
-import copy
+import base64
 import re
-import threading
-from functools import cache
+from collections.abc import Iterator
+from functools import cache, lru_cache
 from html import unescape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clusterlib.core.files import write_text
 from clusterlib.core.hypertext import clean_html
 from clusterlib.core.language import LANGUAGES
-from clusterlib.core.records import EXECUTED, RESULTS, RUN, Place, load_run, read_json
+from clusterlib.core.records import EXECUTED, RESULTS, RESULTS_FORM, RUN, Place, load_run, read_json
 from clusterlib.errors import ClusterlibError
-from clusterlib.regions import get_region
+from clusterlib.publish.downloads import downloads
+from clusterlib.publish.frame import TEMPLATES, file_of, fill, frame
+from clusterlib.publish.trace import trace
 from clusterlib.results import MIME, collect_records
 
 if TYPE_CHECKING:
     import nbformat
 
-TEMPLATES = Path(__file__).resolve().parent / "templates"
-# A page runs nothing and loads nothing, whatever stands in it.
+# A document that stands alone runs nothing and loads nothing, whatever stands in it.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+WIDE_COLUMNS = 9
 
 
 def math_to_mathml(latex: str, display: bool) -> str:
@@ -46,10 +48,6 @@ def math_to_mathml(latex: str, display: bool) -> str:
     return mathml
 
 
-# Two threads that import nbconvert at once find it half imported.
-_MAKING = threading.Lock()
-
-
 @cache
 def _renderer_class() -> type:
     from nbconvert.filters.markdown_mistune import IPythonRenderer
@@ -67,14 +65,16 @@ def _renderer_class() -> type:
     return Renderer
 
 
+@lru_cache(maxsize=2000)
 def markdown_to_html(source: str) -> str:
-    """Convert a markdown cell to HTML."""
+    """Convert a markdown cell to HTML; every region's page has the same cells."""
     from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
-    return clean_html(MarkdownWithMath(renderer=_renderer_class()(escape=False)).render(source))
+    renderer = _renderer_class()(escape=False, exclude_anchor_links=True)
+    return clean_html(MarkdownWithMath(renderer=renderer).render(source))
 
 
-@cache
+@lru_cache(maxsize=2000)
 def highlight_code(source: str) -> str:
     """Convert a code cell to HTML; every region's page has the same cells."""
     from nbconvert.filters.highlight import Highlight2HTML
@@ -82,34 +82,15 @@ def highlight_code(source: str) -> str:
     return Highlight2HTML(pygments_lexer="ipython3")(source)
 
 
-@cache
-def _exporter():
-    from clusterlib.core.quick import nbformat  # noqa: F401 - before nbconvert, which imports it the slow way
+def _plain_to_html(text: str) -> str:
+    from nbconvert.filters.ansi import ansi2html
 
-    # isort: split
-    from nbconvert.exporters import TemplateExporter
-    from nbconvert.filters import highlight, markdown_mistune  # noqa: F401 - what pages then ask of it
-    from pygments.formatters import HtmlFormatter
-
-    # Not HTMLExporter: it parses and prints each page once more, for what this template does itself. Of the
-    # preprocessors one is of use, and each has the whole notebook validated.
-    exporter = TemplateExporter(
-        template_name="page", extra_template_basedirs=[str(TEMPLATES)], template_extension=".html.j2",
-        default_preprocessors=["nbconvert.preprocessors.coalescestreams.CoalesceStreamsPreprocessor"],
-    )  # fmt: skip
-    exporter.environment.autoescape = True
-    exporter.register_filter("clean_html", clean_html)
-    exporter.register_filter("highlight_code", highlight_code)
-    exporter.register_filter("markdown_to_html", markdown_to_html)
-    exporter.environment.globals.update(
-        style=read_style(), code_style=HtmlFormatter(style="bw").get_style_defs(".highlight"), result_mime=MIME
-    )
-    return exporter
+    return ansi2html(text)
 
 
 @cache
 def read_style() -> str:
-    """Return what the heads of all pages share: the policy that a browser is to follow, and the style sheet."""
+    """Return what the heads of documents that stand alone share: the browser's policy, and the style sheet."""
     style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     return f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n<style>{style}</style>'
 
@@ -120,49 +101,133 @@ def language_of(cell: nbformat.NotebookNode) -> str:
     return next((language for language in LANGUAGES if f"lang-{language}" in tags), "")
 
 
-def contents_of(notebook: nbformat.NotebookNode) -> list[tuple[str, str, str]]:
-    """Return anchor, text and language of the second-level headings."""
-    headings = []
+def with_scopes(html: str) -> str:
+    """Give tables what those need who hear them or have a keyboard: heads with scopes, a box that can be scrolled.
+
+    Examples
+    --------
+    >>> with_scopes("<table><thead><tr><th>a</th></tr></thead></table>")
+    '<div class="table-wrap" tabindex="0"><table><thead><tr><th scope="col">a</th></tr></thead></table></div>'
+    """
+
+    def table(match: re.Match) -> str:
+        text = re.sub(r"<thead.*?</thead>", head, match[2], flags=re.DOTALL)
+        text = re.sub(r'<tr>\s*<td( style="text-align:left[^>]*)>(.*?)</td>', r'<tr><th scope="row"\1>\2</th>', text)
+        wide = " wide" * (text.partition("</tr>")[0].count('scope="col"') >= WIDE_COLUMNS)
+        # Without a box of its own a table gets one.
+        start, end = ('<div class="table-wrap">', "</div>") if match[1] is None else (match[1], "")
+        return start.replace('class="table-wrap"', f'class="table-wrap{wide}" tabindex="0"') + text + end
+
+    def head(match: re.Match) -> str:
+        # A head without a word is none.
+        text = re.sub(r"<th([^>]*)>\s*</th>", r"<td\1></td>", match[0])
+        return re.sub(r"<th(?=[ >])", '<th scope="col"', text)
+
+    return re.sub(r'(<div class="table-wrap"[^>]*>)?(<table.*?</table>)', table, html, flags=re.DOTALL)
+
+
+def said(record: dict[str, Any], part: str, language: str) -> str:
+    """Return what a record says, such as its ``"label"``, in a language: in English where there is no Chinese."""
+    english = record.get("label_en" if part == "label" else part) or ""
+    return record.get(f"{part}_zh") or english if language == "zh" else english
+
+
+def _picture(output: nbformat.NotebookNode, kind: str, record: dict | None, folder: str, language: str) -> dict:
+    """Return where a picture stands, how large it is shown, and what it shows."""
+    data, about = output.data[kind].replace("\n", ""), output.metadata.get(kind, {})
+    size: dict[str, Any] = {}
+    try:
+        start = base64.b64decode(data[:32])
+        wide, high = (int.from_bytes(start[k : k + 4], "big") for k in (16, 20))
+        width = int(about.get("width") or wide)
+        size = {"width": width, "height": round(width * high / wide)}
+    except (ValueError, ZeroDivisionError):
+        pass  # no picture: its text stands for it
+    # What was recorded lies in the folder of the run; what a cell merely shows is in the page.
+    source = f"{folder}/{said(record, 'value', language)}" if record else f"data:{kind};base64,{data}"
+    return {"src": source, "alt": about.get("alt", ""), **size}
+
+
+def _shown(output: nbformat.NotebookNode, records: dict[str, dict], folder: str, language: str) -> dict | None:
+    """Return how an output of a cell is shown in a language, or None if it is of the other."""
+    if output.output_type == "stream":
+        kind = "warning" if output.name == "stderr" else ""
+        return {"record": None, "text": _plain_to_html(output.text), "kind": kind}
+    if output.output_type == "error":
+        return {"record": None, "text": "\n".join(map(_plain_to_html, output.traceback)), "kind": "error"}
+    data, about = output.data, output.metadata.get(MIME, {})
+    if about and about.get("language") != language:
+        return None
+    record = records.get(about.get("name") or data.get(MIME, {}).get("name"))
+    shown: dict[str, Any] = {"record": record}
+    if "text/html" in data:
+        return {**shown, "html": with_scopes(clean_html(data["text/html"]))}
+    if "image/svg+xml" in data:
+        return {**shown, "drawing": data["image/svg+xml"], "alt": output.metadata.get("image/svg+xml", {}).get("alt")}
+    for kind in ("image/png", "image/jpeg"):
+        if kind in data:
+            figure = record if record and record["kind"] == "figure" else None
+            return {**shown, "picture": _picture(output, kind, figure, folder, language)}
+    for kind in ("text/markdown", "text/latex"):
+        if kind in data:
+            return {**shown, "html": with_scopes(markdown_to_html(data[kind]))}
+    return {**shown, "text": _plain_to_html(data.get("text/plain", "")), "kind": ""}
+
+
+def _cells(notebook: nbformat.NotebookNode, language: str, folder: str) -> Iterator[dict]:
+    """Return what a page in a language shows of each cell; sections are numbered alike in all languages."""
+    records = {record["name"]: record for record in collect_records(notebook)}
+    number = 0
+
+    def numbered(match: re.Match) -> str:
+        nonlocal number
+        number += 1
+        return f'<h2 id="s{number}">'
+
+    titled = False
     for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            found = re.findall(r'<h2 id="([^"]+)">(.*?)(?:<a |</h2>)', markdown_to_html(cell.source))
-            headings += [(unescape(a), unescape(re.sub(r"<[^>]+>", "", t)), language_of(cell)) for a, t in found]
-    return headings
+        if cell.cell_type == "markdown" and language_of(cell) in ("", language):
+            source = cell.source if titled else re.sub(r"^\s*# +.+\n?", "", cell.source)
+            titled = titled or source != cell.source
+            html = re.sub(r'<h2(?: id="[^"]*")?>', numbered, markdown_to_html(source))
+            yield {"id": cell.id, "prose": with_scopes(html)}
+        elif cell.cell_type == "code":
+            shown = [_shown(output, records, folder, language) for output in cell.outputs]
+            injected = "injected-parameters" in cell.metadata.get("tags", [])
+            code = highlight_code(cell.source) if cell.source.strip() else ""
+            yield {"id": cell.id, "code": code, "injected": injected, "shown": [one for one in shown if one]}
 
 
-def _take_titles(notebook: nbformat.NotebookNode, default: str) -> dict[str, str]:
-    """Take the first headings, one in each language, out of a notebook and return them."""
-    titles: dict[str, str] = {}
+def title_of(notebook: nbformat.NotebookNode, language: str, default: str) -> str:
+    """Return the first heading in a language."""
     for cell in notebook.cells:
-        language = language_of(cell)
-        match = re.match(r"\s*# +(.+)\n?", cell.source) if cell.cell_type == "markdown" else None
-        if match and language not in titles:
-            titles[language] = match[1].strip()
-            cell.source = cell.source[match.end() :]
-    return titles or {"": default}
+        match = re.match(r"\s*# +(.+)", cell.source) if cell.cell_type == "markdown" else None
+        if match and language_of(cell) in ("", language):
+            return match[1].strip()
+    return default
 
 
-def render(notebook: nbformat.NotebookNode, place: Place, run: dict, data: dict[str, str]) -> str:
-    """Render an executed notebook with a header that says what it was made from."""
-    shown = copy.deepcopy(notebook)
-    header = {
-        "titles": _take_titles(shown, place.notebook),
-        "region": get_region(place.region),
-        "notebook": place.notebook,
-        "run": run,
-        "data": data,
-        "contents": contents_of(shown),
-        "folder": place.notebook,
-        "records": {record["name"]: record for record in collect_records(shown)},
-    }
-    with _MAKING:
-        exporter = _exporter()
-    html, _ = exporter.from_notebook_node(shown, resources={"page": header})  # type: ignore[arg-type]
-    return html
+def render(notebook: nbformat.NotebookNode, place: Place, run: dict, results: dict, language: str) -> str:
+    """Render an executed notebook in a language, with what it was made from folded in at its end."""
+    page = f"{place.region}/{place.notebook}"
+
+    def below(record: dict) -> str:
+        return trace(record, run, results, page, language) + downloads(record, place.folder, page, language)
+
+    cells = list(_cells(notebook, language, place.notebook))
+    prose = "".join(cell.get("prose", "") for cell in cells)
+    headings = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', prose, flags=re.DOTALL)
+    contents = [(anchor, unescape(re.sub(r"<[^>]+>", "", text))) for anchor, text in headings]
+    body = fill(
+        "notebook.html.j2", language, cells=cells, place=place, run=run, data=results.get("data", {}), below=below,
+        of=lambda record, part: said(record, part, language),
+    )  # fmt: skip
+    title = title_of(notebook, language, place.notebook)
+    return frame(page, language, title, body, contents=contents, region=place.region)
 
 
 def write_page(place: Place) -> list[Path]:
-    """Write the page of an executed notebook beside its folder and return its path.
+    """Write the pages of an executed notebook beside its folder, one a language, and return their paths.
 
     Raises
     ------
@@ -171,8 +236,11 @@ def write_page(place: Place) -> list[Path]:
     """
     from clusterlib.core.quick import nbformat
 
-    folder = place.folder
-    notebook = nbformat.read(folder / EXECUTED, as_version=4)
-    data = (read_json(folder / RESULTS, {"data": {str: str}}) or {"data": {}})["data"]
-    write_text(place.page, render(notebook, place, load_run(folder / RUN), data))
-    return [place.page]
+    notebook = nbformat.read(place.folder / EXECUTED, as_version=4)
+    run, results = load_run(place.folder / RUN), read_json(place.folder / RESULTS, RESULTS_FORM) or {}
+    written = []
+    for language in LANGUAGES:
+        path = place.reports / file_of(f"{place.region}/{place.notebook}", language)
+        write_text(path, render(notebook, place, run, results, language))
+        written.append(path)
+    return written

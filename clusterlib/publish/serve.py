@@ -13,7 +13,7 @@ from pathlib import Path
 
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project, get_project
-from clusterlib.publish.pages import POLICY
+from clusterlib.publish.frame import SERVED_POLICY
 
 ADDRESS = "127.0.0.1"
 NAMES = (ADDRESS, "localhost", "[::1]")
@@ -50,7 +50,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
         if not self.path.endswith(".pdf"):  # browsers show it by a page of their own
-            self.send_header("Content-Security-Policy", POLICY)
+            self.send_header("Content-Security-Policy", SERVED_POLICY)
         super().end_headers()
 
     def log_message(self, *_: object) -> None: ...

@@ -7,8 +7,6 @@ import threading
 import time
 from pathlib import Path
 
-JOURNAL = "run.jsonl"
-
 
 class Journal:
     """Writes events, from any thread, each with the seconds since the run began."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from clusterlib.core.records import ERROR, RUN, RUN_FORM, STATE, STEPS_FORM, Place, read_json
 from clusterlib.paths import Project
+from clusterlib.publish.frame import frame_digest
 from clusterlib.regions import region_codes
 from clusterlib.run.hashes import FileHashes
 from clusterlib.run.notebooks import Notebook, scan_notebooks
@@ -90,6 +91,7 @@ class Planner:
         self.hashes = FileHashes(project.reports / STATE / "hashes.json")
         study = {f"data/study/{path.name}": path for path in project.study.glob("*") if path.suffix in {".yml", ".csv"}}
         self.sources = {name: self.hashes.sha256(path) for name, path in sorted((library_files() | study).items())}
+        self._frame = frame_digest(project)
 
     def task(
         self, notebook: Notebook, settings: Mapping[str, object], force: bool = False, combination: bool = False
@@ -171,7 +173,7 @@ class Planner:
         """Return hashes of what a step is made from."""
         sources = {name: self.hashes.sha256(path) for name, path in step.sources().items()}
         # The record of a run holds the hashes of everything else in its folder.
-        return {"run": self.hashes.sha256(place.folder / RUN), **sources}
+        return {"run": self.hashes.sha256(place.folder / RUN), "frame": self._frame, **sources}
 
 
 def _parameter_reasons(before: Mapping, now: Mapping) -> list[str]:

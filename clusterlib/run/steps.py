@@ -44,5 +44,9 @@ class Step:
         return getattr(importlib.import_module(module), name)(place)
 
 
-_PAGE_SOURCES = ("publish/pages.py", "publish/templates")
+_PAGE_SOURCES = (
+    *(f"publish/{name}.py" for name in ("pages", "frame", "trace", "downloads")),
+    "publish/templates/frame.html.j2",
+    "publish/templates/notebook.html.j2",
+)
 STEPS = [Step("html", "clusterlib.publish.pages:write_page", _PAGE_SOURCES)]

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clusterlib.core.files import write_json
-from clusterlib.core.records import STEPS_FORM, read_json
+from clusterlib.core.records import JOURNAL, STEPS_FORM, read_json
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project, get_project
 from clusterlib.regions import region_codes
 from clusterlib.run.documents import PaperTask, plan_papers, write
 from clusterlib.run.execute import Context, Limits, execute
-from clusterlib.run.journal import JOURNAL, Journal
+from clusterlib.run.journal import Journal
 from clusterlib.run.locks import run_lock
 from clusterlib.run.places import Failure, put_in_place, recover
 from clusterlib.run.plan import FORCED, Planner, Task, table_hashes
@@ -170,10 +170,10 @@ def run(
         outcome.failures.extend(
             Failure(name, region, "", 0, "", reason) for name, reason in wrong.items() for region in codes
         )
-        if outcome.executed or not outcome.ok or not (project.reports / "index.html").exists():
-            from clusterlib.run.index import write_index
+        from clusterlib.publish.site import write_site
 
-            write_index(project)
+        problems = write_site(project, wrong)
+        outcome.failures.extend(Failure(part, "site", "", 0, "", error) for part, error in problems.items())
     return outcome
 
 
@@ -243,10 +243,6 @@ def perform(
     for names in (outcome.executed, outcome.unchanged):
         names.sort()
     outcome.failures.sort(key=lambda failure: (failure.region, failure.notebook))
-    if planner.project == context.project:
-        from clusterlib.run.index import write_summary
-
-        write_summary(planner.project, journal.events, outcome.failures)
     return outcome
 
 

@@ -1,0 +1,338 @@
+"""The pages over all notebooks: home, regions, how a run went; each made again when its sources change (站点)."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from html import escape, unescape
+from pathlib import Path
+from typing import Any
+
+from clusterlib.core.files import write_json, write_text
+from clusterlib.core.hypertext import clean_html
+from clusterlib.core.language import LANGUAGES
+from clusterlib.core.records import (
+    ERROR,
+    EXECUTED,
+    JOURNAL,
+    RESULTS,
+    RESULTS_FORM,
+    RUN,
+    RUN_FORM,
+    STATE,
+    STEPS_FORM,
+    Place,
+    parse_json,
+    read_json,
+)  # fmt: skip
+from clusterlib.errors import ClusterlibError
+from clusterlib.paths import Project
+from clusterlib.publish.frame import SECTIONS, file_of, fill, frame, frame_digest, notebook_titles
+from clusterlib.publish.search import write_search
+from clusterlib.regions import REGIONS
+
+PACKAGE = Path(__file__).resolve().parents[1]
+ASSETS = Path(__file__).resolve().parent / "assets"
+HOME, SUMMARY, NATION = "index", "run", "nation"
+KEY_FIGURES = 4
+# Modules that write pages of the whole site from what stands in the reports and the data.
+WRITERS = ("rows:write_rows", "atlas:write_atlas", "comparison:write_comparison")
+_FAILURE = {**dict.fromkeys(("notebook", "region", "cell", "line", "error", "advice", "traceback"), str), "number": int}
+
+
+def write_site(project: Project, wrong: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Write the pages over all notebooks: each if what it is made from changed, or someone changed it.
+
+    Parameters
+    ----------
+    project : Project
+    wrong : mapping, optional
+        What is wrong with notebooks that cannot be run, by name.
+
+    Returns
+    -------
+    dict
+        What went wrong, by the part of the site that could not be written.
+
+    Examples
+    --------
+    >>> write_site(get_project())  # doctest: +SKIP
+    {}
+    """
+    made, told = _made_from(project), dict(wrong or {})
+    parts: dict[str, tuple[Callable[[Project], Iterable[Path]], dict[str, str]]] = {
+        "assets": (_write_assets, {}),
+        "home": (lambda project: write_home(project, told), {**made, **_around(project), **told}),
+    }
+    for name in WRITERS:
+        module, _, function = name.partition(":")
+        if (PACKAGE / "publish" / f"{module}.py").exists():
+            parts[module] = (lambda p, m=module, f=function: getattr(_module(m), f)(p)), made
+    problems: dict[str, str] = {}
+    path = project.reports / STATE / "site.json"
+    known = read_json(path, STEPS_FORM) or {}
+    for name, (write, made_from) in parts.items():
+        _make(project, known, name, write, made_from, problems)
+    _write_missing(project)
+    _make(project, known, "search", write_search, _pages(project), problems)
+    write_json(path, known)
+    return problems
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"clusterlib.publish.{name}")
+
+
+def _make(project: Project, known: dict, name: str, write: Callable, made_from: dict, problems: dict[str, str]) -> None:
+    """Make a part of the site if it is stale, and note what it was made from."""
+    from clusterlib.provenance import sha256
+
+    last = known.get(name)
+    if last and last["made_from"] == made_from and made_from:
+        places = {file: project.reports / file for file in last["outputs"]}
+        if all(path.is_file() and sha256(path) == last["outputs"][file] for file, path in places.items()):
+            return
+    try:
+        written = {path.relative_to(project.reports).as_posix(): sha256(path) for path in write(project)}
+    except Exception as error:  # a part that fails must not cost the others
+        known.pop(name, None)
+        problems[name] = str(error) if isinstance(error, ClusterlibError) else f"{type(error).__name__}: {error}"
+    else:
+        known[name] = {"made_from": made_from, "outputs": written}
+
+
+def _made_from(project: Project) -> dict[str, str]:
+    """Return hashes of what pages over all notebooks may be made from: results, data, the study and the code."""
+    from clusterlib.provenance import sha256
+
+    reports, root = project.reports, project.root
+    files = [*reports.glob(f"*/*/{RESULTS}"), *reports.glob(f"*/*/{RUN}"), *reports.glob(f"runs/*/*/*/{RESULTS}")]
+    files += [path for path in project.study.glob("*.*") if path.suffix in (".csv", ".yml")]
+    code = [p for p in (PACKAGE / "publish").rglob("*.*") if p.suffix != ".pyc" and ".cpython" not in p.name]
+    found = {path.relative_to(root).as_posix(): sha256(path) for path in sorted(files)}
+    found |= {f"clusterlib/{path.relative_to(PACKAGE).as_posix()}": sha256(path) for path in sorted(code)}
+    manifest = read_json(project.processed / "manifest.json", {"inputs": {str: str}, "outputs": {str: {"sha256": str}}})
+    if manifest:
+        found |= manifest["inputs"] | {name: entry["sha256"] for name, entry in manifest["outputs"].items()}
+    return {**found, "frame": frame_digest(project)}
+
+
+def _around(project: Project) -> dict[str, str]:
+    """Return hashes of what the home page shows besides: failures, the log of the run, documents and their texts."""
+    from clusterlib.provenance import sha256
+
+    reports = project.reports
+    files = [*reports.glob(f"*/*/{ERROR}"), reports / JOURNAL, *(project.root / "report").glob("*.md")]
+    documents = [path for name in ("report", "*/brief") for path in reports.glob(f"{name}.*") if path.is_file()]
+    found = [path for path in (*files, *documents) if path.is_file()]
+    return {path.relative_to(project.root).as_posix(): sha256(path) for path in sorted(found)}
+
+
+def _pages(project: Project) -> dict[str, str]:
+    """Return hashes of the pages that can be searched, and of what makes the index."""
+    from clusterlib.provenance import sha256
+    from clusterlib.publish.search import find_pages
+
+    code = {"search.py": sha256(PACKAGE / "publish" / "search.py")}
+    return code | {p.relative_to(project.reports).as_posix(): sha256(p) for p in find_pages(project)}
+
+
+def _write(project: Project, page: str, language: str, title: str, body: str, **more: Any) -> Path:
+    path = project.reports / file_of(page, language)
+    html = frame(page, language, title, body, project=project, **more)
+    # A page that stays as it is keeps its time.
+    if not path.is_file() or path.read_bytes() != html.encode():
+        write_text(path, html)
+    return path
+
+
+def _write_assets(project: Project) -> list[Path]:
+    """Copy what pages load; of what lies beside them there, such as the index of the search, nothing is changed."""
+    written = []
+    for source in sorted(path for path in ASSETS.iterdir() if path.is_file()):
+        target = project.reports / "assets" / source.name
+        content = source.read_bytes()
+        if not target.is_file() or target.read_bytes() != content:
+            write_text(target, content.decode())
+        written.append(target)
+    return written
+
+
+def _write_missing(project: Project) -> None:
+    """Write, in the place of pages that the sidebar leads to and no one has made, that they are to be made."""
+    names = list(notebook_titles(project))
+    pages = [name for name, _, _ in SECTIONS if "#" not in name] + [f"{r}/{n}" for r in REGIONS for n in names]
+    for page in pages:
+        region, _, notebook = page.partition("/")
+        place = Place(project.reports, region, notebook)
+        for language in LANGUAGES:
+            path = project.reports / file_of(page, language)
+            is_notebook = region in REGIONS
+            if not path.exists() or (is_notebook and not (place.folder / RUN).is_file()):
+                said = _known(project)[notebook][language] if is_notebook else _label(page, language)
+                _write(project, page, language, said, fill("missing.html.j2", language, place=is_notebook and place))
+
+
+def _known(project: Project) -> dict[str, dict[str, str]]:
+    return notebook_titles(project)
+
+
+def _label(page: str, language: str) -> str:
+    return next(says[LANGUAGES.index(language)] for name, *says in SECTIONS if name == page)
+
+
+def write_home(project: Project, wrong: Mapping[str, str] | None = None) -> list[Path]:
+    """Write the home page, one page a region, and how the last run went."""
+    shelf = {(code, name): _entry(project, code, name) for code in REGIONS for name in notebook_titles(project)}
+    problems = dict(wrong or {})
+    ledger = _ledger(project, problems)
+    events = _events(project)
+    written = []
+    for language in LANGUAGES:
+        titles = {name: said[language] for name, said in notebook_titles(project).items()}
+        known: dict[str, Any] = {
+            "titles": titles, "shelf": shelf, "ledger": ledger, "wrong": problems, "nation": NATION,
+            "documents": _documents(project), "names": _region_names(language),
+        }  # fmt: skip
+        chosen = _figures(project, language)
+        body = fill(
+            "home.html.j2", language, figures=chosen, findings=_abstract(project, language), has_run=bool(events),
+            failures=[entry for entry in shelf.values() if entry["failure"]], **known,
+        )  # fmt: skip
+        title = {"en": "China’s digital industry clusters", "zh": "中国数字产业集群"}[language]
+        written.append(_write(project, HOME, language, title, body, contents=contents_of(body)))
+        for code in REGIONS:
+            body = fill("region.html.j2", language, code=code, figures=_figures(project, language, code), **known)
+            page = f"{code}/{HOME}"
+            written.append(_write(project, page, language, known["names"][code], body, contents=contents_of(body)))
+        if events:
+            body = fill("run.html.j2", language, **_summary(project, events, language))
+            title = {"en": "The last run", "zh": "最近一次运行"}[language]
+            written.append(_write(project, SUMMARY, language, title, body))
+    return written
+
+
+def contents_of(body: str) -> list[tuple[str, str]]:
+    """Return anchor and text of the second-level headings of a page.
+
+    Examples
+    --------
+    >>> contents_of('<h2 id="s1">Rivers &amp; seas</h2>')
+    [('s1', 'Rivers & seas')]
+    """
+    headings = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', body, flags=re.DOTALL)
+    return [(anchor, unescape(re.sub(r"<[^>]+>", "", text)).strip()) for anchor, text in headings]
+
+
+def _region_names(language: str) -> dict[str, str]:
+    return {code: region.name_en if language == "en" else region.name_zh for code, region in REGIONS.items()}
+
+
+def _entry(project: Project, region: str, notebook: str) -> dict:
+    """Return how the run of a notebook for a region stands."""
+    place = Place(project.reports, region, notebook)
+    results = read_json(place.folder / RESULTS, RESULTS_FORM)
+    kinds = [record.get("kind") for record in results["records"]] if results else []
+    return {
+        "page": f"{region}/{notebook}" if (place.folder / RUN).is_file() else "",
+        "run": read_json(place.folder / RUN, RUN_FORM),
+        "counts": [kinds.count(kind) for kind in ("number", "table", "figure")],
+        "failure": read_json(place.failed / ERROR, _FAILURE),
+        "failed_notebook": f"{region}/{notebook}.failed/{EXECUTED}",
+    }
+
+
+def _documents(project: Project) -> dict[str, dict[tuple[str, str], str]]:
+    """Return the report and the briefs that are there, by region (nothing for the report), language and kind."""
+    from clusterlib.report._papers import papers
+
+    found = {}
+    for paper in papers(project):
+        files = {key: path for key, path in paper.files(project.reports).items() if path.exists()}
+        found[paper.region] = {key: path.relative_to(project.reports).as_posix() for key, path in files.items()}
+    return found
+
+
+def _ledger(project: Project, problems: dict[str, str]) -> list[dict]:
+    """Return each claim with what the notebooks concluded on it, by region and for the nation."""
+    from clusterlib.study.claims import FILE, evaluate_claims, load_claims
+
+    if not (project.study / FILE).is_file():
+        return []
+    try:
+        claims = load_claims(project.study / FILE)
+    except ClusterlibError as error:
+        problems[FILE] = str(error)
+        return []
+    rows = {claim.id: {"claim": claim, "verdicts": {}} for claim in claims}
+    for place in (NATION, *REGIONS):
+        for notebook in dict.fromkeys(claim.notebook for claim in claims):
+            own = [claim for claim in claims if claim.notebook == notebook]
+            try:
+                found = evaluate_claims(place, own, project.reports).to_dict("index")
+            except ClusterlibError:
+                continue  # its notebook has not been run, or does not conclude
+            home = next((r for r in REGIONS if (project.reports / r).is_dir()), "") if place == NATION else place
+            for name, verdict in found.items():
+                page = f"{home}/{verdict['notebook']}" if verdict["notebook"] else ""
+                rows[str(name)]["verdicts"][place] = {**verdict, "page": page}
+    return [row for row in rows.values() if row["verdicts"]]
+
+
+def _figures(project: Project, language: str, region: str = "") -> list[dict]:
+    """Return the figures that the written report shows first, of a region or of those that it shows them of."""
+    text = project.root / "report" / f"{language}.md"
+    named = re.findall(r'\bfigure\(\s*"(\d\d):([\w.]+)"([^)]*)\)', text.read_text("utf-8")) if text.is_file() else []
+    found = []
+    for number, name, rest in named:
+        said = re.search(r'region="(\w+)"', rest)
+        code = region or (said[1] if said and said[1] in REGIONS else next(iter(REGIONS)))
+        for path in sorted(project.reports.glob(f"{code}/{number}_*/{RESULTS}")):
+            records = (read_json(path, RESULTS_FORM) or {"records": []})["records"]
+            record = next((r for r in records if r.get("name") == name and r.get("kind") == "figure"), None)
+            if record:
+                found.append({"region": code, "notebook": path.parent.name, "record": record})
+    return found[:KEY_FIGURES]
+
+
+def _abstract(project: Project, language: str) -> str:
+    """Return the abstract of the written report, its links leading into the report."""
+    path = project.reports / f"report.{language}.html"
+    html = path.read_text(encoding="utf-8") if path.is_file() else ""
+    found = re.search(r'<div class="abstract">(.*?)</div>', html, flags=re.DOTALL)
+    return clean_html(found[1]).replace('href="#', f'href="{escape(path.name)}#') if found else ""
+
+
+def _events(project: Project) -> list[dict]:
+    """Return what the log of the last run says, if it is whole."""
+    try:
+        lines = (project.reports / JOURNAL).read_text(encoding="utf-8").splitlines()
+        events = [parse_json(line) for line in lines]
+    except (OSError, ValueError):
+        return []
+    return events if events and all(isinstance(e, dict) and {"event", "at"} <= e.keys() for e in events) else []
+
+
+def _summary(project: Project, events: list[dict], language: str) -> dict[str, Any]:
+    """Return what is to be said of a run: failures first, each with its traceback."""
+    start = next((event for event in events if event["event"] == "run"), {})
+    ended = [{"seconds": 0, **event} for event in events if event["event"] == "end"]
+    for event in ended:
+        region, _, name = event["task"].partition("/")
+        page = file_of(f"{region}/{name.removesuffix('.html')}", language)
+        shown = event["outcome"] == "done" and (project.reports / page).is_file()
+        event |= {"link": page if shown else "", "why": "; ".join(start.get("why", {}).get(event["task"], []))}
+    failures = [event["failure"] for event in ended if "failure" in event]
+    for failure in failures:
+        link = f"{failure['region']}/{failure['notebook']}.failed/{EXECUTED}"
+        failure["link"] = link if (project.reports / link).exists() else ""
+    return {
+        "started": str(start.get("time", "")).replace("T", " "),
+        "workers": start.get("workers", 1),
+        "done": sum(event["outcome"] == "done" for event in ended),
+        "seconds": events[-1]["at"],
+        "failures": failures,
+        "left_out": [event["task"] for event in ended if event["outcome"] == "left out"],
+        "tasks": sorted(ended, key=lambda event: (event["outcome"] == "done", event["task"])),
+    }
