@@ -205,7 +205,8 @@ def test_a_page_runs_and_loads_nothing_whatever_stands_in_it(page, reports):
     hostile = (
         '<script>document.title = "ran"</script><img src="none.png" onerror="document.title = 1">'
         '<script src="hostile.js"></script><img src="https://example.org/a.png">'
-        '<link rel="stylesheet" href="https://example.org/b"><iframe src="02_overview.html"></iframe><a id="run" href="javascript:document.title = 2">run</a></main>'
+        '<link rel="stylesheet" href="https://example.org/b"><iframe src="02_overview.html"></iframe>'
+        '<a id="run" href="javascript:document.title = 2">run</a></main>'
     )
     changed = path.with_name("changed.html")
     changed.write_text(path.read_text(encoding="utf-8").replace("</main>", hostile), encoding="utf-8")

@@ -10,12 +10,13 @@ from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clusterlib.core.language import LANGUAGES
 from clusterlib.core.records import TOO_MUCH, parse_json
 from clusterlib.paths import Project, get_project
 from clusterlib.regions import REGIONS
 
 HTML_LANG = {"en": "en", "zh": "zh-Hans"}
+# Those of core.language, whose checks load pandas: a run with nothing to do is done before that.
+LANGUAGES = tuple(HTML_LANG)
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 # What the sidebar leads to besides the notebooks.
 SECTIONS = (

@@ -8,8 +8,8 @@ from html import unescape
 from pathlib import Path
 
 from clusterlib.core.files import write_text
-from clusterlib.core.language import LANGUAGES
 from clusterlib.paths import Project
+from clusterlib.publish.frame import LANGUAGES
 
 # Neither code nor how a page was made is what people look for, nor what stands on every page.
 _LEFT_OUT = re.compile(

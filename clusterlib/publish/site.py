@@ -11,7 +11,6 @@ from typing import Any
 
 from clusterlib.core.files import write_json, write_text
 from clusterlib.core.hypertext import clean_html
-from clusterlib.core.language import LANGUAGES
 from clusterlib.core.records import (
     ERROR,
     EXECUTED,
@@ -28,13 +27,14 @@ from clusterlib.core.records import (
 )  # fmt: skip
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project
-from clusterlib.publish.frame import SECTIONS, file_of, fill, frame, frame_digest, notebook_titles
+from clusterlib.publish.frame import LANGUAGES, SECTIONS, file_of, fill, frame, frame_digest, notebook_titles
 from clusterlib.publish.search import write_search
 from clusterlib.regions import REGIONS
 
 PACKAGE = Path(__file__).resolve().parents[1]
 ASSETS = Path(__file__).resolve().parent / "assets"
 HOME, SUMMARY, NATION = "index", "run", "nation"
+_MISSING = "not-made-yet"
 KEY_FIGURES = 4
 # Modules that write pages of the whole site from what stands in the reports and the data.
 WRITERS = ("rows:write_rows", "atlas:write_atlas", "comparison:write_comparison")
@@ -69,12 +69,13 @@ def write_site(project: Project, wrong: Mapping[str, str] | None = None) -> dict
         module, _, function = name.partition(":")
         if (PACKAGE / "publish" / f"{module}.py").exists():
             parts[module] = (lambda p, m=module, f=function: getattr(_module(m), f)(p)), made
+    parts["missing"] = _write_missing, made
     problems: dict[str, str] = {}
     path = project.reports / STATE / "site.json"
     known = read_json(path, STEPS_FORM) or {}
     for name, (write, made_from) in parts.items():
         _make(project, known, name, write, made_from, problems)
-    _write_missing(project)
+    # What is searched are all the others.
     _make(project, known, "search", write_search, _pages(project), problems)
     write_json(path, known)
     return problems
@@ -159,27 +160,18 @@ def _write_assets(project: Project) -> list[Path]:
     return written
 
 
-def _write_missing(project: Project) -> None:
+def _write_missing(project: Project) -> list[Path]:
     """Write, in the place of pages that the sidebar leads to and no one has made, that they are to be made."""
-    names = list(notebook_titles(project))
-    pages = [name for name, _, _ in SECTIONS if "#" not in name] + [f"{r}/{n}" for r in REGIONS for n in names]
-    for page in pages:
-        region, _, notebook = page.partition("/")
-        place = Place(project.reports, region, notebook)
+    titles = {page: dict(zip(LANGUAGES, said, strict=True)) for page, *said in SECTIONS if "#" not in page}
+    titles |= {f"{code}/{name}": said for code in REGIONS for name, said in notebook_titles(project).items()}
+    written = []
+    for page, said in titles.items():
         for language in LANGUAGES:
             path = project.reports / file_of(page, language)
-            is_notebook = region in REGIONS
-            if not path.exists() or (is_notebook and not (place.folder / RUN).is_file()):
-                said = _known(project)[notebook][language] if is_notebook else _label(page, language)
-                _write(project, page, language, said, fill("missing.html.j2", language, place=is_notebook and place))
-
-
-def _known(project: Project) -> dict[str, dict[str, str]]:
-    return notebook_titles(project)
-
-
-def _label(page: str, language: str) -> str:
-    return next(says[LANGUAGES.index(language)] for name, *says in SECTIONS if name == page)
+            if not path.is_file() or _MISSING in path.read_text(encoding="utf-8"):
+                body = fill("missing.html.j2", language, mark=_MISSING, page=page)
+                written.append(_write(project, page, language, said[language], body))
+    return written
 
 
 def write_home(project: Project, wrong: Mapping[str, str] | None = None) -> list[Path]:
