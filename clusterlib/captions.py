@@ -307,9 +307,9 @@ def _caption(document: Settings, name: Any) -> Caption:
 class Wording:
     """The words of one result in one language; a figure asks it for what it writes.
 
-    Called with a key it returns the word: that of the figure's ``text`` (``"title"`` is its label unless given, and
-    ``"unit"`` its unit), with values in the place of its braces, or a word of the file, of ``notebooks/words.yml``, a
-    region's name or an indicator's.
+    Called with a key it returns the word: that of the figure's ``text`` (``"unit"`` is its unit unless given), with
+    values in the place of its braces, or a word of the file, of ``notebooks/words.yml``, a region's name or an
+    indicator's. What a figure shows is said by its caption, and not written in it.
 
     Attributes
     ----------
@@ -317,7 +317,7 @@ class Wording:
 
     Examples
     --------
-    >>> record("trend.figure", lambda words: trend_lines(trend, marks, words.names(trend), words("title"), words("y")))
+    >>> record("trend.figure", lambda words: trend_lines(trend, marks, words.names(trend), words("y")))
     ... # doctest: +SKIP
     """
 
@@ -327,8 +327,8 @@ class Wording:
 
     def __call__(self, key: Any, **values: Any) -> str:
         text = self._caption.groups["text"].get(key)
-        if text is None and key in ("title", "unit"):
-            text = self._caption.texts["label" if key == "title" else "unit"]
+        if text is None and key == "unit":
+            text = self._caption.texts["unit"]
         return self.fill(text, values) if text is not None else self._word_or_error(key)
 
     def names(self, keys: Iterable[Any]) -> dict[Any, str]:

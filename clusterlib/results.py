@@ -275,7 +275,7 @@ class Recorder:
     --------
     >>> record = Recorder("05_inequality", region=region, draws=draws)  # doctest: +SKIP
     >>> record("dagum.total", 0.31)  # doctest: +SKIP
-    >>> record("dagum.figure", lambda words: decomposition_bars(tables, words("title")))  # doctest: +SKIP
+    >>> record("dagum.figure", lambda words: decomposition_bars(tables))  # doctest: +SKIP
     """
 
     def __init__(self, notebook: str, *, folder: Path | None = None, **values: Any) -> None:
@@ -351,14 +351,19 @@ class Recorder:
                 unit, alt = "" if unitless else words.text("unit"), words.text("alt")
                 said = _Said(words.text("label"), unit, words.text("note"), words.source, alt)
                 found, *output = self._set(name, value, shown, words, said)
+                caption_below = _caption_bundle(said)
             ending = "" if language == "en" else "_zh"
             entry |= found if language == "en" else {f"{k}_zh": found[k] for k in _IN_BOTH[found["kind"]] if k in found}
             entry |= {f"{part}{ending}": getattr(said, part) for part in ("unit", "note", "source")}
             entry[f"label_{language}"] = said.label
-            outputs.append((language, *output))
-        for language, bundle, metadata in outputs:
+            outputs.append((language, caption_below, *output))
+        for language, caption_below, bundle, metadata in outputs:
             own = {MIME: entry} if language == "en" else {}
-            _show({**own, **bundle}, {**metadata, MIME: {"name": name, "language": language}})
+            about = {"name": name, "language": language}
+            _show({**own, **bundle}, {**metadata, MIME: about})
+            if entry["kind"] == "figure":
+                # Of one output JupyterLab shows the picture alone; pages set the caption from the record.
+                _show(caption_below, {MIME: {**about, "part": "caption"}})
 
     def _set(self, name: str, value: Any, shown: Any, words: Wording, said: _Said) -> tuple[dict, dict, dict]:
         """Return what is recorded of a value in one language, and how it is shown."""
@@ -371,7 +376,7 @@ class Recorder:
         if hasattr(value, "savefig"):
             raise InvalidInputError(
                 f"figure {name!r} is drawn already, in one language: hand over the function that draws it, as in "
-                f'record({name!r}, lambda words: draw(table, words("title")))'
+                f"record({name!r}, lambda words: draw(table))"
             )
         if _is_table(value):
             table = value if hasattr(value, "itertuples") else value.to_frame()
@@ -454,6 +459,17 @@ def _figure_bundle(name: str, figure: Figure, said: _Said) -> tuple[dict, dict]:
     plt.close(figure)
     png = base64.b64encode(image).decode("ascii")
     return {"image/png": png, "text/plain": said.alt}, {"image/png": {"alt": said.alt, "width": width}}
+
+
+def _caption_bundle(said: _Said) -> dict:
+    """What stands below a figure in JupyterLab."""
+    from html import escape
+
+    from clusterlib.core.tables import write_notes
+
+    below = say("; ", "；").join(write_notes(said.unit, said.note, said.source))
+    html = f"<p><strong>{escape(said.label)}</strong> <small>{escape(below)}</small></p>"
+    return {"text/html": html, "text/plain": f"{said.label} {below}".rstrip()}
 
 
 def collect_records(notebook: NotebookNode) -> list[dict]:

@@ -48,6 +48,12 @@ results:
     each:
       ends: {en: "{name!u} {value:.1f}", zh: "{name!u}为{value:.1f}"}
     alt: {en: "A line: {ends}.", zh: 折线：{ends}。}
+  plain:
+    label: {en: Ups < downs, zh: 升降}
+    note: {en: a & b, zh: 甲}
+    source: nbs
+    alt: Nothing.
+    optional: true
   seldom:
     label: {en: Seldom, zh: 偶见}
     optional: true
@@ -75,7 +81,7 @@ def recorded(folder, name, value, **values):
         record(name, value, **values)
     outputs = captured.outputs
     entry = outputs[0].data[MIME]
-    return entry, {output.metadata[MIME]["language"]: output.data for output in outputs}
+    return entry, {about["language"]: o.data for o in outputs if "part" not in (about := o.metadata[MIME])}
 
 
 def test_a_number_is_called_and_noted_in_both_languages_with_values_in_braces(folder):
@@ -129,18 +135,47 @@ def test_a_figure_is_drawn_once_in_each_language_by_the_same_function(folder):
 
     def draw(words):
         figure, axes = plt.subplots()
-        axes.set(title=words("title"), ylabel=words("y", n=3), xlabel=say("Year", "年份"))
+        axes.set(title=words("score"), ylabel=words("y", n=3), xlabel=say("Year", "年份"))
         drawn.append((axes.get_title(loc="left"), axes.get_ylabel(), axes.get_xlabel()))
         return figure
 
     ends = [{"name": 310000, "value": 1.25}, {"name": 330100, "value": 2.0}]
     entry, shown = recorded(folder, "trend.figure", draw, ends=ends)
-    assert drawn == [("A trend", "3 points", "Year"), ("趋势", "3个点", "年份")]
+    assert drawn == [("Score", "3 points", "Year"), ("得分", "3个点", "年份")]
     assert (entry["value"], entry["value_zh"]) == ("figures/trend.figure.en.png", "figures/trend.figure.zh.png")
     assert entry["alt"] == "A line: Shanghai 1.2; Hangzhou 2.0."
     assert entry["alt_zh"] == "折线：上海为1.2；杭州为2.0。"
     assert shown["en"]["image/png"] != shown["zh"]["image/png"]
     assert plt.get_fignums() == []
+
+
+def test_a_figure_is_followed_by_its_caption_in_the_notebook_alone(folder):
+    record = Recorder("01_a", folder=folder, years="2016:2023", draws=1000)
+    with capture_output() as captured:
+        record("plain", lambda words: plt.subplots()[0])
+    assert [(o.metadata[MIME]["language"], o.metadata[MIME].get("part")) for o in captured.outputs] == [
+        ("en", None), ("en", "caption"), ("zh", None), ("zh", "caption"),
+    ]  # fmt: skip
+    english, chinese = (captured.outputs[i].data for i in (1, 3))
+    assert "<strong>Ups &lt; downs</strong> <small>Note: a &amp; b; Source: NBS</small>" in english["text/html"]
+    assert "<strong>升降</strong> <small>注：甲；资料来源：国家统计局</small>" in chinese["text/html"]
+    assert MIME not in english and MIME not in chinese
+
+
+def test_no_figure_writes_what_its_caption_says(folder):
+    with pytest.raises(InvalidInputError, match="no word for 'title'"):
+        recorded(folder, "plain", lambda words: plt.subplots(num=words("title"))[0])
+    notebooks = sorted(get_project().notebooks.glob("*.ipynb"))
+    titled = r"\b(suptitle|set_title|title ?=)"
+    assert notebooks and not [path.stem for path in notebooks if re.search(titled, path.read_text(encoding="utf-8"))]
+    written = [
+        (notebook.stem, caption.name, key)
+        for notebook in notebooks
+        for caption in load_captions(notebook.stem).results.values()
+        for key, text in caption.groups["text"].items()
+        if key == "title" or text == caption.texts["label"]
+    ]
+    assert written == []
 
 
 def test_a_figure_that_is_drawn_already_is_refused_with_what_to_do(folder):

@@ -33,11 +33,11 @@ DISTANCE = pd.DataFrame(
 
 
 def border() -> Figure:
-    return figures.border_plot(BORDER, CHINESE, "ρ")
+    return figures.border_plot(BORDER, "ρ", title=CHINESE)
 
 
 def distance() -> Figure:
-    return figures.distance_plot(DISTANCE, CHINESE, "correlation")
+    return figures.distance_plot(DISTANCE, "correlation", title=CHINESE)
 
 
 @pytest.mark.parametrize("plot", [border, distance], ids=lambda f: f.__name__)

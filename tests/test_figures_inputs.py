@@ -52,91 +52,89 @@ PROFILE = pd.DataFrame(
 MARKOV = SimpleNamespace(k=2, matrix=lambda name: pd.DataFrame([[0.9, 0.1], [np.nan, np.nan]], [1, 2], [1, 2]))
 CURVE = INTERVALS.reset_index(drop=True).assign(index=["a", "b", "b"], p_value=[0.01, 0.2, 0.3])
 PLOTS = {
-    "border_plot": {"table": wide("within", "across"), "title": "t", "xlabel": "x"},
+    "border_plot": {"table": wide("within", "across"), "xlabel": "x"},
     "centre_path": {
         "paths": {"GDP": pd.DataFrame({"longitude": [105.0, 106.0], "latitude": [30.0, 31.0]}, index=YEARS[:2])},
-        "title": "t", "every": 1,
+        "every": 1,
     },
     "club_paths": {
-        "transitions": GRID.set_axis(list("abc")), "membership": pd.Series([1, 1, 0], list("abc")), "title": "t",
+        "transitions": GRID.set_axis(list("abc")), "membership": pd.Series([1, 1, 0], list("abc")),
         "log": False,
     },
-    "coefficient_comparison": {"panels": {"GDP": {"ML": INTERVALS}}, "title": "t", "xlabel": "x"},
-    "coverage_heatmap": {"coverage": 100 * GRID, "title": "t"},
+    "coefficient_comparison": {"panels": {"GDP": {"ML": INTERVALS}}, "xlabel": "x"},
+    "coverage_heatmap": {"coverage": 100 * GRID},
     "curve_comparison": {
-        "panels": {"h": {"a": pd.Series([0.3, -0.2])}}, "title": "t", "ylabel": "y",
+        "panels": {"h": {"a": pd.Series([0.3, -0.2])}}, "ylabel": "y",
         "bands": {"h": pd.DataFrame({"lower": [-1.0, -0.5], "upper": [0.5, 1.0]})},
     },
     "decomposition_bars": {
         "tables": {"h": pd.DataFrame(
             {name: 0.1 * (i + 1) for part in ("within", "between", "transvariation")
              for i, name in enumerate((part, f"{part}_contribution"))}, index=YEARS)},
-        "title": "t",
     },
     "decomposition_plot": {
         "comparisons": pd.DataFrame({"kind": ["a", "b"], "estimate": [0.1, 0.2], "weight": [0.4, 0.6]}),
-        "estimate": 0.2, "title": "t", "xlabel": "x", "ylabel": "y",
+        "estimate": 0.2, "xlabel": "x", "ylabel": "y",
     },
-    "density_ridges": {"densities": GRID.set_axis([0.0, 1.0, 2.0]), "title": "t", "xlabel": "x", "overlap": 1.6},
+    "density_ridges": {"densities": GRID.set_axis([0.0, 1.0, 2.0]), "xlabel": "x", "overlap": 1.6},
     "distance_plot": {
         "by_distance": pd.DataFrame(
             {"within": [0.5, 0.4], "pairs_within": [9, 8], "across": [0.1, np.nan], "pairs_across": [5, 0]}, [100, 200]
         ),
-        "title": "t", "ylabel": "y",
+        "ylabel": "y",
     },
-    "event_study_plot": {"tables": {"a": BY_YEAR}, "title": "t", "ylabel": "y"},
-    "grade_heatmap": {"degree": GRID, "title": "t", "highlight": PLACES[:1]},
-    "grouped_bars": {"shares": GRID, "title": "t", "xlabel": "x"},
+    "event_study_plot": {"tables": {"a": BY_YEAR}, "ylabel": "y"},
+    "grade_heatmap": {"degree": GRID, "highlight": PLACES[:1]},
+    "grouped_bars": {"shares": GRID, "xlabel": "x"},
     "growth_scatter": {
         "points": pd.DataFrame({"initial": [1.0, 2], "growth": [5.0, 4], "group": list(LABELS), "name": ["a", ""]}),
-        "marks": figures.REGION_MARKS, "labels": LABELS, "line": (6.0, -1.0), "title": "t",
+        "marks": figures.REGION_MARKS, "labels": LABELS, "line": (6.0, -1.0),
     },
-    "impacts_plot": {"panels": {"GDP": wide("direct", "indirect", "total")}, "title": "t", "xlabel": "x"},
-    "interval_dots": {"table": INTERVALS, "title": "t", "xlabel": "x", "reference": 1.0},
+    "impacts_plot": {"panels": {"GDP": wide("direct", "indirect", "total")}, "xlabel": "x"},
+    "interval_dots": {"table": INTERVALS, "xlabel": "x", "reference": 1.0},
     "interval_lines": {
-        "series": {"B": BY_YEAR}, "marks": {"B": figures.REGION_MARKS["bth"]}, "title": "t", "ylabel": "y",
+        "series": {"B": BY_YEAR}, "marks": {"B": figures.REGION_MARKS["bth"]}, "ylabel": "y",
         "dodge": 0.1,
     },
     "moran_plot": {
         "scatter": SimpleNamespace(table=pd.DataFrame({"z": [-1.0, 1.0], "lag": [-0.5, 0.5]}, PLACES[:2]), slope=0.5),
-        "title": "t", "xlabel": "x", "ylabel": "y", "highlight": {PLACES[0]: "P1"}, "highlight_label": "h",
+        "xlabel": "x", "ylabel": "y", "highlight": {PLACES[0]: "P1"}, "highlight_label": "h",
     },
-    "placebo_plot": {"draws": {"h": pd.Series(np.linspace(-1, 1, 50))}, "estimates": {"h": 0.5}, "p": {"h": 0.1},
-                     "title": "t"},
-    "quotient_heatmap": {"quotients": GRID, "title": "t", "highlight": PLACES[:1]},
-    "rank_ranges": {"ranks": GRID.rank(), "title": "t", "highlight": PLACES[:1]},
+    "placebo_plot": {"draws": {"h": pd.Series(np.linspace(-1, 1, 50))}, "estimates": {"h": 0.5}, "p": {"h": 0.1}},
+    "quotient_heatmap": {"quotients": GRID, "highlight": PLACES[:1]},
+    "rank_ranges": {"ranks": GRID.rank(), "highlight": PLACES[:1]},
     "rank_size_plot": {
         "tables": {"bth": pd.DataFrame({"size": [9.0, 3.0], "rank": [1.0, 2.0], "fitted": [8.0, 4.0]})},
-        "labels": LABELS, "title": "t", "xlabel": "x",
+        "labels": LABELS, "xlabel": "x",
     },
     "regimes_plot": {
-        "table": pd.concat(dict.fromkeys(("alone", "present", "joint"), INTERVALS)).swaplevel(), "title": "t",
+        "table": pd.concat(dict.fromkeys(("alone", "present", "joint"), INTERVALS)).swaplevel(),
         "xlabel": "x", "impulse": 1.0,
     },
     "region_intervals": {
         "table": by_region("lower", "quotient", "upper", second=["s", "t"]), "labels": LABELS,
-        "title": "t", "xlabel": "x",
+        "xlabel": "x",
     },
     "region_scatter": {
         "points": pd.DataFrame({"x": [1.0, 2], "y": [0.5, 0.1], "region": list(LABELS)}, PLACES[:2]), "labels": LABELS,
-        "title": "t", "xlabel": "x", "ylabel": "y",
+        "xlabel": "x", "ylabel": "y",
     },
     "specification_curve_plot": {
-        "table": CURVE, "choices": {"index": {"a": "A", "b": "B"}}, "title": "t", "ylabel": "y", "main": {"index": "a"},
+        "table": CURVE, "choices": {"index": {"a": "A", "b": "B"}}, "ylabel": "y", "main": {"index": "a"},
         "alpha": 0.05, "p_value": "p_value",
     },
-    "stacked_bars": {"parts": GRID, "title": "t", "xlabel": "x", "highlight": PLACES[:1]},
+    "stacked_bars": {"parts": GRID, "xlabel": "x", "highlight": PLACES[:1]},
     "synthetic_control_plot": {
         "path": pd.DataFrame({"observed": [1.0, 2, 4], "synthetic": [1.0, 2, 3], "gap": [0.0, 0, 1]}, YEARS),
-        "gaps": GRID.set_axis(YEARS), "start": 2021, "title": "t", "ylabel": "y", "labels": ("a", "b"),
+        "gaps": GRID.set_axis(YEARS), "start": 2021, "ylabel": "y", "labels": ("a", "b"),
     },
     "threshold_plot": {
-        "results": {"GDP": SimpleNamespace(profile=PROFILE, critical_value=7.35)}, "title": "t", "xlabel": "x",
+        "results": {"GDP": SimpleNamespace(profile=PROFILE, critical_value=7.35)}, "xlabel": "x",
     },
-    "transition_heatmaps": {"markov": MARKOV, "title": "t"},
+    "transition_heatmaps": {"markov": MARKOV},
     "trend_lines": {
         "series": GRID.set_axis(YEARS).set_axis(["bth", "yrd", "gba"], axis=1), "marks": figures.REGION_MARKS,
-        "labels": dict.fromkeys(figures.REGION_MARKS, "l"), "title": "t", "ylabel": "y",
+        "labels": dict.fromkeys(figures.REGION_MARKS, "l"), "ylabel": "y",
     },
 }  # fmt: skip
 KINDS = {
@@ -273,19 +271,19 @@ def test_numbers_of_other_kinds_are_drawn_alike(name, kind):
 
 
 def test_rows_are_highlighted_by_name_and_not_by_parts_of_one():
-    figure = figures.stacked_bars(GRID.set_axis(["京", "北京", "上海"]), "t", "x", highlight="北京")
+    figure = figures.stacked_bars(GRID.set_axis(["京", "北京", "上海"]), "x", highlight="北京")
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["上海", "▶ 北京", "京"]
 
 
 def test_rows_of_one_name_stand_apart():
-    figure = figures.stacked_bars(GRID.set_axis(["京", "京", "沪"]), "t", "x")
+    figure = figures.stacked_bars(GRID.set_axis(["京", "京", "沪"]), "x")
     assert len({bar.get_y() for bar in figure.axes[0].patches}) == 3
 
 
 def test_what_is_missing_is_written_as_a_dash():
     frame = GRID.astype(float).mask(GRID == 0.1)
     for plot in (figures.grade_heatmap, figures.quotient_heatmap):
-        assert plot(frame, "t").axes[0].texts[0].get_text() == "–"
+        assert plot(frame).axes[0].texts[0].get_text() == "–"
 
 
 def test_names_without_a_mark_or_a_label_are_asked_back():
@@ -295,7 +293,7 @@ def test_names_without_a_mark_or_a_label_are_asked_back():
     with pytest.raises(UnknownNameError, match="unknown label 'gba'"):
         drawn("trend_lines", {**arguments, "labels": LABELS})
     with pytest.raises(UnknownNameError, match="unknown column of table 'lower'"):
-        figures.interval_dots(INTERVALS.rename(columns={"lower": "low"}), "t", "x", 1.0)
+        figures.interval_dots(INTERVALS.rename(columns={"lower": "low"}), "x", 1.0)
     with pytest.raises(UnknownNameError, match="unknown region 'xyz'"):
         drawn("region_scatter", {**PLOTS["region_scatter"], "labels": {"xyz": "x", **LABELS}})
     with pytest.raises(InvalidInputError, match="expected an index of numbers, such as years"):

@@ -62,6 +62,23 @@ def test_a_figure_holds_words_of_one_language(module, name):
         assert not [text for text in chinese if set(WORD.findall(text)) - NAMES]
 
 
+def titles(figure: Figure) -> list[str]:
+    return [figure.get_suptitle(), *(axes.get_title(place) for axes in figure.axes for place in ("left", "center"))]
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(module, name) for module in (figures, maps) for name in functions(module)]
+)
+def test_a_figure_has_the_title_it_is_given_and_otherwise_none(module, name):
+    draw, arguments = getattr(module, name), ARGUMENTS[name]
+    bare, titled = draw(**arguments), draw(**arguments, title="Lines")
+    # Headings of panels are no title; nothing that is laid out stands where one would.
+    left = titles(titled)
+    left.remove("Lines")
+    assert [each for each in titles(bare) if each] == [each for each in left if each]
+    assert bare._suptitle is None and "Lines" not in words(bare)
+
+
 def test_words_that_are_in_no_language_would_be_noticed():
     with speaking("zh"):
         shown = words(figures.trend_lines(**{**PLOTS["trend_lines"], "title": "Lines 折线"}))
@@ -80,5 +97,5 @@ def test_the_language_is_that_of_the_drawing_and_not_of_the_first_figure():
 @pytest.mark.parametrize(("language", "names"), [("en", {"Hong Kong", "Macao"}), ("zh", {"香港", "澳门"})])
 def test_places_on_a_map_are_named_in_the_language_spoken(language, names):
     with speaking(language):
-        figure = maps.region_map("gba", pd.Series({440100: 1.0}), "t", unit="u", source="s")
+        figure = maps.region_map("gba", pd.Series({440100: 1.0}), unit="u", source="s")
     assert names < {text.get_text() for text in figure.axes[0].texts}

@@ -45,24 +45,24 @@ INTERVALS = pd.DataFrame(
 
 
 def heatmap() -> Figure:
-    return figures.coverage_heatmap(SERIES.T.rename(index=lambda c: f"{c} 指标") * 20, f"Coverage {CHINESE}")
+    return figures.coverage_heatmap(SERIES.T.rename(index=lambda c: f"{c} 指标") * 20, title=f"Coverage {CHINESE}")
 
 
 def bars() -> Figure:
-    return figures.grouped_bars(PARTS, f"Bars {CHINESE}", "percent 占比（%）")
+    return figures.grouped_bars(PARTS, "percent 占比（%）", title=f"Bars {CHINESE}")
 
 
 def lines() -> Figure:
     labels = {code: f"{code} 区域" for code in SERIES}
-    return figures.trend_lines(SERIES, figures.REGION_MARKS, labels, f"Lines {CHINESE}", "index 指数")
+    return figures.trend_lines(SERIES, figures.REGION_MARKS, labels, "index 指数", title=f"Lines {CHINESE}")
 
 
 def stack() -> Figure:
-    return figures.stacked_bars(PARTS, f"Stack {CHINESE}", "index 指数", highlight=("上海 Shanghai",))
+    return figures.stacked_bars(PARTS, "index 指数", ("上海 Shanghai",), title=f"Stack {CHINESE}")
 
 
 def dots() -> Figure:
-    return figures.interval_dots(INTERVALS, f"Dots {CHINESE}", "quotient 区位熵", 1.0)
+    return figures.interval_dots(INTERVALS, "quotient 区位熵", 1.0, title=f"Dots {CHINESE}")
 
 
 PLOTS = [heatmap, bars, lines, stack, dots]
@@ -158,7 +158,7 @@ def test_trend_lines_have_the_marks_of_their_regions_and_the_values_of_their_col
 def test_trend_lines_leave_a_missing_year_out():
     series = SERIES[["bth"]].copy()
     series.loc[2021, "bth"] = np.nan
-    figure = figures.trend_lines(series, figures.REGION_MARKS, {"bth": "BTH"}, "t", "y")
+    figure = figures.trend_lines(series, figures.REGION_MARKS, {"bth": "BTH"}, "y")
     assert list(figure.axes[0].lines[0].get_xdata()) == [2020, 2022, 2023]
 
 
@@ -195,7 +195,7 @@ def test_interval_dots_show_estimate_and_bounds_against_the_reference():
 
 def test_a_heat_map_writes_each_share_and_leaves_a_cell_without_figures_blank():
     coverage = pd.DataFrame({2020: [100.0, 0.0], 2021: [33.3, 66.7]}, index=["gdp", "rd"])
-    figure = figures.coverage_heatmap(coverage, "t")
+    figure = figures.coverage_heatmap(coverage)
     assert sorted(text.get_text() for text in figure.axes[0].texts) == ["100", "33", "67"]
 
 
@@ -212,7 +212,6 @@ def country() -> Figure:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             figure = maps.china_map(
-                "National clusters and GDP per head",
                 values,
                 unit="GDP per head, 1000 yuan",
                 points=points,
@@ -263,7 +262,7 @@ def test_a_map_of_china_names_its_approval_number_source_and_projection(country)
 
 
 def test_a_map_without_a_source_of_figures_still_names_its_base_map():
-    figure = maps.china_map("Provinces", regions=False)
+    figure = maps.china_map(regions=False)
     assert "approval number GS(2024)0650" in texts(figure)
     assert "Source" not in texts(figure)
     assert legends(figure) == []
@@ -376,7 +375,7 @@ def test_a_region_map_names_every_city_and_has_scale_source_and_approval_number(
     values = load_panel("city", "gdp", code, 2019)["gdp"].droplevel("year")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        figure = maps.region_map(code, values, "GDP", unit="1e8 yuan", source="CCSY")
+        figure = maps.region_map(code, values, unit="1e8 yuan", source="CCSY")
         figure.canvas.draw()
     shown = [text.get_text() for text in figure.axes[0].texts]
     assert len(shown) == cities + 1
@@ -390,12 +389,12 @@ def test_a_region_map_names_every_city_and_has_scale_source_and_approval_number(
 
 def test_names_in_a_region_map_stand_in_their_cities_and_can_be_left_out():
     values = pd.Series({810000: 1.0, 820000: 2.0, 440100: 3.0})
-    figure = maps.region_map("gba", values, "t", unit="u", source="s")
+    figure = maps.region_map("gba", values, unit="u", source="s")
     cities = projected("city").geometry
     names = {text.get_text(): text.get_position() for text in figure.axes[0].texts}
     assert cities[810000].contains(Point(names["Hong Kong"]))
     assert cities[440100].contains(Point(names["Guangzhou"]))
-    bare = maps.region_map("gba", values, "t", unit="u", source="s", names=False)
+    bare = maps.region_map("gba", values, unit="u", source="s", names=False)
     assert [text.get_text() for text in bare.axes[0].texts] == ["50 km"]
 
 
@@ -404,7 +403,7 @@ def test_names_in_a_region_map_stand_in_their_cities_and_can_be_left_out():
 def test_names_in_a_region_map_do_not_lie_on_each_other(code, language):
     values = pd.Series(1.0, list(REGIONS[code].adcodes("city")))
     with speaking(language):
-        figure = maps.region_map(code, values, "t", unit="u", source="s")
+        figure = maps.region_map(code, values, unit="u", source="s")
     figure.canvas.draw()
     names = [text for text in figure.axes[0].texts if "50 " not in text.get_text() and "100 " not in text.get_text()]
     assert len(names) == len(values)
@@ -415,7 +414,7 @@ def test_names_in_a_region_map_do_not_lie_on_each_other(code, language):
 
 
 def test_cities_without_a_figure_are_shown_as_having_none():
-    figure = maps.region_map("bth", pd.Series({110000: 1.0, 120000: 5.0}), "t", unit="u", source="s")
+    figure = maps.region_map("bth", pd.Series({110000: 1.0, 120000: 5.0}), unit="u", source="s")
     (legend,) = legends(figure)
     assert [text.get_text() for text in legend.get_texts()][-1] == "No data"
     empty = mpl.colors.to_hex(legend.get_patches()[-1].get_facecolor())
@@ -426,12 +425,12 @@ def test_cities_without_a_figure_are_shown_as_having_none():
 
 def test_a_map_of_an_unknown_region_names_the_nearest():
     with pytest.raises(UnknownNameError, match=r"unknown region 'ydr'.*did you mean 'yrd'"):
-        maps.region_map("ydr", pd.Series({310000: 1.0}), "t", unit="u", source="s")
+        maps.region_map("ydr", pd.Series({310000: 1.0}), unit="u", source="s")
 
 
 def test_figures_that_fit_no_unit_of_the_map_are_refused():
     for values in (pd.Series({"北京市": 1.0}), pd.Series({310000: np.nan})):
         with pytest.raises(InvalidInputError, match="indexed by the units' adcodes"):
-            maps.region_map("yrd", values, "t", unit="u", source="s")
+            maps.region_map("yrd", values, unit="u", source="s")
         with pytest.raises(InvalidInputError, match="indexed by the units' adcodes"):
-            maps.china_map("t", values)
+            maps.china_map(values)

@@ -27,24 +27,26 @@ PATH = pd.DataFrame({"observed": [1.0, 2, 4], "synthetic": [1.0, 2, 3]}, index=[
 
 def events() -> Figure:
     bands = EVENTS.assign(band_lower=EVENTS["lower"] - 0.1, band_upper=EVENTS["upper"] + 0.1)
-    return figures.event_study_plot({"one 一": bands, "two 二": EVENTS}, CHINESE, "effect 效应")
+    return figures.event_study_plot({"one 一": bands, "two 二": EVENTS}, "effect 效应", title=CHINESE)
 
 
 def decomposition() -> Figure:
-    return figures.decomposition_plot(COMPARISONS, 0.22, CHINESE, "weight 权重", "estimate 估计")
+    return figures.decomposition_plot(COMPARISONS, 0.22, "weight 权重", "estimate 估计", title=CHINESE)
 
 
 def placebo() -> Figure:
     draws = pd.Series(np.random.default_rng(0).normal(size=200))
     return figures.placebo_plot(
-        {"all 全部": draws, "YRD": draws}, {"all 全部": 1.5, "YRD": -0.5}, {"all 全部": 0.1, "YRD": 0.6}, CHINESE
+        {"all 全部": draws, "YRD": draws}, {"all 全部": 1.5, "YRD": -0.5}, {"all 全部": 0.1, "YRD": 0.6}, title=CHINESE
     )
 
 
 def synthetic() -> Figure:
     path = PATH.assign(gap=PATH["observed"] - PATH["synthetic"])
     gaps = pd.DataFrame({"a": [0.0, 0.1, -0.2], "b": [9.0, -9.0, 9.0]}, index=PATH.index)
-    return figures.synthetic_control_plot(path, gaps, 2014, CHINESE, "output 产出", ("unit 单位", "synthetic 合成"))
+    return figures.synthetic_control_plot(
+        path, gaps, 2014, "output 产出", ("unit 单位", "synthetic 合成"), title=CHINESE
+    )
 
 
 @pytest.mark.parametrize("draw", [events, decomposition, placebo, synthetic])

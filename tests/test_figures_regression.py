@@ -39,16 +39,18 @@ PROFILE = pd.DataFrame(
 
 def comparison() -> Figure:
     panels = {"GDP 人均": {"ML 极大似然": FIRST, "Lee-Yu": SECOND}, "upgrading 升级": {"ML 极大似然": FIRST}}
-    return figures.coefficient_comparison(panels, CHINESE, {"GDP 人均": "log points", "upgrading 升级": "ratio 比值"})
+    return figures.coefficient_comparison(
+        panels, {"GDP 人均": "log points", "upgrading 升级": "ratio 比值"}, title=CHINESE
+    )
 
 
 def impacts() -> Figure:
-    return figures.impacts_plot({"GDP 人均": IMPACTS}, CHINESE, "per tenth 每0.1")
+    return figures.impacts_plot({"GDP 人均": IMPACTS}, "per tenth 每0.1", title=CHINESE)
 
 
 def threshold() -> Figure:
     result = SimpleNamespace(profile=PROFILE, critical_value=7.35)
-    return figures.threshold_plot({"GDP 人均": result, "upgrading 升级": result}, CHINESE, "index 指数")
+    return figures.threshold_plot({"GDP 人均": result, "upgrading 升级": result}, "index 指数", title=CHINESE)
 
 
 def points(axes, marker: str) -> tuple[np.ndarray, np.ndarray]:
@@ -82,13 +84,13 @@ def test_comparison_puts_each_estimate_with_its_interval_in_the_row_of_its_name(
 
 def test_comparison_names_its_series_once_and_a_single_one_not_at_all():
     assert [text.get_text() for text in comparison().legends[0].get_texts()] == ["ML 极大似然", "Lee-Yu"]
-    assert not figures.coefficient_comparison({"": {"": FIRST}}, CHINESE, "").legends
+    assert not figures.coefficient_comparison({"": {"": FIRST}}, "").legends
 
 
 def test_comparison_refuses_panels_without_series_and_more_series_than_markers():
     for panels in ({}, {"GDP": {}}, {"GDP": {str(i): FIRST for i in range(7)}}):
         with pytest.raises(InvalidInputError, match="series"):
-            figures.coefficient_comparison(panels, "", "")
+            figures.coefficient_comparison(panels, "")
 
 
 def test_impacts_tell_direct_indirect_and_total_apart():
@@ -112,4 +114,4 @@ def test_threshold_draws_the_first_search_its_set_the_line_and_the_estimate():
 
 def test_threshold_refuses_nothing_to_draw():
     with pytest.raises(InvalidInputError, match="at least one"):
-        figures.threshold_plot({}, "", "")
+        figures.threshold_plot({}, "")

@@ -38,7 +38,7 @@ BAND = pd.DataFrame({"lower": [-1.0, -0.5], "median": [0.0, 0.0], "upper": [0.5,
 
 
 def curve(**options) -> Figure:
-    return figures.specification_curve_plot(TABLE, LABELS, CHINESE, "log points 对数点", main=MAIN, **options)
+    return figures.specification_curve_plot(TABLE, LABELS, "log points 对数点", main=MAIN, title=CHINESE, **options)
 
 
 def comparison() -> Figure:
@@ -46,7 +46,7 @@ def comparison() -> Figure:
         "direct 直接": {"all 全部": pd.Series([0.3, -0.2]), "without 剔除": pd.Series([0.1, 0.0, -0.4])},
         "total 总": {"all 全部": pd.Series([2.0, 1.0])},
     }
-    return figures.curve_comparison(panels, CHINESE, "log points 对数点", {"direct 直接": BAND})
+    return figures.curve_comparison(panels, "log points 对数点", {"direct 直接": BAND}, title=CHINESE)
 
 
 def dots(axes, colour: str) -> dict:
@@ -101,24 +101,24 @@ def test_the_main_specification_is_marked_in_both_panels():
     diamond = next(line for line in above.lines if line.get_marker() == "D")
     assert (list(diamond.get_xdata()), list(diamond.get_ydata())) == ([2], [0.1])
     assert any(list(line.get_xdata()) == [2, 2] for line in below.lines)
-    plain = figures.specification_curve_plot(TABLE, LABELS, "", "")
+    plain = figures.specification_curve_plot(TABLE, LABELS, "")
     assert not any(line.get_marker() == "D" for line in plain.axes[0].lines)
 
 
 def test_one_wide_interval_does_not_set_the_scale():
     many = pd.concat([TABLE] * 60, ignore_index=True)
     many.loc[0, ["lower", "upper"]] = [-500.0, 500.0]
-    low, high = figures.specification_curve_plot(many, LABELS, "", "").axes[0].get_ylim()
+    low, high = figures.specification_curve_plot(many, LABELS, "").axes[0].get_ylim()
     assert -2 < low < -0.2 and 0.4 < high < 2
 
 
 def test_a_curve_that_cannot_be_drawn_is_refused():
     with pytest.raises(InvalidInputError, match="no specification"):
-        figures.specification_curve_plot(TABLE.iloc[:0], LABELS, "", "")
+        figures.specification_curve_plot(TABLE.iloc[:0], LABELS, "")
     with pytest.raises(UnknownNameError, match="unknown choice 'period'"):
-        figures.specification_curve_plot(TABLE, {"period": {}}, "", "")
+        figures.specification_curve_plot(TABLE, {"period": {}}, "")
     with pytest.raises(InvalidInputError, match="2 specifications with"):
-        figures.specification_curve_plot(TABLE, LABELS, "", "", main={"index": "equal"})
+        figures.specification_curve_plot(TABLE, LABELS, "", main={"index": "equal"})
 
 
 def test_compared_curves_are_sorted_each_by_itself_over_the_whole_axis():
@@ -136,4 +136,4 @@ def test_compared_curves_are_sorted_each_by_itself_over_the_whole_axis():
 def test_comparison_refuses_panels_without_curves_and_more_than_lines():
     for panels in ({}, {"direct": {}}, {"direct": {str(i): pd.Series([1.0]) for i in range(5)}}):
         with pytest.raises(InvalidInputError, match="one to 4 curves"):
-            figures.curve_comparison(panels, "", "")
+            figures.curve_comparison(panels, "")

@@ -22,7 +22,7 @@ def regimes() -> Figure:
     index = pd.MultiIndex.from_product([PROVINCES, ["alone", "present", "joint"]])
     estimate = np.array([1.0, 1.4, 1.9, 1.3, 1.4, 1.6])
     table = pd.DataFrame({"estimate": estimate, "lower": estimate - 0.1, "upper": estimate + 0.1}, index)
-    return figures.regimes_plot(table, CHINESE, "percentage points 百分点")
+    return figures.regimes_plot(table, "percentage points 百分点", title=CHINESE)
 
 
 @pytest.mark.parametrize("draw", [regimes])

@@ -32,27 +32,27 @@ CITIES = rank_size(pd.Series([60.0, 30.0, 20.0, 15.0, 12.0]))
 
 
 def ranges() -> Figure:
-    return figures.rank_ranges(RANKS, CHINESE, ("北京",))
+    return figures.rank_ranges(RANKS, ("北京",), title=CHINESE)
 
 
 def grades() -> Figure:
-    return figures.grade_heatmap(DEGREES, CHINESE, ("北京",))
+    return figures.grade_heatmap(DEGREES, ("北京",), title=CHINESE)
 
 
 def quotients() -> Figure:
-    return figures.quotient_heatmap(QUOTIENTS, CHINESE, ("北京",))
+    return figures.quotient_heatmap(QUOTIENTS, ("北京",), title=CHINESE)
 
 
 def intervals() -> Figure:
-    return figures.region_intervals(INTERVALS, {k: LABELS[k] for k in ("bth", "yrd")}, CHINESE, "quotient 区位熵")
+    return figures.region_intervals(INTERVALS, {k: LABELS[k] for k in ("bth", "yrd")}, "quotient 区位熵", title=CHINESE)
 
 
 def scatter() -> Figure:
-    return figures.region_scatter(POINTS, LABELS, CHINESE, "x", "complexity 复杂度")
+    return figures.region_scatter(POINTS, LABELS, "x", "complexity 复杂度", title=CHINESE)
 
 
 def rank_sizes() -> Figure:
-    return figures.rank_size_plot({"bth": CITIES.table}, LABELS, CHINESE, "GDP 地区生产总值")
+    return figures.rank_size_plot({"bth": CITIES.table}, LABELS, "GDP 地区生产总值", title=CHINESE)
 
 
 @pytest.mark.parametrize("plot", [ranges, grades, quotients, intervals, scatter, rank_sizes], ids=lambda f: f.__name__)

@@ -102,8 +102,8 @@ def test_maps_and_figures_draw_it(language):
     gdp = cl.data.load_panel("city", "gdp", CODE, 2020)["gdp"].droplevel("year")
     with speaking(language):
         drawn = [
-            cl.maps.region_map(CODE, gdp, title="t", unit="u", source="s"),
-            cl.maps.china_map(title="t", source="s"),
+            cl.maps.region_map(CODE, gdp, unit="u", source="s"),
+            cl.maps.china_map(source="s"),
         ]
         names = {text.get_text() for figure in drawn for axes in figure.axes for text in axes.findobj(plt.Text)}
     assert {"en": {"CCY", "Chengdu"}, "zh": {"成渝", "成都"}}[language] <= names
@@ -142,7 +142,7 @@ def test_a_legend_of_four_regions_and_the_rest_stands_in_full_rows(language):
     with speaking(language):
         labels = {code: group.name for code, group in cl.study.groups().items()}
         series = pd.DataFrame({code: [1.0, 2.0 + k] for k, code in enumerate(labels)}, index=[2020, 2021])
-        figure = cl.figures.trend_lines(series, cl.figures.REGION_MARKS, labels, "t", "y")
+        figure = cl.figures.trend_lines(series, cl.figures.REGION_MARKS, labels, "y")
         figure.canvas.draw()
     (legend,) = figure.legends
     boxes = [text.get_window_extent() for text in legend.get_texts()]

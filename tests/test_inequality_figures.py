@@ -45,24 +45,24 @@ CLUBS = pd.Series([1, 1, 2, 0])
 
 
 def stacks() -> Figure:
-    return figures.decomposition_bars({"one 甲": DAGUM.table, "two 乙": DAGUM.table / 2}, CHINESE)
+    return figures.decomposition_bars({"one 甲": DAGUM.table, "two 乙": DAGUM.table / 2}, title=CHINESE)
 
 
 def intervals() -> Figure:
     marks = {LABELS[code]: figures.REGION_MARKS[code] for code in LABELS}
-    return figures.interval_lines(LINES, marks, CHINESE, "Gini 基尼系数")
+    return figures.interval_lines(LINES, marks, "Gini 基尼系数", title=CHINESE)
 
 
 def scatter() -> Figure:
-    return figures.growth_scatter(POINTS, figures.REGION_MARKS, LABELS, (6.0, -1.0), CHINESE)
+    return figures.growth_scatter(POINTS, figures.REGION_MARKS, LABELS, (6.0, -1.0), title=CHINESE)
 
 
 def paths() -> Figure:
-    return figures.club_paths(PATHS, CLUBS, CHINESE)
+    return figures.club_paths(PATHS, CLUBS, title=CHINESE)
 
 
 def ridges() -> Figure:
-    return figures.density_ridges(DENSITY.wide(), CHINESE, "income 收入")
+    return figures.density_ridges(DENSITY.wide(), "income 收入", title=CHINESE)
 
 
 @pytest.mark.parametrize("plot", [stacks, intervals, scatter, paths, ridges], ids=lambda f: f.__name__)
@@ -112,7 +112,7 @@ def test_clubs_are_drawn_by_their_means_and_told_apart_by_line():
 
 
 def test_paths_that_are_multiples_can_stand_on_a_scale_in_logarithms():
-    axes = figures.club_paths(PATHS, CLUBS, "t", log=True).axes[0]
+    axes = figures.club_paths(PATHS, CLUBS, log=True).axes[0]
     axes.figure.canvas.draw()
     shown = [label.get_text() for label in axes.get_yticklabels()]
     assert axes.get_yscale() == "log" and {"0.5", "1"} <= set(shown)
@@ -120,7 +120,7 @@ def test_paths_that_are_multiples_can_stand_on_a_scale_in_logarithms():
 
 def test_more_clubs_than_can_be_told_apart_are_refused():
     with pytest.raises(InvalidInputError, match="8 clubs: the figure can tell 6 apart"):
-        figures.club_paths(pd.DataFrame(np.ones((8, 3)), columns=YEARS), pd.Series(range(1, 9)), "t")
+        figures.club_paths(pd.DataFrame(np.ones((8, 3)), columns=YEARS), pd.Series(range(1, 9)))
 
 
 def test_ridges_stand_from_the_first_period_down_on_one_scale():

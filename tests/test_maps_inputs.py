@@ -29,22 +29,22 @@ YEARLY = pd.concat(dict.fromkeys((2019, 2020), GDP), names=["year"]).swaplevel()
 PROVINCES = load_boundaries("province").to_crs(ALBERS)
 MAPS = {
     "china_map": {
-        "title": "t", "values": GDP, "unit": "u", "points_label": "p", "marked_label": "m", "source": "s", "classes": 5,
+        "values": GDP, "unit": "u", "points_label": "p", "marked_label": "m", "source": "s", "classes": 5,
         "points": pd.DataFrame({"total": [2, 1], "marked": [1, 0]}, [310000, 440300]), "digits": 1, "regions": True,
     },
     "region_map": {
-        "region": "yrd", "values": CITIES, "title": "t", "unit": "u", "source": "s", "classes": 5, "digits": 1,
+        "region": "yrd", "values": CITIES, "unit": "u", "source": "s", "classes": 5, "digits": 1,
         "names": True,
     },
     "lisa_map": {
-        "local": local_moran(GDP, LINE, permutations=99), "title": "t", "source": "s", "level": "province",
+        "local": local_moran(GDP, LINE, permutations=99), "source": "s", "level": "province",
         "region": None,
     },
     "network_map": {
-        "edges": EDGES, "title": "t", "region": "yrd", "source": "s", "whole": False, "top": 9, "hubs": 2,
+        "edges": EDGES, "region": "yrd", "source": "s", "whole": False, "top": 9, "hubs": 2,
     },
     "ellipse_map": {
-        "ellipse": deviational_ellipse(PROVINCES, YEARLY), "title": "t", "source": "s", "periods": [2020],
+        "ellipse": deviational_ellipse(PROVINCES, YEARLY), "source": "s", "periods": [2020],
         "region": "yrd",
     },
 }  # fmt: skip
@@ -79,7 +79,7 @@ def test_every_map_is_looked_at():
 @pytest.mark.parametrize("name", MAPS)
 def test_an_argument_of_another_kind_is_refused(name):
     for argument, given in MAPS[name].items():
-        if argument in ("title", "unit", "source", "points_label", "marked_label", "regions", "names", "whole"):
+        if argument in ("unit", "source", "points_label", "marked_label", "regions", "names", "whole"):
             continue
         for kind, value in KINDS.items():
             if (argument, kind) in TAKEN[name]:
@@ -124,13 +124,13 @@ def test_an_infinite_or_negative_strength_or_count_is_not_drawn():
         maps.network_map(**{**MAPS["network_map"], "edges": EDGES.assign(strength=[-1.0, 4.0])})
     for counts in ([-1, 2], [np.nan, 2]):
         with pytest.raises(InvalidInputError, match="a count is missing or negative"):
-            maps.china_map("t", points=pd.DataFrame({"total": counts, "marked": 0}, [310000, 440300]))
+            maps.china_map(points=pd.DataFrame({"total": counts, "marked": 0}, [310000, 440300]))
 
 
 def test_points_that_are_no_cities_are_named():
     counts = pd.DataFrame({"total": [1, 1], "marked": [0, 0]}, index=[310000, 999999])
     with pytest.raises(InvalidInputError, match="points: 999999: expected cities by adcode, each once"):
-        maps.china_map("t", points=counts)
+        maps.china_map(points=counts)
     with pytest.raises(InvalidInputError, match="points: 310000: expected cities"):
         maps.city_points(counts.set_axis([310000, 310000]))
 
@@ -160,7 +160,7 @@ def test_figures_of_other_kinds_are_shaded_alike(dtype):
 @pytest.mark.filterwarnings("ignore:values")
 def test_figures_that_cannot_be_shaded_are_refused(values, words):
     with pytest.raises(InvalidInputError, match=words):
-        maps.china_map("t", values)
+        maps.china_map(values)
 
 
 @pytest.mark.parametrize("name", ["长三角", "YRD", "Yangtze River Delta"])

@@ -22,6 +22,7 @@ from clusterlib.data._load import load_boundaries, load_national_line
 from clusterlib.data.boundaries import ALBERS
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.maps._maps import CLUSTER_LOOKS
+from clusterlib.maps.base import NO_DATA_HATCH
 from clusterlib.regions import REGIONS
 from clusterlib.spatial import deviational_ellipse, local_moran, mean_centre, moran_scatter, spatial_markov
 
@@ -100,7 +101,7 @@ def check_country(figure: Figure) -> None:
 
 @pytest.mark.parametrize("region", [None, *REGIONS])
 def test_a_cluster_map_fills_each_unit_by_its_kind_and_counts_them(local, region):
-    figure = quiet(lambda: maps.lisa_map(local, "LISA", source="s", region=region))
+    figure = quiet(lambda: maps.lisa_map(local, source="s", region=region))
     units = load_boundaries("city", region).index
     kinds = local.table["cluster"].reindex(units)
     filled = figure.axes[0].collections[0]
@@ -120,18 +121,18 @@ def test_a_cluster_map_fills_each_unit_by_its_kind_and_counts_them(local, region
 
 
 def test_low_clusters_and_outliers_are_hatched_so_that_grey_tells_them_apart(local):
-    figure = maps.lisa_map(local, "t", source="s")
+    figure = maps.lisa_map(local, source="s")
     hatched = [c for c in figure.axes[0].collections if isinstance(c, PatchCollection) and c.get_hatch()]
     kinds = local.table["cluster"]
-    assert {c.get_hatch(): len(c.get_paths()) for c in hatched} == {
-        look[1]: (kinds == kind).sum() for kind, look in CLUSTER_LOOKS.items() if look[1]
-    }
+    counts = {look[1]: (kinds == kind).sum() for kind, look in CLUSTER_LOOKS.items() if look[1]}
+    counts[NO_DATA_HATCH] = (~load_boundaries("city").index.isin(kinds.index)).sum()
+    assert {c.get_hatch(): len(c.get_paths()) for c in hatched} == counts
     assert len({look[1] for kind, look in CLUSTER_LOOKS.items() if kind != "ns"}) == 4
 
 
 def test_a_cluster_map_of_provinces_has_their_shapes():
     result = local_moran(pd.Series(np.arange(31.0), mainland("province")), line(31), 99)
-    figure = maps.lisa_map(result, "t", source="s", level="province")
+    figure = maps.lisa_map(result, source="s", level="province")
     assert len(figure.axes[0].collections[0].get_paths()) == 34
     check_country(figure)
 
@@ -139,16 +140,16 @@ def test_a_cluster_map_of_provinces_has_their_shapes():
 def test_clusters_that_are_not_on_the_map_are_refused(local):
     elsewhere = local_moran(pd.Series(np.arange(9.0)), line(9), 9)
     with pytest.raises(InvalidInputError, match="indexed by the units' adcodes"):
-        maps.lisa_map(elsewhere, "t", source="s")
+        maps.lisa_map(elsewhere, source="s")
     with pytest.raises(UnknownNameError, match="did you mean 'yrd'"):
-        maps.lisa_map(local, "t", source="s", region="yrdd")
+        maps.lisa_map(local, source="s", region="yrdd")
     with pytest.raises(InvalidInputError, match=r"kinds without a colour: XX; expected HH"):
         odd = local.table.assign(cluster="XX")
-        maps.lisa_map(type(local)(odd, 0.1, False, "total", "less", 9, 9, 0, True), "t", source="s")
+        maps.lisa_map(type(local)(odd, 0.1, False, "total", "less", 9, 9, 0, True), source="s")
 
 
 def test_a_network_map_draws_links_by_kind_between_their_cities(edges):
-    figure = quiet(lambda: maps.network_map(edges, "Ties 联系", region="yrd", source="s", top=5, hubs=3))
+    figure = quiet(lambda: maps.network_map(edges, region="yrd", source="s", top=5, hubs=3))
     check_country(figure)
     labels = legend_labels(figure)
     assert {"within YRD (2)", "across its border (1)", "elsewhere (2)"} < set(labels)
@@ -166,7 +167,7 @@ def test_a_network_map_draws_links_by_kind_between_their_cities(edges):
 
 
 def test_a_network_map_of_a_region_has_only_the_links_within(edges):
-    figure = quiet(lambda: maps.network_map(edges, "t", region="yrd", source="s", whole=False))
+    figure = quiet(lambda: maps.network_map(edges, region="yrd", source="s", whole=False))
     (within,) = [label for label in legend_labels(figure) if label.startswith("within")]
     inside = edges[["origin", "destination"]].isin(REGIONS["yrd"].adcodes("city")).all(axis=1).sum()
     assert within == f"within YRD ({inside})"
@@ -174,24 +175,24 @@ def test_a_network_map_of_a_region_has_only_the_links_within(edges):
 
 
 def test_hubs_are_named_where_there_is_room(edges):
-    figure = maps.network_map(edges, "t", region="bth", source="s", top=5, hubs=2)
+    figure = maps.network_map(edges, region="bth", source="s", top=5, hubs=2)
     named = {"Shanghai", "Suzhou", "Beijing", "Shenzhen", "Guangzhou", "Hangzhou", "Tangshan"} & set(texts(figure))
     assert len(named) == 2 and named & {"Shanghai", "Suzhou", "Beijing"}
 
 
 def test_links_that_cannot_be_drawn_are_refused(edges):
     with pytest.raises(InvalidInputError, match="no column strength"):
-        maps.network_map(edges.drop(columns="strength"), "t", region="yrd", source="s")
+        maps.network_map(edges.drop(columns="strength"), region="yrd", source="s")
     with pytest.raises(InvalidInputError, match="between cities by adcode"):
-        maps.network_map(edges.assign(origin=1), "t", region="yrd", source="s")
+        maps.network_map(edges.assign(origin=1), region="yrd", source="s")
     with pytest.raises(InvalidInputError, match="at least one"):
-        maps.network_map(edges[edges["origin"] == 440300], "t", region="yrd", source="s", whole=False)
+        maps.network_map(edges[edges["origin"] == 440300], region="yrd", source="s", whole=False)
 
 
 @pytest.mark.parametrize("region", [None, "yrd"])
 def test_an_ellipse_map_draws_the_ellipses_and_centres_of_its_periods(region):
     ellipse = deviational_ellipse(load_boundaries("province").to_crs(ALBERS), provinces_by_year())
-    figure = quiet(lambda: maps.ellipse_map(ellipse, "Ellipse 椭圆", source="s", region=region))
+    figure = quiet(lambda: maps.ellipse_map(ellipse, source="s", region=region))
     axes = figure.axes[0]
     outlines = [c.get_segments()[0] for c in axes.collections if isinstance(c, LineCollection) and c.get_zorder() == 5]
     assert len(outlines) == 2
@@ -210,14 +211,14 @@ def test_ellipses_that_do_not_fit_the_map_are_refused():
     weights = provinces_by_year()
     other = deviational_ellipse(load_boundaries("province").to_crs(3857), weights)
     with pytest.raises(InvalidInputError, match="another projection"):
-        maps.ellipse_map(other, "t", source="s")
+        maps.ellipse_map(other, source="s")
     ellipse = deviational_ellipse(load_boundaries("province").to_crs(ALBERS), weights)
     with pytest.raises(UnknownNameError, match="period 2030"):
-        maps.ellipse_map(ellipse, "t", source="s", periods=[2030])
+        maps.ellipse_map(ellipse, source="s", periods=[2030])
     longer = pd.concat([weights, weights.rename(lambda year: year + 3, level=1)])
     ellipse = deviational_ellipse(load_boundaries("province").to_crs(ALBERS), longer)
     with pytest.raises(InvalidInputError, match="at most 4"):
-        maps.ellipse_map(ellipse, "t", source="s", periods=range(2019, 2024))
+        maps.ellipse_map(ellipse, source="s", periods=range(2019, 2024))
 
 
 # Plots
@@ -230,7 +231,6 @@ def test_a_moran_plot_has_its_points_its_slope_and_the_names_asked_for():
     figure = quiet(
         lambda: figures.moran_plot(
             scatter,
-            "Moran 莫兰散点图",
             "z",
             "lag 滞后",
             highlight={low: "低", high: "高", "u3": ""},
@@ -246,7 +246,7 @@ def test_a_moran_plot_has_its_points_its_slope_and_the_names_asked_for():
     assert (height[1] - height[0]) / (x[1] - x[0]) == pytest.approx(scatter.slope)
     assert {"低", "高", "HH high-high", "LL low-low", "HL high-low", "LH low-high"} < set(texts(figure))
     assert f"slope = I = {scatter.slope:.3f}" in legend_labels(figure)
-    assert quiet(lambda: figures.moran_plot(scatter, "t", "x", "y"))
+    assert quiet(lambda: figures.moran_plot(scatter, "x", "y"))
 
 
 def test_names_without_room_are_left_out_and_the_first_come_first():
@@ -273,9 +273,7 @@ def test_a_path_lies_as_far_from_its_start_as_the_centre_moved():
     places = gpd.GeoSeries.from_xy([105, 106, 105], [30, 30, 31], index=list("abc"), crs=4326).to_crs(ALBERS)
     index = pd.MultiIndex.from_product([list("abc"), [2019, 2020, 2021]], names=["unit", "year"])
     centre = mean_centre(places, pd.Series([1.0, 0, 0, 0, 1, 0, 0, 0, 1], index))
-    figure = quiet(
-        lambda: figures.centre_path({"GDP 产值": centre.table, "other 其他": centre.table}, "Path 迁移", every=1)
-    )
+    figure = quiet(lambda: figures.centre_path({"GDP 产值": centre.table, "other 其他": centre.table}, every=1))
     path = figure.axes[0].lines[2]
     east, north = path.get_data()
     assert np.hypot(east[-1], north[-1]) == pytest.approx(centre.total["distance"])
@@ -283,14 +281,14 @@ def test_a_path_lies_as_far_from_its_start_as_the_centre_moved():
     assert east[1] > 90 and abs(north[1]) < 1 and north[2] > 100 and abs(east[2]) < 1e-6
     assert [text.get_text() for text in figure.axes[0].texts] == ["2021", "2019", "2020"]
     with pytest.raises(InvalidInputError, match="between one and 4"):
-        figures.centre_path({}, "t")
+        figures.centre_path({})
 
 
 def test_transition_heat_maps_write_every_probability():
     index = pd.MultiIndex.from_product([range(30), range(2010, 2018)], names=["unit", "year"])
     values = 50 + np.random.default_rng(4).normal(size=(30, 8)).cumsum(axis=1)
     markov = spatial_markov(pd.DataFrame({"x": values.ravel()}, index), "x", line(30), 3)
-    figure = quiet(lambda: figures.transition_heatmaps(markov, "Moves 转移"))
+    figure = quiet(lambda: figures.transition_heatmaps(markov))
     assert len(figure.axes) == 4
     for axes, name in zip(figure.axes, ["all", 1, 2, 3], strict=True):
         matrix = markov.matrix(name).to_numpy()

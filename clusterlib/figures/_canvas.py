@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib import patheffects
 
 from clusterlib.core.checks import as_float_series, as_names, place_of
 from clusterlib.core.language import say
@@ -18,6 +19,7 @@ from clusterlib.figures._style import LINE_SPACING, MARKERS, SERIES_COLOURS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 
 def as_drawn(values: Any, what: str, needed: bool = True) -> pd.Series:
@@ -198,17 +200,23 @@ def text_width(text: str, size: float) -> float:
     return size * sum(1.0 if ord(letter) > 0x2E80 else 0.56 for letter in text)
 
 
+def on_paper(text: Text) -> None:
+    """Set a thin white edge around a text, so that it can be read on what it lies on."""
+    text.set_path_effects([patheffects.withStroke(linewidth=1.5, foreground="white")])
+
+
 def panel_row(
-    headings: Iterable[str], title: str, height: float, *, labels: float | None = 7.5, **options: Any
+    headings: Iterable[str], height: float, title: str | None, *, labels: float | None = 7.5, **options: Any
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure with a row of panels under their headings and one title.
+    """Return a figure with a row of panels under their headings.
 
     Parameters
     ----------
     headings : iterable of str
-    title : str
     height : float
         In inches.
+    title : str or None
+        Above all panels.
     labels : float, optional
         Size of the tick labels; None leaves them as they are.
     **options
@@ -220,7 +228,8 @@ def panel_row(
         axes.set_title(heading, fontsize=8.5, linespacing=LINE_SPACING)
         if labels is not None:
             axes.tick_params(labelsize=labels)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    if title is not None:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     return figure, list(grid[0])
 
 

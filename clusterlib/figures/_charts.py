@@ -39,7 +39,7 @@ def _region_mark(region: str) -> Mark:
     return canvas.look_up(REGION_MARKS, region, "region")
 
 
-def grouped_bars(shares: pd.DataFrame, title: str, xlabel: str) -> Figure:
+def grouped_bars(shares: pd.DataFrame, xlabel: str, *, title: str | None = None) -> Figure:
     """Draw horizontal bars, one group a row of ``shares`` and one bar a column, each told by hatch and number."""
     shares = _check_bars(shares, "shares")
     figure, axes = plt.subplots(figsize=(7, 0.8 + 0.28 * shares.size))
@@ -59,7 +59,7 @@ def grouped_bars(shares: pd.DataFrame, title: str, xlabel: str) -> Figure:
 
 
 def trend_lines(
-    series: pd.DataFrame, marks: Mapping[str, Mark], labels: Mapping[str, str], title: str, ylabel: str
+    series: pd.DataFrame, marks: Mapping[str, Mark], labels: Mapping[str, str], ylabel: str, *, title: str | None = None
 ) -> Figure:
     """Draw one line a column over the index (years), named in the legend."""
     series = canvas.check_table(series, what="series")
@@ -76,7 +76,9 @@ def trend_lines(
     return figure
 
 
-def stacked_bars(parts: pd.DataFrame, title: str, xlabel: str, highlight: str | Iterable[str] = ()) -> Figure:
+def stacked_bars(
+    parts: pd.DataFrame, xlabel: str, highlight: str | Iterable[str] = (), *, title: str | None = None
+) -> Figure:
     """Draw stacked horizontal bars, one a row of ``parts``, rows in ``highlight`` marked with an arrow."""
     parts = _check_bars(parts, "parts")[::-1]
     figure, axes = plt.subplots(figsize=(7.2, 1.2 + 0.2 * len(parts)))
@@ -97,27 +99,27 @@ def stacked_bars(parts: pd.DataFrame, title: str, xlabel: str, highlight: str | 
     return figure
 
 
-def interval_dots(table: pd.DataFrame, title: str, xlabel: str, reference: float) -> Figure:
+def interval_dots(table: pd.DataFrame, xlabel: str, reference: float, *, title: str | None = None) -> Figure:
     """Draw estimates with intervals (columns ``estimate``, ``lower``, ``upper``) against a reference line."""
     table = canvas.check_table(table, INTERVAL)
     figure, axes = plt.subplots(figsize=(7, 0.9 + 0.34 * len(table)))
     position = np.arange(len(table))[::-1]
     axes.axvline(check_number("reference", reference), color=NEUTRAL, linewidth=0.8, linestyle="--")
     canvas.draw_intervals(axes, position, table, "estimate", upright=False, **canvas.series_look(0, ""))
-    axes.set(title=title, xlabel=xlabel, yticks=position, yticklabels=table.index)
+    axes.set(title=title, xlabel=xlabel, yticks=position, yticklabels=table.index, ylim=(-0.6, len(table) - 0.4))
     return figure
 
 
-def rank_ranges(ranks: pd.DataFrame, title: str, highlight: str | Iterable[str] = ()) -> Figure:
+def rank_ranges(ranks: pd.DataFrame, highlight: str | Iterable[str] = (), *, title: str | None = None) -> Figure:
     """Draw the rank of each unit in the first column as a dot, and from the best to the worst of all columns a line.
 
     Parameters
     ----------
     ranks : DataFrame
         One row a unit, one column a variant, the baseline first; 1 is the best.
-    title : str
     highlight : iterable of str
         Rows marked with an arrow.
+    title : str, optional
     """
     ranks = canvas.check_table(ranks, what="ranks")
     baseline = ranks.iloc[:, 0]
@@ -157,10 +159,13 @@ def label_points(axes: Axes, points: pd.DataFrame, size: float = 7, among: pd.Da
         level = (np.abs(across - 4) < size) & (np.abs(along) > 1)
         right, left = (bool((level & (side * along > 0) & (side * along < room)).any()) for side in (1, -1))
         side, align = (-1, "right") if right and not left else (1, "left")
-        axes.annotate(str(name), tuple(row), xytext=(4 * side, 2), textcoords="offset points", fontsize=size, ha=align)
+        place = {"xytext": (4 * side, 2), "textcoords": "offset points", "ha": align}
+        canvas.on_paper(axes.annotate(str(name), tuple(row), fontsize=size, **place))
 
 
-def region_intervals(table: pd.DataFrame, labels: Mapping[str, str], title: str, xlabel: str) -> Figure:
+def region_intervals(
+    table: pd.DataFrame, labels: Mapping[str, str], xlabel: str, *, title: str | None = None
+) -> Figure:
     """Draw quotients with intervals, a row an industry and a mark a region, on a logarithmic scale around one.
 
     Parameters
@@ -169,7 +174,8 @@ def region_intervals(table: pd.DataFrame, labels: Mapping[str, str], title: str,
         Indexed by (region, industry) with ``quotient``, ``lower`` and ``upper``, positive.
     labels : mapping
         Name of each region to draw, in order.
-    title, xlabel : str
+    xlabel : str
+    title : str, optional
     """
     table, labels = canvas.check_table(table, ["quotient", "lower", "upper"]), canvas.check_mapping(labels, "labels")
     parts = _by_region(table, labels)
@@ -201,7 +207,9 @@ def _by_region(table: pd.DataFrame, labels: Mapping[str, str]) -> dict[str, pd.D
     return {region: canvas.look_up(parts, region, "region") for region in labels}
 
 
-def region_scatter(points: pd.DataFrame, labels: Mapping[str, str], title: str, xlabel: str, ylabel: str) -> Figure:
+def region_scatter(
+    points: pd.DataFrame, labels: Mapping[str, str], xlabel: str, ylabel: str, *, title: str | None = None
+) -> Figure:
     """Draw points (columns ``x``, ``y``, ``region``) with the marks of their regions; those of a region are named.
 
     Parameters
@@ -210,7 +218,8 @@ def region_scatter(points: pd.DataFrame, labels: Mapping[str, str], title: str, 
         One row a unit; ``region`` a key of ``labels``, of which ``"rest"`` is not named.
     labels : mapping
         Name of each region, in order.
-    title, xlabel, ylabel : str
+    xlabel, ylabel : str
+    title : str, optional
     """
     points = canvas.check_table(points, ["x", "y"], "points", ["region"])
     labels = canvas.check_mapping(labels, "labels")
@@ -219,8 +228,10 @@ def region_scatter(points: pd.DataFrame, labels: Mapping[str, str], title: str, 
     figure, axes = plt.subplots(figsize=(7, 4.2))
     for region, label in labels.items():
         part, mark = points[points["region"] == region], _region_mark(region)
-        look = {"color": mark.colour, "markersize": 6, "linestyle": "none", "zorder": 1.9 if region == "rest" else 2}
-        axes.plot(part["x"], part["y"], mark.marker, label=label, **look)
+        look = {"color": mark.colour, "markersize": 6, "linestyle": "none", "label": label}
+        # Hollow and below the others, which they would hide, and in grey resemble.
+        behind = {"markerfacecolor": "white", "zorder": 1.9} if region == "rest" else {}
+        axes.plot(part["x"], part["y"], mark.marker, **look, **behind)
     named = points[points["region"] != "rest"]
     if len(named):
         label_points(axes, named, among=points)
@@ -229,7 +240,9 @@ def region_scatter(points: pd.DataFrame, labels: Mapping[str, str], title: str, 
     return figure
 
 
-def rank_size_plot(tables: Mapping[str, pd.DataFrame], labels: Mapping[str, str], title: str, xlabel: str) -> Figure:
+def rank_size_plot(
+    tables: Mapping[str, pd.DataFrame], labels: Mapping[str, str], xlabel: str, *, title: str | None = None
+) -> Figure:
     """Draw rank against size with the fitted lines, regions told apart by their marks, on logarithmic scales.
 
     Parameters
@@ -238,7 +251,8 @@ def rank_size_plot(tables: Mapping[str, pd.DataFrame], labels: Mapping[str, str]
         By region: ``size``, ``rank`` and ``fitted`` of :func:`clusterlib.agglomeration.rank_size`.
     labels : mapping
         Name of each region.
-    title, xlabel : str
+    xlabel : str
+    title : str, optional
     """
     tables = canvas.check_tables(tables, ["size", "rank", "fitted"], "tables")
     figure, axes = plt.subplots(figsize=(7, 4))

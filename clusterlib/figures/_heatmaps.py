@@ -57,14 +57,14 @@ def _draw_cells(
     return image
 
 
-def coverage_heatmap(coverage: pd.DataFrame, title: str) -> Figure:
+def coverage_heatmap(coverage: pd.DataFrame, *, title: str | None = None) -> Figure:
     """Draw the share of units that have a figure, indicators by years; a blank cell has none at all.
 
     Parameters
     ----------
     coverage : DataFrame
         Percent; one row an indicator, one column a year.
-    title : str
+    title : str, optional
     """
     import seaborn as sns
 
@@ -91,16 +91,16 @@ def coverage_heatmap(coverage: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def grade_heatmap(degree: pd.DataFrame, title: str, highlight: str | Iterable[str] = ()) -> Figure:
+def grade_heatmap(degree: pd.DataFrame, highlight: str | Iterable[str] = (), *, title: str | None = None) -> Figure:
     """Draw degrees of coordination, units by years, written in the cells and shaded by their grade.
 
     Parameters
     ----------
     degree : DataFrame
         In [0, 1]; one row a unit, one column a year.
-    title : str
     highlight : iterable of str
         Rows marked with an arrow.
+    title : str, optional
     """
     degree = check_table(degree, what="degree")
     figure, axes = plt.subplots(figsize=(7.4, 1.1 + 0.2 * len(degree)))
@@ -109,7 +109,7 @@ def grade_heatmap(degree: pd.DataFrame, title: str, highlight: str | Iterable[st
         axes, degree, 2, highlight=highlight, size=6.5, cmap=_shades(0.68, 10), norm=BoundaryNorm(bounds, 10),
         aspect="auto",
     )  # fmt: skip
-    axes.set_title(title)
+    axes.set(title=title)
     axes.tick_params(axis="both", labelsize=7.5)
     bar = figure.colorbar(image, ax=axes, ticks=(bounds[:-1] + bounds[1:]) / 2, pad=0.02, aspect=30)
     bar.ax.set_yticklabels([f"{k} {say(*words)}" for k, words in enumerate(COORDINATION_GRADES, start=1)], fontsize=7)
@@ -118,16 +118,18 @@ def grade_heatmap(degree: pd.DataFrame, title: str, highlight: str | Iterable[st
     return figure
 
 
-def quotient_heatmap(quotients: pd.DataFrame, title: str, highlight: str | Iterable[str] = ()) -> Figure:
+def quotient_heatmap(
+    quotients: pd.DataFrame, highlight: str | Iterable[str] = (), *, title: str | None = None
+) -> Figure:
     """Draw location quotients, units by industries, written in the cells, in black from one up and in grey below.
 
     Parameters
     ----------
     quotients : DataFrame
         One row a unit, one column an industry; shaded on a logarithmic scale from a quarter to four.
-    title : str
     highlight : iterable of str
         Rows marked with an arrow.
+    title : str, optional
     """
     quotients = check_table(quotients, what="quotients")
     figure, axes = plt.subplots(figsize=(7.6, 1.9 + 0.2 * len(quotients)))
@@ -135,17 +137,17 @@ def quotient_heatmap(quotients: pd.DataFrame, title: str, highlight: str | Itera
         axes, quotients, 2, shades=np.log2(quotients.to_numpy(float).clip(0.25, 4)), highlight=highlight, size=6,
         cmap=_shades(0.6, 64), vmin=-2, vmax=2, aspect="auto", ink=lambda value: "black" if value >= 1 else NEUTRAL,
     )  # fmt: skip
-    axes.set_title(title)
+    axes.set(title=title)
     axes.set_xticks(range(quotients.shape[1]), quotients.columns, rotation=40, ha="right", rotation_mode="anchor")
     axes.tick_params(axis="both", labelsize=7)
     return figure
 
 
-def transition_heatmaps(markov: SpatialMarkov, title: str) -> Figure:
+def transition_heatmaps(markov: SpatialMarkov, *, title: str | None = None) -> Figure:
     """Draw the transition matrices of a spatial Markov chain: all units, then by class of the neighbours."""
     check_result(markov, ("k", "matrix"), "clusterlib.spatial.spatial_markov")
     names = ["all", *range(1, markov.k + 1)]
-    figure, panels = plt.subplots(1, len(names), figsize=(1.7 * len(names) + 0.6, 2.5), sharey=True)
+    figure, panels = plt.subplots(1, len(names), figsize=(7.4, 0.6 + 7 / len(names)), sharey=True)
     for panel, name in zip(panels, names, strict=True):
         _draw_cells(
             panel, markov.matrix(name), 2, size=6.5, cmap=SEQUENTIAL, vmin=0, vmax=1,
@@ -156,5 +158,6 @@ def transition_heatmaps(markov: SpatialMarkov, title: str) -> Figure:
         panel.tick_params(labelsize=7)
     panels[0].set_ylabel(say("class now", "当期类型"), fontsize=8)
     figure.supxlabel(say("class next year (1 = lowest)", "下一年类型（1 = 最低）"), fontsize=8)
-    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    if title is not None:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     return figure

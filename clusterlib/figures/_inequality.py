@@ -27,18 +27,18 @@ PARTS = {
 _MOST_LABELS = 10
 
 
-def decomposition_bars(tables: Mapping[str, pd.DataFrame], title: str) -> Figure:
+def decomposition_bars(tables: Mapping[str, pd.DataFrame], *, title: str | None = None) -> Figure:
     """Draw Dagum's parts of the Gini by period as stacked bars, one panel a table, with contributions in percent.
 
     Parameters
     ----------
     tables : mapping of str to DataFrame
         Heading of each panel and the table of :class:`clusterlib.inequality.DagumByPeriod`.
-    title : str
+    title : str, optional
     """
     columns = [*PARTS, *(f"{part}_contribution" for part in PARTS)]
     tables = canvas.check_tables(tables, columns, "tables")
-    figure, panels = canvas.panel_row(tables, title, 3.4, labels=None, sharey=True)
+    figure, panels = canvas.panel_row(tables, 3.4, title, labels=None, sharey=True)
     for axes, table in zip(panels, tables.values(), strict=True):
         _stack(axes, table)
         axes.set_xlabel(say("Year", "年份"))
@@ -72,7 +72,12 @@ def _share(axes: Axes, x: float, y: float, percent: float) -> None:
 
 
 def interval_lines(
-    series: Mapping[str, pd.DataFrame], marks: Mapping[str, Mark], title: str, ylabel: str, dodge: float = 0.12
+    series: Mapping[str, pd.DataFrame],
+    marks: Mapping[str, Mark],
+    ylabel: str,
+    dodge: float = 0.12,
+    *,
+    title: str | None = None,
 ) -> Figure:
     """Draw lines over periods with an interval at every point.
 
@@ -82,9 +87,10 @@ def interval_lines(
         Label and columns ``estimate``, ``lower``, ``upper`` by period.
     marks : mapping of str to Mark
         By the same labels.
-    title, ylabel : str
+    ylabel : str
     dodge : float
         Periods by which the points of neighbouring series stand apart.
+    title : str, optional
     """
     series, dodge = canvas.check_tables(series, ["estimate", "lower", "upper"], "series"), check_number("dodge", dodge)
     figure, axes = plt.subplots(figsize=(7, 3.8))
@@ -96,12 +102,18 @@ def interval_lines(
     axes.set(
         title=title, ylabel=ylabel, xlabel=say("Year", "年份"), xticks=years[:: 1 if len(years) <= _MOST_LABELS else 2]
     )
-    axes.legend(fontsize=8)
+    # Not among the intervals, as in event studies.
+    canvas.legend_below(figure, axes, len(series), 8)
     return figure
 
 
 def growth_scatter(
-    points: pd.DataFrame, marks: Mapping[str, Mark], labels: Mapping[str, str], line: tuple[float, float], title: str
+    points: pd.DataFrame,
+    marks: Mapping[str, Mark],
+    labels: Mapping[str, str],
+    line: tuple[float, float],
+    *,
+    title: str | None = None,
 ) -> Figure:
     """Draw growth against the initial level, marked by group, with the line of absolute convergence.
 
@@ -114,7 +126,7 @@ def growth_scatter(
         By group.
     line : (float, float)
         Constant and slope, percent a year.
-    title : str
+    title : str, optional
     """
     points = canvas.check_table(points, ["initial", "growth"], "points", ["group", "name"])
     if not isinstance(line, (tuple, list)) or len(line) != 2:
@@ -140,7 +152,9 @@ def growth_scatter(
     return figure
 
 
-def club_paths(transitions: pd.DataFrame, membership: pd.Series, title: str, log: bool = False) -> Figure:
+def club_paths(
+    transitions: pd.DataFrame, membership: pd.Series, log: bool = False, *, title: str | None = None
+) -> Figure:
     """Draw relative transition paths: every unit thin, the mean of every club thick, divergent units dotted.
 
     Parameters
@@ -149,9 +163,9 @@ def club_paths(transitions: pd.DataFrame, membership: pd.Series, title: str, log
         One row a unit, one column a period, relative to the mean of all units.
     membership : Series
         Club of each unit, 0 for none.
-    title : str
     log : bool
         Draw the scale in logarithms, for levels that are multiples of one another.
+    title : str, optional
     """
     transitions = canvas.check_table(transitions, what="transitions")
     if not isinstance(membership, pd.Series) or not membership.index.equals(transitions.index):
@@ -181,16 +195,17 @@ def club_paths(transitions: pd.DataFrame, membership: pd.Series, title: str, log
     return figure
 
 
-def density_ridges(densities: pd.DataFrame, title: str, xlabel: str, overlap: float = 1.6) -> Figure:
+def density_ridges(densities: pd.DataFrame, xlabel: str, overlap: float = 1.6, *, title: str | None = None) -> Figure:
     """Draw densities one above the other, the first period on top; outlines keep them apart in grey.
 
     Parameters
     ----------
     densities : DataFrame
         One row a grid point, one column a period, as :meth:`clusterlib.inequality.KernelDensity.wide` gives.
-    title, xlabel : str
+    xlabel : str
     overlap : float
         Height of the highest peak in distances between ridges.
+    title : str, optional
     """
     densities, overlap = canvas.check_table(densities, what="densities"), check_number("overlap", overlap)
     x, highest = canvas.as_numbers(densities.index, "densities"), np.nanmax(densities)

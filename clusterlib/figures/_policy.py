@@ -33,7 +33,7 @@ def _check_events(table: pd.DataFrame, what: str) -> pd.DataFrame:
     return canvas.check_table(table, ["estimate", "lower", "upper", *bands], what)
 
 
-def event_study_plot(tables: Mapping[str, pd.DataFrame], title: str, ylabel: str) -> Figure:
+def event_study_plot(tables: Mapping[str, pd.DataFrame], ylabel: str, *, title: str | None = None) -> Figure:
     """Draw effects by time since treatment with their intervals, one marker a method.
 
     Parameters
@@ -41,7 +41,8 @@ def event_study_plot(tables: Mapping[str, pd.DataFrame], title: str, ylabel: str
     tables : mapping of str to DataFrame
         By label: indexed by event time, with ``estimate``, ``lower``, ``upper`` and, where there are simultaneous
         bands, ``band_lower``, ``band_upper`` (dotted).
-    title, ylabel : str
+    ylabel : str
+    title : str, optional
     """
     tables = canvas.check_mapping(tables, "tables", _check_events, most=len(MARKERS))
     figure, axes = plt.subplots(figsize=(7, 3.8))
@@ -56,7 +57,9 @@ def event_study_plot(tables: Mapping[str, pd.DataFrame], title: str, ylabel: str
     return figure
 
 
-def decomposition_plot(comparisons: pd.DataFrame, estimate: float, title: str, xlabel: str, ylabel: str) -> Figure:
+def decomposition_plot(
+    comparisons: pd.DataFrame, estimate: float, xlabel: str, ylabel: str, *, title: str | None = None
+) -> Figure:
     """Draw the estimate of each two-by-two comparison against its weight, one marker a kind, and their weighted mean.
 
     Parameters
@@ -65,7 +68,8 @@ def decomposition_plot(comparisons: pd.DataFrame, estimate: float, title: str, x
         Columns ``kind``, ``estimate``, ``weight``.
     estimate : float
         The two-way fixed-effects estimate.
-    title, xlabel, ylabel : str
+    xlabel, ylabel : str
+    title : str, optional
     """
     comparisons = canvas.check_table(comparisons, ["estimate", "weight"], "comparisons", ["kind"])
     canvas.check_mapping(dict.fromkeys(comparisons["kind"]), "kinds of comparisons", most=len(MARKERS))
@@ -86,7 +90,7 @@ def decomposition_plot(comparisons: pd.DataFrame, estimate: float, title: str, x
 
 
 def placebo_plot(
-    draws: Mapping[str, pd.Series], estimates: Mapping[str, float], p: Mapping[str, float], title: str
+    draws: Mapping[str, pd.Series], estimates: Mapping[str, float], p: Mapping[str, float], *, title: str | None = None
 ) -> Figure:
     """Draw the coefficients of random treatment dates and the actual one, a panel a sample.
 
@@ -96,25 +100,31 @@ def placebo_plot(
         Coefficients of the draws by the panel's heading.
     estimates, p : mapping of str to float
         The actual coefficient and its p value, by the same headings.
-    title : str
+    title : str, optional
     """
     draws = canvas.check_mapping(draws, "samples", lambda values, what: canvas.as_drawn(values, what).dropna())
     actual, p_values = (
         {label: check_number(what, canvas.look_up(given, label, what)) for label in draws}
         for what, given in (("estimate", estimates), ("p", p))
     )
-    figure, all_axes = canvas.panel_row([f"{label}\np = {p_values[label]:.3f}" for label in draws], title, 3.2)
+    figure, all_axes = canvas.panel_row([f"{label}\np = {p_values[label]:.3f}" for label in draws], 3.2, title)
     for axes, (label, values) in zip(all_axes, draws.items(), strict=True):
         axes.hist(values, bins=min(40, max(10, len(values) // 12)), color=LIGHT, edgecolor="white", linewidth=0.4)
         axes.axvline(actual[label], color=SERIES_COLOURS[1], linewidth=1.8)
         axes.axvline(-actual[label], color=SERIES_COLOURS[1], linewidth=1, linestyle=":")
         axes.set_xlabel(say("Coefficient", "系数"), fontsize=8)
-    all_axes[0].set_ylabel(say("Draws", "抽样次数"))
+    all_axes[0].set_ylabel(say("Draws", "抽样次数"), fontsize=8)
     return figure
 
 
 def synthetic_control_plot(
-    path: pd.DataFrame, gaps: pd.DataFrame, start: float, title: str, ylabel: str, labels: tuple[str, str]
+    path: pd.DataFrame,
+    gaps: pd.DataFrame,
+    start: float,
+    ylabel: str,
+    labels: tuple[str, str],
+    *,
+    title: str | None = None,
 ) -> Figure:
     """Draw a unit and its synthetic control above, and the gap between them against those of placebos below.
 
@@ -126,9 +136,10 @@ def synthetic_control_plot(
         Gaps of all units, periods by units; thin grey lines.
     start : float
         First treated period.
-    title, ylabel : str
+    ylabel : str
     labels : tuple of str
         Names of the unit and of its synthetic control.
+    title : str, optional
     """
     path = canvas.check_table(path, ["observed", "synthetic", "gap"], "path")
     gaps = canvas.check_table(gaps, what="gaps")
@@ -146,6 +157,7 @@ def synthetic_control_plot(
     # Placebos that are badly fitted would otherwise set the scale.
     reach = 3 * max(float(path["gap"].abs().max()), float(np.nanmedian(gaps.abs()))) or 1.0
     below.set(ylabel=say("Gap", "差距"), xlabel=say("Year", "年份"), ylim=(-reach, reach))
+    below.locator_params(axis="x", integer=True)
     for axes in (above, below):
         axes.axvline(start - 0.5, color=NEUTRAL, linewidth=0.8, linestyle="--")
     return figure

@@ -67,7 +67,7 @@ def _draw_intervals(axes: Axes, series: Mapping[str, pd.DataFrame], rows: list) 
 
 
 def coefficient_comparison(
-    panels: Mapping[str, Mapping[str, pd.DataFrame]], title: str, xlabel: str | Mapping[str, str]
+    panels: Mapping[str, Mapping[str, pd.DataFrame]], xlabel: str | Mapping[str, str], *, title: str | None = None
 ) -> Figure:
     """Draw estimates with their intervals around zero, a row a specification, such as the weights (系数比较).
 
@@ -76,9 +76,9 @@ def coefficient_comparison(
     panels : mapping of str to mapping of str to DataFrame
         By the panel's heading, then by series: tables with ``estimate``, ``lower`` and ``upper``, indexed by the names
         of the rows. A table may lack rows; without an interval the estimate alone is drawn.
-    title : str
     xlabel : str or mapping of str to str
         Of all panels, or of each by its heading.
+    title : str, optional
 
     Raises
     ------
@@ -93,7 +93,7 @@ def coefficient_comparison(
     tables = [table for series in checked.values() for table in series.values()]
     rows = list(dict.fromkeys(row for table in tables for row in table.index))
     height = 1.3 + len(rows) * max(0.22, 0.17 * max(counts))
-    figure, all_axes = canvas.panel_row(checked, title, height, sharey=True)
+    figure, all_axes = canvas.panel_row(checked, height, title, sharey=True)
     for axes, (heading, series) in zip(all_axes, checked.items(), strict=True):
         _draw_intervals(axes, series, rows)
         own = canvas.look_up(xlabel, heading, "xlabel") if isinstance(xlabel, Mapping) else xlabel
@@ -120,7 +120,9 @@ def _parts(table: Any, kinds: Mapping[str, tuple[str, str]], what: str) -> dict[
     }
 
 
-def impacts_plot(panels: Mapping[str, pd.DataFrame], title: str, xlabel: str | Mapping[str, str]) -> Figure:
+def impacts_plot(
+    panels: Mapping[str, pd.DataFrame], xlabel: str | Mapping[str, str], *, title: str | None = None
+) -> Figure:
     """Draw direct, indirect and total impacts of one variable with their intervals (直接、间接与总效应图).
 
     Parameters
@@ -128,23 +130,24 @@ def impacts_plot(panels: Mapping[str, pd.DataFrame], title: str, xlabel: str | M
     panels : mapping of str to DataFrame
         By the panel's heading: rows as of the ``table`` of :class:`clusterlib.spatial_panel.Impacts`, one for each
         model or weights, indexed by its name.
-    title, xlabel
+    xlabel, title
         As of :func:`coefficient_comparison`.
     """
     parts = canvas.check_mapping(panels, "panels", lambda table, what: _parts(table, KINDS, what))
-    return coefficient_comparison(parts, title, xlabel)
+    return coefficient_comparison(parts, xlabel, title=title)
 
 
-def regimes_plot(table: pd.DataFrame, title: str, xlabel: str, impulse: float = 1.0) -> Figure:
+def regimes_plot(table: pd.DataFrame, xlabel: str, impulse: float = 1.0, *, title: str | None = None) -> Figure:
     """Draw what an impulse comes to if borders stop it, as estimated, and across them as within (边界情形图).
 
     Parameters
     ----------
     table : DataFrame
         By (row, regime): ``estimate``, ``lower``, ``upper``; regimes ``alone``, ``present``, ``joint``.
-    title, xlabel : str
+    xlabel : str
     impulse : float
         Marked by a line: what comes without any spillover.
+    title : str, optional
     """
     table, impulse = canvas.check_table(table, _INTERVAL), check_number("impulse", impulse)
     if table.index.nlevels != 2:
@@ -153,11 +156,11 @@ def regimes_plot(table: pd.DataFrame, title: str, xlabel: str, impulse: float = 
         canvas.look_up(dict.fromkeys(table.index.unique(1)), name, "regime")
     regime = table.index.get_level_values(1)
     series = {say(*words): table[regime == name].droplevel(1) for name, words in REGIMES.items()}
-    return _dots(series, title, xlabel, impulse)
+    return _dots(series, xlabel, impulse, title)
 
 
-def _dots(series: Mapping[str, pd.DataFrame], title: str, xlabel: str, reference: float) -> Figure:
-    figure = coefficient_comparison({"": series}, title, xlabel)
+def _dots(series: Mapping[str, pd.DataFrame], xlabel: str, reference: float, title: str | None) -> Figure:
+    figure = coefficient_comparison({"": series}, xlabel, title=title)
     axes = figure.axes[0]
     ends = pd.concat([table[["lower", "upper", "estimate"]] for table in series.values()])
     low, high = np.nanmin(ends), np.nanmax(ends)
@@ -172,7 +175,7 @@ def _dots(series: Mapping[str, pd.DataFrame], title: str, xlabel: str, reference
     return figure
 
 
-def border_plot(table: pd.DataFrame, title: str, xlabel: str) -> Figure:
+def border_plot(table: pd.DataFrame, xlabel: str, *, title: str | None = None) -> Figure:
     """Draw spillovers within and across borders with intervals, two marks a row.
 
     Parameters
@@ -180,19 +183,21 @@ def border_plot(table: pd.DataFrame, title: str, xlabel: str) -> Figure:
     table : DataFrame
         One row an estimate, named as on the axis: ``within``, ``across`` and each with ``_lower`` and ``_upper``.
         Missing rows are named and left empty.
-    title, xlabel : str
+    xlabel : str
+    title : str, optional
     """
-    return _dots(_parts(table, SIDES, "table"), title, xlabel, 0.0)
+    return _dots(_parts(table, SIDES, "table"), xlabel, 0.0, title)
 
 
-def threshold_plot(results: Mapping[str, ThresholdResult], title: str, xlabel: str) -> Figure:
+def threshold_plot(results: Mapping[str, ThresholdResult], xlabel: str, *, title: str | None = None) -> Figure:
     """Draw the likelihood ratio of each candidate for the first threshold, and the line below which it is in the set.
 
     Parameters
     ----------
     results : mapping of str to ThresholdResult
         By the panel's heading; the search for a single threshold is drawn.
-    title, xlabel : str
+    xlabel : str
+    title : str, optional
 
     Raises
     ------
@@ -207,7 +212,7 @@ def threshold_plot(results: Mapping[str, ThresholdResult], title: str, xlabel: s
     results = canvas.check_mapping(results, "threshold regressions")
     for result in results.values():
         canvas.check_result(result, ("profile", "critical_value"), "clusterlib.panel.panel_threshold")
-    figure, all_axes = canvas.panel_row(results, title, 3.2)
+    figure, all_axes = canvas.panel_row(results, 3.2, title)
     for axes, result in zip(all_axes, results.values(), strict=True):
         profile = result.profile[result.profile["stage"] == "first"]
         x, ratio = profile["threshold"].to_numpy(), profile["likelihood_ratio"].to_numpy()
@@ -259,7 +264,7 @@ def _draw_choices(axes: Axes, table: pd.DataFrame, classes: np.ndarray, main: in
     """Mark the option of each specification under its estimate, and write each option's median at the right."""
     ranks, width = np.arange(1, len(table) + 1), min(2, 220 / len(table))
     spread = np.ptp(table["estimate"])
-    digits = int(np.clip(1 - np.floor(np.log10(spread)), 0, 6)) if spread else 3
+    digits = int(np.clip(np.ceil(1.5 - np.log10(spread)), 0, 6)) if spread else 3
     for place, (choice, option, _) in enumerate(rows):
         for name, (_, colour) in SIGNS.items():
             of = (table[choice] == option).to_numpy() & (classes == name)
@@ -281,12 +286,12 @@ def _draw_choices(axes: Axes, table: pd.DataFrame, classes: np.ndarray, main: in
 def specification_curve_plot(
     table: pd.DataFrame,
     choices: Mapping[str, Mapping[str, str]],
-    title: str,
     ylabel: str,
     *,
     main: Mapping[str, str] | None = None,
     alpha: float = 0.05,
     p_value: str = "p_value",
+    title: str | None = None,
 ) -> Figure:
     """Draw estimates with their intervals, sorted, and under each the choices that made it (设定曲线).
 
@@ -296,13 +301,14 @@ def specification_curve_plot(
         One row a specification: a column for each choice, ``estimate``, ``lower``, ``upper`` and p values.
     choices : mapping of str to mapping of str to str
         Of each choice its options with the labels shown; options without a row are left out.
-    title, ylabel : str
+    ylabel : str
     main : mapping of str to str, optional
         The option of each choice in the specification that is marked.
     alpha : float
         At which p values count as significant.
     p_value : str
         Column of the p values.
+    title : str, optional
 
     Raises
     ------
@@ -336,8 +342,9 @@ def specification_curve_plot(
     figure, (above, below) = plt.subplots(2, 1, figsize=(7.4, sum(heights)), sharex=True, height_ratios=heights)
     _draw_curve(above, table, classes, place, ylabel)
     _draw_choices(below, table, classes, place, rows)
-    above.set_title(title)
+    above.set(title=title)
     above.tick_params(labelsize=7.5)
+    below.tick_params(axis="x", labelsize=7.5)
     above.margins(x=0.01)
     return figure
 
@@ -358,9 +365,10 @@ def _place_of(table: pd.DataFrame, main: Mapping[str, str]) -> int:
 
 def curve_comparison(
     panels: Mapping[str, Mapping[str, pd.Series]],
-    title: str,
     ylabel: str,
     bands: Mapping[str, pd.DataFrame] | None = None,
+    *,
+    title: str | None = None,
 ) -> Figure:
     """Draw several sorted curves of estimates in each panel, over what samples without an effect give (设定曲线比较).
 
@@ -369,10 +377,11 @@ def curve_comparison(
     panels : mapping of str to mapping of str to Series
         By the panel's heading, then by label: estimates in any order; each curve is sorted by itself and drawn over
         its ranks from 0 to 100 %.
-    title, ylabel : str
+    ylabel : str
     bands : mapping of str to DataFrame, optional
         By heading: ``lower`` and ``upper`` by rank, as of
         :meth:`clusterlib.specification_curve.SpecificationCurve.null_band`.
+    title : str, optional
 
     Raises
     ------
@@ -384,7 +393,7 @@ def curve_comparison(
         for heading, series in _check_series(panels, len(LINES), "curves").items()
     }
     checked = {} if bands is None else canvas.check_tables(bands, ["lower", "upper"], "bands", least=0)
-    figure, all_axes = canvas.panel_row(curves, title, 3.2)
+    figure, all_axes = canvas.panel_row(curves, 3.2, title)
     for axes, (heading, series) in zip(all_axes, curves.items(), strict=True):
         axes.axhline(0, color=NEUTRAL, linewidth=0.8)
         if heading in checked:

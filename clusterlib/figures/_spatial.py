@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib import patheffects
 
 from clusterlib.core.checks import check_whole
 from clusterlib.core.language import say
 from clusterlib.errors import InvalidInputError
-from clusterlib.figures._canvas import as_numbers, check_mapping, check_result, check_table, series_look, text_width
+from clusterlib.figures._canvas import (
+    as_numbers,
+    check_mapping,
+    check_result,
+    check_table,
+    on_paper,
+    series_look,
+    text_width,
+)
 from clusterlib.figures._regression import SIDES
 from clusterlib.figures._style import NEUTRAL, REGION_MARKS, Mark
 
@@ -38,26 +45,27 @@ _CORNER_NAMES = {
 
 def moran_plot(
     scatter: MoranScatter,
-    title: str,
     xlabel: str,
     ylabel: str,
     *,
     mark: Mark = REGION_MARKS["rest"],
     highlight: Mapping[object, str] | None = None,
     highlight_label: str = "",
+    title: str | None = None,
 ) -> Figure:
     """Draw a Moran scatter plot (莫兰散点图) with the line whose slope is Moran's I.
 
     Parameters
     ----------
     scatter : MoranScatter
-    title, xlabel, ylabel : str
+    xlabel, ylabel : str
     mark : Mark
         Of the highlighted units; the others are grey.
     highlight : mapping, optional
         Names of units to mark and to name, by unit, the most important first; an empty name marks only.
     highlight_label : str
         What they are.
+    title : str, optional
     """
     check_result(scatter, ("table", "slope"), "clusterlib.spatial.moran_scatter")
     table = check_table(scatter.table, ["z", "lag"])
@@ -111,8 +119,7 @@ def name_points(axes: Axes, points: pd.DataFrame, count: int | None = None) -> N
         side = {"xytext": (3, 3), "textcoords": "offset points"}
         if over:
             side = {"xytext": (1, 3), "textcoords": ("axes fraction", "offset points"), "ha": "right"}
-        text = axes.annotate(name, (x, y), fontsize=_NAME_SIZE, zorder=8, **side)
-        text.set_path_effects([patheffects.withStroke(linewidth=1.5, foreground="white")])
+        on_paper(axes.annotate(name, (x, y), fontsize=_NAME_SIZE, zorder=8, **side))
         written.append(own)
 
 
@@ -133,16 +140,16 @@ def _kilometres(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return metres / 1000 * np.sin(np.radians(bearing)), metres / 1000 * np.cos(np.radians(bearing))
 
 
-def centre_path(paths: Mapping[str, pd.DataFrame], title: str, every: int = 3) -> Figure:
+def centre_path(paths: Mapping[str, pd.DataFrame], every: int = 3, *, title: str | None = None) -> Figure:
     """Draw how mean centres moved (重心迁移轨迹), each in kilometres from its own first place.
 
     Parameters
     ----------
     paths : mapping of str to DataFrame
         Tables of :class:`clusterlib.spatial.MeanCentre` by label, up to four.
-    title : str
     every : int
         Periods between those that are named; the first and the last always are.
+    title : str, optional
     """
     marks, every = list(REGION_MARKS.values()), check_whole("every", every, least=1)
     tables = check_mapping(paths, "paths", _check_path, most=len(marks))
@@ -166,7 +173,7 @@ def centre_path(paths: Mapping[str, pd.DataFrame], title: str, every: int = 3) -
     return figure
 
 
-def distance_plot(by_distance: pd.DataFrame, title: str, ylabel: str) -> Figure:
+def distance_plot(by_distance: pd.DataFrame, ylabel: str, *, title: str | None = None) -> Figure:
     """Draw how alike units move by the distance between them, within jurisdictions and across borders.
 
     Parameters
@@ -174,7 +181,8 @@ def distance_plot(by_distance: pd.DataFrame, title: str, ylabel: str) -> Figure:
     by_distance : DataFrame
         Of :func:`clusterlib.diagnosis.pair_correlations`: ``within``, ``across`` and numbers of pairs, by the upper end
         of a class of kilometres.
-    title, ylabel : str
+    ylabel : str
+    title : str, optional
     """
     table = check_table(by_distance, [name for side in SIDES for name in (side, f"pairs_{side}")], "by_distance")
     ends = [f"{end:g}" for end in as_numbers(table.index, "by_distance")]

@@ -110,7 +110,7 @@ def use_style() -> None:
             "axes.labelsize": 9,
             "axes.spines.top": False,
             "axes.spines.right": False,
-            "axes.unicode_minus": False,
+            "axes.unicode_minus": True,
             "axes.prop_cycle": cycler(color=SERIES_COLOURS),
             "figure.dpi": 110,
             "figure.constrained_layout.use": True,

@@ -9,7 +9,6 @@ import geopandas as gpd
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib import patheffects
 from matplotlib.lines import Line2D
 
 from clusterlib.core.checks import listed
@@ -18,7 +17,7 @@ from clusterlib.core.places import ALBERS
 from clusterlib.data import load_boundaries, load_national_line, unit_names
 from clusterlib.errors import InvalidInputError
 from clusterlib.figures import REGION_MARKS
-from clusterlib.figures._canvas import text_width
+from clusterlib.figures._canvas import on_paper, text_width
 from clusterlib.figures._style import LINE_SPACING
 from clusterlib.maps.base import LEGEND, Canvas, Shading, draw_borders, draw_polygons, frame, scale_bar
 from clusterlib.regions import REGIONS, Region
@@ -125,8 +124,7 @@ def _write_names(axes: Axes, places: gpd.GeoSeries, names: pd.Series, point: flo
         )
         y = next(free, y)
         written.append((x, y, half))
-        text = axes.text(x, y, name, fontsize=_NAME_SIZE, ha="center", va="center", zorder=8)
-        text.set_path_effects([patheffects.withStroke(linewidth=1.6, foreground="white")])
+        on_paper(axes.text(x, y, name, fontsize=_NAME_SIZE, ha="center", va="center", zorder=8))
 
 
 def _set_legend(canvas: Canvas, handles: list, heading: str, **place: Any) -> Legend:

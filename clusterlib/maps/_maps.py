@@ -42,7 +42,7 @@ CLUSTER_LOOKS = {
     "LH": ("#92c5de", "xxxx", ("LH low-high", "LH 低-高异常")),
     "ns": ("#dcdcdc", "", ("not significant", "不显著")),
 }
-# None of the regions' colours, which their outlines have.
+# Neither a colour nor a line of the regions' outlines.
 _ACROSS = "#882255"
 _CONVENTIONS = {"arcgis": "ArcGIS", "yuill": "Yuill", "crimestat": "CrimeStat"}
 
@@ -68,7 +68,6 @@ def _draw_points(canvas: Canvas, counts: pd.DataFrame, marked_label: str) -> lis
 
 
 def china_map(
-    title: str,
     values: pd.Series | None = None,
     *,
     unit: str = "",
@@ -79,6 +78,7 @@ def china_map(
     classes: int = 5,
     digits: int = 1,
     regions: bool = True,
+    title: str | None = None,
 ) -> Figure:
     """Draw the whole of China by province, with places on it.
 
@@ -88,7 +88,6 @@ def china_map(
 
     Parameters
     ----------
-    title : str
     values : Series, optional
         By province adcode; provinces without one, or with an infinite one, are shown as having no data.
     unit : str
@@ -103,6 +102,7 @@ def china_map(
         Number of classes and decimals in the legend.
     regions : bool
         Outline the core regions.
+    title : str, optional
 
     Returns
     -------
@@ -122,19 +122,19 @@ def china_map(
         shading_legend(canvas, shading.handles, f"{unit}\n{say('natural breaks', '自然断点')}")
     circles = [] if points is None else _draw_points(canvas, points, marked_label)
     marks_legend(canvas, circles, points_label, outlined)
-    return finish(canvas, title, source)
+    return finish(canvas, source, title)
 
 
 def region_map(
     region: str | Region,
     values: pd.Series,
-    title: str,
     *,
     unit: str,
     source: str,
     classes: int = 5,
     digits: int = 1,
     names: bool = True,
+    title: str | None = None,
 ) -> Figure:
     """Draw one core region by city, shaded in natural breaks (Fisher-Jenks).
 
@@ -144,11 +144,12 @@ def region_map(
         Such as ``"yrd"``, see :func:`clusterlib.regions.get_region`.
     values : Series
         By city adcode; cities without one, or with an infinite one, are shown as having no data.
-    title, unit, source : str
+    unit, source : str
     classes, digits : int
         Number of classes and decimals in the legend.
     names : bool
         Write the cities' names.
+    title : str, optional
 
     Returns
     -------
@@ -164,11 +165,11 @@ def region_map(
     area = get_region(region)
     canvas, shading = region_canvas(area, lambda units: shade_classes(values, units, classes, digits), names)
     side_legend(canvas, shading.handles, f"{unit}\n{say('natural breaks', '自然断点')}")
-    return finish(canvas, title, source)
+    return finish(canvas, source, title)
 
 
 def lisa_map(
-    local: LocalMoran, title: str, *, source: str, level: str = "city", region: str | Region | None = None
+    local: LocalMoran, *, source: str, level: str = "city", region: str | Region | None = None, title: str | None = None
 ) -> Figure:
     """Draw the clusters and outliers of local Moran's I (LISA 集聚图) on China or on one core region.
 
@@ -176,11 +177,12 @@ def lisa_map(
     ----------
     local : LocalMoran
         By adcode; units without a result are shown as having no data.
-    title, source : str
+    source : str
     level : {"city", "province"}
         What the units are.
     region : str or Region, optional
         Draw only this region's cities, with their names. What is significant stays as tested over all units.
+    title : str, optional
 
     Returns
     -------
@@ -211,7 +213,7 @@ def lisa_map(
     else:
         canvas, shading = region_canvas(get_region(region), shade)
         side_legend(canvas, shading.handles, heading)
-    return finish(canvas, title, source)
+    return finish(canvas, source, title)
 
 
 def _checked_edges(edges: pd.DataFrame, area: Region, whole: bool) -> pd.DataFrame:
@@ -257,13 +259,13 @@ def _name_hubs(canvas: Canvas, nodes: gpd.GeoDataFrame, count: int) -> None:
 
 def network_map(
     edges: pd.DataFrame,
-    title: str,
     *,
     region: str | Region,
     source: str,
     whole: bool = True,
     top: int = 400,
     hubs: int = 10,
+    title: str | None = None,
 ) -> Figure:
     """Draw the strongest links between cities, within a core region, across its border and elsewhere (空间关联网络图).
 
@@ -271,7 +273,7 @@ def network_map(
     ----------
     edges : DataFrame
         Columns ``origin`` and ``destination`` (city adcodes) and ``strength``, as of ``GravityNetwork.edges()``.
-    title, source : str
+    source : str
     region : str or Region
         Whose links are told apart.
     whole : bool
@@ -280,6 +282,7 @@ def network_map(
         Number of links drawn, the strongest; the legend says so.
     hubs : int
         Cities named on the map of China, those with most of the links drawn.
+    title : str, optional
 
     Returns
     -------
@@ -298,7 +301,7 @@ def network_map(
     drawn = links.head(top)
     looks = {
         "within": {"color": "black", "alpha": 0.85, "zorder": 6},
-        "across": {"color": _ACROSS, "alpha": 0.9, "linestyle": "--", "zorder": 5},
+        "across": {"color": _ACROSS, "alpha": 0.9, "linestyle": (0, (1, 0.7)), "zorder": 5},
         "elsewhere": {"color": "#8c8c8c", "alpha": 0.55, "zorder": 4},
     }
     name = area.short
@@ -324,16 +327,16 @@ def network_map(
         marks_legend(canvas, handles, heading, [area.code])
     else:
         side_legend(canvas, handles, heading)
-    return finish(canvas, title, source)
+    return finish(canvas, source, title)
 
 
 def ellipse_map(
     ellipse: DeviationalEllipse,
-    title: str,
     *,
     source: str,
     periods: Iterable | None = None,
     region: str | Region | None = None,
+    title: str | None = None,
 ) -> Figure:
     """Draw standard deviational ellipses and their centres by period (标准差椭圆与重心) on China or a core region.
 
@@ -341,11 +344,12 @@ def ellipse_map(
     ----------
     ellipse : DeviationalEllipse
         In the Albers projection of the maps.
-    title, source : str
+    source : str
     periods : iterable, optional
         Which to draw, up to four; by default the first and the last.
     region : str or Region, optional
         Draw this region's cities instead of China.
+    title : str, optional
 
     Returns
     -------
@@ -390,4 +394,4 @@ def ellipse_map(
         marks_legend(canvas, handles, heading, [])
     else:
         side_legend(canvas, handles, heading)
-    return finish(canvas, title, source)
+    return finish(canvas, source, title)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 NO_DATA = "#f4f4f4"
+# In grey the lightest class would look the same.
+NO_DATA_HATCH = "\\" * 4
 LEGEND = {"fontsize": 7, "title_fontsize": 7, "alignment": "left"}
 
 
@@ -62,7 +64,8 @@ def draw_polygons(
     axes.add_collection(PatchCollection(patches, facecolor=list(colours), **style), autolim=False)
     for hatch in sorted(set(hatches) - {""}):
         marked = patches[np.array(hatches) == hatch]
-        over = PatchCollection(marked, facecolor="none", edgecolor="white", linewidth=0, zorder=style.get("zorder", 1))
+        edge = NEUTRAL if hatch == NO_DATA_HATCH else "white"
+        over = PatchCollection(marked, facecolor="none", edgecolor=edge, linewidth=0, zorder=style.get("zorder", 1))
         over.set_hatch(hatch)
         axes.add_collection(over, autolim=False)
 
@@ -93,13 +96,14 @@ def scale_bar(axes: Axes, kilometres: float) -> None:
     axes.text(x + length / 2, y + 1.4 * tick, text, ha="center", va="bottom", fontsize=7, zorder=9)
 
 
-def finish(canvas: Canvas, title: str, source: str) -> Figure:
-    """Write the title, and below the map its source, the base map with its approval number (审图号), the projection."""
+def finish(canvas: Canvas, source: str, title: str | None) -> Figure:
+    """Write below the map its source, the base map with its approval number (审图号), the projection, a title above."""
     base = say(
         f"Base map: Tianditu, approval number {canvas.approval}; Albers equal-area conic 25°N, 47°N, 105°E",
         f"底图：天地图，审图号：{canvas.approval}；Albers等积圆锥投影（25°N、47°N，105°E）",
     )
-    canvas.axes.set_title(title)
+    # What the shape of the map leaves free is cut off above it and to its right.
+    canvas.axes.set(title=title, anchor="SW")
     add_source(canvas.figure, f"{say('Source: ', '资料来源：')}{source}\n{base}" if source else base)
     return canvas.figure
 
@@ -135,7 +139,7 @@ def _on_the_map(values: Any, index: pd.Index) -> pd.Series:
 
 
 def _no_data() -> Patch:
-    return Patch(facecolor=NO_DATA, edgecolor=NEUTRAL, label=say("No data", "无数据"))
+    return Patch(facecolor=NO_DATA, hatch=NO_DATA_HATCH, edgecolor=NEUTRAL, label=say("No data", "无数据"))
 
 
 def blank(index: pd.Index) -> Shading:
@@ -162,7 +166,7 @@ def shade_classes(values: pd.Series, index: pd.Index, k: int, digits: int) -> Sh
     handles = [Patch(facecolor=s, edgecolor=NEUTRAL, label=t) for s, t in zip(shades, labels, strict=True)]
     if values.isna().any():
         handles.append(_no_data())
-    return Shading(fill, [""] * len(index), handles)
+    return Shading(fill, [NO_DATA_HATCH if missing else "" for missing in values.isna()], handles)
 
 
 def shade_kinds(values: pd.Series, index: pd.Index, kinds: Mapping[str, tuple[str, str, str]]) -> Shading:
@@ -177,7 +181,7 @@ def shade_kinds(values: pd.Series, index: pd.Index, kinds: Mapping[str, tuple[st
     unknown = sorted(set(values.dropna()) - set(kinds))
     if unknown:
         raise InvalidInputError(f"kinds without a colour: {', '.join(map(str, unknown))}; expected {', '.join(kinds)}")
-    looks = [kinds[kind][:2] if isinstance(kind, str) else (NO_DATA, "") for kind in values]
+    looks = [kinds[kind][:2] if isinstance(kind, str) else (NO_DATA, NO_DATA_HATCH) for kind in values]
     count = values.value_counts()
     handles = [
         Patch(

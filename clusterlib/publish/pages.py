@@ -149,14 +149,15 @@ def _picture(output: nbformat.NotebookNode, kind: str, record: dict | None, fold
 
 
 def _shown(output: nbformat.NotebookNode, records: dict[str, dict], folder: str, language: str) -> dict | None:
-    """Return how an output of a cell is shown in a language, or None if it is of the other."""
+    """Return how an output of a cell is shown in a language, or None if it is not."""
     if output.output_type == "stream":
         kind = "warning" if output.name == "stderr" else ""
         return {"record": None, "text": _plain_to_html(output.text), "kind": kind}
     if output.output_type == "error":
         return {"record": None, "text": "\n".join(map(_plain_to_html, output.traceback)), "kind": "error"}
     data, about = output.data, output.metadata.get(MIME, {})
-    if about and about.get("language") != language:
+    # The caption that a notebook shows below a figure is set from the record.
+    if about and (about.get("language") != language or about.get("part") == "caption"):
         return None
     record = records.get(about.get("name") or data.get(MIME, {}).get("name"))
     shown: dict[str, Any] = {"record": record}
