@@ -68,6 +68,12 @@ def figure_cell():
     return nbformat.v4.new_code_cell("draw()", id="map", outputs=[output])
 
 
+def test_the_caption_that_a_notebook_shows_is_not_set_again(tmp_path):
+    figure, about = figure_cell(), {MIME: {"name": "a.map", "language": "en", "part": "caption"}}
+    figure.outputs.append(nbformat.v4.new_output("display_data", {"text/html": "<p>Seen before</p>"}, metadata=about))
+    assert "Seen before" not in Tags(page(tmp_path, figure)).text
+
+
 def test_a_page_says_its_title_region_parameters_commit_time_and_hashes(tmp_path):
     html = page(tmp_path, prose("# Data audit\n\nText."))
     assert "<h1>Data audit</h1>" in html

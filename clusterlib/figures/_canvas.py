@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib import patheffects
 
 from clusterlib.core.checks import as_float_series, as_names, place_of
 from clusterlib.core.language import say
@@ -19,7 +18,6 @@ from clusterlib.figures._style import LINE_SPACING, MARKERS, SERIES_COLOURS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.text import Text
 
 
 def as_drawn(values: Any, what: str, needed: bool = True) -> pd.Series:
@@ -198,11 +196,6 @@ def noted(label: object, note: object) -> str:
 def text_width(text: str, size: float) -> float:
     """Return about how wide a text of this size is, in points: Chinese characters are square, letters half as wide."""
     return size * sum(1.0 if ord(letter) > 0x2E80 else 0.56 for letter in text)
-
-
-def on_paper(text: Text) -> None:
-    """Set a thin white edge around a text, so that it can be read on what it lies on."""
-    text.set_path_effects([patheffects.withStroke(linewidth=1.5, foreground="white")])
 
 
 def panel_row(

@@ -13,7 +13,7 @@ from clusterlib.core.checks import check_number
 from clusterlib.core.language import say
 from clusterlib.errors import InvalidInputError
 from clusterlib.figures import _canvas as canvas
-from clusterlib.figures._style import NEUTRAL, REGION_MARKS, SERIES_COLOURS, SERIES_HATCHES, Mark
+from clusterlib.figures._style import NEUTRAL, REGION_MARKS, SERIES_COLOURS, SERIES_HATCHES, Mark, on_paper
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -160,7 +160,7 @@ def label_points(axes: Axes, points: pd.DataFrame, size: float = 7, among: pd.Da
         right, left = (bool((level & (side * along > 0) & (side * along < room)).any()) for side in (1, -1))
         side, align = (-1, "right") if right and not left else (1, "left")
         place = {"xytext": (4 * side, 2), "textcoords": "offset points", "ha": align}
-        canvas.on_paper(axes.annotate(str(name), tuple(row), fontsize=size, **place))
+        on_paper(axes.annotate(str(name), tuple(row), fontsize=size, **place))
 
 
 def region_intervals(
@@ -174,8 +174,7 @@ def region_intervals(
         Indexed by (region, industry) with ``quotient``, ``lower`` and ``upper``, positive.
     labels : mapping
         Name of each region to draw, in order.
-    xlabel : str
-    title : str, optional
+    xlabel, title : str
     """
     table, labels = canvas.check_table(table, ["quotient", "lower", "upper"]), canvas.check_mapping(labels, "labels")
     parts = _by_region(table, labels)
@@ -218,8 +217,7 @@ def region_scatter(
         One row a unit; ``region`` a key of ``labels``, of which ``"rest"`` is not named.
     labels : mapping
         Name of each region, in order.
-    xlabel, ylabel : str
-    title : str, optional
+    xlabel, ylabel, title : str
     """
     points = canvas.check_table(points, ["x", "y"], "points", ["region"])
     labels = canvas.check_mapping(labels, "labels")
@@ -251,8 +249,7 @@ def rank_size_plot(
         By region: ``size``, ``rank`` and ``fitted`` of :func:`clusterlib.agglomeration.rank_size`.
     labels : mapping
         Name of each region.
-    xlabel : str
-    title : str, optional
+    xlabel, title : str
     """
     tables = canvas.check_tables(tables, ["size", "rank", "fitted"], "tables")
     figure, axes = plt.subplots(figsize=(7, 4))

@@ -66,28 +66,15 @@ def coverage_heatmap(coverage: pd.DataFrame, *, title: str | None = None) -> Fig
         Percent; one row an indicator, one column a year.
     title : str, optional
     """
-    import seaborn as sns
-
     coverage = check_table(coverage, what="coverage")
-    # seaborn draws while it sets the labels up; the layout can only be solved afterwards.
-    figure, axes = plt.subplots(figsize=(8.6, 1.2 + 0.19 * len(coverage)), layout="none")
-    sns.heatmap(
-        coverage.where(coverage > 0),
-        cmap="Greys",
-        vmin=0,
-        vmax=130,
-        linewidths=0.4,
-        linecolor="white",
-        cbar=False,
-        annot=True,
-        fmt=".0f",
-        annot_kws={"size": 6, "clip_on": True},
-        ax=axes,
-    )
-    axes.set(title=title, xlabel="", ylabel="")
-    axes.tick_params(axis="both", labelsize=7, length=0)
-    axes.tick_params(axis="y", rotation=0)
-    figure.set_layout_engine("constrained")
+    figure, axes = plt.subplots(figsize=(7.4, 1.2 + 0.19 * len(coverage)))
+    _draw_cells(
+        axes, coverage.where(coverage > 0), 0, missing="", size=6, cmap="Greys", vmin=0, vmax=130, aspect="auto",
+        ink=lambda value: "white" if value > 80 else "black",
+    )  # fmt: skip
+    axes.set(title=title)
+    axes.tick_params(axis="both", labelsize=7)
+    axes.hlines(np.arange(0.5, len(coverage) - 1), *axes.get_xlim(), color="white", linewidth=0.4)
     return figure
 
 

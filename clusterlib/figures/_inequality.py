@@ -87,10 +87,9 @@ def interval_lines(
         Label and columns ``estimate``, ``lower``, ``upper`` by period.
     marks : mapping of str to Mark
         By the same labels.
-    ylabel : str
+    ylabel, title : str
     dodge : float
         Periods by which the points of neighbouring series stand apart.
-    title : str, optional
     """
     series, dodge = canvas.check_tables(series, ["estimate", "lower", "upper"], "series"), check_number("dodge", dodge)
     figure, axes = plt.subplots(figsize=(7, 3.8))
@@ -202,10 +201,9 @@ def density_ridges(densities: pd.DataFrame, xlabel: str, overlap: float = 1.6, *
     ----------
     densities : DataFrame
         One row a grid point, one column a period, as :meth:`clusterlib.inequality.KernelDensity.wide` gives.
-    xlabel : str
+    xlabel, title : str
     overlap : float
         Height of the highest peak in distances between ridges.
-    title : str, optional
     """
     densities, overlap = canvas.check_table(densities, what="densities"), check_number("overlap", overlap)
     x, highest = canvas.as_numbers(densities.index, "densities"), np.nanmax(densities)

@@ -41,8 +41,7 @@ def event_study_plot(tables: Mapping[str, pd.DataFrame], ylabel: str, *, title: 
     tables : mapping of str to DataFrame
         By label: indexed by event time, with ``estimate``, ``lower``, ``upper`` and, where there are simultaneous
         bands, ``band_lower``, ``band_upper`` (dotted).
-    ylabel : str
-    title : str, optional
+    ylabel, title : str
     """
     tables = canvas.check_mapping(tables, "tables", _check_events, most=len(MARKERS))
     figure, axes = plt.subplots(figsize=(7, 3.8))
@@ -68,8 +67,7 @@ def decomposition_plot(
         Columns ``kind``, ``estimate``, ``weight``.
     estimate : float
         The two-way fixed-effects estimate.
-    xlabel, ylabel : str
-    title : str, optional
+    xlabel, ylabel, title : str
     """
     comparisons = canvas.check_table(comparisons, ["estimate", "weight"], "comparisons", ["kind"])
     canvas.check_mapping(dict.fromkeys(comparisons["kind"]), "kinds of comparisons", most=len(MARKERS))
@@ -136,10 +134,9 @@ def synthetic_control_plot(
         Gaps of all units, periods by units; thin grey lines.
     start : float
         First treated period.
-    ylabel : str
+    ylabel, title : str
     labels : tuple of str
         Names of the unit and of its synthetic control.
-    title : str, optional
     """
     path = canvas.check_table(path, ["observed", "synthetic", "gap"], "path")
     gaps = canvas.check_table(gaps, what="gaps")

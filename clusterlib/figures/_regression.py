@@ -144,10 +144,9 @@ def regimes_plot(table: pd.DataFrame, xlabel: str, impulse: float = 1.0, *, titl
     ----------
     table : DataFrame
         By (row, regime): ``estimate``, ``lower``, ``upper``; regimes ``alone``, ``present``, ``joint``.
-    xlabel : str
+    xlabel, title : str
     impulse : float
         Marked by a line: what comes without any spillover.
-    title : str, optional
     """
     table, impulse = canvas.check_table(table, _INTERVAL), check_number("impulse", impulse)
     if table.index.nlevels != 2:
@@ -183,8 +182,7 @@ def border_plot(table: pd.DataFrame, xlabel: str, *, title: str | None = None) -
     table : DataFrame
         One row an estimate, named as on the axis: ``within``, ``across`` and each with ``_lower`` and ``_upper``.
         Missing rows are named and left empty.
-    xlabel : str
-    title : str, optional
+    xlabel, title : str
     """
     return _dots(_parts(table, SIDES, "table"), xlabel, 0.0, title)
 
@@ -196,8 +194,7 @@ def threshold_plot(results: Mapping[str, ThresholdResult], xlabel: str, *, title
     ----------
     results : mapping of str to ThresholdResult
         By the panel's heading; the search for a single threshold is drawn.
-    xlabel : str
-    title : str, optional
+    xlabel, title : str
 
     Raises
     ------
@@ -301,14 +298,13 @@ def specification_curve_plot(
         One row a specification: a column for each choice, ``estimate``, ``lower``, ``upper`` and p values.
     choices : mapping of str to mapping of str to str
         Of each choice its options with the labels shown; options without a row are left out.
-    ylabel : str
+    ylabel, title : str
     main : mapping of str to str, optional
         The option of each choice in the specification that is marked.
     alpha : float
         At which p values count as significant.
     p_value : str
         Column of the p values.
-    title : str, optional
 
     Raises
     ------
@@ -377,11 +373,10 @@ def curve_comparison(
     panels : mapping of str to mapping of str to Series
         By the panel's heading, then by label: estimates in any order; each curve is sorted by itself and drawn over
         its ranks from 0 to 100 %.
-    ylabel : str
+    ylabel, title : str
     bands : mapping of str to DataFrame, optional
         By heading: ``lower`` and ``upper`` by rank, as of
         :meth:`clusterlib.specification_curve.SpecificationCurve.null_band`.
-    title : str, optional
 
     Raises
     ------

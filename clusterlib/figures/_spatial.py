@@ -13,17 +13,9 @@ import pandas as pd
 from clusterlib.core.checks import check_whole
 from clusterlib.core.language import say
 from clusterlib.errors import InvalidInputError
-from clusterlib.figures._canvas import (
-    as_numbers,
-    check_mapping,
-    check_result,
-    check_table,
-    on_paper,
-    series_look,
-    text_width,
-)
+from clusterlib.figures._canvas import as_numbers, check_mapping, check_result, check_table, series_look, text_width
 from clusterlib.figures._regression import SIDES
-from clusterlib.figures._style import NEUTRAL, REGION_MARKS, Mark
+from clusterlib.figures._style import NEUTRAL, REGION_MARKS, Mark, on_paper
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,14 +50,13 @@ def moran_plot(
     Parameters
     ----------
     scatter : MoranScatter
-    xlabel, ylabel : str
+    xlabel, ylabel, title : str
     mark : Mark
         Of the highlighted units; the others are grey.
     highlight : mapping, optional
         Names of units to mark and to name, by unit, the most important first; an empty name marks only.
     highlight_label : str
         What they are.
-    title : str, optional
     """
     check_result(scatter, ("table", "slope"), "clusterlib.spatial.moran_scatter")
     table = check_table(scatter.table, ["z", "lag"])
@@ -181,8 +172,7 @@ def distance_plot(by_distance: pd.DataFrame, ylabel: str, *, title: str | None =
     by_distance : DataFrame
         Of :func:`clusterlib.diagnosis.pair_correlations`: ``within``, ``across`` and numbers of pairs, by the upper end
         of a class of kilometres.
-    ylabel : str
-    title : str, optional
+    ylabel, title : str
     """
     table = check_table(by_distance, [name for side in SIDES for name in (side, f"pairs_{side}")], "by_distance")
     ends = [f"{end:g}" for end in as_numbers(table.index, "by_distance")]

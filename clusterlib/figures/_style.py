@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import matplotlib as mpl
 import numpy as np
 from cycler import cycler
+from matplotlib import patheffects
 
 from clusterlib.core.rows import Later
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 FONT = "Noto Sans SC"
 SEQUENTIAL = "YlGnBu"
@@ -118,6 +120,11 @@ def use_style() -> None:
             "hatch.linewidth": 0.6,
         }
     )
+
+
+def on_paper(text: Text) -> None:
+    """Set a thin white edge around a text, so that it can be read on what it lies on."""
+    text.set_path_effects([patheffects.withStroke(linewidth=1.5, foreground="white")])
 
 
 def add_source(figure: Figure, text: str) -> None:

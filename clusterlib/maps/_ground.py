@@ -17,8 +17,8 @@ from clusterlib.core.places import ALBERS
 from clusterlib.data import load_boundaries, load_national_line, unit_names
 from clusterlib.errors import InvalidInputError
 from clusterlib.figures import REGION_MARKS
-from clusterlib.figures._canvas import on_paper, text_width
-from clusterlib.figures._style import LINE_SPACING
+from clusterlib.figures._canvas import text_width
+from clusterlib.figures._style import LINE_SPACING, on_paper
 from clusterlib.maps.base import LEGEND, Canvas, Shading, draw_borders, draw_polygons, frame, scale_bar
 from clusterlib.regions import REGIONS, Region
 

@@ -96,13 +96,12 @@ def china_map(
         Indexed by city adcode with integer columns ``total`` and ``marked``.
     points_label, marked_label : str
         What the circles and their black part count.
-    source : str
+    source, title : str
         Where the figures come from.
     classes, digits : int
         Number of classes and decimals in the legend.
     regions : bool
         Outline the core regions.
-    title : str, optional
 
     Returns
     -------
@@ -144,12 +143,11 @@ def region_map(
         Such as ``"yrd"``, see :func:`clusterlib.regions.get_region`.
     values : Series
         By city adcode; cities without one, or with an infinite one, are shown as having no data.
-    unit, source : str
+    unit, source, title : str
     classes, digits : int
         Number of classes and decimals in the legend.
     names : bool
         Write the cities' names.
-    title : str, optional
 
     Returns
     -------
@@ -177,12 +175,11 @@ def lisa_map(
     ----------
     local : LocalMoran
         By adcode; units without a result are shown as having no data.
-    source : str
+    source, title : str
     level : {"city", "province"}
         What the units are.
     region : str or Region, optional
         Draw only this region's cities, with their names. What is significant stays as tested over all units.
-    title : str, optional
 
     Returns
     -------
@@ -273,7 +270,7 @@ def network_map(
     ----------
     edges : DataFrame
         Columns ``origin`` and ``destination`` (city adcodes) and ``strength``, as of ``GravityNetwork.edges()``.
-    source : str
+    source, title : str
     region : str or Region
         Whose links are told apart.
     whole : bool
@@ -282,7 +279,6 @@ def network_map(
         Number of links drawn, the strongest; the legend says so.
     hubs : int
         Cities named on the map of China, those with most of the links drawn.
-    title : str, optional
 
     Returns
     -------
@@ -344,12 +340,11 @@ def ellipse_map(
     ----------
     ellipse : DeviationalEllipse
         In the Albers projection of the maps.
-    source : str
+    source, title : str
     periods : iterable, optional
         Which to draw, up to four; by default the first and the last.
     region : str or Region, optional
         Draw this region's cities instead of China.
-    title : str, optional
 
     Returns
     -------
