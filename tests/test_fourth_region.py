@@ -101,10 +101,7 @@ def test_maps_and_figures_draw_it(language):
 
     gdp = cl.data.load_panel("city", "gdp", CODE, 2020)["gdp"].droplevel("year")
     with speaking(language):
-        drawn = [
-            cl.maps.region_map(CODE, gdp, unit="u", source="s"),
-            cl.maps.china_map(source="s"),
-        ]
+        drawn = [cl.maps.region_map(CODE, gdp, unit="u", source="s"), cl.maps.china_map(source="s")]
         names = {text.get_text() for figure in drawn for axes in figure.axes for text in axes.findobj(plt.Text)}
     assert {"en": {"CCY", "Chengdu"}, "zh": {"成渝", "成都"}}[language] <= names
     assert cl.figures.REGION_MARKS[CODE].colour == "#CC79A7"

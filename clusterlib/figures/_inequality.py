@@ -13,7 +13,7 @@ from clusterlib.core.checks import check_choice, check_number
 from clusterlib.core.language import say
 from clusterlib.errors import InvalidInputError
 from clusterlib.figures import _canvas as canvas
-from clusterlib.figures._style import NEUTRAL, SERIES_COLOURS, SERIES_HATCHES, Mark
+from clusterlib.figures._style import NEUTRAL, SERIES_COLOURS, SERIES_HATCHES, Mark, on_paper
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,11 +135,9 @@ def growth_scatter(
     for group, part in points.groupby("group", sort=False):
         mark, label = canvas.look_up(marks, group, "mark"), canvas.look_up(labels, group, "label")
         axes.scatter(part["initial"], part["growth"], s=26, c=mark.colour, marker=mark.marker, label=label, alpha=0.9)
-    # The line does not strike names through.
-    paper = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
     for x, y, name in points[["initial", "growth", "name"]].itertuples(index=False):
         if isinstance(name, str) and name:
-            axes.annotate(name, (x, y), (6, -3), textcoords="offset points", fontsize=7, bbox=paper)
+            on_paper(axes.annotate(name, (x, y), (6, -3), textcoords="offset points", fontsize=7))
     ends = np.array([points["initial"].min(), points["initial"].max()])
     axes.plot(ends, constant + slope * ends, color=NEUTRAL, linewidth=1, linestyle="--")
     axes.set(

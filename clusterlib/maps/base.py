@@ -139,7 +139,7 @@ def _on_the_map(values: Any, index: pd.Index) -> pd.Series:
 
 
 def _no_data() -> Patch:
-    return Patch(facecolor=NO_DATA, hatch=NO_DATA_HATCH, edgecolor=NEUTRAL, label=say("No data", "无数据"))
+    return Patch(fc=NO_DATA, hatch=NO_DATA_HATCH, ec=NEUTRAL, label=say("No data", "无数据"))
 
 
 def blank(index: pd.Index) -> Shading:
@@ -184,12 +184,7 @@ def shade_kinds(values: pd.Series, index: pd.Index, kinds: Mapping[str, tuple[st
     looks = [kinds[kind][:2] if isinstance(kind, str) else (NO_DATA, NO_DATA_HATCH) for kind in values]
     count = values.value_counts()
     handles = [
-        Patch(
-            facecolor=colour,
-            hatch=hatch,
-            edgecolor="white" if hatch else NEUTRAL,
-            label=noted(label, count.get(kind, 0)),
-        )
+        Patch(fc=colour, hatch=hatch, ec="white" if hatch else NEUTRAL, label=noted(label, count.get(kind, 0)))
         for kind, (colour, hatch, label) in kinds.items()
     ]
     if values.isna().any():
