@@ -67,13 +67,15 @@ def coverage_heatmap(coverage: pd.DataFrame, *, title: str | None = None) -> Fig
     title : str, optional
     """
     coverage = check_table(coverage, what="coverage")
-    figure, axes = plt.subplots(figsize=(7.4, 1.2 + 0.19 * len(coverage)))
+    figure, axes = plt.subplots(figsize=(8.6, 1.2 + 0.19 * len(coverage)))
     _draw_cells(
         axes, coverage.where(coverage > 0), 0, missing="", size=6, cmap="Greys", vmin=0, vmax=130, aspect="auto",
         ink=lambda value: "white" if value > 80 else "black",
     )  # fmt: skip
     axes.set(title=title)
     axes.tick_params(axis="both", labelsize=7)
+    # Beside long names more than a dozen years have no room to lie.
+    axes.tick_params(axis="x", rotation=90 if coverage.shape[1] > 12 else 0)
     axes.hlines(np.arange(0.5, len(coverage) - 1), *axes.get_xlim(), color="white", linewidth=0.4)
     return figure
 
