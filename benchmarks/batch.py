@@ -31,7 +31,9 @@ from clusterlib.results import collect_records
 ROOT = get_project().root
 RUN = [sys.executable, "-c", "from clusterlib.run.cli import app; app()"]
 JUPYTER = [sys.executable, "-m", "jupyter"]
-STACK = "import numpy, scipy.stats, pandas, geopandas, matplotlib.pyplot, statsmodels.api\nimport clusterlib as cl"
+STACK = (
+    "import numpy, scipy.stats, pandas, geopandas, matplotlib.pyplot, seaborn, statsmodels.api\nimport clusterlib as cl"
+)
 PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 PARAMETERS = 'region: str = "yrd"\nn: int = 0'
 

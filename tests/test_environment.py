@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 
-# conda-forge's `matplotlib` adds desktop toolkits to the package that PyPI means.
-CONDA_NAMES = {"matplotlib-base": "matplotlib"}
+# conda-forge's `matplotlib` and `seaborn` add desktop toolkits and statsmodels to the packages that PyPI means.
+CONDA_NAMES = {"matplotlib-base": "matplotlib", "seaborn-base": "seaborn"}
 
 
 def bounds(requirements) -> dict[str, SpecifierSet]:

@@ -25,7 +25,7 @@ MODULES = sorted(
     for module in pkgutil.walk_packages([str(PACKAGE)], "clusterlib.")
     if not module.name.startswith("clusterlib.run")
 )
-HEAVY = ("pandas", "geopandas", "matplotlib", "numpy", "scipy", "pandera", "IPython")
+HEAVY = ("pandas", "geopandas", "matplotlib", "numpy", "scipy", "seaborn", "pandera", "IPython")
 SECONDS = 0.3
 
 MEASURE = """

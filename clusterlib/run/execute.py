@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from clusterlib.run.plan import Task
 
 READS_VARIABLE = "CLUSTERLIB_READS"
-PACKAGES = ["clusterlib", "pandas", "numpy", "scipy", "statsmodels", "geopandas", "matplotlib", "papermill"]
+PACKAGES = ["clusterlib", "pandas", "numpy", "scipy", "statsmodels", "geopandas", "matplotlib", "seaborn", "papermill"]
 _READS = "reads.txt"
 _LEFT = ("SystemExit: the cell ended the notebook, so that cells after it were not run", "leave the call of exit out")
 _SKIPPED = ("the cell was not run", "take off its tag skip-execution, or take out the cell")
