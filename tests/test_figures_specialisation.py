@@ -78,7 +78,7 @@ def test_rank_ranges_reach_from_the_best_to_the_worst_rank_with_the_first_column
 def test_a_grade_heat_map_writes_each_degree_and_names_ten_grades():
     figure = grades()
     assert [t.get_text() for t in figure.axes[0].texts] == ["0.05", "0.15", "0.43", "0.53", "0.95", "1.00"]
-    image = figure.axes[0].images[0]
+    image = figure.axes[0].collections[0]
     assert image.norm(0.43) == 4 and image.norm(0.53) == 5
     shown = [t.get_text() for t in figure.axes[1].get_yticklabels()]
     assert len(shown) == 10 and shown[0] == "1 extreme imbalance" and shown[-1] == "10 quality coordination"
@@ -89,7 +89,7 @@ def test_a_quotient_heat_map_writes_each_quotient_in_black_from_one_up_on_a_boun
     axes = quotients().axes[0]
     inks = {t.get_text(): t.get_color() for t in axes.texts}
     assert inks == {"2.00": "black", "1.00": "black", "0.10": figures.NEUTRAL, "6.00": "black"}
-    assert np.asarray(axes.images[0].get_array()).tolist() == [[1, 0], [-2, 2]]
+    assert np.asarray(axes.collections[0].get_array()).reshape(2, 2).tolist() == [[1, 0], [-2, 2]]
 
 
 def test_region_intervals_have_the_marks_of_their_regions_side_by_side():

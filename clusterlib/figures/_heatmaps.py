@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -18,8 +18,8 @@ from clusterlib.figures._style import NEUTRAL, SEQUENTIAL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
     from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
 
     from clusterlib.spatial import SpatialMarkov
 
@@ -40,21 +40,25 @@ def _draw_cells(
     size: float = 7,
     ink: Callable[[float], str] = lambda value: "black",
     **look: Any,
-) -> AxesImage:
+) -> QuadMesh:
     """Shade the cells of a frame, by ``shades`` in place of their figures if given, and write the figures into them."""
+    import seaborn as sns
+
     values = frame.to_numpy(float)
-    image = axes.imshow(values if shades is None else shades, **look)
+    sns.heatmap(
+        values if shades is None else shades, ax=axes, cbar=False, xticklabels=frame.columns,
+        yticklabels=marked(frame.index, highlight), **look,
+    )  # fmt: skip
+    # Not seaborn's own: it leaves cells without a figure empty, and chooses the ink by the shade alone.
     for (row, column), value in np.ndenumerate(values):
         text = missing if np.isnan(value) else f"{value:.{digits}f}"
         if text:
             axes.text(
-                column, row, text, ha="center", va="center", fontsize=size, color=ink(value), clip_on=True
-            )  # fmt: skip
-    axes.set(xticks=range(frame.shape[1]), xticklabels=frame.columns)
-    axes.set(yticks=range(len(frame)), yticklabels=marked(frame.index, highlight))
+                column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=size, color=ink(value), clip_on=True
+            )
     axes.tick_params(axis="both", length=0)
-    axes.spines[:].set_visible(False)
-    return image
+    axes.tick_params(axis="y", rotation=0)
+    return cast("QuadMesh", axes.collections[0])
 
 
 def coverage_heatmap(coverage: pd.DataFrame, *, title: str | None = None) -> Figure:
@@ -69,14 +73,14 @@ def coverage_heatmap(coverage: pd.DataFrame, *, title: str | None = None) -> Fig
     coverage = check_table(coverage, what="coverage")
     figure, axes = plt.subplots(figsize=(8.6, 1.2 + 0.19 * len(coverage)))
     _draw_cells(
-        axes, coverage.where(coverage > 0), 0, missing="", size=6, cmap="Greys", vmin=0, vmax=130, aspect="auto",
+        axes, coverage.where(coverage > 0), 0, missing="", size=6, cmap="Greys", vmin=0, vmax=130,
         ink=lambda value: "white" if value > 80 else "black",
     )  # fmt: skip
     axes.set(title=title)
     axes.tick_params(axis="both", labelsize=7)
     # Beside long names more than a dozen years have no room to lie.
     axes.tick_params(axis="x", rotation=90 if coverage.shape[1] > 12 else 0)
-    axes.hlines(np.arange(0.5, len(coverage) - 1), *axes.get_xlim(), color="white", linewidth=0.4)
+    axes.hlines(np.arange(1, len(coverage)), *axes.get_xlim(), color="white", linewidth=0.4)
     return figure
 
 
@@ -96,7 +100,6 @@ def grade_heatmap(degree: pd.DataFrame, highlight: str | Iterable[str] = (), *, 
     bounds = np.linspace(0, 1, 11)
     image = _draw_cells(
         axes, degree, 2, highlight=highlight, size=6.5, cmap=_shades(0.68, 10), norm=BoundaryNorm(bounds, 10),
-        aspect="auto",
     )  # fmt: skip
     axes.set(title=title)
     axes.tick_params(axis="both", labelsize=7.5)
@@ -124,10 +127,10 @@ def quotient_heatmap(
     figure, axes = plt.subplots(figsize=(7.6, 1.9 + 0.2 * len(quotients)))
     _draw_cells(
         axes, quotients, 2, shades=np.log2(quotients.to_numpy(float).clip(0.25, 4)), highlight=highlight, size=6,
-        cmap=_shades(0.6, 64), vmin=-2, vmax=2, aspect="auto", ink=lambda value: "black" if value >= 1 else NEUTRAL,
+        cmap=_shades(0.6, 64), vmin=-2, vmax=2, ink=lambda value: "black" if value >= 1 else NEUTRAL,
     )  # fmt: skip
     axes.set(title=title)
-    axes.set_xticks(range(quotients.shape[1]), quotients.columns, rotation=40, ha="right", rotation_mode="anchor")
+    plt.setp(axes.get_xticklabels(), rotation=40, ha="right", rotation_mode="anchor")
     axes.tick_params(axis="both", labelsize=7)
     return figure
 
@@ -139,7 +142,7 @@ def transition_heatmaps(markov: SpatialMarkov, *, title: str | None = None) -> F
     figure, panels = plt.subplots(1, len(names), figsize=(7.4, 0.6 + 7 / len(names)), sharey=True)
     for panel, name in zip(panels, names, strict=True):
         _draw_cells(
-            panel, markov.matrix(name), 2, size=6.5, cmap=SEQUENTIAL, vmin=0, vmax=1,
+            panel, markov.matrix(name), 2, size=6.5, cmap=SEQUENTIAL, vmin=0, vmax=1, square=True,
             ink=lambda value: "white" if value > 0.55 else "black",
         )  # fmt: skip
         heading = say("all", "全部") if name == "all" else say(f"neighbours {name}", f"邻域类型 {name}")
