@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clusterlib.errors import ClusterlibError
+from clusterlib.errors import ClusterlibError, InvalidInputError
 
 ROOT_VARIABLE = "CLUSTERLIB_ROOT"
 REPORTS_VARIABLE = "CLUSTERLIB_REPORTS"
 REPORTS = "reports"
+# What the run without a name is called, and the folder in the reports that holds those with one.
+DEFAULT_RUN, NAMED_RUNS = "default", "runs"
 
 
 @dataclass(frozen=True)
@@ -58,3 +61,18 @@ def get_project() -> Project:
             f"no data/raw folder under {root}; set {ROOT_VARIABLE} to the folder of the project's checkout"
         )
     return Project(root, os.environ.get(REPORTS_VARIABLE) or REPORTS)
+
+
+def named_run(project: Project, name: str | None) -> Project:
+    """Return the project with the reports of a named run, or of the default one.
+
+    Raises
+    ------
+    InvalidInputError
+        For a name that cannot be a folder's.
+    """
+    if name in {None, DEFAULT_RUN}:
+        return project
+    if not re.fullmatch(r"\w[\w.-]*", str(name)):
+        raise InvalidInputError(f"run {name!r}: a name is letters, digits, '_', '-' and '.', as in wide_2016")
+    return replace(project, folder=f"{REPORTS}/{NAMED_RUNS}/{name}")

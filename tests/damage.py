@@ -24,10 +24,10 @@ from clusterlib.data._digital_fields import read_fields
 from clusterlib.data._processed import MANIFEST, is_current, read_manifest
 from clusterlib.errors import ClusterlibError, DataNotBuiltError, ProblemsError
 from clusterlib.paths import ROOT_VARIABLE, Project
+from clusterlib.publish.runs import read_values
 from clusterlib.publish.site import write_home
 from clusterlib.regions import read_regions
 from clusterlib.results import load_results
-from clusterlib.run.compare import read_values
 from clusterlib.run.notebooks import find_notebooks
 from clusterlib.run.plan import Planner, table_hashes
 from clusterlib.run.steps import STEPS

@@ -82,8 +82,7 @@ def _errors_without_traceback() -> Iterator[None]:
 
 
 def _project(name: str | None = None) -> Project:
-    from clusterlib.paths import get_project
-    from clusterlib.run.compare import named_run
+    from clusterlib.paths import get_project, named_run
 
     return named_run(get_project(), name)
 
@@ -189,17 +188,23 @@ def compare(
     ],
     after: Annotated[str, typer.Argument(help="The other.")],
     rtol: Annotated[float, typer.Option(min=0, help="Relative difference below which numbers are the same.")] = 1e-9,
+    page: Annotated[
+        bool, typer.Option("--page", help="Also write a page, with figures and cells, in reports/compare.")
+    ] = False,
 ) -> None:
     """List every recorded number, text and cell of a table that differs between two runs; exit 1 if any does."""
-    from clusterlib.run.compare import compare as compare_runs
-    from clusterlib.run.compare import describe, find_reports
+    from clusterlib.publish.runs import compare as compare_runs
+    from clusterlib.publish.runs import describe, find_reports, place_of, write_runs
 
     with _errors_without_traceback():
         project = _project()
-        alone, differing, compared = compare_runs(find_reports(project, before), find_reports(project, after), rtol)
-    for line in (*alone, *(f"{place}: {describe(*values)}" for place, values in differing.items())):
-        _print(line)
-    _print(f"{len(differing)} of {compared} differ, {len(alone)} are gone or new.")
+        gone, new, differing, compared = compare_runs(find_reports(project, before), find_reports(project, after), rtol)
+        alone = [*(f"gone: {place_of(key)}" for key in gone), *(f"new: {place_of(key)}" for key in new)]
+        for line in (*alone, *(f"{place_of(key)}: {describe(*values)}" for key, values in differing.items())):
+            _print(line)
+        _print(f"{len(differing)} of {compared} differ, {len(alone)} are gone or new.")
+        for path in write_runs(project, before, after, rtol) if page else ():
+            _print(f"Open {path}")
     raise typer.Exit(bool(alone or differing))
 
 
