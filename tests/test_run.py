@@ -207,6 +207,11 @@ def test_a_named_run_is_kept_apart_and_compared_with_the_default_one(project):
     same = clusterlib_command("compare", str(project.reports), "default")
     assert (same.returncode, same.stdout) == (0, "0 of 5 differ, 0 are gone or new.\n")
     assert "share" not in clusterlib_command("compare", "default", "other", "--rtol", "0.3").stdout
+    before = files_of(project.reports / "runs")
+    shown = clusterlib_command("compare", "default", "other", "--page")
+    pages = [project.reports / "compare" / f"default-other{ending}.html" for ending in ("", ".zh")]
+    assert shown.returncode == 1 and shown.stdout == done.stdout + "".join(f"Open {page}\n" for page in pages)
+    assert all(page.is_file() for page in pages) and files_of(project.reports / "runs") == before
     done = clusterlib_command("compare", "default", "othr")
     assert done.returncode == 2 and "did you mean 'other'?" in done.stderr
     assert clusterlib_command("run", "--name", "../x").returncode == 2

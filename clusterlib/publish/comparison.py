@@ -16,6 +16,7 @@ from clusterlib.core.tables import Cells, set_html, write_value
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project
 from clusterlib.publish.frame import file_of, notebook_titles
+from clusterlib.publish.pages import with_scopes
 from clusterlib.publish.sections import grid, link, note, picture, write_sections
 from clusterlib.regions import REGIONS, Region
 from clusterlib.study.claims import VERDICTS_ZH
@@ -177,11 +178,8 @@ def _tables(result: _Result, page: str) -> str:
     label = escape(result.label())
     if not all(table and len(table["rows"]) <= MOST_ROWS for table in shown):
         return f'<p class="result">{label}{say(": ", "：")}{say(", ", "、").join(where for _, where in columns)}</p>'
-    sides = []
-    for (run, where), table in zip(columns, shown, strict=True):
-        # What is wider than the screen can be moved by keyboard too.
-        named = f'<div tabindex="0" role="region" aria-label="{label}{say(", ", "，")}{escape(_short(run.region))}" '
-        sides.append(f"<p>{where}</p>{set_html(Cells(**table)).replace('<div ', named, 1)}")
+    tables = [with_scopes(set_html(Cells(**table))) for table in shown]
+    sides = [f"<p>{where}</p>{table}" for (_, where), table in zip(columns, tables, strict=True)]
     return f"<details><summary>{label}</summary>{''.join(sides)}</details>"
 
 
@@ -221,6 +219,8 @@ def _write_overview(project: Project, notebooks: dict[str, list[_Run]], titles: 
         cells = "".join(f'<td data-head="{head}">{count}</td>' for head, count in counts.items())
         name = link(PAGE, file_of(f"{PAGE}/{notebook}", spoken()), titles[notebook])
         rows.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
+    # By the numbers of the statements, with which their labels begin.
+    verdicts.sort(key=lambda result: [int(number) for number in re.findall(r"\d+", result.label().partition(" ")[0])])
     counted = say("How many results differ between regions", "各区域不同的结果数")
     judged = say("The essay's statements, judged for each region", "各区域对原文论断的判断")
     cited = say("Numbers that report and briefs quote and that differ", "研究报告与简报所引且各区域不同的数值")

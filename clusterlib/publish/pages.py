@@ -112,7 +112,8 @@ def with_scopes(html: str) -> str:
 
     def table(match: re.Match) -> str:
         text = re.sub(r"<thead.*?</thead>", head, match[2], flags=re.DOTALL)
-        text = re.sub(r'<tr>\s*<td( style="text-align:left[^>]*)>(.*?)</td>', r'<tr><th scope="row"\1>\2</th>', text)
+        first = r'<tr>\s*<td( style="text-align:left[^>]*)>(?!</td>)(.*?)</td>'
+        text = re.sub(first, r'<tr><th scope="row"\1>\2</th>', text)
         wide = " wide" * (text.partition("</tr>")[0].count('scope="col"') >= WIDE_COLUMNS)
         # Without a box of its own a table gets one.
         start, end = ('<div class="table-wrap">', "</div>") if match[1] is None else (match[1], "")

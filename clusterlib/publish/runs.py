@@ -144,7 +144,7 @@ class _Pair:
         self.project = project
         self.names = [Path(run).name or "reports" for run in (before, after)]
         self.folders = [find_reports(project, run) for run in (before, after)]
-        self.gone, self.new, self.differing, self.compared = compare(*self.folders, rtol)
+        self.gone, self.new, self.differing, self.compared = compare(self.folders[0], self.folders[1], rtol)
         self.records = [read_records(folder) for folder in self.folders]
         self.runs = [
             {place: read_json(folder.joinpath(*place) / RUN, RUN_FORM) or {} for place in records}

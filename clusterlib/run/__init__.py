@@ -4,6 +4,6 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["cli", "compare", "execute", "notebooks", "parameters", "places", "plan", "sweep", "tasks", "warm"],
+    submodules=["cli", "execute", "notebooks", "parameters", "places", "plan", "sweep", "tasks", "warm"],
     submod_attrs={"notebooks": ["find_notebooks"], "tasks": ["run"]},
 )
