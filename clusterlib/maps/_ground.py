@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from matplotlib.legend import Legend
 
 # Extents in degrees; the main frame leaves the islands of the South China Sea to the inset.
-_MAIN = (79.8, 17.4, 130.5, 53.2)
-_INSET = (106.0, 2.5, 123.5, 24.5)
+MAIN = (79.8, 17.4, 130.5, 53.2)
+INSET = (106.0, 2.5, 123.5, 24.5)
 # Of the main frame's width and height: right of Taiwan and below Heilongjiang, covering neither.
-_INSET_PLACE = (0.855, 0.005, 0.14, 0.235)
+INSET_PLACE = (0.855, 0.005, 0.14, 0.235)
 _SMALL_ISLAND = 5e8
 _NAME_SIZE = 6
 # Points that a map of a region has at least, either way.
@@ -39,19 +39,21 @@ _REGION_SPAN = 340
 _BARS = (10, 20, 50, 100, 200, 500)
 
 
-def _projected(bounds: tuple[float, float, float, float]) -> np.ndarray:
+def projected(bounds: tuple[float, float, float, float]) -> np.ndarray:
+    """Return the bounds of an extent in degrees in the projection of the maps."""
     west, south, east, north = bounds
     edge = gpd.GeoSeries(gpd.points_from_xy(np.linspace(west, east, 50).repeat(2), [south, north] * 50), crs=4326)
     return edge.to_crs(ALBERS).total_bounds
 
 
-def _whole(shapes: gpd.GeoSeries) -> gpd.GeoSeries:
+def whole_of(shapes: gpd.GeoSeries) -> gpd.GeoSeries:
+    """Return units that fit together as one."""
     return gpd.GeoSeries([shapes.union_all(method="coverage")], crs=ALBERS)
 
 
-def _outline(cities: gpd.GeoSeries, region: Region) -> gpd.GeoSeries:
-    """The outline of a region without its smaller islands, which a thick line would turn into blots."""
-    parts = _whole(gpd.GeoSeries(cities.loc[list(region.adcodes("city"))])).explode()
+def outline_of(cities: gpd.GeoSeries, region: Region) -> gpd.GeoSeries:
+    """Return the outline of a region without its smaller islands, which a thick line would turn into blots."""
+    parts = whole_of(gpd.GeoSeries(cities.loc[list(region.adcodes("city"))])).explode()
     return gpd.GeoSeries(parts[parts.area > _SMALL_ISLAND])
 
 
@@ -69,14 +71,14 @@ def country_canvas(
     provinces = load_boundaries("province").to_crs(ALBERS).geometry
     line = load_national_line().to_crs(ALBERS).geometry
     units = provinces if level == "province" else cities
-    whole, shading = _whole(provinces), shade(units.index)
-    outlines = {code: _outline(cities, REGIONS[code]) for code in (REGIONS if regions is None else regions)}
+    whole, shading = whole_of(provinces), shade(units.index)
+    outlines = {code: outline_of(cities, REGIONS[code]) for code in (REGIONS if regions is None else regions)}
     figure, axes = plt.subplots(figsize=(8.2, 7))
-    inset = axes.inset_axes(_INSET_PLACE)
+    inset = axes.inset_axes(INSET_PLACE)
     thin = (
         {"edgecolor": "#8a8a8a", "linewidth": 0.35} if level == "province" else {"edgecolor": "white", "linewidth": 0.2}
     )
-    for panel, bounds in ((axes, _MAIN), (inset, _INSET)):
+    for panel, bounds in ((axes, MAIN), (inset, INSET)):
         draw_polygons(panel, units, shading.colours, shading.hatches, zorder=1, **thin)
         if level != "province":
             draw_borders(panel, provinces, color="#8a8a8a", linewidth=0.35, zorder=2)
@@ -85,7 +87,7 @@ def country_canvas(
         for code, outline in outlines.items():
             mark = REGION_MARKS[code]
             draw_borders(panel, outline, color=mark.colour, linewidth=1.6, linestyle=mark.line, zorder=4)
-        frame(panel, _projected(bounds))
+        frame(panel, projected(bounds))
     inset.set_title(say("South China Sea", "南海诸岛"), fontsize=5.5, loc="center", pad=2)
     scale_bar(axes, 500)
     return Canvas(figure, axes, boundaries.attrs["approval_number"]), shading
@@ -98,7 +100,7 @@ def region_canvas(area: Region, shade: Callable[[pd.Index], Shading], names: boo
     shading = shade(cities.index)
     figure, axes = plt.subplots(figsize=(7, 6.2))
     draw_polygons(axes, cities, shading.colours, shading.hatches, edgecolor="#666666", linewidth=0.5, zorder=1)
-    draw_borders(axes, _whole(cities), color="black", linewidth=0.9, zorder=2)
+    draw_borders(axes, whole_of(cities), color="black", linewidth=0.9, zorder=2)
     west, south, east, north = cities.total_bounds
     if names:
         _write_names(axes, cities.representative_point(), city_names(boundaries), (north - south) / _REGION_SPAN)

@@ -96,19 +96,25 @@ def scale_bar(axes: Axes, kilometres: float) -> None:
     axes.text(x + length / 2, y + 1.4 * tick, text, ha="center", va="bottom", fontsize=7, zorder=9)
 
 
+def base_note(approval: str) -> str:
+    """Return what must stand below every map: its base map with the approval number (审图号), and the projection."""
+    return say(
+        f"Base map: Tianditu, approval number {approval}; Albers equal-area conic 25°N, 47°N, 105°E",
+        f"底图：天地图，审图号：{approval}；Albers等积圆锥投影（25°N、47°N，105°E）",
+    )
+
+
 def finish(canvas: Canvas, source: str, title: str | None) -> Figure:
     """Write below the map its source, the base map with its approval number (审图号), the projection, a title above."""
-    base = say(
-        f"Base map: Tianditu, approval number {canvas.approval}; Albers equal-area conic 25°N, 47°N, 105°E",
-        f"底图：天地图，审图号：{canvas.approval}；Albers等积圆锥投影（25°N、47°N，105°E）",
-    )
+    base = base_note(canvas.approval)
     # What the shape of the map leaves free is cut off above it and to its right.
     canvas.axes.set(title=title, anchor="SW")
     add_source(canvas.figure, f"{say('Source: ', '资料来源：')}{source}\n{base}" if source else base)
     return canvas.figure
 
 
-def _classes(values: pd.Series, k: int) -> FisherJenks:
+def natural_classes(values: pd.Series, k: int) -> FisherJenks:
+    """Return natural breaks (Fisher-Jenks, 自然断点) of the figures that there are."""
     import mapclassify
 
     present = values.dropna()
@@ -120,9 +126,15 @@ def _classes(values: pd.Series, k: int) -> FisherJenks:
         return mapclassify.FisherJenks(present, k=min(k, present.nunique()))
 
 
-def _class_labels(classes: FisherJenks, digits: int) -> list[str]:
+def class_labels(classes: FisherJenks, digits: int) -> list[str]:
+    """Return the bounds of each class as the legend sets them."""
     edges = [classes.y.min(), *classes.bins]
     return [f"{low:,.{digits}f} – {high:,.{digits}f}" for low, high in pairwise(edges)]
+
+
+def class_shades(k: int) -> list[str]:
+    """Return the colours of so many classes, the lowest first."""
+    return [to_hex(c) for c in mpl.colormaps[SEQUENTIAL](np.linspace(0.08, 0.92, k))]
 
 
 def _on_the_map(values: Any, index: pd.Index) -> pd.Series:
@@ -156,13 +168,13 @@ def shade_classes(values: pd.Series, index: pd.Index, k: int, digits: int) -> Sh
         If no unit of the map has a figure, one has more, or they are no numbers.
     """
     values = as_drawn(_on_the_map(values, index), "values")
-    classes = _classes(values, check_whole("classes", k, 1, 20))
+    classes = natural_classes(values, check_whole("classes", k, 1, 20))
     digits = check_whole("digits", digits, 0, 15)
-    shades = [to_hex(c) for c in mpl.colormaps[SEQUENTIAL](np.linspace(0.08, 0.92, classes.k))]
+    shades = class_shades(classes.k)
     fill = [NO_DATA] * len(index)
     for place, kind in zip(np.flatnonzero(values.notna()), classes.yb, strict=True):
         fill[place] = shades[kind]
-    labels = _class_labels(classes, digits)
+    labels = class_labels(classes, digits)
     handles = [Patch(facecolor=s, edgecolor=NEUTRAL, label=t) for s, t in zip(shades, labels, strict=True)]
     if values.isna().any():
         handles.append(_no_data())
