@@ -133,8 +133,8 @@ def test_a_map_shows_the_latest_year_as_it_is_recorded(site, html):
     assert {fills[str(code)] for code in WITHOUT} == {"url(#index-none)"}
     assert "no data: Tibet, Taiwan, Hong Kong, Macao" in section
     kept = pd.read_csv(site / "maps" / "index.csv", index_col="adcode", encoding="utf-8-sig")
-    assert kept.loc[110000, YEARS].tolist() == record["value"]["data"][0][1:]
-    assert kept.loc[110000, ["adcode_en", "adcode_zh"]].tolist() == ["Beijing", "北京"]
+    assert kept.loc[[110000], YEARS].to_numpy()[0].tolist() == record["value"]["data"][0][1:]
+    assert kept.loc[[110000], ["adcode_en", "adcode_zh"]].to_numpy()[0].tolist() == ["Beijing", "北京"]
 
 
 def test_each_map_bears_what_the_rules_want(html):

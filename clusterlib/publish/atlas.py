@@ -11,8 +11,7 @@ import pandas as pd
 
 from clusterlib.core.files import write_text
 from clusterlib.core.language import LANGUAGES, say, speaking, spoken
-from clusterlib.publish.frame import file_of, frame
-from clusterlib.publish.pages import TEMPLATES
+from clusterlib.publish.frame import file_of, fill, frame
 from clusterlib.regions import REGIONS
 from clusterlib.results import RESULTS_FILE, Results, load_results
 
@@ -263,13 +262,10 @@ def write_atlas(project: Project) -> list[Path]:
     >>> [path.name for path in write_atlas(cl.paths.get_project())][:2]  # doctest: +SKIP
     ['maps.html', 'maps.zh.html']
     """
-    from jinja2 import Environment, FileSystemLoader
-
     from clusterlib.data import load_clusters, load_pairs, unit_names
     from clusterlib.maps.base import base_note
 
-    kinds = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template, ground, written, maps = kinds.get_template("atlas.html.j2"), _ground(), [], []
+    ground, written, maps = _ground(), [], []
     makers = [
         (_index, _found(project, "03_digital_index", "index.by_province")),
         (_clusters, _found(project, "02_overview", "clusters.totals"), load_clusters()),
@@ -280,14 +276,11 @@ def write_atlas(project: Project) -> list[Path]:
     for language in LANGUAGES:
         with speaking(language):
             maps = [drawn for make, *given in makers for drawn in make(ground, names[language], *given)]
-            body = template.render(
-                maps=maps, ground=ground, names=names[language].to_dict(), regions=REGIONS, language=language, say=say,
-                file_of=file_of, base=base_note(ground["approval"]),
-            )  # fmt: skip
-            sections = [(f"map-{drawn['name']}", drawn["title"]) for drawn in maps]
-            page = frame(
-                "maps", language, say("Maps", "地图"), body, contents=sections, styles=["map.css"], scripts=["map.js"]
-            )
+            known = {"names": names[language].to_dict(), "base": base_note(ground["approval"])}
+            body = fill("atlas.html.j2", language, maps=maps, ground=ground, **known)
+            extras: Any = {"styles": ["map.css"], "scripts": ["map.js"], "project": project}
+            extras["contents"] = [(f"map-{drawn['name']}", drawn["title"]) for drawn in maps]
+            page = frame("maps", language, say("Maps", "地图"), body, **extras)
         written.append(project.reports / file_of("maps", language))
         write_text(written[-1], page)
     for drawn in maps:
