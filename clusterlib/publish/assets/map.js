@@ -19,6 +19,7 @@
     const rows = [...table.tBodies[0].rows];
     const marks = all(".view [data-u]");
     const circles = all(".circles circle");
+    const boxes = all(".legend rect").map((rect) => rect.parentNode);
     const bar = [find(".bar path"), find(".bar text")];
     const whole = view.getAttribute("viewBox").split(" ").map(Number);
     const ratio = whole[3] / whole[2];
@@ -38,6 +39,8 @@
       const scale = width / whole[2];
       circles.forEach((circle) => circle.setAttribute("r", (circle.dataset.size * scale).toFixed(2)));
       all("pattern").forEach((pattern) => pattern.setAttribute("patternTransform", `scale(${5 * scale})`));
+      // Hatches have the same size in the legend.
+      boxes.forEach((box) => box.setAttribute("viewBox", `0 0 ${130 * scale} ${70 * scale}`));
       const length = BARS.find((one) => one < width / 6);
       bar[0].setAttribute("d", bar[0].getAttribute("d").replace(/h[\d.]+/, `h${(length * map.viewBox.baseVal.width) / width}`));
       bar[1].textContent = `${length} ${words.km}`;
@@ -71,11 +74,11 @@
     }
 
     function drawYear(column) {
-      const boxes = all(".legend [data-low]").reverse();
+      const steps = all(".legend [data-low]").reverse();
       const fills = {};
       rows.forEach((row) => {
         const value = parseFloat(row.cells[column].textContent);
-        const box = boxes.find((one) => Number(one.dataset.low) < value);
+        const box = steps.find((one) => Number(one.dataset.low) < value);
         fills[row.dataset.u] = (box || find(".legend li:last-child rect")).getAttribute("fill");
       });
       marks.forEach((mark) => mark.setAttribute("fill", fills[mark.dataset.u]));
