@@ -22,11 +22,13 @@ WORDS = {
            "colon": ": ", "join": "; ", "nation": "Nation", "measure": "Measure", "threshold": "Threshold",
            "abstract": "Abstract", "keywords": "Keywords", "classification": "JEL", "contents": "Contents",
            "heads": ["Number", "Result", "Region", "Notebook", "Cell"],
+           "short_heads": ["Number", "Result", "Notebook, cell"],
            "ledger": ["No.", "Statement"]},
     "zh": {"figure": "图", "table": "表", "unit": "单位", "note": "注", "source": "资料来源", "sep": "　",
            "colon": "：", "join": "；", "nation": "全国", "measure": "测度", "threshold": "阈值",
            "abstract": "摘要", "keywords": "关键词", "classification": "中图分类号", "contents": "目录",
            "heads": ["数字", "结果", "区域", "笔记本", "单元"],
+           "short_heads": ["数字", "结果", "笔记本、单元"],
            "ledger": ["编号", "论断"]},
 }  # fmt: skip
 # Of dashes and full stops those that Pandoc would join.
@@ -257,10 +259,11 @@ def _set_widths(table: dict, line: int) -> None:
     if sum(lengths) + 3 * len(lengths) <= line:
         return
     least = [max(map(_longest_word, column)) for column in cells]
-    # A number with its interval stands on one line, and so does a verdict.
+    # A number with its interval stands on one line, and so does a verdict; a head may take more.
     for k, (column, length) in enumerate(zip(columns, lengths, strict=True)):
         if column[0]["t"] == "AlignRight" or length <= _SHORT_WORDS:
-            least[k] = max(least[k], min(length, _LONGEST_NUMBER))
+            below = max(map(text_width, cells[k][len(head[1]) :]), default=0)
+            least[k] = max(least[k], min(below, _LONGEST_NUMBER))
     # A few long texts of a long table take more lines, so that the others take fewer.
     usual = [sorted(map(text_width, column))[len(column) * 4 // 5] for column in cells] if len(rows) > 20 else lengths
     more = [max(min(length, _LONGEST) - a, 0) for length, a in zip(usual, least, strict=True)]

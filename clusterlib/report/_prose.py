@@ -18,7 +18,7 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from clusterlib.core.checks import check_choice
-from clusterlib.core.tables import format_number
+from clusterlib.core.tables import format_number, split_hanging
 from clusterlib.errors import ClusterlibError, InvalidInputError, Problem, ReportError, UnknownNameError
 from clusterlib.regions import REGIONS, get_region
 from clusterlib.report._document import WORDS, escape_markdown, pipe_table, table_note
@@ -35,6 +35,9 @@ _CITATION = re.compile(r"\[@[^\]]+\]|@[A-Za-z][\w:.-]*")
 # Identifiers, links and classes are no prose.
 _MARKS = re.compile(r"\{[#.:][^}]*\}|\]\([^)]*\)|https?://\S+")
 _TYPED = re.compile(r"[0-9０-９]+|[一二三四五六七八九十百千万亿]{2,}(?=[个项省市年倍%])")
+# The hyphen of a negative figure, and that of its exponent.
+_NEGATIVE = re.compile(r"(?<![\w)])-(?=[\d.])|(?<=\de)-(?=\d)")
+_INNER = str.maketrans("“”", "‘’")
 _LABEL = re.compile(r"(fig|tbl)-[a-z][a-z0-9-]*")
 
 
@@ -92,7 +95,8 @@ class Prose:
     absolute value. ``interval(table, row, digits)`` sets estimate, lower and upper end, ``text(result)`` a recorded
     text, ``place(result)`` the name of the province or city whose code it is, ``first_place(table)`` that of a table's
     first row, ``span(result)`` years. ``value(result)`` gives the number for a condition. ``judged(claim)`` gives the
-    verdict's key, ``verdict(claim)`` its word, ``evidence(claim)`` its sentence, ``clause(claim)`` the essay's words;
+    verdict's key, ``verdict(claim)`` its word, ``evidence(claim)`` its sentence, ``clause(claim)`` the essay's words, ``tally("mixed")``
+    how many claims have a verdict;
     ``say(claim, supported=..., contradicted=..., mixed=..., otherwise=...)`` the words that fit it. ``figure(result,
     "fig-name")`` and ``table(result, "tbl-name")`` set what was recorded, ``caption("tbl-name", text)`` numbers a table
     of the author's, ``ref("fig-name")`` refers to either; ``ledger()`` sets the verdicts side by side,
@@ -134,7 +138,7 @@ class Prose:
     @cached_property
     def functions(self) -> dict[str, Any]:
         """What the template may name."""
-        names = "n interval text place first_place span term value judged verdict evidence clause say scope".split()
+        names = "n interval text place first_place span term value judged verdict evidence clause tally say scope".split()
         names += "figure table caption ref ledger ledger_evidence numbers".split()
         known = [Place(code, self._region_name(code)) for code in self.lookups]
         own = next((place for place in known if place.code == self.region), None)
@@ -213,7 +217,9 @@ class Prose:
             raise InvalidInputError(f"{table}[{row}] differs between the regions: say which is meant")
         if any(value is None for value in first):
             return Words("–")
-        shown = [format_number(times * value, digits).replace("-", "\N{MINUS SIGN}") for value in first]
+        # A small negative number rounds to zero, not to minus zero.
+        shown = [format_number(round(times * value, digits) + 0.0, digits) for value in first]
+        shown = [number.replace("-", "\N{MINUS SIGN}") for number in shown]
         words = "{}（{}至{}）" if self.language == "zh" else "{} ({} to {})"
         return self._linked(replace(base, row=str(row), column=column), codes, words.format(*shown))
 
@@ -316,8 +322,19 @@ class Prose:
         return Words(escape_markdown(self._spoken(self._judgement(claim, region), "evidence")))
 
     def _clause(self, claim: Any) -> Words:
+        """Set the essay's words to stand between quotation marks: those within them are the other kind."""
         known = self.judgements.claims
-        return Words(escape_markdown(self._statement(known[check_choice("claim", claim, known)])))
+        said = self._statement(known[check_choice("claim", claim, known)])
+        return Words(escape_markdown(said.translate(_INNER) if self.language == "zh" else said))
+
+    def _tally(self, verdict: Any, region: Any = None) -> Words:
+        """Count the claims of a verdict, which leads to the ledger."""
+        from clusterlib.study.claims import VERDICTS_ZH
+
+        code = getattr(region, "code", region) or self.region or NATION
+        found = self.judgements.found[check_choice("region", code, self.judgements.found)]["verdict"]
+        counted = int((found == check_choice("verdict", verdict, VERDICTS_ZH)).sum())
+        return Words(f"[{counted}](#tbl-ledger)")
 
     def _say(self, claim: Any, region: Any = None, **words: str) -> Words:
         fits = ("supported", "contradicted", "mixed", "otherwise")
@@ -328,13 +345,13 @@ class Prose:
         return Words(words.get(self._judged(claim, region), words["otherwise"]))
 
     def _ledger(self) -> Words:
-        """Set the verdicts side by side."""
+        """Set the verdicts side by side; a brief has those of its region, beside which stand the nation's."""
         places = [self.region] if self.region else [*self.lookups]
         names = [self._region_name(code, short=True) for code in places]
         rows = []
         for claim in self.judgements.claims.values():
             cells = [self._cell(claim.id, code) for code in (*places, NATION)]
-            if any(cell != "–" for cell in cells):
+            if any(cell != "–" for cell in (cells[:1] if self.region else cells)):
                 rows.append([claim.number, self._statement(claim), *cells])
         heads = [*self.words["ledger"], *names, self.words["nation"]]
         return Words(pipe_table(heads, rows, ["left"] * len(heads)))
@@ -413,11 +430,12 @@ class Prose:
         if shown is None:
             raise ClusterlibError(f"{result} has no cells to set: run the notebook again")
         text = caption or escape_markdown(record.said("label", self.language))
-        cells = pipe_table(shown["heads"], shown["rows"], shown["align"])
+        rows = [[_cell(*pair) for pair in zip(row, shown["align"], strict=True)] for row in shown["rows"]]
+        cells = pipe_table([*map(escape_markdown, shown["heads"])], rows, shown["align"], escaped=True)
         return Words("\n\n".join(filter(None, [cells, self._caption(label, text), table_note(record, self.language)])))
 
     def _numbers(self) -> Words:
-        """Say where each number comes from; stands last."""
+        """Say where each number comes from; stands last. In a brief all are of one region, or of the nation."""
         rows = []
         for (name, code), entry in self.numbers.items():
             reference: Reference = entry["reference"]
@@ -428,8 +446,19 @@ class Prose:
                 record = self.lookups[entry["region"]].record(reference.notebook, reference.name)
                 cell, said = record.cell, record.said("label", self.language) or name
             number = f"[{escape_markdown(entry['shown'])}]{{#{entry['id']}}}"
-            rows.append([number, *map(escape_markdown, (said, place, reference.notebook, cell))])
-        return Words(pipe_table(self.words["heads"], rows, ["right", *["left"] * 4], escaped=True))
+            told = (said, f"{reference.notebook} {cell}") if self.region else (said, place, reference.notebook, cell)
+            rows.append([number, *map(escape_markdown, told)])
+        heads = self.words["short_heads" if self.region else "heads"]
+        return Words(pipe_table(heads, rows, ["right", *["left"] * (len(heads) - 1)], escaped=True))
+
+
+def _cell(text: str, align: str) -> str:
+    """Set a recorded cell; room for stars and parentheses behind its last digit keeps decimal points in one line."""
+    if align == "left":
+        return escape_markdown(text)
+    body, behind = split_hanging(text) if align == "hanging" else (text, "")
+    body = escape_markdown(_NEGATIVE.sub("\N{MINUS SIGN}", body))
+    return f"{body}[{escape_markdown(behind)}]{{.behind}}" if align == "hanging" else body
 
 
 def render(file: str, source: str, prose: Prose) -> tuple[str, dict[str, Any]]:

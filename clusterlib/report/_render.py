@@ -25,6 +25,7 @@ from clusterlib.report._document import (
     arrange,
     check_tree,
     check_works,
+    found,
     is_paper,
     number_headings,
     running_title,
@@ -105,13 +106,14 @@ def _arranged(text: str, folder: Path) -> dict:
 
 def to_html(text: str, document: Document, folder: Path) -> str:
     """Return a document as one HTML page that opens offline, its figures within it."""
-    from clusterlib.publish.pages import read_style
+    from clusterlib.publish.pages import POLICY
 
     tree = _arranged(text, folder)
     _set_head_apart(tree, document)
     _box_tables(tree["blocks"])
     values = {
-        "style": read_style(),
+        "policy": escape(POLICY),
+        "style": (TEMPLATES / "report.css").read_text(encoding="utf-8"),
         "authors": escape("; ".join(document.authors)),
         "keywords": escape("; ".join(document.keywords)),
     }
@@ -151,11 +153,18 @@ def to_pdf(text: str, document: Document, folder: Path, path: Path) -> None:
     tree = _arranged(text, folder)
     _set_head_apart(tree, document)
     _join_notes(tree["blocks"])
+    for span in found(tree["blocks"], "Span"):
+        if "behind" in span["c"][0][1]:
+            span["c"][1] = [_typst_inline("#behind["), *span["c"][1], _typst_inline("]")]
+    if not is_paper(tree["blocks"]):
+        for part in found(tree["blocks"], "Div"):
+            if "numbers" in part["c"][0][1]:
+                part["c"][1].insert(0, _typst("#show: in-two"))
     said = {"author": document.authors, "keyword": document.keywords, document.language: ["true"]}
     extra = [f"--variable={name}:{text}" for name, texts in said.items() for text in texts]
     # The works are cited already.
     template = f"--template={TEMPLATES / 'report.typ'}"
-    source = _pandoc(json.dumps(tree), "json", "typst-citations", "--standalone", template, *extra)
+    source = _pandoc(json.dumps(tree), "json", "typst-citations-smart", "--standalone", template, *extra)
     # Typst finds figures from the place of its source.
     handle, name = tempfile.mkstemp(suffix=".typ", prefix=".report-", dir=folder)
     try:
@@ -202,6 +211,10 @@ def _join_notes(blocks: list) -> None:
 
 def _typst(code: str) -> dict:
     return {"t": "RawBlock", "c": ["typst", code]}
+
+
+def _typst_inline(code: str) -> dict:
+    return {"t": "RawInline", "c": ["typst", code]}
 
 
 def read_paper(

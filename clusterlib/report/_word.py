@@ -6,7 +6,7 @@ import re
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
 from clusterlib.report._document import WORDS, found, is_paper, running_title, text_width
 
@@ -18,8 +18,11 @@ _HEAVY, _LIGHT = "12", "6"  # eighths of a point
 _PAGE = 9071  # width of the text on A4 in twentieths of a point
 # Rows of a table that stays on one page.
 _SHORT = 14
+# What fills the room behind a figure, of three digits' width: a star is as wide as a digit, a parenthesis two thirds.
+_DIGIT, _SIXTH = "\N{FIGURE SPACE}", "\N{SIX-PER-EM SPACE}"
+_BEHIND = {"": 3 * _DIGIT, "*": 2 * _DIGIT, "**": _DIGIT, "***": "", ")": 2 * _DIGIT + _SIXTH}
 # Word's own bookmarks take any number that Pandoc's do not.
-_FIRST_MARK = 100_000
+_FIRST_MARK, _FIRST_HEADING = 100_000, 200_000
 # Points of the styles' type.
 _SIZES = {
     "Normal": 10.5, "Title": 16, "Author": 11, "Abstract": 9.5, "Heading 1": 14, "Heading 2": 12, "Heading 3": 10.5,
@@ -50,6 +53,10 @@ def add_fields(blocks: list, document: Document) -> None:
     document : Document
         A paper has contents.
     """
+    for span in found(blocks, "Span"):
+        if "behind" in span["c"][0][1]:
+            shown = "".join(part["c"] for part in span["c"][1])
+            span["c"][1].append({"t": "Str", "c": _BEHIND[shown]})
     labels: dict[str, str] = {}
     for kind, word in (("Figure", "figure"), ("Table", "table")):
         for block in found(blocks, kind):
@@ -94,16 +101,22 @@ def _mark(label: str) -> str:
 
 
 def _contents(blocks: list, language: str) -> str:
-    """Return a contents field that shows its entries as it is; Word adds pages to it when it is brought up to date."""
+    """Return contents of which each line has a field for its page.
+
+    LibreOffice fills in such fields when it opens a file, but not those within Word's own contents field; Word fills in
+    either once it is told to bring fields up to date, as :func:`finish` does.
+    """
     entries = [block["c"] for block in blocks if block["t"] == "Header" and block["c"][0] <= 2]
     lines = []
-    for place, (level, (anchor, _, _), inlines) in enumerate(entries):
+    for number, (level, _, inlines) in enumerate(entries, _FIRST_HEADING):
         text = "".join(part["c"] if part["t"] == "Str" else " " for part in inlines)
-        before = _begin('TOC \\o "1-2" \\h \\z \\u') if place == 0 else ""
-        after = _END if place == len(entries) - 1 else ""
+        # A mark of its own: Pandoc shortens long names of headings, and Word takes no more than forty characters.
+        inlines.insert(0, _raw(f'<w:bookmarkStart w:id="{number}" w:name="_Toc{number}"/>'))
+        inlines.append(_raw(f'<w:bookmarkEnd w:id="{number}"/>'))
+        page = "<w:r><w:tab/></w:r>" + _field(f"PAGEREF _Toc{number} \\h", "")
         lines.append(
-            f'<w:p><w:pPr><w:pStyle w:val="TOC{level}"/></w:pPr>{before}'
-            f'<w:hyperlink w:anchor={quoteattr(anchor)} w:history="1">{_run(text)}</w:hyperlink>{after}</w:p>'
+            f'<w:p><w:pPr><w:pStyle w:val="TOC{level}"/></w:pPr>'
+            f'<w:hyperlink w:anchor="_Toc{number}" w:history="1">{_run(text)}{page}</w:hyperlink></w:p>'
         )
     head = f'<w:p><w:pPr><w:pStyle w:val="TOCHeading"/></w:pPr>{_run(WORDS[language]["contents"])}</w:p>'
     gallery = '<w:docPartObj><w:docPartGallery w:val="Table of Contents"/><w:docPartUnique/></w:docPartObj>'
@@ -153,12 +166,27 @@ def finish(path: Path, said: Document | None = None) -> None:
         properties = document.core_properties
         properties.title, properties.language = said.title, said.language
         properties.author, properties.keywords = "; ".join(said.authors), "; ".join(said.keywords)
+    if document.element.xpath(".//w:sdt"):
+        _bring_fields_up_to_date(document)
     # When it was made is no part of what it says: the same report makes the same file.
     core = document.core_properties._element
     for child in [child for child in core if child.tag.endswith(("}created", "}modified"))]:
         core.remove(child)
     document.save(str(path))
     _fix_times(path)
+
+
+def _bring_fields_up_to_date(document: Any) -> None:
+    """Let Word ask, when it opens the file, whether to fill in the pages of the contents."""
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
+
+    asked = OxmlElement("w:updateFields")
+    asked.set(qn("w:val"), "true")
+    settings = document.settings.element
+    # Word's schema fixes what stands after it.
+    later = ("footnotePr", "endnotePr", "compat", "docVars", "rsids", "themeFontLang", "clrSchemeMapping")
+    settings.insert_element_before(asked, *(f"w:{name}" for name in later))
 
 
 def _fix_times(path: Path) -> None:
@@ -172,7 +200,8 @@ def _fix_times(path: Path) -> None:
 
 def _add_styles(document: Any) -> None:
     from docx.enum.style import WD_STYLE_TYPE
-    from docx.shared import Pt
+    from docx.enum.text import WD_TAB_ALIGNMENT, WD_TAB_LEADER
+    from docx.shared import Pt, Twips
 
     known = {style.name for style in document.styles}
     for name in ("toc 1", "toc 2", "Header", "Footer"):
@@ -183,6 +212,7 @@ def _add_styles(document: Any) -> None:
         style = document.styles[f"toc {level}"]
         style.element.set(style.element.nsmap["w"].join("{}") + "styleId", f"TOC{level}")
         style.paragraph_format.left_indent = Pt(18 * (level - 1))
+        style.paragraph_format.tab_stops.add_tab_stop(Twips(_PAGE), WD_TAB_ALIGNMENT.RIGHT, WD_TAB_LEADER.DOTS)
 
 
 def _set_face(style: Any) -> None:
