@@ -22,13 +22,11 @@ WORDS = {
            "colon": ": ", "join": "; ", "nation": "Nation", "measure": "Measure", "threshold": "Threshold",
            "abstract": "Abstract", "keywords": "Keywords", "classification": "JEL", "contents": "Contents",
            "heads": ["Number", "Result", "Region", "Notebook", "Cell"],
-           "short_heads": ["Number", "Result", "Notebook, cell"],
            "ledger": ["No.", "Statement"]},
     "zh": {"figure": "图", "table": "表", "unit": "单位", "note": "注", "source": "资料来源", "sep": "　",
            "colon": "：", "join": "；", "nation": "全国", "measure": "测度", "threshold": "阈值",
            "abstract": "摘要", "keywords": "关键词", "classification": "中图分类号", "contents": "目录",
            "heads": ["数字", "结果", "区域", "笔记本", "单元"],
-           "short_heads": ["数字", "结果", "笔记本、单元"],
            "ledger": ["编号", "论断"]},
 }  # fmt: skip
 # Of dashes and full stops those that Pandoc would join.

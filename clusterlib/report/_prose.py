@@ -435,7 +435,7 @@ class Prose:
         return Words("\n\n".join(filter(None, [cells, self._caption(label, text), table_note(record, self.language)])))
 
     def _numbers(self) -> Words:
-        """Say where each number comes from; stands last. In a brief all are of one region, or of the nation."""
+        """Say where each number comes from; stands last. A brief of two pages has room for a paragraph only."""
         rows = []
         for (name, code), entry in self.numbers.items():
             reference: Reference = entry["reference"]
@@ -446,10 +446,11 @@ class Prose:
                 record = self.lookups[entry["region"]].record(reference.notebook, reference.name)
                 cell, said = record.cell, record.said("label", self.language) or name
             number = f"[{escape_markdown(entry['shown'])}]{{#{entry['id']}}}"
-            told = (said, f"{reference.notebook} {cell}") if self.region else (said, place, reference.notebook, cell)
-            rows.append([number, *map(escape_markdown, told)])
-        heads = self.words["short_heads" if self.region else "heads"]
-        return Words(pipe_table(heads, rows, ["right", *["left"] * (len(heads) - 1)], escaped=True))
+            rows.append([number, *map(escape_markdown, (said, place, reference.notebook, cell))])
+        if not self.region:
+            return Words(pipe_table(self.words["heads"], rows, ["right", *["left"] * 4], escaped=True))
+        entries = [f"{number} {said} ({notebook} {cell})" for number, said, _, notebook, cell in rows]
+        return Words(f'::: {{.numbers custom-style="Table Note"}}\n{self.words["join"].join(entries)}\n:::')
 
 
 def _cell(text: str, align: str) -> str:

@@ -91,11 +91,27 @@ def read_document(document: Document, folder: Path) -> str:
     )  # fmt: skip
     check_tree(tree["blocks"])
     check_works(tree["blocks"])
+    _name_in_latin(tree["blocks"])
     if is_paper(tree["blocks"]):
         number_headings(tree["blocks"], document.language)
     # The others are where this machine keeps files, which a Word file would tell.
     tree["meta"] = {name: tree["meta"][name] for name in ("title", "lang")}
     return json.dumps(tree)
+
+
+# What the national standard writes in the language of the work, and its style in that of the list.
+_LATIN = {"等.": "et al.", "卷": "Vol.", "1": "1st", "2": "2nd", "3": "3rd", "版.": "ed."}
+
+
+def _name_in_latin(blocks: list) -> None:
+    """Set the words that a style adds to a foreign work in a Chinese list (等, 卷, 版) as in that work."""
+    for work in found(blocks, "Div"):
+        words = found(work, "Str") if work["c"][0][0].startswith("ref-") else []
+        if re.search(r"[\u3400-\u9fff]", "".join(word["c"] for word in words if word["c"] not in _LATIN)):
+            continue
+        for word, following in zip(words, [*words[1:], None], strict=True):
+            if not word["c"].isdigit() or (following and following["c"] == "版."):
+                word["c"] = _LATIN.get(word["c"], word["c"])
 
 
 def _arranged(text: str, folder: Path) -> dict:
@@ -156,10 +172,9 @@ def to_pdf(text: str, document: Document, folder: Path, path: Path) -> None:
     for span in found(tree["blocks"], "Span"):
         if "behind" in span["c"][0][1]:
             span["c"][1] = [_typst_inline("#behind["), *span["c"][1], _typst_inline("]")]
-    if not is_paper(tree["blocks"]):
-        for part in found(tree["blocks"], "Div"):
-            if "numbers" in part["c"][0][1]:
-                part["c"][1].insert(0, _typst("#show: in-two"))
+    for part in found(tree["blocks"], "Div"):
+        if "numbers" in part["c"][0][1] and not is_paper(tree["blocks"]):
+            part["c"][1].insert(0, _typst("#show: sources"))
     said = {"author": document.authors, "keyword": document.keywords, document.language: ["true"]}
     extra = [f"--variable={name}:{text}" for name, texts in said.items() for text in texts]
     # The works are cited already.

@@ -161,6 +161,7 @@ def finish(path: Path, said: Document | None = None) -> None:
         _three_lines(table)
         _fit(table)
         _keep_together(table)
+        _set_apart(table)
     if said is not None:
         _set_page(document, running_title(said.title))
         properties = document.core_properties
@@ -271,6 +272,9 @@ def _set_paragraphs(document: Any, language: str) -> None:
     for paragraph in document.paragraphs:
         if paragraph._p.pPr is not None and paragraph._p.pPr.numPr is not None:
             paragraph.style = styles["Compact"]
+    # Less room beside the words of a cell than Word's own.
+    for margin in document.styles.element.xpath(".//w:tblCellMar/w:left | .//w:tblCellMar/w:right"):
+        margin.set(qn("w:w"), "70")
     for spoken in document.styles.element.iter(qn("w:lang")):
         spoken.set(qn("w:val"), "zh-CN" if language == "zh" else "en-GB")
 
@@ -372,13 +376,32 @@ def _keep_together(table: Any) -> None:
                 Paragraph(paragraph, table).paragraph_format.keep_with_next = True
 
 
+def _set_apart(table: Any) -> None:
+    """Leave room between a table without a note and the text below it."""
+    from docx.oxml.ns import qn
+    from docx.shared import Pt
+    from docx.text.paragraph import Paragraph
+
+    follows = _below(table)
+    if follows is not None and follows.tag == qn("w:p") and not _has_note(table):
+        Paragraph(follows, table).paragraph_format.space_before = Pt(10)
+
+
 def _has_note(table: Any) -> bool:
+    from docx.oxml.ns import qn
+
+    follows = _below(table)
+    return follows is not None and follows.tag == qn("w:p") and follows.style == "TableNote"
+
+
+def _below(table: Any) -> Any:
+    """Return what stands below a table, past the marks between them."""
     from docx.oxml.ns import qn
 
     follows = table._tbl.getnext()
     while follows is not None and follows.tag in (qn("w:bookmarkStart"), qn("w:bookmarkEnd")):
         follows = follows.getnext()
-    return follows is not None and follows.tag == qn("w:p") and follows.style == "TableNote"
+    return follows
 
 
 def _border(edge: str, size: str | None) -> Any:
