@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from test_claims import write_results
 
-from clusterlib.claims import CONTRADICTED, MIXED, NO_EXPERIMENT, NOT_TESTABLE, SUPPORTED, VERDICTS_ZH, Claim
+from clusterlib.claims import (
+    CONTRADICTED, MIXED, NO_EXPERIMENT, NOT_TESTABLE, SUPPORTED, VERDICTS_ZH, Claim, load_claims,
+)  # fmt: skip
 from clusterlib.core.language import Phrase
 from clusterlib.errors import ReportError
 from clusterlib.regions import REGIONS
@@ -146,6 +150,38 @@ def test_the_ledger_sets_verdicts_side_by_side_and_says_what_they_rest_on(lookup
     evidence = said("{{ ledger_evidence() }}", lookups, "zh")
     assert "测度：增长。" in evidence and "- 全国：证据不一；nation如此。" in evidence
     assert said("{{ evidence('border', 'yrd') }}", lookups) == r"In yrd \[it\] is so."
+
+
+def test_a_brief_has_the_claims_of_its_region_beside_the_nation(lookups):
+    found = judgements(yrd=SUPPORTED, nation=CONTRADICTED)
+    table = render("b.md", "{{ ledger() }}", Prose("en", lookups, lambda: found, "yrd"))[0]
+    assert "| 7.1 | Territorial administration. | supported | contradicted |" in table
+    found.found["yrd"] = found.found["yrd"].drop(index="border")
+    assert "7.1" not in render("b.md", "{{ ledger() }}", Prose("en", lookups, lambda: found, "yrd"))[0]
+
+
+def test_claims_of_a_verdict_are_counted_and_lead_to_the_ledger(lookups):
+    assert said("{{ tally('supported', 'yrd') }} {{ tally('mixed') }}", lookups, yrd=SUPPORTED) == (
+        "[1](#tbl-ledger) [1](#tbl-ledger)"
+    )
+    with pytest.raises(ReportError, match="did you mean 'mixed'"):
+        said("{{ tally('mixd') }}", lookups)
+
+
+def test_quotation_marks_within_the_essays_words_are_the_inner_ones(lookups):
+    found = judgements()
+    claim = replace(CLAIM, clause="“属地化”……保护", en="“Data and platform”.")
+    found = Judgements({"border": claim}, found.found)
+    for language, shown in (("zh", "“‘属地化’……保护”"), ("en", "““Data and platform”.”")):
+        prose = Prose(language, lookups, lambda: found)
+        assert render("x.md", "“{{ clause('border') }}”", prose)[0] == shown
+
+
+def test_a_clause_marks_what_it_leaves_out_by_an_ellipsis():
+    clauses = [claim.clause for claim in load_claims()]
+    assert any("……" in clause for clause in clauses)
+    # Two runs that the essay does not join are joined by nothing else.
+    assert not [clause for clause in clauses if "；" in clause or "…" in clause.replace("……", "")]
 
 
 def test_figures_and_tables_of_the_author_are_numbered_and_referred_to(lookups):

@@ -198,7 +198,22 @@ def test_figures_and_tables_are_numbered_captioned_and_referred_to_in_the_langua
 
 def test_cells_come_through_with_their_marks(written):
     html = page(written, "en")
-    assert "a|b" in html and "12.50***" in html and "Share*" in html
+    # Stars stand in a room of their own, so that the last digits of a column are in one line.
+    assert "a|b" in html and '12.50<span class="behind">***</span>' in html and "Share*" in html
+
+
+def test_what_stands_behind_a_figure_takes_the_same_room_in_every_cell():
+    from clusterlib.report._prose import _cell
+    from clusterlib.report._word import _BEHIND
+
+    cells = [_cell(text, "hanging") for text in ("-0.12***", "1.2*", "(0.03)", "7")]
+    assert cells == [
+        "\N{MINUS SIGN}0.12[\\*\\*\\*]{.behind}", "1.2[\\*]{.behind}", "(0.03[)]{.behind}", "7[]{.behind}",
+    ]  # fmt: skip
+    assert _cell("-1.5", "right") == "\N{MINUS SIGN}1.5" and _cell("well-known", "left") == "well-known"
+    # In sixths of the type's size: a digit and a star take three, a parenthesis two.
+    wide = {"\N{FIGURE SPACE}": 3, "\N{SIX-PER-EM SPACE}": 1, "*": 3, ")": 2}
+    assert {sum(wide[c] for c in shown + room) for shown, room in _BEHIND.items()} == {9}
 
 
 def test_works_are_cited_by_year_in_english_and_by_the_national_standard_in_chinese(written):
@@ -268,9 +283,34 @@ def test_a_brief_is_on_one_region_and_lies_beside_its_pages(tmp_path):
     for name, text in texts.items():
         (tmp_path / "report" / f"{name}.md").write_text(text, encoding="utf-8")
     assert papers(project) == [Paper("brief", region) for region in REGIONS]
-    paths = write_paper(Paper("brief", "gba"), project, ["html"], judgements())
-    assert paths == [tmp_path / "reports" / "gba" / f"brief.{language}.html" for language in ("en", "zh")]
-    assert "<title>粤港澳大湾区</title>" in paths[1].read_text(encoding="utf-8")
+    paths = write_paper(Paper("brief", "gba"), project, ["html", "docx"], judgements())
+    names = [f"brief.{language}.{kind}" for language in ("en", "zh") for kind in ("html", "docx")]
+    assert paths == [tmp_path / "reports" / "gba" / name for name in names]
+    html = paths[2].read_text(encoding="utf-8")
+    assert "<title>粤港澳大湾区</title>" in html
+    # Where its numbers come from is told in a paragraph: two pages have no room for a table.
+    assert 'href="#n1"' in html and '<span id="n1">27</span> 集群数 (02_overview reading)' in html
+    assert "<table" not in html
+    # Without contents there is nothing for Word to fill in.
+    with zipfile.ZipFile(paths[3]) as file:
+        assert b"updateFields" not in file.read("word/settings.xml")
+
+
+@pytest.mark.parametrize(
+    ("work", "shown"),
+    [
+        ("edition = {2}, author = {Cohen, Jacob}", "sciences[M]. 2nd ed. Hillsdale"),
+        ("author = {A, B and C, D and E, F and G, H}", "E F, et al. Power"),
+    ],
+)
+def test_words_that_a_chinese_list_adds_to_a_foreign_work_are_in_its_language(tmp_path, work, shown):
+    import pypandoc
+
+    book = f"@book{{k1, {work}, title = {{Power and sciences}}, publisher = {{L}}, address = {{Hillsdale}}, year = 1988}}"
+    (tmp_path / "references.bib").write_text(book + BIBLIOGRAPHY, encoding="utf-8")
+    text = read_document(Document("zh", "T", "X [@k1; @hansen1999].\n\n::: {#refs}\n:::\n"), tmp_path)
+    plain = re.sub(r"\s+", " ", pypandoc.convert_text(text, "plain", format="json"))
+    assert shown in plain and not re.search("[等版]", plain)
 
 
 def test_a_text_that_changes_is_written_anew_and_what_is_wrong_with_it_is_said(tmp_path, monkeypatch):
@@ -473,8 +513,14 @@ def test_word_shows_contents_the_title_above_and_the_page_below_and_breaks_no_ro
     document = docx.Document(str(written / "report.en.docx"))
     tree = document.element
     (contents,) = all_of(tree, "sdt")
-    entries = ["".join(node.text for node in all_of(each, "t")) for each in all_of(contents, "hyperlink")]
+    entries = ["".join(node.text or "" for node in all_of(each, "t")) for each in all_of(contents, "hyperlink")]
     assert entries == ["1 State", "2 References", "3 Numbers"]
+    # Each has its page by a field to a mark at the heading, which Word is told to fill in.
+    pages = [node.text.split()[1] for node in all_of(contents, "instrText")]
+    marks = {attribute(node, "name"): node for node in all_of(tree, "bookmarkStart")}
+    assert [attribute(each, "anchor") for each in all_of(contents, "hyperlink")] == pages
+    assert all(marks[page].getparent().style.startswith("Heading") for page in pages) and len(set(pages)) == 3
+    assert [attribute(node, "val") for node in all_of(document.settings.element, "updateFields")] == ["true"]
     section = document.sections[0]
     assert section.header.paragraphs[0].text == "Clusters" and section.first_page_header.paragraphs[0].text == ""
     for foot in (section.footer, section.first_page_footer):

@@ -307,7 +307,7 @@ class Prose:
 
     def _spoken(self, row: pd.Series, name: str) -> str:
         """Verdict or evidence in the language of the document."""
-        return row[f"{name}_zh" if self.language == "zh" else name]
+        return _NEGATIVE.sub("\N{MINUS SIGN}", row[f"{name}_zh" if self.language == "zh" else name])
 
     def _statement(self, claim: Claim) -> str:
         return claim.clause if self.language == "zh" else claim.en

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 from clusterlib.core.checks import check_choice
@@ -100,7 +101,8 @@ def read_document(document: Document, folder: Path) -> str:
 
 
 # What the national standard writes in the language of the work, and its style in that of the list.
-_LATIN = {"等.": "et al.", "卷": "Vol.", "1": "1st", "2": "2nd", "3": "3rd", "版.": "ed."}
+_LATIN = {"等.": "et al.", "卷": "Vol.", "版.": "ed."}
+_ORDINALS = {"2": "2nd", "3": "3rd"}
 
 
 def _name_in_latin(blocks: list) -> None:
@@ -109,9 +111,11 @@ def _name_in_latin(blocks: list) -> None:
         words = found(work, "Str") if work["c"][0][0].startswith("ref-") else []
         if re.search(r"[\u3400-\u9fff]", "".join(word["c"] for word in words if word["c"] not in _LATIN)):
             continue
-        for word, following in zip(words, [*words[1:], None], strict=True):
-            if not word["c"].isdigit() or (following and following["c"] == "版."):
-                word["c"] = _LATIN.get(word["c"], word["c"])
+        for word, following in pairwise(words):
+            if following["c"] == "版.":
+                word["c"] = _ORDINALS.get(word["c"], f"{word['c']}th")
+        for word in words:
+            word["c"] = _LATIN.get(word["c"], word["c"])
 
 
 def _arranged(text: str, folder: Path) -> dict:
