@@ -36,7 +36,7 @@ _CITATION = re.compile(r"\[@[^\]]+\]|@[A-Za-z][\w:.-]*")
 _MARKS = re.compile(r"\{[#.:][^}]*\}|\]\([^)]*\)|https?://\S+")
 _TYPED = re.compile(r"[0-9０-９]+|[一二三四五六七八九十百千万亿]{2,}(?=[个项省市年倍%])")
 # The hyphen of a negative figure, and that of its exponent.
-_NEGATIVE = re.compile(r"(?<![\w)])-(?=[\d.])|(?<=\de)-(?=\d)")
+_NEGATIVE = re.compile(r"(?<![A-Za-z0-9_)])-(?=[\d.])|(?<=\de)-(?=\d)")
 _INNER = str.maketrans("“”", "‘’")
 _LABEL = re.compile(r"(fig|tbl)-[a-z][a-z0-9-]*")
 
@@ -92,7 +92,7 @@ class Prose:
 
     ``n(result, digits)`` sets a recorded number, which links to the appendix: ``region=`` names the region where it is
     not the document's own, ``times=100`` sets log points as percent, ``sign=True`` its sign, ``size=True`` its
-    absolute value. ``interval(table, row, digits)`` sets estimate, lower and upper end, ``text(result)`` a recorded
+    absolute value. ``interval(table, row, digits)`` sets estimate, lower and upper end, with ``unit="%"`` after the first, ``text(result)`` a recorded
     text, ``place(result)`` the name of the province or city whose code it is, ``first_place(table)`` that of a table's
     first row, ``span(result)`` years. ``value(result)`` gives the number for a condition. ``judged(claim)`` gives the
     verdict's key, ``verdict(claim)`` its word, ``evidence(claim)`` its sentence, ``clause(claim)`` the essay's words, ``tally("mixed")``
@@ -207,8 +207,9 @@ class Prose:
         return self._linked(reference, codes, shown.replace("-", "\N{MINUS SIGN}"))
 
     def _interval(
-        self, table: Any, row: Any, digits: int = 2, region: Any = None, times: float = 1, column: str = "estimate"
-    ) -> Words:
+        self, table: Any, row: Any, digits: int = 2, region: Any = None, times: float = 1, column: str = "estimate",
+        unit: str = "",
+    ) -> Words:  # fmt: skip
         """Set estimate, lower and upper end of a row of a recorded table; a dash where there is no estimate."""
         base, codes = self._reference(table), self._codes(region)
         found = {code: self._row(code, base, str(row), column) for code in codes}
@@ -220,6 +221,7 @@ class Prose:
         # A small negative number rounds to zero, not to minus zero.
         shown = [format_number(round(times * value, digits) + 0.0, digits) for value in first]
         shown = [number.replace("-", "\N{MINUS SIGN}") for number in shown]
+        shown[0] += unit
         words = "{}（{}至{}）" if self.language == "zh" else "{} ({} to {})"
         return self._linked(replace(base, row=str(row), column=column), codes, words.format(*shown))
 
