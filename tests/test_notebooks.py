@@ -181,6 +181,16 @@ def test_report_and_briefs_are_set_in_every_format(executed, concluded):
         assert len(documents["en"].numbers) > (1 if paper.region else 60)
 
 
+def test_abstracts_are_as_short_as_journals_ask(executed, concluded):
+    (documents,) = [found for paper, found in read_all(executed, concluded).items() if not paper.region]
+    lengths = {}
+    for language, document in documents.items():
+        (abstract,) = re.findall(r"\*\*(?:Abstract|摘要)\*\*(?:: |：)(.+)\n:::", document.markdown)
+        text = re.sub(r"\]\([^)]*\)|\[", "", abstract)
+        lengths[language] = len(text.split()) if language == "en" else len(re.sub(r"\s", "", text))
+    assert 100 < lengths["en"] <= 200 and 200 < lengths["zh"] <= 300
+
+
 def test_one_raw_value_changes_what_the_prose_says_of_it_and_nothing_else(executed, tmp_path):
     before, text = executed, "{{ n('02:clusters.digital_count') }} of {{ n('02:clusters.count') }}"
     for part in (before.raw, before.study):

@@ -9,7 +9,14 @@ import pytest
 from test_claims import write_results
 
 from clusterlib.claims import (
-    CONTRADICTED, MIXED, NO_EXPERIMENT, NOT_TESTABLE, SUPPORTED, VERDICTS_ZH, Claim, load_claims,
+    CONTRADICTED,
+    MIXED,
+    NO_EXPERIMENT,
+    NOT_TESTABLE,
+    SUPPORTED,
+    VERDICTS_ZH,
+    Claim,
+    load_claims,
 )  # fmt: skip
 from clusterlib.core.language import Phrase
 from clusterlib.errors import ReportError
@@ -65,6 +72,23 @@ def said(template: str, lookups, language="en", region="", labels=None, **verdic
 )
 def test_a_number_is_set_as_asked_and_leads_to_the_appendix(lookups, call, shown):
     assert said("It is {{ %s }}." % call, lookups) == f"It is [{shown}](#n1)."  # noqa: UP031
+
+
+@pytest.mark.parametrize(
+    ("value", "call", "shown"),
+    [
+        ([0.5, 0.2, 0.9], "interval('05:effect', 'all', 1)", "0.5 (0.2 to 0.9)"),
+        ([0.5, -0.2, 0.9], "interval('05:effect', 'all', 1, unit='%')", "0.5% (\N{MINUS SIGN}0.2 to 0.9)"),
+        ([-1.0, -2.0, -0.02], "interval('05:effect', 'all', 1)", "\N{MINUS SIGN}1.0 (\N{MINUS SIGN}2.0 to 0.0)"),
+        ([None, None, None], "interval('05:effect', 'all', 1)", "–"),
+    ],
+)
+def test_an_estimate_is_set_with_its_interval_and_rounds_to_no_negative_zero(tmp_path, value, call, shown):
+    ends = dict(zip(("estimate", "lower", "upper"), value, strict=True))
+    values = {f"05_x:effect[all;{name}]": end for name, end in ends.items()}
+    found = {code: write_results(tmp_path, values, code) for code in REGIONS}
+    text = said("{{ %s }}" % call, found)  # noqa: UP031
+    assert text == (shown if shown == "–" else f"[{shown}](#n1)")
 
 
 def test_a_number_that_is_stated_twice_stands_in_the_appendix_once(lookups):
@@ -150,6 +174,13 @@ def test_the_ledger_sets_verdicts_side_by_side_and_says_what_they_rest_on(lookup
     evidence = said("{{ ledger_evidence() }}", lookups, "zh")
     assert "测度：增长。" in evidence and "- 全国：证据不一；nation如此。" in evidence
     assert said("{{ evidence('border', 'yrd') }}", lookups) == r"In yrd \[it\] is so."
+
+
+def test_evidence_has_minus_signs_and_keeps_hyphens(lookups):
+    found = judgements()
+    found.found["yrd"]["evidence_zh"] = "变动-0.06（-0.16至0.05）；GB/T 4754-2017，Lee-Yu。"
+    text = render("x.md", "{{ evidence('border', 'yrd') }}", Prose("zh", lookups, lambda: found))[0]
+    assert text == "变动\N{MINUS SIGN}0.06（\N{MINUS SIGN}0.16至0.05）；GB/T 4754-2017，Lee-Yu。"
 
 
 def test_a_brief_has_the_claims_of_its_region_beside_the_nation(lookups):

@@ -306,7 +306,9 @@ def test_a_brief_is_on_one_region_and_lies_beside_its_pages(tmp_path):
 def test_words_that_a_chinese_list_adds_to_a_foreign_work_are_in_its_language(tmp_path, work, shown):
     import pypandoc
 
-    book = f"@book{{k1, {work}, title = {{Power and sciences}}, publisher = {{L}}, address = {{Hillsdale}}, year = 1988}}"
+    book = (
+        f"@book{{k1, {work}, title = {{Power and sciences}}, publisher = {{L}}, address = {{Hillsdale}}, year = 1988}}"
+    )
     (tmp_path / "references.bib").write_text(book + BIBLIOGRAPHY, encoding="utf-8")
     text = read_document(Document("zh", "T", "X [@k1; @hansen1999].\n\n::: {#refs}\n:::\n"), tmp_path)
     plain = re.sub(r"\s+", " ", pypandoc.convert_text(text, "plain", format="json"))

@@ -91,18 +91,18 @@ class Prose:
     r"""What a document's braces may name, in one language (正文可用函数).
 
     ``n(result, digits)`` sets a recorded number, which links to the appendix: ``region=`` names the region where it is
-    not the document's own, ``times=100`` sets log points as percent, ``sign=True`` its sign, ``size=True`` its
-    absolute value. ``interval(table, row, digits)`` sets estimate, lower and upper end, with ``unit="%"`` after the first, ``text(result)`` a recorded
-    text, ``place(result)`` the name of the province or city whose code it is, ``first_place(table)`` that of a table's
-    first row, ``span(result)`` years. ``value(result)`` gives the number for a condition. ``judged(claim)`` gives the
-    verdict's key, ``verdict(claim)`` its word, ``evidence(claim)`` its sentence, ``clause(claim)`` the essay's words, ``tally("mixed")``
-    how many claims have a verdict;
-    ``say(claim, supported=..., contradicted=..., mixed=..., otherwise=...)`` the words that fit it. ``figure(result,
-    "fig-name")`` and ``table(result, "tbl-name")`` set what was recorded, ``caption("tbl-name", text)`` numbers a table
-    of the author's, ``ref("fig-name")`` refers to either; ``ledger()`` sets the verdicts side by side,
-    ``ledger_evidence()`` what each rests on, ``numbers()`` where the numbers come from. ``term("GB/T 7714")`` is a name
-    that holds digits, ``scope(region)`` what stands for a region in provincial results. ``regions`` are the regions,
-    ``region`` that of a brief.
+    not the document's own, ``times=100`` sets log points as percent, ``sign=True`` its sign, ``size=True`` its absolute
+    value. ``interval(table, row, digits)`` sets estimate, lower and upper end, with ``unit="%"`` after the first,
+    ``text(result)`` a recorded text, ``place(result)`` the name of the province or city whose code it is,
+    ``first_place(table)`` that of a table's first row, ``span(result)`` years. ``value(result)`` gives the number for a
+    condition. ``judged(claim)`` gives the verdict's key, ``verdict(claim)`` its word, ``evidence(claim)`` its sentence,
+    ``clause(claim)`` the essay's words, ``tally("mixed")`` how many claims have a verdict; ``say(claim, supported=...,
+    contradicted=..., mixed=..., otherwise=...)`` the words that fit it. ``figure(result, "fig-name")`` and
+    ``table(result, "tbl-name")`` set what was recorded, ``caption("tbl-name", text)`` numbers a table of the author's,
+    ``ref("fig-name")`` refers to either; ``ledger()`` sets the verdicts side by side, ``ledger_evidence()`` what each
+    rests on, ``numbers()`` where the numbers come from. ``term("GB/T 7714")`` is a name that holds digits,
+    ``scope(region)`` what stands for a region in provincial results. ``regions`` are the regions, ``region`` that of a
+    brief.
 
     Parameters
     ----------
@@ -138,7 +138,9 @@ class Prose:
     @cached_property
     def functions(self) -> dict[str, Any]:
         """What the template may name."""
-        names = "n interval text place first_place span term value judged verdict evidence clause tally say scope".split()
+        names = (
+            "n interval text place first_place span term value judged verdict evidence clause tally say scope".split()
+        )
         names += "figure table caption ref ledger ledger_evidence numbers".split()
         known = [Place(code, self._region_name(code)) for code in self.lookups]
         own = next((place for place in known if place.code == self.region), None)
