@@ -16,15 +16,13 @@ from clusterlib.core.language import LANGUAGES
 from clusterlib.core.records import EXECUTED, RESULTS, RESULTS_FORM, RUN, Place, load_run, read_json
 from clusterlib.errors import ClusterlibError
 from clusterlib.publish.downloads import downloads
-from clusterlib.publish.frame import TEMPLATES, file_of, fill, frame
+from clusterlib.publish.frame import file_of, fill, frame
 from clusterlib.publish.trace import trace
 from clusterlib.results import MIME, collect_records
 
 if TYPE_CHECKING:
     import nbformat
 
-# A document that stands alone runs nothing and loads nothing, whatever stands in it.
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 WIDE_COLUMNS = 9
 
 
@@ -86,13 +84,6 @@ def _plain_to_html(text: str) -> str:
     from nbconvert.filters.ansi import ansi2html
 
     return ansi2html(text)
-
-
-@cache
-def read_style() -> str:
-    """Return what the heads of documents that stand alone share: the browser's policy, and the style sheet."""
-    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    return f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n<style>{style}</style>'
 
 
 def language_of(cell: nbformat.NotebookNode) -> str:

@@ -37,6 +37,8 @@ from clusterlib.report._prose import Judgements, Prose, render
 from clusterlib.study import ResultLookup
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
+# A document that stands alone runs nothing and loads nothing, whatever stands in it.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 # Works, and those in Chinese as each language cites them.
 WORKS = ("references.bib", "references.{}.bib")
 # A Chinese text cites by the national standard, in numbers; an English one by author and year.
@@ -126,8 +128,6 @@ def _arranged(text: str, folder: Path) -> dict:
 
 def to_html(text: str, document: Document, folder: Path) -> str:
     """Return a document as one HTML page that opens offline, its figures within it."""
-    from clusterlib.publish.pages import POLICY
-
     tree = _arranged(text, folder)
     _set_head_apart(tree, document)
     _box_tables(tree["blocks"])

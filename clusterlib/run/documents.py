@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clusterlib.run.plan import Planner, Task
 
 _NOTEBOOKS = "[0-9][0-9]_*"
-_STEP = Step("paper", "", ("report", "publish/templates/style.css", "study/claims.py", "study/_lookup.py"))
+_STEP = Step("paper", "", ("report", "study/claims.py", "study/_lookup.py"))
 
 
 @dataclass(frozen=True)
