@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from clusterlib.core.checks import check_choice, check_whole
 from clusterlib.core.language import LANGUAGES, Phrase, say, speaking
+from clusterlib.core.reads import calling_line
 from clusterlib.core.records import NAME, fault_of_result, load_records
 from clusterlib.core.tables import Cells, check_texts, has_labels, head_of, set_text, write_cells, write_value
 from clusterlib.errors import ClusterlibError, InvalidInputError, UnknownNameError
@@ -229,7 +230,7 @@ def record(
     said = _Said(" ".join(part for part in (label, label_zh) if part), unit, note, source, alt)
     entry = {
         "name": name, "unit": unit, "label_en": label, "label_zh": label_zh,
-        "note": note, "note_zh": note_zh, "source": source, "source_zh": source_zh,
+        "note": note, "note_zh": note_zh, "source": source, "source_zh": source_zh, "line": calling_line(),
     }  # fmt: skip
     _check_shown(name, value, shown)
     if hasattr(value, "savefig"):
@@ -341,7 +342,7 @@ class Recorder:
         """Record a value under a caption, in both languages."""
         from clusterlib.captions import Wording
 
-        entry: dict[str, Any] = {"name": name}
+        entry: dict[str, Any] = {"name": name, "line": calling_line()}
         outputs = []
         # A text, such as that there is no number, has no unit.
         unitless = isinstance(value, (str, Phrase, list, tuple))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clusterlib.core.reads import READ
 from clusterlib.errors import ClusterlibError
 
 EXECUTED, RESULTS, RUN, ERROR = "notebook.ipynb", "results.json", "run.json", "error.json"
@@ -21,6 +22,7 @@ STATE = ".state"
 # A result's name; a file is called after it.
 NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 _TEXTS = ("label_en", "label_zh", "unit", "unit_zh", "note", "note_zh", "source", "source_zh", "cell", "alt", "alt_zh")
+_BEHIND = {"line": int, "reads": [int], "cells": [str]}
 _CELLS = {"heads": [str], "rows": [[str]], "align": [str]}
 _TABLE = {"index": [str], "columns": [str], "data": [[object]]}
 # The forms of what runs write; what is of another one was not written by a run.
@@ -167,6 +169,8 @@ def _is_number(value: Any) -> bool:
 def fault_of_result(entry: Any) -> str:
     """Return what is wrong with a recorded result, or nothing."""
     texts = {key: str for key in _TEXTS if isinstance(entry, dict) and key in entry}
+    # What runs of before did not tell is not asked for.
+    texts |= {key: form for key, form in _BEHIND.items() if isinstance(entry, dict) and key in entry}
     if fault := fault_in(entry, {"name": str, "kind": str, **texts}):
         return f"{fault} is not what it should be"
     name, kind = entry["name"], entry["kind"]
@@ -192,6 +196,17 @@ def fault_of_result(entry: Any) -> str:
     return "" if sound[kind]() else f"the value of {name}, a {kind}"
 
 
+def _fault_of_reads(content: dict) -> str:
+    """Return what is wrong with what is told of the rows behind the results, or nothing."""
+    reads = content.get("reads", [])
+    if fault := fault_in(reads, [str], "reads"):
+        return f"{fault} is not what it should be"
+    if wrong := next((read for read in reads if not READ.fullmatch(read)), ""):
+        return f"the read {wrong[:80]!r}"
+    beyond = (entry["name"] for entry in content["records"] for k in entry.get("reads", ()) if not 0 <= k < len(reads))
+    return "".join(f"{name} points to a read that is not there" for name in [*beyond][:1])
+
+
 def load_records(path: Path) -> dict:
     """Return what a run recorded: the name, kind and value of each result hold.
 
@@ -202,7 +217,7 @@ def load_records(path: Path) -> dict:
     """
     try:
         content = load_json(path, RESULTS_FORM)
-        fault = next(filter(None, map(fault_of_result, content["records"])), "")
+        fault = next(filter(None, map(fault_of_result, content["records"])), "") or _fault_of_reads(content)
     except (OSError, ValueError) as error:
         fault = str(error)
     if fault:

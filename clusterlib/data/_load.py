@@ -17,6 +17,7 @@ import pandas as pd
 from clusterlib.core.checks import as_names, check_choice, check_whole, parse_years
 from clusterlib.core.language import LANGUAGES, spoken
 from clusterlib.core.places import CRS
+from clusterlib.core.reads import READS_VARIABLE, Read, calling_line
 from clusterlib.data._columns import KEYS, LEVELS, NATION, PANELS
 from clusterlib.data._formulas import compute, formula_inputs
 from clusterlib.data._processed import read_manifest
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     Years: TypeAlias = int | str | slice | range | Iterable[int] | None
 
 BOUNDARY_LEVELS = ("province", "city")
-READS_VARIABLE = "CLUSTERLIB_READS"
 _NOTED: ContextVar[list[str] | None] = ContextVar("noted", default=None)
 _OF_A_NAME = "(?:省|市|(?:壮族|回族|维吾尔)?自治区|特别行政区)$"
 _NOT_ADDITIVE = re.compile(r"percent|index|ratio|\bper\b|/")
@@ -49,18 +49,24 @@ def _read(path: Path) -> pd.DataFrame:
     return gpd.GeoDataFrame(frame.drop(columns="geometry"), geometry=shapes, crs=CRS)
 
 
-def note_read(name: str) -> None:
-    """Tell whoever wants to know, such as the run that executes this notebook, which table is read."""
+def note_read(read: str) -> None:
+    """Tell whoever wants to know, such as the run that executes this notebook, what is read and by which line."""
     if (noted := _NOTED.get()) is not None:
-        noted.append(name)
+        noted.append(read)
     if path := os.environ.get(READS_VARIABLE):
         with open(path, "a", encoding="utf-8") as reads:
-            reads.write(f"{name}\n")
+            reads.write(f"{read} {calling_line()}\n")
+
+
+def _note(table: str, columns: Iterable | None = None, units: Any = None, years: Any = None) -> None:
+    # To find out which rows were returned takes longer than to return them.
+    if _NOTED.get() is not None or READS_VARIABLE in os.environ:
+        note_read(Read.of(table, columns, units, years).text)
 
 
 @contextmanager
 def noting() -> Iterator[list[str]]:
-    """Collect the names of the tables that are read as long as the block lasts."""
+    """Collect what is read as long as the block lasts, each read in a line: see :class:`clusterlib.core.reads.Read`."""
     noted: list[str] = []
     token = _NOTED.set(noted)
     try:
@@ -72,7 +78,8 @@ def noting() -> Iterator[list[str]]:
 def _load(name: str) -> Any:
     # Without a manifest a build stopped half-way: the files may be of two builds.
     read_manifest()
-    note_read(name)
+    # Whatever rows are then chosen, and though it be none.
+    _note(name, (), (), ())
     path = get_project().processed / f"{name}.parquet"
     if not path.exists():
         raise DataNotBuiltError(f"data/processed/{path.name} is missing: run `make data`")
@@ -163,7 +170,9 @@ def load_panel(
         panel = panel[_inside(panel.index.get_level_values(0), get_region(region), level)]
     # Years that have no figure of these indicators are unknown years, not empty answers.
     panel = panel.dropna(how="all")
-    return _select_years(panel, panel.index.get_level_values("year"), years, "panel")
+    panel = _select_years(panel, panel.index.get_level_values("year"), years, "panel")
+    _note(level, None if indicators is None else panel.columns, None if region is None else panel.index.unique(0), panel.index.unique("year"))
+    return panel
 
 
 def _inside(codes: pd.Index, region: Region, level: str) -> Any:
@@ -213,11 +222,13 @@ def load_pairs(
     pairs = pairs.dropna(how="all")
     years = pairs.index.get_level_values("year")
     wanted = years.max() if year is None else check_whole("year", year)
-    pairs = _select_years(pairs, years, wanted, "table of pairs").droplevel("year")
-    if region is None:
-        return pairs
-    own = get_region(region).adcodes("city")
-    return pairs[pairs.index.get_level_values(0).isin(own) & pairs.index.get_level_values(1).isin(own)]
+    pairs, units = _select_years(pairs, years, wanted, "table of pairs").droplevel("year"), None
+    if region is not None:
+        own = get_region(region).adcodes("city")
+        pairs = pairs[pairs.index.get_level_values(0).isin(own) & pairs.index.get_level_values(1).isin(own)]
+        units = pairs.index.unique(0).union(pairs.index.unique(1))
+    _note("pair", None if indicators is None else pairs.columns, units, [wanted])
+    return pairs
 
 
 def _show_names() -> None:
@@ -262,7 +273,9 @@ def indicator_catalogue(level: str | None = None) -> pd.DataFrame:
     '1e8 yuan'
     """
     catalogue = _load("catalogue")
-    return catalogue if level is None else rows_of(catalogue, check_choice("level", level, LEVELS))
+    found = catalogue if level is None else rows_of(catalogue, check_choice("level", level, LEVELS))
+    _note("catalogue", None if level is None else [level])
+    return found
 
 
 def load_units(level: str | None = None) -> pd.DataFrame:
@@ -275,7 +288,11 @@ def load_units(level: str | None = None) -> pd.DataFrame:
     """
     units = _load("units")
     check_choice("level", level, [None, *sorted(units["level"].unique()), "economy"])
-    return _load("economies") if level == "economy" else _select_kind(units, "level", level)
+    if level == "economy":
+        _note("economies")
+        return _load("economies")
+    _note("units", None if level is None else [level])
+    return _select_kind(units, "level", level)
 
 
 def unit_names(level: str | None = None, language: str | None = None) -> pd.Series:
@@ -334,12 +351,14 @@ def load_boundaries(level: str, region: str | Region | None = None) -> gpd.GeoDa
     frame = _load(f"boundaries_{level}")
     if region is not None:
         frame = frame.loc[list(get_region(region).adcodes(level))]
+    _note(f"boundaries_{level}", None, None if region is None else frame.index)
     frame.attrs.update(read_manifest()["boundaries"])
     return frame
 
 
 def load_national_line() -> gpd.GeoDataFrame:
     """Load the dash line in the South China Sea (南海断续线) that maps of the whole of China must show."""
+    _note("boundaries_line")
     return _load("boundaries_line")
 
 
@@ -369,11 +388,13 @@ def load_clusters(programme: str | None = None, years: Years = None) -> pd.DataF
     from clusterlib.data._digital_fields import digital_of
 
     clusters = _select_kind(_load("clusters"), "programme", programme)
+    clusters = _select_years(clusters, pd.Index(clusters["year"]), years, "list")
+    _note("clusters", None if programme is None else [programme], None, clusters["year"])
     found = [{region_of(int(code)) for code in str(codes).split(";")} for codes in clusters["adcodes"]]
     regions = [codes.pop() if len(codes) == 1 else "" for codes in found]
     clusters.insert(list(clusters.columns).index("provinces") + 1, "region", pd.Series(regions, clusters.index, "str"))
     clusters[["digital", "digital_class"]] = digital_of(clusters["name_zh"])
-    return _select_years(clusters, pd.Index(clusters["year"]), years, "list")
+    return clusters
 
 
 def load_policies(policy: str | None = None) -> pd.DataFrame:
@@ -396,6 +417,7 @@ def load_policies(policy: str | None = None) -> pd.DataFrame:
         If there is no such policy.
     """
     policies = _select_kind(_load("policies"), "policy", policy).reset_index(drop=True)
+    _note("policies", None if policy is None else [policy])
     regions = policies["adcode"].map(region_of).where(policies["level"] != "county", "")
     policies.insert(list(policies.columns).index("announced") + 1, "region", regions.astype("str"))
     if (policies["policy"] == "smart_city_pilot").all():
@@ -430,7 +452,9 @@ def load_cluster_counts(programme: str | None = None) -> pd.DataFrame:
     >>> int(counts.query("part == 'total' and scope == 'nation'")["count"].iloc[0])
     66
     """
-    return _select_kind(_load("cluster_counts"), "programme", programme).reset_index(drop=True)
+    counts = _select_kind(_load("cluster_counts"), "programme", programme).reset_index(drop=True)
+    _note("cluster_counts", None if programme is None else [programme])
+    return counts
 
 
 def consistent_units(years: Years) -> pd.DataFrame:
@@ -469,6 +493,7 @@ def consistent_units(years: Years) -> pd.DataFrame:
     first, last = min(wanted), max(wanted)
     changes = _load("boundary_changes")
     crossed = changes[(changes["kind"] != "renamed") & (changes["year"] > first) & (changes["year"] <= last)]
+    _note("boundary_changes", sorted(crossed["kind"].unique()), None, crossed["year"])
     notes = pd.concat([crossed.set_index(key)[["note_en", "note_zh"]] for key in KEYS["pair"]])
     joined = {"note_en": "; ", "note_zh": "；"}
     notes = notes.groupby(level=0).agg(
@@ -526,6 +551,7 @@ def trace(level: str, code: int | str | tuple, year: int | str, indicator: str) 
     check_choice("year", year, period.sort_values().tolist(), f"the panel has {period.min()}-{period.max()}")
     inputs = formula_inputs(str(catalogue.loc[indicator, "formula"])) or [indicator]
     facts = _load(f"{level}_facts")
+    _note(level, [indicator], codes, [year])
     rows = facts[(facts[keys] == codes).all(axis=1) & (facts["year"] == year) & facts["indicator"].isin(inputs)]
     return rows[["indicator", "value", "unit", "source", "file", "line"]].reset_index(drop=True)
 
@@ -568,7 +594,7 @@ def load_region_totals(indicators: str | Iterable[str], years: Years = None) -> 
             raise InvalidInputError(f"{raw!r} ({unit}) cannot be added up over provinces; choose amounts")
     panel = load_panel("province", needed, years=years)
     # Not of these indicators alone: a province without any figure of one would not be missed.
-    covered = load_panel("province").index.unique("adcode")
+    covered = _load("province").dropna(how="all").index.unique("adcode")
     groups = {code: covered[covered.isin(region.adcodes("province"))] for code, region in REGIONS.items()}
     groups[NATION] = covered
     totals = pd.concat({code: _sum(panel, codes, code != NATION) for code, codes in groups.items()}, names=["region"])

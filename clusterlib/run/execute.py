@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clusterlib.core.files import write_json
+from clusterlib.core.reads import ENDED, READS_VARIABLE
 from clusterlib.core.records import ERROR, EXECUTED, RESULTS, RUN
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import REPORTS_VARIABLE, ROOT_VARIABLE, Project
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from clusterlib.run.kernels import RunKernelManager
     from clusterlib.run.plan import Task
 
-READS_VARIABLE = "CLUSTERLIB_READS"
 PACKAGES = ["clusterlib", "pandas", "numpy", "scipy", "statsmodels", "geopandas", "matplotlib", "seaborn", "papermill"]
 _READS = "reads.txt"
 _LEFT = ("SystemExit: the cell ended the notebook, so that cells after it were not run", "leave the call of exit out")
@@ -82,11 +82,14 @@ def execute(task: Task, context: Context, folder: Path) -> Failure | None:
     Failure or None
         Where it failed; the folder then holds the notebook as far as it ran, and ``error.json``.
     """
-    started = time.time()
+    started, reads, modules, usage = time.time(), [], [], {}
     try:
-        notebook, failure = _run_cells(task, context, folder)
+        try:
+            notebook, failure = _run_cells(task, context, folder)
+        finally:
+            reads, modules, usage = _take_reads(folder)
         if failure is None and notebook is not None:
-            _write_results(folder, task, context, notebook)
+            _write_results(folder, task, context, notebook, reads)
     except ClusterlibError as error:
         failure = task.failure(str(error))
     except OSError as error:
@@ -94,7 +97,6 @@ def execute(task: Task, context: Context, folder: Path) -> Failure | None:
         reason = f"{type(error).__name__}: {error.strerror or error}"
         advice = f"{free:,.0f} MB are free where reports are written: make room there, then run again"
         failure = task.failure(reason, advice)
-    reads, modules, usage = _take_reads(folder)
     if failure is not None:
         write_json(folder / ERROR, asdict(failure))
     else:
@@ -105,7 +107,7 @@ def execute(task: Task, context: Context, folder: Path) -> Failure | None:
                 shutil.rmtree(folder / kind)
     observed = {
         "code": {name: context.sources[name] for name in files_of(modules, context.sources)},
-        "data": {name: context.tables.get(name, "") for name in reads},
+        "data": {name: context.tables.get(name, "") for name in sorted({text.split()[0] for *_, text in reads})},
     }
     _write_run(folder, task, context, observed, started, usage)
     return failure
@@ -201,21 +203,34 @@ def _locate(task: Task, notebook: NotebookNode, error: str, advice: str) -> Fail
     return None
 
 
-def _take_reads(folder: Path) -> tuple[list[str], list[str], dict[str, float]]:
-    """Return the tables that the notebook read, the modules that it loaded, and what it cost by then."""
+def _take_reads(folder: Path) -> tuple[list[tuple[str, int, str]], list[str], dict[str, float]]:
+    """Return what was read in which cell and line, the modules that the notebook loaded, and what it cost by then."""
     path = folder / _READS
-    lines = path.read_text(encoding="utf-8").split() if path.exists() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     path.unlink(missing_ok=True)
-    usage = {name: float(number) for name, equals, number in (line.partition("=") for line in lines) if equals}
-    names = sorted({line for line in lines if "=" not in line})
-    modules = [name for name in names if name.startswith(f"{PACKAGE}.")]
-    return [name for name in names if name not in modules], modules, usage
+    cells, modules, usage = [[""]], set(), {}
+    for line in lines:
+        name, equals, value = line.partition("=")
+        if line.startswith(ENDED):
+            cells[-1][0] = value
+            cells.append([""])
+        elif equals:
+            usage[name] = float(value)
+        else:
+            (cells[-1].append if " " in line else modules.add)(line)
+    reads = [(cell, int(line), text) for cell, *told in cells for text, _, line in (each.rpartition(" ") for each in told)]
+    return reads, sorted(modules), usage
 
 
-def _write_results(folder: Path, task: Task, context: Context, notebook: NotebookNode) -> None:
+def _write_results(folder: Path, task: Task, context: Context, notebook: NotebookNode, reads: list) -> None:
+    from clusterlib.core.lineage import trace_records
+    from clusterlib.core.reads import has_rows
     from clusterlib.results import collect_images, collect_records
 
-    records, images = collect_records(notebook), collect_images(notebook)
+    images, code = collect_images(notebook), [cell for cell in notebook.cells if cell.cell_type == "code"]
+    # Papermill names the cell that it adds by chance.
+    cells = [("" if "injected-parameters" in cell.metadata.get("tags", []) else cell.id, cell.source) for cell in code]
+    records, rows = trace_records(collect_records(notebook), cells, [read for read in reads if has_rows(read[-1])])
     for kind in ("tables", "figures"):
         (folder / kind).mkdir()
     for entry in records:
@@ -228,6 +243,7 @@ def _write_results(folder: Path, task: Task, context: Context, notebook: Noteboo
         "region": task.region,
         "parameters": task.parameters,
         "data": context.raw,
+        "reads": rows,
         "records": records,
     }
     write_json(folder / RESULTS, content)

@@ -17,6 +17,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from papermill.translators import PythonTranslator, papermill_translators
 
+from clusterlib.core.reads import ENDED, READS_VARIABLE
 from clusterlib.core.records import EXECUTED
 from clusterlib.paths import ROOT_VARIABLE
 from clusterlib.run.kernels import RunKernelManager
@@ -67,6 +68,10 @@ class BoundedClient(PapermillNotebookClient):
 
     def _note_end(self, cell: NotebookNode, execute_reply: dict, **_: object) -> None:
         """Note an error that only the reply tells: of a magic, or of a cell that asks its kernel to end."""
+        if reads := self.kernel.variables.get(READS_VARIABLE):
+            # What was read since the cell before this one.
+            with open(reads, "a", encoding="utf-8") as file:
+                file.write(f"{ENDED}{cell.id}\n")
         self.shutdown_kernel, reply = "graceful", execute_reply["content"]
         if any(part.get("source") == "ask_exit" for part in reply.get("payload", [])):
             reply |= {"status": "error", "ename": "SystemExit", "evalue": "", "traceback": []}

@@ -90,10 +90,10 @@ def remember(function: Callable) -> Callable:
                     kept(*call)
                     memory.reduce_size(bytes_limit=LARGEST)
                     _clear_halves(folder)
-        value, tables, modules = kept(*call)
+        value, reads, modules = kept(*call)
         # A run asks what a notebook read and loaded: whoever takes what is kept has read it, too.
-        for table in tables:
-            note_read(table)
+        for read in reads:
+            note_read(read)
         for module in modules:
             importlib.import_module(module)
         return value
@@ -102,11 +102,11 @@ def remember(function: Callable) -> Callable:
 
 
 def _compute(name: str, key: str, arguments: dict, function: Callable) -> tuple[Any, list[str], list[str]]:
-    """Compute a value, and tell the tables that it was made from and the modules that made it."""
-    with noting() as tables:
+    """Compute a value, and tell what was read for it and the modules that made it."""
+    with noting() as reads:
         value = function(**arguments)
     loaded = [module for module in sys.modules if module.partition(".")[0] == "clusterlib"]
-    return value, sorted(set(tables)), [name for name in loaded if f"{name}..".split(".")[1] not in _ABOVE]
+    return value, sorted(set(reads)), [name for name in loaded if f"{name}..".split(".")[1] not in _ABOVE]
 
 
 def _clear_halves(folder: Path) -> None:
