@@ -34,7 +34,7 @@ LISTS = {
     "boundary_changes": (CHANGE_COLUMNS, ["adcode_from", "adcode_to", "year"], ["adcode_from", "adcode_to", "year"]),
 }
 NAME_COLUMNS = {
-    "sources": "source title_en title_zh publisher url licence note".split(),
+    "sources": "source title_en title_zh publisher publisher_zh url licence licence_zh note".split(),
     "units": UNIT_COLUMNS,
     "economies": ["economy", "name_en", "name_zh"],
 }

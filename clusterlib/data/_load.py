@@ -171,7 +171,12 @@ def load_panel(
     # Years that have no figure of these indicators are unknown years, not empty answers.
     panel = panel.dropna(how="all")
     panel = _select_years(panel, panel.index.get_level_values("year"), years, "panel")
-    _note(level, None if indicators is None else panel.columns, None if region is None else panel.index.unique(0), panel.index.unique("year"))
+    _note(
+        level,
+        None if indicators is None else panel.columns,
+        None if region is None else panel.index.unique(0),
+        panel.index.unique("year"),
+    )
     return panel
 
 

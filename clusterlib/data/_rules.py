@@ -22,7 +22,7 @@ PARTS = ("total", "batch", "provinces", "cities", "core areas", "coordinated are
 CHANGES = ("merged", "divided", "transferred", "renamed")
 # The columns of the lists of names that hold a text in every row; the first is the key.
 _NAMES = {
-    "sources": "source title_en title_zh publisher licence",
+    "sources": "source title_en title_zh publisher publisher_zh licence licence_zh",
     "units": "adcode level name_zh name_en province",
     "economies": "economy name_en name_zh",
 }

@@ -218,7 +218,9 @@ def _take_reads(folder: Path) -> tuple[list[tuple[str, int, str]], list[str], di
             usage[name] = float(value)
         else:
             (cells[-1].append if " " in line else modules.add)(line)
-    reads = [(cell, int(line), text) for cell, *told in cells for text, _, line in (each.rpartition(" ") for each in told)]
+    reads = [
+        (cell, int(line), text) for cell, *told in cells for text, _, line in (each.rpartition(" ") for each in told)
+    ]
     return reads, sorted(modules), usage
 
 

@@ -1,0 +1,219 @@
+"""Pages of the raw rows: every figure can be followed to the line of the file that it stands on (原始数据页)."""
+
+from __future__ import annotations
+
+import filecmp
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from html import escape
+from pathlib import Path, PurePosixPath
+
+from clusterlib.core.files import write_text, written_in_place
+from clusterlib.core.language import LANGUAGES, say, speaking, spoken
+from clusterlib.data._columns import KEYS, LEVELS
+from clusterlib.data._formulas import formula_inputs
+from clusterlib.data._origins import Origins, Rows
+from clusterlib.paths import Project
+from clusterlib.publish.frame import file_of, frame
+
+STYLE = "rows.css"
+# Place, title and body.
+Page = tuple[str, str, str]
+_TITLES = {
+    "province": ("Provinces", "省份"), "city": ("Cities", "城市"), "county": ("County-level cities", "县级市"),
+    "economy": ("Economies", "经济体"), "pair": ("Pairs of cities", "城市对"),
+    "clusters": ("Lists of industrial clusters", "产业集群名单"),
+    "cluster_counts": ("Published numbers of clusters", "产业集群公布数量"),
+    "policies": ("Places of pilot policies", "试点政策名单"),
+    "boundary_changes": ("Changes of administrative boundaries", "行政区划变更"),
+    "units": ("Administrative units", "行政区划代码"), "economies": ("Names of economies", "经济体名称"),
+    "sources": ("Sources", "资料来源"), "catalogue": ("Catalogue of indicators", "指标目录"),
+}  # fmt: skip
+_LISTS = [table for table in _TITLES if table not in LEVELS]
+
+
+def title_of(table: str) -> str:
+    """Return what a level or list is called in the language spoken."""
+    return say(*_TITLES[table])
+
+
+def link_to(table: str, indicator: str = "", anchor: str = "") -> str:
+    """Return the address of a page of raw rows in the language spoken, from the reports folder.
+
+    Examples
+    --------
+    >>> link_to("city", "gdp", anchor_of("data/raw/city/output.csv", 12))
+    'data/city/gdp.html#output-L12'
+    """
+    place = f"data/{table}/{indicator}" if indicator else f"data/{table}"
+    return file_of(place, spoken()) + (f"#{anchor}" if anchor else "")
+
+
+def anchor_of(file: str, line: int) -> str:
+    """Return the anchor of a row on its page."""
+    return f"{PurePosixPath(file).stem}-L{line}"
+
+
+def describe_sources(origins: Origins, keys: Iterable[str]) -> str:
+    """Return title, publisher and terms of sources in the language spoken, as HTML."""
+    told = []
+    for row in (origins.sources[key] for key in keys):
+        title, ending = escape(row[say("title_en", "title_zh")]), say("", "_zh")
+        if row["url"].startswith(("https://", "http://")):
+            title = f'<a href="{escape(row["url"])}">{title}</a>'
+        said = say("{}, {} (terms: {})", "{}，{}（使用条件：{}）")
+        told.append(said.format(title, escape(row[f"publisher{ending}"]), escape(row[f"licence{ending}"])))
+    return say("; ", "；").join(told)
+
+
+def _table(heads: Iterable[str], rows: Iterable[str], caption: str) -> str:
+    cells = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    return (
+        f'<div class="table-wrap" tabindex="0" role="region" aria-label="{escape(caption)}"><table class="rows">'
+        f"<caption>{escape(caption)}</caption><thead><tr>{cells}</tr></thead><tbody>\n{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _links(origins: Origins, level: str, names: Iterable[str]) -> str:
+    """Return links to indicators of a level from a page beside theirs."""
+    titles = {name: escape(origins.indicators[level][name][say("name_en", "name_zh")]) for name in names}
+    return say(", ", "、").join(f'<a href="{file_of(name, spoken())}">{title}</a>' for name, title in titles.items())
+
+
+def _about(origins: Origins, level: str, name: str) -> str:
+    """Return what the catalogue tells of an indicator, as HTML; what it tells in English alone is marked as such."""
+    row, known = origins.indicators[level][name], origins.indicators[level]
+    english = say("{}", '<span lang="en">{}</span>').format
+    inputs = formula_inputs(row["formula"])
+    used = [other for other in known if name in formula_inputs(known[other]["formula"])]
+    told = {
+        say("Code", "代码"): f"<code>{name}</code>",
+        say("Definition", "定义"): english(escape(row["definition"])),
+        say("Unit", "单位"): escape(row[say("unit", "unit_zh")]),
+        say("Formula", "公式"): f"<code>{escape(row['formula'])}</code>" if inputs else "",
+        say("Computed from", "计算所用指标"): _links(origins, level, inputs),
+        say("Years", "年份"): "" if inputs else f"{row['first_year']}{say('–', '—')}{row['last_year']}",
+        say("Rows", "行数"): "" if inputs else f"{int(row['cells']):,}",
+        say("Used in", "用于计算"): _links(origins, level, used),
+        say("Source", "来源"): describe_sources(origins, row["source"].split(";")),
+        say("Vintage", "数据版本"): english(escape(row["vintage"])),
+        say("Breaks", "口径变化"): escape(row[say("breaks", "breaks_zh")]),
+    }
+    return f"<dl>{''.join(f'<dt>{term}</dt><dd>{said}</dd>' for term, said in told.items() if said)}</dl>"
+
+
+def _fact_rows(origins: Origins, level: str, stem: str, rows: Rows, seen: set[str]) -> Iterator[str]:
+    """Yield an indicator's rows in a file as HTML; the first of each unit has the unit's anchor."""
+    for line, row in rows.items():
+        cells = ""
+        for k, key in enumerate(KEYS[level]):
+            mark = "" if k or row[key] in seen else f' id="u{escape(row[key])}"'
+            cells += f"<td{mark}>{escape(row[key])}<td>{escape(origins.name(row[key]))}"
+        seen.add(row[KEYS[level][0]])
+        told = "".join(f"<td>{escape(row[name])}" for name in ("year", "value", "source"))
+        yield f'<tr id="{stem}-L{line}"><td>{line}{cells}{told}\n'
+
+
+def _fact_pages(origins: Origins, level: str, facts: Mapping[str, Mapping[str, Rows]]) -> Iterator[Page]:
+    """Yield the page of every indicator of a level."""
+    unit = [say("Code", "代码"), say("Name", "名称")] * len(KEYS[level])
+    heads = [say("Line", "行"), *unit, say("Year", "年份"), say("Value", "数值"), say("Source", "来源")]
+    for name, about in origins.indicators[level].items():
+        body, seen = [_about(origins, level, name)], set[str]()
+        for file, rows in facts.get(name, {}).items():
+            caption = say(f"{file}, values as they stand there", f"{file}，数值照录原文件")
+            body.append(f'<p><a href="../{file.removeprefix("data/")}"><code>{escape(file)}</code></a></p>')
+            body.append(_table(heads, _fact_rows(origins, level, PurePosixPath(file).stem, rows, seen), caption))
+        title = about[say("name_en", "name_zh")] + say(f" ({title_of(level).lower()})", f"（{title_of(level)}）")
+        yield f"data/{level}/{name}", title, "".join(body)
+
+
+def _list_pages(origins: Origins) -> Iterator[Page]:
+    """Yield the page of every list."""
+    for table in _LISTS:
+        file, rows, seen = f"data/raw/{table}.csv", origins.list_rows(table), set[str]()
+        lines = []
+        for line, row in rows.items():
+            code = row.get("adcode") or row.get("economy") or ""
+            mark = f' id="u{escape(code)}"' if code and code not in seen else ""
+            seen.add(code)
+            cells = "".join(f"<td>{escape(cell)}" for cell in row.values())
+            lines.append(f'<tr id="{anchor_of(file, line)}"><td{mark}>{line}{cells}\n')
+        about = say("its columns are explained in", "各列含义见")
+        files = (file, "data/raw/README.md")
+        links = (f'<a href="{name.removeprefix("data/")}"><code>{name}</code></a>' for name in files)
+        body = f"<p>{say(f'; {about} ', f'；{about}').join(links)}</p>"
+        heads = [say("Line", "行"), *next(iter(rows.values()))]
+        yield f"data/{table}", title_of(table), body + _table(heads, lines, file)
+
+
+def _index(origins: Origins) -> str:
+    """Return the body of the page that lists all others, with publishers and terms."""
+    heads = [say(*each) for each in (("Indicator", "指标"), ("Unit", "单位"), ("Years", "年份"), ("Rows", "行数"))]
+    told = say(
+        "Every figure of this site is computed from these rows, each with the file and the line on which it stands. An "
+        "indicator without rows is computed from others by a formula.",
+        "本站所有数字均由下列原始数据行计算得到，每行标明所在文件与行号。没有数据行的指标按公式由其他指标计算。",
+    )
+    body = [f"<p>{told}</p>"]
+    for level in LEVELS:
+        rows = []
+        for name, row in origins.indicators[level].items():
+            raw = not row["formula"]
+            title = escape(row[say("name_en", "name_zh")])
+            cells = [f'<a href="{level}/{file_of(name, spoken())}">{title}</a>', escape(row[say("unit", "unit_zh")])]
+            years = f"{row['first_year']}{say('–', '—')}{row['last_year']}"
+            cells += [years, row["cells"]] if raw else ["", ""]
+            cells.append(describe_sources(origins, row["source"].split(";")))
+            rows.append(f"<tr>{''.join(f'<td>{cell}' for cell in cells)}\n")
+        table = _table([*heads, say("Source", "来源")], rows, title_of(level))
+        body.append(f'<h2 id="{level}">{title_of(level)}</h2>{table}')
+    lists = "".join(f'<li><a href="{file_of(table, spoken())}">{title_of(table)}</a></li>' for table in _LISTS)
+    maps = say("Boundaries of maps: {source}; {approval_number}.", "地图边界：{source}；{approval_number}。")
+    body.append(f'<h2 id="lists">{say("Lists", "名单与目录")}</h2><ul>{lists}</ul>')
+    return "".join([*body, f"<p>{escape(maps.format(**origins.boundaries))}</p>"])
+
+
+def write_rows(project: Project) -> list[Path]:
+    """Write the pages of the raw rows under ``reports/data``, in both languages, and the raw files beside them.
+
+    Parameters
+    ----------
+    project : Project
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    RawDataError
+        If a raw table is damaged; with file and line.
+    DataNotBuiltError
+        If the processed data have not been built.
+
+    Examples
+    --------
+    >>> from clusterlib.paths import get_project
+    >>> pages = write_rows(get_project())  # doctest: +SKIP
+    """
+    origins, written = Origins(project), []
+    facts = {level: origins.fact_rows(level) for level in LEVELS}
+    for language in LANGUAGES:
+        with speaking(language):
+            sections = [*((level, title_of(level)) for level in LEVELS), ("lists", say("Lists", "名单与目录"))]
+            pages = [("data/index", say("Raw data", "原始数据"), _index(origins)), *_list_pages(origins)]
+            pages += (page for level in LEVELS for page in _fact_pages(origins, level, facts[level]))
+            for page, title, body in pages:
+                written.append(project.reports / file_of(page, language))
+                contents = sections if page == "data/index" else ()
+                write_text(written[-1], frame(page, language, title, body, contents=contents, styles=[STYLE]))
+    for path in [*project.raw.rglob("*.csv"), project.raw / "README.md"]:
+        written.append(project.reports / "data" / "raw" / path.relative_to(project.raw))
+        if not written[-1].exists() or not filecmp.cmp(path, written[-1], shallow=False):
+            with written_in_place(written[-1]) as scratch:
+                shutil.copyfile(path, scratch)
+    # Of an indicator that there is no longer.
+    for path in {*(project.reports / "data").rglob("*.*")} - {*written}:
+        path.unlink()
+    return written
