@@ -139,7 +139,8 @@ def _rows(
         lines = (_by_indicator if few else _by_file)(origins, level, groups, changed, up, units)
         told.append((say(f"{term}: {title_of(level).lower()}", f"{term}：{title_of(level)}"), _items(lines)))
     lists = [
-        f'<a href="{up}{link_to(table)}">{title_of(table)}</a>{say(": ", "：")}{_lines(each[0], changed)}'
+        f'<a href="{up}{link_to(table, anchor=anchor_of(each[0].file, each[0].lines[0]))}">{title_of(table)}</a>'
+        f"{say(': ', '：')}{_lines(each[0], changed)}"
         for (table, name), each in found.items()
         if not name
     ]
