@@ -177,7 +177,7 @@ def test_the_rows_of_a_read_are_those_that_the_loader_returned_and_no_other(raw,
             frame = cl.data.load_pairs(chosen, region) if level == "pair" else cl.data.load_panel(*selection)
         except ClusterlibError:
             return
-    formulas = cl.data.indicator_catalogue(level)["formula"]
+    formulas = cl.data.indicator_catalogue(level)["formula"].to_dict()
     if level == "pair":
         frame = frame.assign(year=2020).set_index("year", append=True)
     expected = {
@@ -245,7 +245,7 @@ class Table(HTMLParser):
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attrs):
-        known = dict(attrs)
+        known = {name: value or "" for name, value in attrs}
         if tag == "a":
             self.links.append(known["href"])
         if tag == "tr":
@@ -453,8 +453,9 @@ FOLLOWED = [
 ]
 
 
-def follow(reports: Path, site: Project, region: str, notebook: str, name: str, page: str, language: str) -> None:
+def follow(reports: Path, site: Project, followed: tuple[str, str, str, str], language: str) -> None:
     """From a result's panel to the page of its rows, and from the rows to the lines of the file."""
+    region, notebook, name, page = followed
     folder = reports / region / notebook
     results, run = (json.loads((folder / f"{part}.json").read_text(encoding="utf-8")) for part in ("results", "run"))
     [record] = [entry for entry in results["records"] if entry["name"] == name]
@@ -484,7 +485,7 @@ def follow(reports: Path, site: Project, region: str, notebook: str, name: str, 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("followed", FOLLOWED, ids=lambda followed: "-".join(followed[:3]))
 def test_a_recorded_result_leads_to_the_lines_of_the_raw_files(executed, site, followed, language):
-    follow(executed.reports, site, *followed, language)
+    follow(executed.reports, site, followed, language)
 
 
 def test_every_result_of_every_notebook_tells_reads_that_can_be_followed(executed, origins):

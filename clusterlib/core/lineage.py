@@ -243,7 +243,7 @@ def trace_records(
     for record in records:
         cell = record["cell"]
         found = set().union(*(behind(statements, last) for last in at(cell, record.get("line", 0))))
-        own = {text for *where, text in told if found & places[*where]}
+        own = {text for where, line, text in told if found & places[where, line]}
         others = dict.fromkeys(statements[k].cell for k in sorted(found))
         indices = [k for k, text in enumerate(texts) if text in own]
         traced.append({**record, "reads": indices, "cells": [other for other in others if other not in ("", cell)]})

@@ -51,8 +51,8 @@ class Read(NamedTuple):
         years: Iterable[int] | None = None,
     ) -> Read:
         """Return what was read, from any collections."""
-        each = (None if part is None else tuple(map(str, part)) for part in (columns, units))
-        return cls(table, *each, None if years is None else tuple(sorted({int(year) for year in years})))
+        names, codes = (None if part is None else tuple(map(str, part)) for part in (columns, units))
+        return cls(table, names, codes, None if years is None else tuple(sorted({int(year) for year in years})))
 
     @property
     def text(self) -> str:
@@ -77,12 +77,12 @@ class Read(NamedTuple):
         if not READ.fullmatch(text):
             raise ValueError(f"{text[:80]!r} is not what was read: expected table, columns, units and years")
         table, *lists, span = text.split(" ")
-        parts = [{_ALL: None, _NONE: ()}.get(part, tuple(part.split(","))) for part in lists]
-        if ":" in span:
-            first, last = map(int, span.split(":"))
-            return cls(table, *parts, tuple(range(first, last + 1)))
-        years = {_ALL: None, _NONE: ()}.get(span) if span in (_ALL, _NONE) else tuple(map(int, span.split(",")))
-        return cls(table, *parts, years)
+        columns, units = ({_ALL: None, _NONE: ()}.get(part, tuple(part.split(","))) for part in lists)
+        first, colon, last = span.partition(":")
+        if colon:
+            return cls(table, columns, units, tuple(range(int(first), int(last) + 1)))
+        years = tuple(map(int, span.split(","))) if first.isdecimal() or "," in span else ()
+        return cls(table, columns, units, None if span == _ALL else years)
 
 
 def has_rows(text: str) -> bool:

@@ -90,13 +90,14 @@ class Origins:
     @cache  # noqa: B019 - what holds it is kept anyway
     def _facts(self, level: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return the columns of a level's facts, and where those of each indicator stand."""
+        import numpy as np
         import pandas as pd
 
         facts = pd.read_parquet(self.project.processed / f"{level}_facts.parquet")
         columns = {name: facts[name].to_numpy() for name in [*KEYS[level], "year", "line"]}
         for name in ("file", "source"):
             columns[name], columns[f"{name}s"] = pd.factorize(facts[name])
-        return columns, facts.groupby("indicator").indices
+        return columns, {str(name): np.asarray(at) for name, at in facts.groupby("indicator").indices.items()}
 
     @cache  # noqa: B019
     def _of_raw(self, level: str, indicator: str, units: tuple | None, years: tuple | None) -> np.ndarray:
@@ -104,8 +105,10 @@ class Origins:
 
         columns, indices = self._facts(level)
         found = indices[indicator]
-        for key in KEYS[level] if units is not None else ():
-            found = found[np.isin(columns[key][found], list(units) if level == "economy" else [*map(int, units)])]
+        if units is not None:
+            codes = list(units) if level == "economy" else list(map(int, units))
+            for key in KEYS[level]:
+                found = found[np.isin(columns[key][found], codes)]
         return found if years is None else found[np.isin(columns["year"][found], years)]
 
     def _of_read(self, read: Read) -> Iterator[tuple[str, np.ndarray]]:
@@ -167,10 +170,11 @@ class Origins:
         found = []
         for file in np.unique(columns["file"][at]):
             own = at[columns["file"][at] == file]
-            units = np.unique(np.concatenate([columns[key][own] for key in KEYS[level]]))
+            units = np.unique(np.concatenate([columns[key][own] for key in KEYS[level]])).astype(str)
+            lines, years = np.sort(columns["line"][own]), np.unique(columns["year"][own])
             sources = columns["sources"][np.unique(columns["source"][own])]
-            each = (np.sort(columns["line"][own]), units.astype(str), np.unique(columns["year"][own]))
-            found.append(Group(str(columns["files"][file]), *(tuple(part.tolist()) for part in each), (*sources,)))
+            name = str(columns["files"][file])
+            found.append(Group(name, (*lines.tolist(),), (*units.tolist(),), (*years.tolist(),), (*sources,)))
         return found
 
 

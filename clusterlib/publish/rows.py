@@ -207,7 +207,9 @@ def write_rows(project: Project) -> list[Path]:
             for page, title, body in pages:
                 written.append(project.reports / file_of(page, language))
                 contents = sections if page == "data/index" else ()
-                write_text(written[-1], frame(page, language, title, body, contents=contents, styles=[STYLE]))
+                write_text(
+                    written[-1], frame(page, language, title, body, contents=contents, styles=[STYLE], project=project)
+                )
     for path in [*project.raw.rglob("*.csv"), project.raw / "README.md"]:
         written.append(project.reports / "data" / "raw" / path.relative_to(project.raw))
         if not written[-1].exists() or not filecmp.cmp(path, written[-1], shallow=False):

@@ -37,7 +37,8 @@ def trace(record: dict[str, Any], run: dict[str, Any], results: dict[str, Any], 
     Returns
     -------
     str
-        Value, parameters, cells, commit, time and raw rows; without rows of a run that did not tell what it read.
+        Value, parameters, cells, commit, time and raw rows; without rows of a run that did not tell what it read, and
+        nothing of a result that ``results`` does not hold.
 
     Raises
     ------
@@ -49,6 +50,10 @@ def trace(record: dict[str, Any], run: dict[str, Any], results: dict[str, Any], 
     >>> trace(record, run, results, "yrd/06_spatial", "en")[:22]  # doctest: +SKIP
     '<details class="trace"'
     """
+    # As it is shown a result does not tell what is behind it.
+    record = next((entry for entry in results.get("records", ()) if entry["name"] == record["name"]), {})
+    if not record:
+        return ""
     with speaking(language):
         up, told = "../" * page.count("/"), list(_about(record, run, results, page))
         if "reads" in record:

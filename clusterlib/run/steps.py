@@ -45,7 +45,8 @@ class Step:
 
 
 _PAGE_SOURCES = (
-    *(f"publish/{name}.py" for name in ("pages", "frame", "trace", "downloads")),
+    *(f"publish/{name}.py" for name in ("pages", "frame", "trace", "rows", "downloads")),
+    "data/_origins.py",
     "publish/templates/frame.html.j2",
     "publish/templates/notebook.html.j2",
 )
