@@ -65,10 +65,15 @@ def write_site(project: Project, wrong: Mapping[str, str] | None = None) -> dict
         "assets": (_write_assets, {}),
         "home": (lambda project: write_home(project, told), {**made, **_around(project), **told}),
     }
+    # The raw rows are the same whatever was run, and of no use to results that read none.
+    found = (read_json(path, RESULTS_FORM) for path in project.reports.glob(f"*/*/{RESULTS}"))
+    read = any((results or {}).get("reads") for results in found)
+    rows = {file: digest for file, digest in made.items() if not file.startswith(f"{project.folder}/")}
     for name in WRITERS:
         module, _, function = name.partition(":")
-        if (PACKAGE / "publish" / f"{module}.py").exists():
-            parts[module] = (lambda p, m=module, f=function: getattr(_module(m), f)(p)), made
+        if (PACKAGE / "publish" / f"{module}.py").exists() and (read or module != "rows"):
+            made_from = rows if module == "rows" else made
+            parts[module] = (lambda p, m=module, f=function: getattr(_module(m), f)(p)), made_from
     parts["missing"] = _write_missing, made
     problems: dict[str, str] = {}
     path = project.reports / STATE / "site.json"
