@@ -16,7 +16,8 @@ from clusterlib.data._origins import Origins, Rows
 from clusterlib.paths import Project
 from clusterlib.publish.frame import file_of, frame
 
-STYLE = "rows.css"
+# Not called after a module: a change of it must not make notebooks stale that load the module.
+STYLE = "rawdata.css"
 # Place, title and body.
 Page = tuple[str, str, str]
 _TITLES = {

@@ -208,19 +208,19 @@ def _take_reads(folder: Path) -> tuple[list[tuple[str, int, str]], list[str], di
     path = folder / _READS
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     path.unlink(missing_ok=True)
-    cells, modules, usage = [[""]], set(), {}
-    for line in lines:
+    reads, modules, usage, cell = [], [], {}, ""
+    # From the end: a cell's name stands behind what was read in it, and what is used grows.
+    for line in reversed(lines):
+        text, blank, number = line.rpartition(" ")
         name, equals, value = line.partition("=")
         if line.startswith(ENDED):
-            cells[-1][0] = value
-            cells.append([""])
+            cell = value
+        elif blank:
+            reads.append((cell, int(number), text))
         elif equals:
-            usage[name] = float(value)
+            usage.setdefault(name, float(value))
         else:
-            (cells[-1].append if " " in line else modules.add)(line)
-    reads = [
-        (cell, int(line), text) for cell, *told in cells for text, _, line in (each.rpartition(" ") for each in told)
-    ]
+            modules.append(name)
     return reads, sorted(modules), usage
 
 

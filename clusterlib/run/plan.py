@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from clusterlib.core.records import ERROR, RUN, RUN_FORM, STATE, STEPS_FORM, Place, read_json
-from clusterlib.data._processed import MANIFEST
 from clusterlib.paths import Project
 from clusterlib.publish.frame import frame_digest
 from clusterlib.regions import region_codes
@@ -173,10 +172,10 @@ class Planner:
     def made_from(self, place: Place, step: Step) -> dict[str, str]:
         """Return hashes of what a step is made from."""
         sources = {name: self.hashes.sha256(path) for name, path in step.sources().items()}
-        # The record of a run holds the hashes of everything else in its folder; what raw rows are told of may move.
-        files = {"run": place.folder / RUN, "data": self.project.processed / MANIFEST}
-        hashes = {name: self.hashes.sha256(path) for name, path in files.items() if path.exists()}
-        return {**hashes, "frame": self._frame, **sources}
+        # The record of a run holds the hashes of everything else in its folder; raw rows that it read may have moved.
+        read = (read_json(place.folder / RUN, {"inputs": {"data": dict}}) or {"inputs": {"data": {}}})["inputs"]["data"]
+        moved = {name: self.tables[name] for table in read if (name := f"{table}_facts") in self.tables}
+        return {"run": self.hashes.sha256(place.folder / RUN), "frame": self._frame, **moved, **sources}
 
 
 def _parameter_reasons(before: Mapping, now: Mapping) -> list[str]:
