@@ -69,7 +69,6 @@ class BoundedClient(PapermillNotebookClient):
     def _note_end(self, cell: NotebookNode, execute_reply: dict, **_: object) -> None:
         """Note an error that only the reply tells: of a magic, or of a cell that asks its kernel to end."""
         if reads := self.kernel.variables.get(READS_VARIABLE):
-            # What was read since the cell before this one.
             with open(reads, "a", encoding="utf-8") as file:
                 file.write(f"{ENDED}{cell.id}\n")
         self.shutdown_kernel, reply = "graceful", execute_reply["content"]
