@@ -46,19 +46,24 @@ def math_to_mathml(latex: str, display: bool) -> str:
     return mathml
 
 
+def _displayed(latex: str) -> str:
+    # On a phone it may be scrolled, by the keyboard too.
+    return math_to_mathml(latex, display=True).replace("<math ", '<math tabindex="0" ', 1)
+
+
 @cache
 def _renderer_class() -> type:
     from nbconvert.filters.markdown_mistune import IPythonRenderer
 
     class Renderer(IPythonRenderer):
         def block_math(self, body: str) -> str:
-            return math_to_mathml(body, display=True)
+            return _displayed(body)
 
         def inline_math(self, body: str) -> str:
             return math_to_mathml(body, display=False)
 
         def latex_environment(self, name: str, body: str) -> str:
-            return math_to_mathml(f"\\begin{{{name}}}{body}\\end{{{name}}}", display=True)
+            return _displayed(f"\\begin{{{name}}}{body}\\end{{{name}}}")
 
     return Renderer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from html import escape, unescape
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -297,8 +297,9 @@ def _abstract(project: Project, language: str) -> str:
     """Return the abstract of the written report, its links leading into the report."""
     path = project.reports / f"report.{language}.html"
     html = path.read_text(encoding="utf-8") if path.is_file() else ""
-    found = re.search(r'<div class="abstract">(.*?)</div>', html, flags=re.DOTALL)
-    return clean_html(found[1]).replace('href="#', f'href="{escape(path.name)}#') if found else ""
+    # Without its heading, and the keywords that come after it.
+    found = re.search(r'<div class="abstract">\s*<p><strong>[^<]*</strong>[:：]?(.*?)(?:<p><strong>|</div>)', html, re.DOTALL)
+    return clean_html(f"<p>{found[1].strip()}").replace('href="#', f'href="{path.name}#') if found else ""
 
 
 def _events(project: Project) -> list[dict]:
