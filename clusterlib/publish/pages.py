@@ -23,7 +23,8 @@ from clusterlib.results import MIME, collect_records
 if TYPE_CHECKING:
     import nbformat
 
-WIDE_COLUMNS = 9
+# In print a table of more columns lies on its side.
+WIDE_COLUMNS = 15
 
 
 def math_to_mathml(latex: str, display: bool) -> str:
@@ -110,7 +111,7 @@ def with_scopes(html: str) -> str:
         text = re.sub(r"<thead.*?</thead>", head, match[2], flags=re.DOTALL)
         first = r'<tr>\s*<td( style="text-align:left[^>]*)>(?!</td>)(.*?)</td>'
         text = re.sub(first, r'<tr><th scope="row"\1>\2</th>', text)
-        wide = " wide" * (text.partition("</tr>")[0].count('scope="col"') >= WIDE_COLUMNS)
+        wide = " wide" * (text.partition("</tr>")[0].count('scope="col"') > WIDE_COLUMNS)
         # Without a box of its own a table gets one.
         start, end = ('<div class="table-wrap">', "</div>") if match[1] is None else (match[1], "")
         return start.replace('class="table-wrap"', f'class="table-wrap{wide}" tabindex="0"') + text + end

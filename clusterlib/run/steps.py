@@ -44,10 +44,4 @@ class Step:
         return getattr(importlib.import_module(module), name)(place)
 
 
-_PAGE_SOURCES = (
-    *(f"publish/{name}.py" for name in ("pages", "frame", "trace", "rows", "downloads")),
-    "data/_origins.py",
-    "publish/templates/frame.html.j2",
-    "publish/templates/notebook.html.j2",
-)
-STEPS = [Step("html", "clusterlib.publish.pages:write_page", _PAGE_SOURCES)]
+STEPS = [Step("html", "clusterlib.publish.pages:write_page", ("publish", "data/_origins.py"))]
