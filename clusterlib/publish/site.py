@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clusterlib.core.files import write_json, write_text
 from clusterlib.core.hypertext import clean_html
@@ -31,13 +32,20 @@ from clusterlib.publish.frame import LANGUAGES, SECTIONS, file_of, fill, frame, 
 from clusterlib.publish.search import write_search
 from clusterlib.regions import REGIONS
 
+if TYPE_CHECKING:
+    from clusterlib.study.claims import Claim
+
 PACKAGE = Path(__file__).resolve().parents[1]
 ASSETS = Path(__file__).resolve().parent / "assets"
 HOME, SUMMARY, NATION = "index", "run", "nation"
 _MISSING = "not-made-yet"
 KEY_FIGURES = 4
-# Modules that write pages of the whole site from what stands in the reports and the data.
-WRITERS = ("rows:write_rows", "atlas:write_atlas", "comparison:write_comparison")
+# What writes pages of the whole site in modules of their own, and from what.
+WRITERS = {
+    "rows:write_rows": ("data",),
+    "atlas:write_atlas": ("data", "results"),
+    "comparison:write_comparison": ("results",),
+}
 _FAILURE = {**dict.fromkeys(("notebook", "region", "cell", "line", "error", "advice", "traceback"), str), "number": int}
 
 
@@ -63,18 +71,16 @@ def write_site(project: Project, wrong: Mapping[str, str] | None = None) -> dict
     made, told = _made_from(project), dict(wrong or {})
     parts: dict[str, tuple[Callable[[Project], Iterable[Path]], dict[str, str]]] = {
         "assets": (_write_assets, {}),
-        "home": (lambda project: write_home(project, told), {**made, **_around(project), **told}),
+        "home": (lambda project: write_home(project, told), {**_joined(made.values()), **told}),
     }
-    # The raw rows are the same whatever was run, and of no use to results that read none.
-    found = (read_json(path, RESULTS_FORM) for path in project.reports.glob(f"*/*/{RESULTS}"))
-    read = any((results or {}).get("reads") for results in found)
-    rows = {file: digest for file, digest in made.items() if not file.startswith(f"{project.folder}/")}
-    for name in WRITERS:
+    # The raw rows are of no use to results that read none, or that do not tell what they read.
+    read = any((read_json(path, RESULTS_FORM) or {}).get("reads") for path in project.reports.glob(f"*/*/{RESULTS}"))
+    for name, kinds in WRITERS.items():
         module, _, function = name.partition(":")
-        if (PACKAGE / "publish" / f"{module}.py").exists() and (read or module != "rows"):
-            made_from = rows if module == "rows" else made
-            parts[module] = (lambda p, m=module, f=function: getattr(_module(m), f)(p)), made_from
-    parts["missing"] = _write_missing, made
+        if read or module != "rows":
+            write = partial(_write_by, module, function)
+            parts[module] = write, _joined(made[kind] for kind in ("code", *kinds))
+    parts["missing"] = _write_missing, _joined(made.values())
     problems: dict[str, str] = {}
     path = project.reports / STATE / "site.json"
     known = read_json(path, STEPS_FORM) or {}
@@ -86,8 +92,12 @@ def write_site(project: Project, wrong: Mapping[str, str] | None = None) -> dict
     return problems
 
 
-def _module(name: str) -> Any:
-    return importlib.import_module(f"clusterlib.publish.{name}")
+def _joined(parts: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    return {name: digest for part in parts for name, digest in part.items()}
+
+
+def _write_by(module: str, function: str, project: Project) -> list[Path]:
+    return getattr(importlib.import_module(f"clusterlib.publish.{module}"), function)(project)
 
 
 def _make(project: Project, known: dict, name: str, write: Callable, made_from: dict, problems: dict[str, str]) -> None:
@@ -108,31 +118,28 @@ def _make(project: Project, known: dict, name: str, write: Callable, made_from: 
         known[name] = {"made_from": made_from, "outputs": written}
 
 
-def _made_from(project: Project) -> dict[str, str]:
-    """Return hashes of what pages over all notebooks may be made from: results, data, the study and the code."""
+def _made_from(project: Project) -> dict[str, dict[str, str]]:
+    """Return hashes of what pages over all notebooks are made from, by kind."""
     from clusterlib.provenance import sha256
 
     reports, root = project.reports, project.root
-    files = [*reports.glob(f"*/*/{RESULTS}"), *reports.glob(f"*/*/{RUN}"), *reports.glob(f"runs/*/*/*/{RESULTS}")]
-    files += [path for path in project.study.glob("*.*") if path.suffix in (".csv", ".yml")]
-    code = [p for p in (PACKAGE / "publish").rglob("*.*") if p.suffix != ".pyc" and ".cpython" not in p.name]
-    found = {path.relative_to(root).as_posix(): sha256(path) for path in sorted(files)}
-    found |= {f"clusterlib/{path.relative_to(PACKAGE).as_posix()}": sha256(path) for path in sorted(code)}
+
+    def hashes(files: Iterable[Path], base: Path = root) -> dict[str, str]:
+        return {path.relative_to(base).as_posix(): sha256(path) for path in sorted(files) if path.is_file()}
+
+    found = [path for name in (RESULTS, RUN) for path in reports.glob(f"*/*/{name}")]
+    found += reports.glob(f"runs/*/*/*/{RESULTS}")
+    code = [p for p in (PACKAGE / "publish").rglob("*.*") if p.suffix != ".pyc"]
     manifest = read_json(project.processed / "manifest.json", {"inputs": {str: str}, "outputs": {str: {"sha256": str}}})
-    if manifest:
-        found |= manifest["inputs"] | {name: entry["sha256"] for name, entry in manifest["outputs"].items()}
-    return {**found, "frame": frame_digest(project)}
-
-
-def _around(project: Project) -> dict[str, str]:
-    """Return hashes of what the home page shows besides: failures, the log of the run, documents and their texts."""
-    from clusterlib.provenance import sha256
-
-    reports = project.reports
-    files = [*reports.glob(f"*/*/{ERROR}"), reports / JOURNAL, *(project.root / "report").glob("*.md")]
-    documents = [path for name in ("report", "*/brief") for path in reports.glob(f"{name}.*") if path.is_file()]
-    found = [path for path in (*files, *documents) if path.is_file()]
-    return {path.relative_to(project.root).as_posix(): sha256(path) for path in sorted(found)}
+    data = {name: entry["sha256"] for name, entry in manifest["outputs"].items()} if manifest else {}
+    # What the home page shows besides: failures, the log of the run, report and briefs.
+    shown = [*reports.glob(f"*/*/{ERROR}"), reports / JOURNAL, *reports.glob("report.*"), *reports.glob("*/brief.*")]
+    return {
+        "results": hashes([*found, *(root / "report").glob("*.md")]),
+        "data": {**data, **(manifest["inputs"] if manifest else {}), **hashes(project.study.glob("*.*"))},
+        "code": {**hashes(code, PACKAGE), "frame": frame_digest(project)},
+        "shown": hashes(shown),
+    }
 
 
 def _pages(project: Project) -> dict[str, str]:
@@ -253,7 +260,7 @@ def _documents(project: Project) -> dict[str, dict[tuple[str, str], str]]:
 
 def _ledger(project: Project, problems: dict[str, str]) -> list[dict]:
     """Return each claim with what the notebooks concluded on it, by region and for the nation."""
-    from clusterlib.study.claims import FILE, evaluate_claims, load_claims
+    from clusterlib.study.claims import FILE, _first_run, load_claims
 
     if not (project.study / FILE).is_file():
         return []
@@ -264,17 +271,23 @@ def _ledger(project: Project, problems: dict[str, str]) -> list[dict]:
         return []
     rows = {claim.id: {"claim": claim, "verdicts": {}} for claim in claims}
     for place in (NATION, *REGIONS):
-        for notebook in dict.fromkeys(claim.notebook for claim in claims):
-            own = [claim for claim in claims if claim.notebook == notebook]
-            try:
-                found = evaluate_claims(place, own, project.reports).to_dict("index")
-            except ClusterlibError:
-                continue  # its notebook has not been run, or does not conclude
-            home = next((r for r in REGIONS if (project.reports / r).is_dir()), "") if place == NATION else place
-            for name, verdict in found.items():
-                page = f"{home}/{verdict['notebook']}" if verdict["notebook"] else ""
-                rows[str(name)]["verdicts"][place] = {**verdict, "page": page}
+        home = _first_run(project.reports) if place == NATION else place
+        for name, found in _verdicts(place, claims, project.reports).items():
+            page = f"{home}/{found['notebook']}" if found["notebook"] else ""
+            rows[name]["verdicts"][place] = {**found, "page": page}
     return [row for row in rows.values() if row["verdicts"]]
+
+
+def _verdicts(place: str, claims: list[Claim], reports: Path) -> dict[str, dict]:
+    """Return the verdicts by claim: of those whose notebooks have run and conclude, if not all do."""
+    from clusterlib.study.claims import evaluate_claims
+
+    try:
+        found = evaluate_claims(place, claims, reports)
+    except ClusterlibError:
+        alone = [_verdicts(place, [claim], reports) for claim in claims] if len(claims) > 1 else []
+        return {name: verdict for one in alone for name, verdict in one.items()}
+    return {str(name): verdict for name, verdict in found.to_dict("index").items()}
 
 
 def _figures(project: Project, language: str, region: str = "") -> list[dict]:
@@ -298,7 +311,8 @@ def _abstract(project: Project, language: str) -> str:
     path = project.reports / f"report.{language}.html"
     html = path.read_text(encoding="utf-8") if path.is_file() else ""
     # Without its heading, and the keywords that come after it.
-    found = re.search(r'<div class="abstract">\s*<p><strong>[^<]*</strong>[:：]?(.*?)(?:<p><strong>|</div>)', html, re.DOTALL)
+    pattern = r'<div class="abstract">\s*<p><strong>[^<]*</strong>[:：]?(.*?)(?:<p><strong>|</div>)'
+    found = re.search(pattern, html, re.DOTALL)
     return clean_html(f"<p>{found[1].strip()}").replace('href="#', f'href="{path.name}#') if found else ""
 
 

@@ -450,7 +450,8 @@ def _first_run(reports: Path | None) -> str:
     from clusterlib.paths import get_project
 
     folder = reports or get_project().reports
-    return next((code for code in REGIONS if (folder / code).is_dir()), next(iter(REGIONS)))
+    # The folder of a region that has not been run holds pages that say so.
+    return next((code for code in REGIONS if any((folder / code).glob("*/results.json"))), next(iter(REGIONS)))
 
 
 def conclusion_name(claim: Claim, national: bool) -> str:

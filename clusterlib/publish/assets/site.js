@@ -153,6 +153,9 @@
   }
 
   addEventListener("DOMContentLoaded", () => {
+    const menu = document.getElementById("menu");
+    const here = menu.querySelector("[aria-current]");
+    if (here) menu.scrollTop = here.offsetTop - menu.clientHeight / 2;
     themeButton(document.querySelector("button.theme"));
     keepPlace(document.querySelector("a.language"));
     searchBox(document.querySelector("form.search"), document.getElementById("found"));
