@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import threading
 from html import unescape
 from urllib.parse import unquote
 
@@ -12,6 +13,7 @@ import pytest
 
 from clusterlib.paths import Project, get_project
 from clusterlib.publish.frame import file_of
+from clusterlib.publish.serve import make_server
 from clusterlib.run.tasks import run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -154,6 +156,21 @@ def test_the_search_finds_in_the_language_of_the_page_by_keyboard_alone(page, re
     shown = page.locator("main").inner_text().lower()
     assert all(word in shown for word in query.split())
     assert page.complaints == []
+
+
+def test_over_a_server_pages_load_and_find_the_same(browser, reports):
+    with make_server(0, Project(reports.parent)) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        page, complaints = browser.new_page(), []
+        page.on("console", lambda m: complaints.append(m.text))
+        page.goto(f"http://127.0.0.1:{server.server_address[1]}/gba/02_overview.html")
+        page.keyboard.press("/")
+        page.keyboard.type("clusters")
+        page.locator("#found .hits a").first.wait_for()
+        assert page.locator("figure img").first.evaluate("i => i.naturalWidth") > 300 and complaints == []
+        page.close()
+        server.shutdown()
 
 
 def test_dark_or_light_is_kept_from_page_to_page(page, reports):

@@ -46,8 +46,8 @@ def _draw_cells(
 
     values = frame.to_numpy(float)
     sns.heatmap(
-        values if shades is None else shades, ax=axes, cbar=False, xticklabels=frame.columns,
-        yticklabels=marked(frame.index, highlight), **look,
+        values if shades is None else shades, ax=axes, cbar=False, xticklabels=list(frame.columns),
+        yticklabels=list(marked(frame.index, highlight)), **look,
     )  # fmt: skip
     # Not seaborn's own: it leaves cells without a figure empty, and chooses the ink by the shade alone.
     for (row, column), value in np.ndenumerate(values):

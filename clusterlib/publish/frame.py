@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
-from pathlib import Path, PurePosixPath
+from html import unescape
+from pathlib import Path
 from typing import Any
 
 from clusterlib.core.records import TOO_MUCH, parse_json
@@ -67,18 +68,39 @@ def notebook_titles(project: Project | None = None) -> dict[str, dict[str, str]]
 
 @lru_cache(maxsize=200)
 def _titles(path: Path, changed: int) -> dict[str, str]:
-    found: dict[str, str] = {}
     try:
-        for cell in parse_json(path.read_text(encoding="utf-8-sig"))["cells"]:
-            match = re.match(r"\s*# +(.+)", "".join(cell["source"])) if cell["cell_type"] == "markdown" else None
-            if match:
-                tags = cell["metadata"].get("tags", [])
-                language = next((one for one in LANGUAGES if f"lang-{one}" in tags), "")
-                found.setdefault(language, match[1].strip())
+        return titles_of(parse_json(path.read_text(encoding="utf-8-sig"))["cells"], path.stem)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, *TOO_MUCH):
-        pass  # what is wrong with it is told where it is run
-    name = next(iter(found.values()), path.stem)
-    return {language: found.get(language, name) for language in LANGUAGES}
+        return dict.fromkeys(LANGUAGES, path.stem)  # what is wrong with it is told where it is run
+
+
+def language_of(cell: Mapping[str, Any]) -> str:
+    """Return the language of a cell of prose, of which there is one for each, or nothing for one that all read."""
+    tags = cell["metadata"].get("tags", [])
+    return next((language for language in LANGUAGES if f"lang-{language}" in tags), "")
+
+
+def titles_of(cells: Sequence[Mapping[str, Any]], default: str) -> dict[str, str]:
+    """Return the first heading of a notebook's cells in each language, or in the other where it has but one."""
+    found: dict[str, str] = {}
+    for cell in cells:
+        match = re.match(r"\s*# +(.+)", "".join(cell["source"])) if cell["cell_type"] == "markdown" else None
+        if match:
+            found.setdefault(language_of(cell), match[1].strip())
+    only = next(iter(found.values()), default)
+    return {language: found.get(language, only) for language in LANGUAGES}
+
+
+def contents_of(body: str) -> list[tuple[str, str]]:
+    """Return anchor and text of the second-level headings of a page.
+
+    Examples
+    --------
+    >>> contents_of('<h2 id="s1">Rivers &amp; seas</h2>')
+    [('s1', 'Rivers & seas')]
+    """
+    headings = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', body, flags=re.DOTALL)
+    return [(anchor, unescape(re.sub(r"<[^>]+>", "", text)).strip()) for anchor, text in headings]
 
 
 def frame_digest(project: Project) -> str:
@@ -142,35 +164,15 @@ def frame(
     str
         The whole page.
     """
-    titles = notebook_titles(project)
+    titles = {name: said[language] for name, said in notebook_titles(project).items()}
     home, _, own = page.partition("/")
     region = region or (home if home in REGIONS else "")
-    inside = home == region
-    names = list(titles)
-    place = names.index(own) if inside and own in titles else None
-    beside = {} if place is None else {"previous": names[place - 1 : place] or [], "next": names[place + 1 : place + 2]}
+    # A switch of region keeps the notebook.
+    siblings = {code: f"{code}/{own}" if home == region else f"{code}/index" for code in REGIONS}
     policy, mark = policy_of(body)
     return fill(
-        "frame.html.j2",
-        language,
-        page=page,
-        up="../" * (len(PurePosixPath(page).parts) - 1),
-        lang=HTML_LANG[language],
-        other=next(one for one in LANGUAGES if one != language),
-        html_lang=HTML_LANG,
-        title=title,
-        body=body,
-        contents=contents,
-        region=region,
-        # A switch of region keeps the notebook.
-        siblings={code: f"{code}/{own}" if inside else f"{code}/index" for code in REGIONS},
-        titles={name: said[language] for name, said in titles.items()},
-        own=own if place is not None else "",
-        shelf=region or next(iter(REGIONS)),
-        beside={word: found[0] for word, found in beside.items() if found},
-        sections=SECTIONS,
-        styles=["site.css", *styles],
-        scripts=scripts,
-        policy=policy,
-        mark=mark,
-    )
+        "frame.html.j2", language, page=page, up="../" * page.count("/"), html_lang=HTML_LANG, title=title, body=body,
+        contents=contents, region=region, siblings=siblings, titles=titles, shelf=region or next(iter(REGIONS)),
+        own=own if home == region and own in titles else "", sections=SECTIONS, styles=["site.css", *styles],
+        scripts=scripts, policy=policy, mark=mark, other=next(one for one in LANGUAGES if one != language),
+    )  # fmt: skip

@@ -6,7 +6,6 @@ import base64
 import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from clusterlib.core.language import LANGUAGES
 from clusterlib.core.records import EXECUTED, RESULTS, RESULTS_FORM, RUN, Place, load_run, read_json
 from clusterlib.errors import ClusterlibError
 from clusterlib.publish.downloads import downloads
-from clusterlib.publish.frame import file_of, fill, frame
+from clusterlib.publish.frame import contents_of, file_of, fill, frame, language_of, titles_of
 from clusterlib.publish.trace import trace
 from clusterlib.results import MIME, collect_records
 
@@ -90,12 +89,6 @@ def _plain_to_html(text: str) -> str:
     from nbconvert.filters.ansi import ansi2html
 
     return ansi2html(text)
-
-
-def language_of(cell: nbformat.NotebookNode) -> str:
-    """Return the language of a cell of prose, of which there is one for each, or nothing for one that all read."""
-    tags = cell.metadata.get("tags", [])
-    return next((language for language in LANGUAGES if f"lang-{language}" in tags), "")
 
 
 def with_scopes(html: str) -> str:
@@ -197,15 +190,6 @@ def _cells(notebook: nbformat.NotebookNode, language: str, folder: str) -> Itera
             yield {"id": cell.id, "code": code, "injected": injected, "shown": [one for one in shown if one]}
 
 
-def title_of(notebook: nbformat.NotebookNode, language: str, default: str) -> str:
-    """Return the first heading in a language."""
-    for cell in notebook.cells:
-        match = re.match(r"\s*# +(.+)", cell.source) if cell.cell_type == "markdown" else None
-        if match and language_of(cell) in ("", language):
-            return match[1].strip()
-    return default
-
-
 def render(notebook: nbformat.NotebookNode, place: Place, run: dict, results: dict, language: str) -> str:
     """Render an executed notebook in a language, with what it was made from folded in at its end."""
     page = f"{place.region}/{place.notebook}"
@@ -214,14 +198,12 @@ def render(notebook: nbformat.NotebookNode, place: Place, run: dict, results: di
         return trace(record, run, results, page, language) + downloads(record, place.folder, page, language)
 
     cells = list(_cells(notebook, language, place.notebook))
-    prose = "".join(cell.get("prose", "") for cell in cells)
-    headings = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', prose, flags=re.DOTALL)
-    contents = [(anchor, unescape(re.sub(r"<[^>]+>", "", text))) for anchor, text in headings]
+    contents = contents_of("".join(cell.get("prose", "") for cell in cells))
     body = fill(
         "notebook.html.j2", language, cells=cells, place=place, run=run, data=results.get("data", {}), below=below,
         of=lambda record, part: said(record, part, language),
     )  # fmt: skip
-    title = title_of(notebook, language, place.notebook)
+    title = titles_of(notebook.cells, place.notebook)[language]
     return frame(page, language, title, body, contents=contents, region=place.region)
 
 

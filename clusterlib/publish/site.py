@@ -6,7 +6,6 @@ import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,16 @@ from clusterlib.core.records import (
 )  # fmt: skip
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project
-from clusterlib.publish.frame import LANGUAGES, SECTIONS, file_of, fill, frame, frame_digest, notebook_titles
+from clusterlib.publish.frame import (
+    LANGUAGES,
+    SECTIONS,
+    contents_of,
+    file_of,
+    fill,
+    frame,
+    frame_digest,
+    notebook_titles,
+)
 from clusterlib.publish.search import write_search
 from clusterlib.regions import REGIONS
 
@@ -40,12 +48,8 @@ ASSETS = Path(__file__).resolve().parent / "assets"
 HOME, SUMMARY, NATION = "index", "run", "nation"
 _MISSING = "not-made-yet"
 KEY_FIGURES = 4
-# What writes pages of the whole site in modules of their own, and from what.
-WRITERS = {
-    "rows:write_rows": ("data",),
-    "atlas:write_atlas": ("data", "results"),
-    "comparison:write_comparison": ("results",),
-}
+# Modules that write pages of the whole site, each by its write_NAME(project), and from what.
+WRITERS = {"rows": ("data",), "atlas": ("data", "results"), "comparison": ("results",)}
 _FAILURE = {**dict.fromkeys(("notebook", "region", "cell", "line", "error", "advice", "traceback"), str), "number": int}
 
 
@@ -62,11 +66,6 @@ def write_site(project: Project, wrong: Mapping[str, str] | None = None) -> dict
     -------
     dict
         What went wrong, by the part of the site that could not be written.
-
-    Examples
-    --------
-    >>> write_site(get_project())  # doctest: +SKIP
-    {}
     """
     made, told = _made_from(project), dict(wrong or {})
     parts: dict[str, tuple[Callable[[Project], Iterable[Path]], dict[str, str]]] = {
@@ -76,10 +75,8 @@ def write_site(project: Project, wrong: Mapping[str, str] | None = None) -> dict
     # The raw rows are of no use to results that read none, or that do not tell what they read.
     read = any((read_json(path, RESULTS_FORM) or {}).get("reads") for path in project.reports.glob(f"*/*/{RESULTS}"))
     for name, kinds in WRITERS.items():
-        module, _, function = name.partition(":")
-        if read or module != "rows":
-            write = partial(_write_by, module, function)
-            parts[module] = write, _joined(made[kind] for kind in ("code", *kinds))
+        if read or name != "rows":
+            parts[name] = partial(_write_by, name), _joined(made[kind] for kind in ("code", *kinds))
     parts["missing"] = _write_missing, _joined(made.values())
     problems: dict[str, str] = {}
     path = project.reports / STATE / "site.json"
@@ -96,8 +93,8 @@ def _joined(parts: Iterable[Mapping[str, str]]) -> dict[str, str]:
     return {name: digest for part in parts for name, digest in part.items()}
 
 
-def _write_by(module: str, function: str, project: Project) -> list[Path]:
-    return getattr(importlib.import_module(f"clusterlib.publish.{module}"), function)(project)
+def _write_by(name: str, project: Project) -> list[Path]:
+    return getattr(importlib.import_module(f"clusterlib.publish.{name}"), f"write_{name}")(project)
 
 
 def _make(project: Project, known: dict, name: str, write: Callable, made_from: dict, problems: dict[str, str]) -> None:
@@ -162,14 +159,11 @@ def _write(project: Project, page: str, language: str, title: str, body: str, **
 
 def _write_assets(project: Project) -> list[Path]:
     """Copy what pages load; of what lies beside them there, such as the index of the search, nothing is changed."""
-    written = []
-    for source in sorted(path for path in ASSETS.iterdir() if path.is_file()):
-        target = project.reports / "assets" / source.name
-        content = source.read_bytes()
-        if not target.is_file() or target.read_bytes() != content:
-            write_text(target, content.decode())
-        written.append(target)
-    return written
+    places = {source: project.reports / "assets" / source.name for source in sorted(ASSETS.iterdir())}
+    for source, target in places.items():
+        if not target.is_file() or target.read_bytes() != source.read_bytes():
+            write_text(target, source.read_text(encoding="utf-8"))
+    return list(places.values())
 
 
 def _write_missing(project: Project) -> list[Path]:
@@ -193,18 +187,19 @@ def write_home(project: Project, wrong: Mapping[str, str] | None = None) -> list
     ledger = _ledger(project, problems)
     events = _events(project)
     written = []
-    for language in LANGUAGES:
+    for place, language in enumerate(LANGUAGES):
         titles = {name: said[language] for name, said in notebook_titles(project).items()}
         known: dict[str, Any] = {
             "titles": titles, "shelf": shelf, "ledger": ledger, "wrong": problems, "nation": NATION,
-            "documents": _documents(project), "names": _region_names(language),
+            "documents": _documents(project),
+            "names": {code: (region.name_en, region.name_zh)[place] for code, region in REGIONS.items()},
         }  # fmt: skip
         chosen = _figures(project, language)
         body = fill(
             "home.html.j2", language, figures=chosen, findings=_abstract(project, language), has_run=bool(events),
             failures=[entry for entry in shelf.values() if entry["failure"]], **known,
         )  # fmt: skip
-        title = {"en": "China’s digital industry clusters", "zh": "中国数字产业集群"}[language]
+        title = ("China’s digital industry clusters", "中国数字产业集群")[place]
         written.append(_write(project, HOME, language, title, body, contents=contents_of(body)))
         for code in REGIONS:
             body = fill("region.html.j2", language, code=code, figures=_figures(project, language, code), **known)
@@ -212,25 +207,8 @@ def write_home(project: Project, wrong: Mapping[str, str] | None = None) -> list
             written.append(_write(project, page, language, known["names"][code], body, contents=contents_of(body)))
         if events:
             body = fill("run.html.j2", language, **_summary(project, events, language))
-            title = {"en": "The last run", "zh": "最近一次运行"}[language]
-            written.append(_write(project, SUMMARY, language, title, body))
+            written.append(_write(project, SUMMARY, language, ("The last run", "最近一次运行")[place], body))
     return written
-
-
-def contents_of(body: str) -> list[tuple[str, str]]:
-    """Return anchor and text of the second-level headings of a page.
-
-    Examples
-    --------
-    >>> contents_of('<h2 id="s1">Rivers &amp; seas</h2>')
-    [('s1', 'Rivers & seas')]
-    """
-    headings = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', body, flags=re.DOTALL)
-    return [(anchor, unescape(re.sub(r"<[^>]+>", "", text)).strip()) for anchor, text in headings]
-
-
-def _region_names(language: str) -> dict[str, str]:
-    return {code: region.name_en if language == "en" else region.name_zh for code, region in REGIONS.items()}
 
 
 def _entry(project: Project, region: str, notebook: str) -> dict:
@@ -339,12 +317,4 @@ def _summary(project: Project, events: list[dict], language: str) -> dict[str, A
     for failure in failures:
         link = f"{failure['region']}/{failure['notebook']}.failed/{EXECUTED}"
         failure["link"] = link if (project.reports / link).exists() else ""
-    return {
-        "started": str(start.get("time", "")).replace("T", " "),
-        "workers": start.get("workers", 1),
-        "done": sum(event["outcome"] == "done" for event in ended),
-        "seconds": events[-1]["at"],
-        "failures": failures,
-        "left_out": [event["task"] for event in ended if event["outcome"] == "left out"],
-        "tasks": sorted(ended, key=lambda event: (event["outcome"] == "done", event["task"])),
-    }
+    return {"start": start, "ended": ended, "seconds": events[-1]["at"], "failures": failures}
