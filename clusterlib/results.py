@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import math
 import numbers
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 MIME = "application/vnd.clusterlib.result+json"
 RESULTS_FILE = "results.json"
+# Names the folder of a run, which takes from the kernel what is too much for a notebook's own output.
+DRAWINGS_VARIABLE = "CLUSTERLIB_DRAWINGS"
 
 
 @dataclass(frozen=True)
@@ -235,7 +238,7 @@ def record(
     _check_shown(name, value, shown)
     if hasattr(value, "savefig"):
         entry |= {"kind": "figure", "value": f"figures/{name}.png", "alt": alt}
-        bundle, metadata = _figure_bundle(name, value, said)
+        bundle, metadata = _figure_bundle(entry["value"], value, said)
     elif _is_table(value):
         table = value if hasattr(value, "itertuples") else value.to_frame()
         cells = write_cells(table if shown is None else shown, label, digits, headers)
@@ -373,7 +376,7 @@ class Recorder:
             if not hasattr(figure, "savefig"):
                 raise InvalidInputError(f"figure {name!r}: the function returned a {type(figure).__name__}, no figure")
             entry = {"kind": "figure", "value": f"figures/{name}.{words.language}.png", "alt": said.alt}
-            return entry, *_figure_bundle(name, cast("Figure", figure), said)
+            return entry, *_figure_bundle(entry["value"], cast("Figure", figure), said)
         if hasattr(value, "savefig"):
             raise InvalidInputError(
                 f"figure {name!r} is drawn already, in one language: hand over the function that draws it, as in "
@@ -446,16 +449,27 @@ def _table_bundle(cells: Cells, said: _Said) -> dict:
     return {"text/html": html, "text/plain": set_text(cells, said.label)}
 
 
-def _figure_bundle(name: str, figure: Figure, said: _Said) -> tuple[dict, dict]:
+def _figure_bundle(file: str, figure: Figure, said: _Said) -> tuple[dict, dict]:
+    """Return how a figure is shown; a run also gets it as a drawing, and the table behind it, in its own folder."""
     import matplotlib.pyplot as plt
 
-    from clusterlib.figures._kept import kept_png
+    from clusterlib.figures import drawn_values
+    from clusterlib.figures._kept import kept_images
     from clusterlib.study._memory import memory_folder
 
     if not said.alt.strip():
-        raise InvalidInputError(f"figure {name!r} has no alt text: say in alt= (or alt: of its caption) what it shows")
-    folder = memory_folder()
-    image = kept_png(figure, folder / "figures" if folder else None)
+        raise InvalidInputError(
+            f"figure {Path(file).stem!r} has no alt text: say in alt= (or alt: of its caption) what it shows"
+        )
+    folder, run = memory_folder(), os.environ.get(DRAWINGS_VARIABLE)
+    if run:
+        values, path = drawn_values(figure), Path(run) / file
+        path.parent.mkdir(exist_ok=True)
+        # Spreadsheets take a csv without the mark for the system's own encoding and garble Chinese.
+        values.to_csv(path.with_suffix(".csv"), index=False, encoding="utf-8-sig", lineterminator="\n")
+    image, drawing = kept_images(figure, folder / "figures" if folder else None, svg=bool(run))
+    if run:
+        path.with_suffix(".svg").write_bytes(drawing)
     width = round(figure.get_figwidth() * 96)
     plt.close(figure)
     png = base64.b64encode(image).decode("ascii")

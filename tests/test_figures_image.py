@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import xml.etree.ElementTree
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clusterlib.figures import _kept, draw_png
+from clusterlib.figures import _kept, _style, draw_png, draw_svg
 from clusterlib.figures._kept import figure_key, kept_png
 from clusterlib.figures._style import DPI, MARGIN
 
@@ -118,3 +119,36 @@ def test_the_oldest_images_make_room(tmp_path, monkeypatch):
 def test_without_a_folder_to_write_in_a_figure_is_drawn(tmp_path):
     (tmp_path / "file").write_text("")
     assert kept_png(lines(), tmp_path / "file") == kept_png(lines(), None) == draw_png(lines())
+
+
+def test_colours_of_surfaces_stay_as_they_are_and_those_at_edges_nearly(monkeypatch):
+    def drawn():
+        figure, axes = plt.subplots(figsize=(3, 2), layout="constrained")
+        axes.axvspan(0, 0.5, color="#f4f4f4", linewidth=0)
+        axes.scatter(range(40), range(40), c=range(40), cmap="viridis")
+        return pixels_of(draw_png(figure)).astype(int)
+
+    few = drawn()
+    monkeypatch.setattr(_style, "_MOST_COLOURS", 0)
+    every = drawn()
+    assert np.abs(few - every).max() <= 48 and np.abs(few - every).mean() < 0.1
+    for colour in ((244, 244, 244), (255, 255, 255)):
+        assert (few[(every == colour).all(axis=2)] == colour).all()
+
+
+def test_a_drawing_is_the_same_each_time_needs_no_font_and_tells_no_time(tmp_path):
+    drawing = draw_svg(lines())
+    assert drawing == draw_svg(lines())
+    assert "<text" not in drawing and "<dc:date>" not in drawing
+    assert xml.etree.ElementTree.fromstring(drawing).tag.endswith("svg")
+    image, kept = _kept.kept_images(lines(), tmp_path, svg=True)
+    assert kept.decode() == drawing and sorted(path.suffix for path in tmp_path.iterdir()) == [".png", ".svg"]
+    assert _kept.kept_images(lines(), tmp_path, svg=True) == (image, kept)
+
+
+def test_a_shape_of_very_many_points_is_a_picture_within_its_drawing():
+    figure, axes = plt.subplots()
+    many = np.linspace(0, 400, 50_000)
+    axes.fill_between(many, np.sin(many), np.cos(many))
+    assert "data:image/png" in draw_svg(figure) and len(draw_svg(figure)) < 1_500_000
+    assert "data:image/png" not in draw_svg(lines())

@@ -184,7 +184,10 @@ FRAMES = [name for name in PLOTS if isinstance(next(iter(PLOTS[name].values())),
 
 
 # They set a style, encode, or write what they are given and no word of their own.
-NO_PLOTS = {"add_source", "draw_png", "group_marks", "label_points", "name_points", "series_marks", "use_style"}
+NO_PLOTS = {
+    "add_source", "draw_png", "draw_svg", "drawn_values", "group_marks", "label_points", "name_points", "series_marks",
+    "use_style",
+}  # fmt: skip
 
 
 def test_every_plot_is_looked_at():

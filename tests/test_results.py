@@ -182,8 +182,8 @@ def test_a_figure_is_a_png_of_print_size_with_alt_text_and_is_closed(tmp_path):
     png = base64.b64decode(output.data["image/png"])
     with Image.open(io.BytesIO(png)) as image:
         assert image.format == "PNG"
-        assert image.info["dpi"] == pytest.approx((200, 200), abs=0.1)
-        assert image.width == pytest.approx(4 * 200, rel=0.15)
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+        assert image.width == pytest.approx(4 * 300, rel=0.15)
     assert output.metadata["image/png"] == {"alt": "A map with 45 circles", "width": 384}
     assert output.data["text/plain"] == "A map with 45 circles"
     assert loaded(tmp_path, c=[output])["maps.clusters"].value == "figures/maps.clusters.png"

@@ -7,6 +7,7 @@ from ._charts import region_intervals as region_intervals
 from ._charts import region_scatter as region_scatter
 from ._charts import stacked_bars as stacked_bars
 from ._charts import trend_lines as trend_lines
+from ._drawn import drawn_values as drawn_values
 from ._heatmaps import coverage_heatmap as coverage_heatmap
 from ._heatmaps import grade_heatmap as grade_heatmap
 from ._heatmaps import quotient_heatmap as quotient_heatmap
@@ -40,6 +41,7 @@ from ._style import SERIES_HATCHES as SERIES_HATCHES
 from ._style import Mark as Mark
 from ._style import add_source as add_source
 from ._style import draw_png as draw_png
+from ._style import draw_svg as draw_svg
 from ._style import group_marks as group_marks
 from ._style import series_marks as series_marks
 from ._style import use_style as use_style

@@ -14,6 +14,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from clusterlib.composite import COORDINATION_GRADES
 from clusterlib.core.language import say
 from clusterlib.figures._canvas import check_result, check_table, marked
+from clusterlib.figures._drawn import keep_values
 from clusterlib.figures._style import NEUTRAL, SEQUENTIAL
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def _draw_cells(
         values if shades is None else shades, ax=axes, cbar=False, xticklabels=list(frame.columns),
         yticklabels=list(marked(frame.index, highlight)), **look,
     )  # fmt: skip
+    keep_values(axes.collections[-1], frame)
     # Not seaborn's own: it leaves cells without a figure empty, and chooses the ink by the shade alone.
     for (row, column), value in np.ndenumerate(values):
         text = missing if np.isnan(value) else f"{value:.{digits}f}"

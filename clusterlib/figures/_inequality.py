@@ -13,6 +13,7 @@ from clusterlib.core.checks import check_choice, check_number
 from clusterlib.core.language import say
 from clusterlib.errors import InvalidInputError
 from clusterlib.figures import _canvas as canvas
+from clusterlib.figures._drawn import keep_values
 from clusterlib.figures._style import NEUTRAL, SERIES_COLOURS, SERIES_HATCHES, Mark, on_paper
 
 if TYPE_CHECKING:
@@ -220,4 +221,7 @@ def density_ridges(densities: pd.DataFrame, xlabel: str, overlap: float = 1.6, *
     axes.set(title=title, xlabel=xlabel, xlim=(x[0], x[-1]), yticks=base, yticklabels=densities.columns)
     axes.tick_params(axis="y", length=0, labelsize=8)
     axes.spines["left"].set_visible(False)
+    # Ridges stand where there is room and not at their height.
+    long = densities.rename_axis(index="x", columns="series").melt(ignore_index=False, value_name="density")
+    keep_values(figure, long.reset_index())
     return figure

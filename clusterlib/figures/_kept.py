@@ -7,6 +7,7 @@ import functools
 import io
 import os
 import pickle
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from types import FunctionType
@@ -17,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import TransformNode
 
 from clusterlib.core.files import written_in_place
-from clusterlib.figures._style import draw_png
+from clusterlib.figures._style import draw_png, draw_svg
 from clusterlib.provenance import package_versions
 from clusterlib.provenance import sha256 as hash_files
 
@@ -63,16 +64,30 @@ def kept_png(figure: Figure, folder: Path | None) -> bytes:
 
     What is read is an image and nothing else; a damaged one is drawn again.
     """
+    return kept_images(figure, folder, svg=False)[0]
+
+
+def kept_images(figure: Figure, folder: Path | None, svg: bool) -> tuple[bytes, bytes]:
+    """Return the image of :func:`kept_png`, and as SVG if that is wanted, else nothing."""
+    # Drawing changes the figure.
     key = figure_key(figure) if folder else ""
+    image = _kept(folder, key, "png", lambda: draw_png(figure))
+    return image, _kept(folder, key, "svg", lambda: draw_svg(figure).encode()) if svg else b""
+
+
+# The first and the last of every whole file.
+_ENDS = {"png": (b"\x89PNG", b"IEND\xaeB`\x82"), "svg": (b"<?xml", b"</svg>\n")}
+
+
+def _kept(folder: Path | None, key: str, kind: str, draw: Callable[[], bytes]) -> bytes:
     if not folder or not key:
-        return draw_png(figure)
-    path = folder / f"{key}.png"
+        return draw()
+    path, (first, last) = folder / f"{key}.{kind}", _ENDS[kind]
     with contextlib.suppress(OSError):
         image = path.read_bytes()
-        # The last chunk of every whole image.
-        if image.startswith(b"\x89PNG") and image.endswith(b"IEND\xaeB`\x82"):
+        if image.startswith(first) and image.endswith(last):
             return image
-    image = draw_png(figure)
+    image = draw()
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         _make_room(folder)

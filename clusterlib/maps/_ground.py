@@ -62,6 +62,12 @@ def city_names(cities: pd.DataFrame) -> pd.Series:
     return unit_names().reindex(cities.index).str.replace(r" \(.*\)$", "", regex=True)
 
 
+def named(values: pd.DataFrame | pd.Series) -> pd.DataFrame:
+    """Return figures by adcode with the units' names, as they are handed out with a map."""
+    table = values.rename("value").to_frame() if isinstance(values, pd.Series) else values
+    return table.rename_axis("unit").reset_index().assign(name=unit_names().reindex(table.index).to_numpy())
+
+
 def country_canvas(
     shade: Callable[[pd.Index], Shading], level: str = "province", regions: Iterable[str] | None = None
 ) -> tuple[Canvas, Shading]:

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from clusterlib.core.checks import check_whole
 from clusterlib.core.language import say
 from clusterlib.core.places import ALBERS
-from clusterlib.data import load_boundaries
+from clusterlib.data import load_boundaries, unit_names
 from clusterlib.errors import InvalidInputError, UnknownNameError
 from clusterlib.figures import REGION_MARKS, name_points
 from clusterlib.figures._canvas import check_result, check_table, noted
@@ -24,6 +24,7 @@ from clusterlib.maps._ground import (
     city_points,
     country_canvas,
     marks_legend,
+    named,
     region_canvas,
     shading_legend,
     side_legend,
@@ -121,7 +122,8 @@ def china_map(
         shading_legend(canvas, shading.handles, f"{unit}\n{say('natural breaks', '自然断点')}")
     circles = [] if points is None else _draw_points(canvas, points, marked_label)
     marks_legend(canvas, circles, points_label, outlined)
-    return finish(canvas, source, title)
+    drawn = [named(table) for table in (values, points) if table is not None]
+    return finish(canvas, source, title, pd.concat(drawn) if drawn else pd.DataFrame())
 
 
 def region_map(
@@ -163,7 +165,7 @@ def region_map(
     area = get_region(region)
     canvas, shading = region_canvas(area, lambda units: shade_classes(values, units, classes, digits), names)
     side_legend(canvas, shading.handles, f"{unit}\n{say('natural breaks', '自然断点')}")
-    return finish(canvas, source, title)
+    return finish(canvas, source, title, named(values[values.index.isin(area.adcodes("city"))]))
 
 
 def lisa_map(
@@ -210,7 +212,10 @@ def lisa_map(
     else:
         canvas, shading = region_canvas(get_region(region), shade)
         side_legend(canvas, shading.handles, heading)
-    return finish(canvas, source, title)
+    shown = (
+        local.table if region is None else local.table.loc[local.table.index.isin(get_region(region).adcodes("city"))]
+    )
+    return finish(canvas, source, title, named(shown))
 
 
 def _checked_edges(edges: pd.DataFrame, area: Region, whole: bool) -> pd.DataFrame:
@@ -323,7 +328,8 @@ def network_map(
         marks_legend(canvas, handles, heading, [area.code])
     else:
         side_legend(canvas, handles, heading)
-    return finish(canvas, source, title)
+    ends = {f"{end}_name": drawn[end].map(unit_names()) for end in ("origin", "destination")}
+    return finish(canvas, source, title, drawn.assign(**ends).reset_index(drop=True))
 
 
 def ellipse_map(
@@ -389,4 +395,4 @@ def ellipse_map(
         marks_legend(canvas, handles, heading, [])
     else:
         side_legend(canvas, handles, heading)
-    return finish(canvas, source, title)
+    return finish(canvas, source, title, ellipse.table.loc[drawn].reset_index())

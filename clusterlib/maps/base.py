@@ -21,6 +21,7 @@ from clusterlib.core.language import say
 from clusterlib.errors import InvalidInputError
 from clusterlib.figures import NEUTRAL, SEQUENTIAL, add_source
 from clusterlib.figures._canvas import as_drawn, noted
+from clusterlib.figures._drawn import keep_values
 
 if TYPE_CHECKING:
     from mapclassify import FisherJenks
@@ -104,9 +105,13 @@ def base_note(approval: str) -> str:
     )
 
 
-def finish(canvas: Canvas, source: str, title: str | None) -> Figure:
-    """Write below the map its source, the base map with its approval number (审图号), the projection, a title above."""
+def finish(canvas: Canvas, source: str, title: str | None, drawn: pd.DataFrame) -> Figure:
+    """Write below the map its source, the base map with its approval number (审图号), the projection, a title above.
+
+    ``drawn`` is the table that the map shows, in place of places on the paper.
+    """
     base = base_note(canvas.approval)
+    keep_values(canvas.figure, drawn)
     # What the shape of the map leaves free is cut off above it and to its right.
     canvas.axes.set(title=title, anchor="SW")
     add_source(canvas.figure, f"{say('Source: ', '资料来源：')}{source}\n{base}" if source else base)

@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,6 +28,8 @@ _console = Console(soft_wrap=True)
 _errors = Console(stderr=True, soft_wrap=True)
 # Seconds that the system's clocks can count down, with room to spare.
 _LONGEST = 1_000_000
+# Megabytes that most mailboxes take.
+_MAILED = 25
 
 Regions = Annotated[
     list[str] | None, typer.Option("--region", help="Code or name, such as yrd; may be repeated. Default: all.")
@@ -262,6 +265,35 @@ def new_notebook(
     with _errors_without_traceback():
         path = write_skeleton(name, title)
     _print(f"Wrote {path}; run it with `clusterlib run --notebook {path.stem}`.")
+
+
+@app.command()
+def bundle(
+    region: Annotated[str | None, typer.Argument(help="Code or name, such as yrd. Default: the whole site.")] = None,
+    html: Annotated[bool, typer.Option("--html", help="One page of a region that needs no other file.")] = False,
+    language: Annotated[str, typer.Option(help="Of the one page: en or zh.")] = "en",
+    output: Annotated[Path | None, typer.Option(help="The file to write. Default: clusterlib-REGION.zip here.")] = None,
+    notebooks: Annotated[bool, typer.Option("--notebooks", help="With the executed notebooks.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    name: Name = None,
+) -> None:
+    """Write the site, or a region's pages, into one zip or one page that can be mailed."""
+    from clusterlib.core.checks import check_choice
+    from clusterlib.core.language import LANGUAGES
+    from clusterlib.publish.bundle import bundle as write_bundle
+    from clusterlib.regions import get_region
+
+    with _errors_without_traceback():
+        check_choice("language", language, LANGUAGES)
+        parts = ["clusterlib", *([get_region(region).code] if region else []), *([language] if html else [])]
+        path = output or Path("-".join(parts) + (".html" if html else ".zip"))
+        write_bundle(
+            _project(name).reports, path, region, html=html, language=language, notebooks=notebooks, force=force
+        )
+    size = path.stat().st_size / 1e6
+    _print(f"Wrote {path}, {size:.1f} MB.")
+    if size > _MAILED:
+        _print(f"Many mailboxes refuse more than {_MAILED} MB: send a link to it, or one region or one page.")
 
 
 @app.command()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clusterlib.core.files import write_json
+from clusterlib.core.language import LANGUAGES
 from clusterlib.core.reads import ENDED, READS_VARIABLE
 from clusterlib.core.records import ERROR, EXECUTED, RESULTS, RUN
 from clusterlib.errors import ClusterlibError
@@ -114,6 +115,7 @@ def execute(task: Task, context: Context, folder: Path) -> Failure | None:
 
 
 def _run_cells(task: Task, context: Context, folder: Path) -> tuple[NotebookNode | None, Failure | None]:
+    from clusterlib.results import DRAWINGS_VARIABLE
     from clusterlib.run.kernels import KERNEL, RunKernelManager, close_loop
     from clusterlib.run.papermill_engine import papermill
 
@@ -129,6 +131,8 @@ def _run_cells(task: Task, context: Context, folder: Path) -> tuple[NotebookNode
         ROOT_VARIABLE: str(context.project.root),
         REPORTS_VARIABLE: context.project.folder,
     }
+    if context.keep:
+        variables[DRAWINGS_VARIABLE] = str(folder)
     kernel = RunKernelManager(folder, runtime, variables)
     timer = threading.Timer(context.limits.notebook, kernel.expire)
     timer.start()
@@ -227,6 +231,7 @@ def _take_reads(folder: Path) -> tuple[list[tuple[str, int, str]], list[str], di
 def _write_results(folder: Path, task: Task, context: Context, notebook: NotebookNode, reads: list) -> None:
     from clusterlib.core.lineage import trace_records
     from clusterlib.core.reads import has_rows
+    from clusterlib.report._tables import write_tables
     from clusterlib.results import collect_images, collect_records
 
     images, code = collect_images(notebook), [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -234,10 +239,17 @@ def _write_results(folder: Path, task: Task, context: Context, notebook: Noteboo
     cells = [("" if "injected-parameters" in cell.metadata.get("tags", []) else cell.id, cell.source) for cell in code]
     records, rows = trace_records(collect_records(notebook), cells, [read for read in reads if has_rows(read[-1])])
     for kind in ("tables", "figures"):
-        (folder / kind).mkdir()
+        (folder / kind).mkdir(exist_ok=True)
+    # What a cell drew and then did not record, or drew without a name that holds.
+    named = {Path(image).stem for image in images}
+    for path in (folder / "figures").iterdir():
+        if path.stem not in named:
+            path.unlink()
     for entry in records:
         if entry["kind"] == "table":
             _write_table(folder / "tables" / entry["name"], entry)
+    for language in LANGUAGES if context.keep else ():
+        write_tables(folder / f"tables.{language}.docx", records, language)
     for file, image in images.items():
         (folder / file).write_bytes(base64.b64decode(image))
     content = {
