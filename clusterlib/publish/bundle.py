@@ -128,7 +128,7 @@ def _one_page(reports: Path, region: str, language: str) -> bytes:
         f'<!doctype html>\n<html lang="{spoken}"><head><meta charset="utf-8">'
         f'<title>{escape(readers[places[0]].title)}</title><meta http-equiv="Content-Security-Policy" '
         f'content="{policy}"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<style>{styles}</style></head><body class="bundle"><nav aria-label="{contents}"><ul>'
+        f'<style>{styles}\nbody.bundle a:not([href]) {{ color: inherit; text-decoration: none; }}</style></head><body class="bundle"><nav aria-label="{contents}"><ul>'
         f"{''.join(items)}</ul></nav>"
         f"<main>{''.join(parts)}</main></body></html>\n"
     ).encode()
@@ -196,7 +196,8 @@ class _Reader(HTMLParser):
         if self.inside == "title":
             self.title += data
         elif self.inside == "style":
-            self.styles.append(data)
+            # That of a page which stands alone is not meant for the others.
+            self.styles.append(f"@scope (#{_anchor(self.place)}) {{\n{data}\n}}")
         elif self.inside and not self.skipped:
             self.parts.append(escape(data, quote=False))
 
