@@ -84,6 +84,9 @@ def _files(reports: Path, region: str, notebooks: bool) -> list[str]:
         if path.parts[0] not in left_out and path.suffix not in endings and not any(p[0] == "." for p in path.parts)
     )
 
+# What led elsewhere looks like text.
+_UNLINKED = "body.bundle a:not([href]) { color: inherit; text-decoration: none; }"
+
 
 def _zip(reports: Path, region: str, notebooks: bool) -> bytes:
     places, buffer = _files(reports, region, notebooks), io.BytesIO()
@@ -128,7 +131,7 @@ def _one_page(reports: Path, region: str, language: str) -> bytes:
         f'<!doctype html>\n<html lang="{spoken}"><head><meta charset="utf-8">'
         f'<title>{escape(readers[places[0]].title)}</title><meta http-equiv="Content-Security-Policy" '
         f'content="{policy}"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<style>{styles}\nbody.bundle a:not([href]) {{ color: inherit; text-decoration: none; }}</style></head><body class="bundle"><nav aria-label="{contents}"><ul>'
+        f'<style>{styles}\n{_UNLINKED}</style></head><body class="bundle"><nav aria-label="{contents}"><ul>'
         f"{''.join(items)}</ul></nav>"
         f"<main>{''.join(parts)}</main></body></html>\n"
     ).encode()

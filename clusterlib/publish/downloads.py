@@ -70,10 +70,13 @@ def _link(folder: Path, file: str, here: str, title: str) -> str:
 
 def _citation(record: dict[str, Any], folder: Path, language: str) -> str:
     """Return how a result is cited: in the style of the page's language, and for BibTeX."""
+    from clusterlib.paths import get_project
     from clusterlib.regions import get_region
     from clusterlib.tables._three_line import escape_latex
 
-    run, work, title = load_run(folder / RUN), _work(), _title(record, language)
+    run, work, title = load_run(folder / RUN), _work(get_project().root), _title(record, language)
+    if not work:
+        return ""
     authors, notebook, region = ", ".join(work["authors"]), folder.name, get_region(folder.parent.name)
     version, commit, day = run["packages"].get("clusterlib", ""), run["commit"][:12], run["started_at"][:10]
     kind = say(record["kind"], "图" if record["kind"] == "figure" else "表")
@@ -107,12 +110,13 @@ def _citation(record: dict[str, Any], folder: Path, language: str) -> str:
 
 
 @cache
-def _work() -> dict[str, Any]:
-    """Return title and authors of the work, authors as a group."""
+def _work(root: Path) -> dict[str, Any]:
+    """Return title and authors of the work, authors as a group, if the project says how it is to be cited."""
     import yaml
 
-    from clusterlib.paths import get_project
-
-    said = yaml.safe_load((get_project().root / "CITATION.cff").read_text(encoding="utf-8"))
+    path = root / "CITATION.cff"
+    if not path.is_file():
+        return {}
+    said = yaml.safe_load(path.read_text(encoding="utf-8"))
     names = (author.get("name") or f"{author['given-names']} {author['family-names']}" for author in said["authors"])
     return {"title": said["title"], "authors": tuple(names)}

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clusterlib.core.files import write_json
-from clusterlib.core.language import LANGUAGES
 from clusterlib.core.reads import ENDED, READS_VARIABLE
 from clusterlib.core.records import ERROR, EXECUTED, RESULTS, RUN
 from clusterlib.errors import ClusterlibError
@@ -229,6 +228,7 @@ def _take_reads(folder: Path) -> tuple[list[tuple[str, int, str]], list[str], di
 
 
 def _write_results(folder: Path, task: Task, context: Context, notebook: NotebookNode, reads: list) -> None:
+    from clusterlib.core.language import LANGUAGES
     from clusterlib.core.lineage import trace_records
     from clusterlib.core.reads import has_rows
     from clusterlib.report._tables import write_tables
