@@ -84,6 +84,7 @@ def _files(reports: Path, region: str, notebooks: bool) -> list[str]:
         if path.parts[0] not in left_out and path.suffix not in endings and not any(p[0] == "." for p in path.parts)
     )
 
+
 # What led elsewhere looks like text.
 _UNLINKED = "body.bundle a:not([href]) { color: inherit; text-decoration: none; }"
 
