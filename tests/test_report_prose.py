@@ -40,7 +40,7 @@ def judgements(**verdicts: str) -> Judgements:
         verdict = verdicts.get(place, MIXED)
         row = {
             "number": "7.1", "verdict": verdict, "verdict_zh": VERDICTS_ZH[verdict],
-            "evidence": f"In {place} [it] is so.", "evidence_zh": f"{place}如此。",
+            "evidence": f"In {place} [it] is so.", "evidence_zh": f"{place}如此。", "notebook": "", "result": "",
         }  # fmt: skip
         found[place] = pd.DataFrame.from_dict({"border": row}, orient="index")
     return Judgements({"border": CLAIM}, found)
@@ -94,7 +94,7 @@ def test_an_estimate_is_set_with_its_interval_and_rounds_to_no_negative_zero(tmp
 def test_a_number_that_is_stated_twice_stands_in_the_appendix_once(lookups):
     text = said("{{ n('02:count') }} {{ n('02:count') }}\n\n{{ numbers() }}", lookups)
     assert text.startswith("[27](#n1) [27](#n1)")
-    assert text.count("{#n1}") == 1 and "02\\_overview" in text
+    assert text.count("{#n1 ") == 1 and "02\\_overview" in text
 
 
 def test_what_differs_between_the_regions_is_named_with_its_region(lookups):
@@ -174,6 +174,14 @@ def test_the_ledger_sets_verdicts_side_by_side_and_says_what_they_rest_on(lookup
     evidence = said("{{ ledger_evidence() }}", lookups, "zh")
     assert "测度：增长。" in evidence and "- 全国：证据不一；nation如此。" in evidence
     assert said("{{ evidence('border', 'yrd') }}", lookups) == r"In yrd \[it\] is so."
+
+
+def test_evidence_names_the_result_that_concludes_and_only_where_a_notebook_does(lookups):
+    known = judgements()
+    known.found["yrd"]["notebook"], known.found["yrd"]["result"] = "20_x", "claim.border"
+    prose = Prose("en", lookups, lambda: known)
+    text = render("report/en.md", "{{ ledger_evidence() }}", prose)[0]
+    assert r'[In yrd \[it\] is so.]{result="yrd/20_x:claim.border"}' in text and text.count("result=") == 1
 
 
 def test_evidence_has_minus_signs_and_keeps_hyphens(lookups):

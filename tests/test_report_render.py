@@ -168,7 +168,8 @@ def test_rows_without_a_name_of_their_index_keep_their_labels_in_every_format(tm
 def test_a_page_states_the_number_and_leads_to_where_it_comes_from(written, language, sentence):
     html = re.sub(r"\s+", " ", page(written, language))
     assert f'{sentence}<a href="#n1">27</a>' in html
-    assert '<span id="n1">27</span>' in html and "reading" in html
+    # Its result is named for who sets it as a page of the site.
+    assert '<span id="n1" data-result="nation/02_overview:count">27</span>' in html and "reading" in html
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -289,7 +290,7 @@ def test_a_brief_is_on_one_region_and_lies_beside_its_pages(tmp_path):
     html = paths[2].read_text(encoding="utf-8")
     assert "<title>粤港澳大湾区</title>" in html
     # Where its numbers come from is told in a paragraph: two pages have no room for a table.
-    assert 'href="#n1"' in html and '<span id="n1">27</span> 集群数 (02_overview reading)' in html
+    assert 'href="#n1"' in html and "27</span> 集群数 (02_overview reading)" in html
     assert "<table" not in html
     # Without contents there is nothing for Word to fill in.
     with zipfile.ZipFile(paths[3]) as file:

@@ -34,7 +34,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~^$@&]|-(?=-)|\.(?=\.))")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 # What this module and the list of works set; one that names Typst's own settings could hold its code.
 _NOTE_SIZE = ("typst:text:size", "8.5pt")
-_ATTRIBUTES = ("alt", "width", "custom-style", "entry-spacing", "line-spacing", "role")
+_ATTRIBUTES = ("alt", "width", "result", "custom-style", "entry-spacing", "line-spacing", "role")
 
 
 @dataclass(frozen=True)

@@ -387,12 +387,15 @@ class Prose:
         place = self.words["nation"] if code == NATION else self._region_name(code)
         verdict, evidence = (self._spoken(row, name) for name in ("verdict", "evidence"))
         colon, stop = self.words["colon"], self.words["join"]
-        return f"- {escape_markdown(place)}{colon}{verdict}{stop}{escape_markdown(evidence)}"
+        said = escape_markdown(evidence)
+        # What no notebook concludes, the claims themselves say.
+        said = f'[{said}]{{result="{code}/{row["notebook"]}:{row["result"]}"}}' if row["result"] else said
+        return f"- {escape_markdown(place)}{colon}{verdict}{stop}{said}"
 
     # Figures and tables
 
-    def _caption(self, label: Any, text: Any) -> Words:
-        return Words(f": {self._numbered(label)}{self.words['sep']}{text} {{#{label}}}")
+    def _caption(self, label: Any, text: Any, result: str = "") -> Words:
+        return Words(f": {self._numbered(label)}{self.words['sep']}{text} {{#{label}{result and f' {result}'}}}")
 
     def _numbered(self, label: Any) -> str:
         match = _LABEL.fullmatch(label) if isinstance(label, str) else None
@@ -412,31 +415,32 @@ class Prose:
             raise UnknownNameError("label", label, self.known)
         return Words(f"[{self.known[label]}](#{label})")
 
-    def _recorded(self, result: Any, region: Any, kind: str) -> tuple[str, Record]:
+    def _recorded(self, result: Any, region: Any, kind: str) -> tuple[str, Reference, Record]:
         reference, code = self._reference(result), self._codes(region)[0]
         record = self.lookups[code].record(reference.notebook, reference.name)
         if record.kind != kind:
             raise InvalidInputError(f"{result} is a {record.kind}, not a {kind}")
-        return code, record
+        return code, reference, record
 
     def _figure(self, result: Any, label: Any, region: Any = None, caption: str = "", width: int = 100) -> Words:
-        code, record = self._recorded(result, region, "figure")
+        code, reference, record = self._recorded(result, region, "figure")
         alt = escape_markdown(record.said("alt", self.language)).replace('"', '\\"')
-        file = f"{code}/{self._reference(result).notebook}/{record.said('value', self.language)}"
+        file = f"{code}/{reference.notebook}/{record.said('value', self.language)}"
         text = caption or escape_markdown(record.said("label", self.language))
         head = f"{self._numbered(label)}{self.words['sep']}{text}"
-        lines = [f'![{head}]({file}){{#{label} alt="{alt}" width={width}%}}', table_note(record, self.language)]
-        return Words("\n\n".join(filter(None, lines)))
+        about = f'#{label} alt="{alt}" width={width}% {_result(code, reference)}'
+        return Words("\n\n".join(filter(None, [f"![{head}]({file}){{{about}}}", table_note(record, self.language)])))
 
     def _table(self, result: Any, label: Any, region: Any = None, caption: str = "") -> Words:
-        _, record = self._recorded(result, region, "table")
+        code, reference, record = self._recorded(result, region, "table")
         shown = record.said("shown", self.language)
         if shown is None:
             raise ClusterlibError(f"{result} has no cells to set: run the notebook again")
         text = caption or escape_markdown(record.said("label", self.language))
         rows = [[_cell(*pair) for pair in zip(row, shown["align"], strict=True)] for row in shown["rows"]]
         cells = pipe_table([*map(escape_markdown, shown["heads"])], rows, shown["align"], escaped=True)
-        return Words("\n\n".join(filter(None, [cells, self._caption(label, text), table_note(record, self.language)])))
+        caption = self._caption(label, text, _result(code, reference))
+        return Words("\n\n".join(filter(None, [cells, caption, table_note(record, self.language)])))
 
     def _numbers(self) -> Words:
         """Say where each number comes from; stands last. A brief of two pages has room for a paragraph only."""
@@ -449,12 +453,19 @@ class Prose:
             else:
                 record = self.lookups[entry["region"]].record(reference.notebook, reference.name)
                 cell, said = record.cell, record.said("label", self.language) or name
-            number = f"[{escape_markdown(entry['shown'])}]{{#{entry['id']}}}"
+            number = f"[{escape_markdown(entry['shown'])}]{{#{entry['id']} {_result(code, reference)}}}"
             rows.append([number, *map(escape_markdown, (said, place, reference.notebook, cell))])
         if not self.region:
             return Words(pipe_table(self.words["heads"], rows, ["right", *["left"] * 4], escaped=True))
         entries = [f"{number} {said} ({notebook} {cell})" for number, said, _, notebook, cell in rows]
         return Words(f'::: {{.numbers custom-style="Table Note"}}\n{self.words["join"].join(entries)}\n:::')
+
+
+def _result(region: str, reference: Reference) -> str:
+    """Return the attribute that says which result a number, figure or table is, for who follows it."""
+    mark, cell = "@" * reference.parameter, f"[{reference.row};{reference.column}]" if reference.column else ""
+    place = f"{region}/{reference.notebook}:{mark}{reference.name}{cell}".replace('"', '\\"')
+    return f'result="{place}"'
 
 
 def _cell(text: str, align: str) -> str:
