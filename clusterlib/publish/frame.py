@@ -22,7 +22,7 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 # What the sidebar leads to besides the notebooks.
 SECTIONS = (
     ("index", "Home", "首页"),
-    ("index#report", "Report", "研究报告"),
+    ("paper", "Report", "研究报告"),
     ("maps", "Maps", "地图"),
     ("compare", "Compare", "区域比较"),
     ("data/index", "Raw data", "原始数据"),

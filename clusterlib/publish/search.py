@@ -13,7 +13,8 @@ from clusterlib.publish.frame import LANGUAGES
 
 # Neither code nor how a page was made is what people look for, nor what stands on every page.
 _LEFT_OUT = re.compile(
-    r'<details class="(?:input|made)".*?</details>|<nav.*?</nav>|<footer class="about">.*?</footer>|<math.*?</math>',
+    r'<details class="(?:input|made|trace)".*?</details>|<nav.*?</nav>|<footer class="about">.*?</footer>|'
+    r"<math.*?</math>",
     re.DOTALL,
 )
 _SECTION = re.compile(r'<h2[^>]*\bid="([^"]+)"[^>]*>(.*?)</h2>', re.DOTALL)

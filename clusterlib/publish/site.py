@@ -49,7 +49,9 @@ HOME, SUMMARY, NATION = "index", "run", "nation"
 _MISSING = "not-made-yet"
 KEY_FIGURES = 4
 # Modules that write pages of the whole site, each by its write_NAME(project), and from what.
-WRITERS = {"rows": ("data",), "atlas": ("data", "results"), "comparison": ("results",)}
+WRITERS = {
+    "rows": ("data",), "atlas": ("data", "results"), "comparison": ("results",), "paper": ("data", "results", "papers"),
+}  # fmt: skip
 _FAILURE = {**dict.fromkeys(("notebook", "region", "cell", "line", "error", "advice", "traceback"), str), "number": int}
 
 
@@ -129,13 +131,14 @@ def _made_from(project: Project) -> dict[str, dict[str, str]]:
     code = [p for p in (PACKAGE / "publish").rglob("*.*") if p.suffix != ".pyc"]
     manifest = read_json(project.processed / "manifest.json", {"inputs": {str: str}, "outputs": {str: {"sha256": str}}})
     data = {name: entry["sha256"] for name, entry in manifest["outputs"].items()} if manifest else {}
-    # What the home page shows besides: failures, the log of the run, report and briefs.
-    shown = [*reports.glob(f"*/*/{ERROR}"), reports / JOURNAL, *reports.glob("report.*"), *reports.glob("*/brief.*")]
+    papers = [*reports.glob("report.*"), *reports.glob("*/brief.*")]
     return {
         "results": hashes([*found, *(root / "report").glob("*.md")]),
         "data": {**data, **(manifest["inputs"] if manifest else {}), **hashes(project.study.glob("*.*"))},
         "code": {**hashes(code, PACKAGE), "frame": frame_digest(project)},
-        "shown": hashes(shown),
+        "papers": hashes(papers),
+        # What the home page shows besides: failures and the log of the run.
+        "shown": hashes([*reports.glob(f"*/*/{ERROR}"), reports / JOURNAL]),
     }
 
 
@@ -291,7 +294,8 @@ def _abstract(project: Project, language: str) -> str:
     # Without its heading, and the keywords that come after it.
     pattern = r'<div class="abstract">\s*<p><strong>[^<]*</strong>[:：]?(.*?)(?:<p><strong>|</div>)'
     found = re.search(pattern, html, re.DOTALL)
-    return clean_html(f"<p>{found[1].strip()}").replace('href="#', f'href="{path.name}#') if found else ""
+    page = file_of("paper", language)
+    return clean_html(f"<p>{found[1].strip()}").replace('href="#', f'href="{page}#') if found else ""
 
 
 def _events(project: Project) -> list[dict]:

@@ -50,29 +50,47 @@ def trace(record: dict[str, Any], run: dict[str, Any], results: dict[str, Any], 
     >>> trace(record, run, results, "yrd/06_spatial", "en")[:22]  # doctest: +SKIP
     '<details class="trace"'
     """
+    own, shared = follow(record, run, results, page, language)
+    name, source = escape(record["name"]), {"en": "Source", "zh": "来源"}[language]
+    known = set_terms([*own, *shared])
+    return known and f'<details class="trace" id="trace-{name}"><summary>{source}</summary>{known}</details>'
+
+
+def follow(
+    record: dict[str, Any], run: dict[str, Any], results: dict[str, Any], page: str, language: str
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return terms and what is said of each, as :func:`trace` sets them: of a result itself, and of run and raw rows.
+
+    The second are the same for results that rest on the same rows.
+    """
     # As it is shown a result does not tell what is behind it.
     record = next((entry for entry in results.get("records", ()) if entry["name"] == record["name"]), {})
     if not record:
-        return ""
+        return [], []
     with speaking(language):
-        up, told = "../" * page.count("/"), list(_about(record, run, results, page))
+        up = "../" * page.count("/")
+        own, shared = list(_about(record, results, page)), list(list_run(run))
         if "reads" in record:
             origins = origins_of(get_project())
             # Lines are told of the files that the run was made from, and of no others.
             both = results["data"], origins.hashes
             changed = frozenset(file for file in {*both[0], *both[1]} if both[0].get(file) != both[1].get(file))
             reads = tuple(results["reads"][k] for k in record["reads"])
-            told += _rows(origins, reads, changed, up, language, _units_of(record))
-        terms = "".join(f"<dt>{term}</dt><dd>{said}</dd>" for term, said in told if said)
-        name, source = escape(record["name"]), say("Source", "来源")
-    return f'<details class="trace" id="trace-{name}"><summary>{source}</summary><dl>{terms}</dl></details>'
+            shared += _rows(origins, reads, changed, up, language, _units_of(record))
+    return own, shared
+
+
+def set_terms(told: Iterable[tuple[str, str]]) -> str:
+    """Return a list of terms as HTML, without those of which nothing is said."""
+    terms = "".join(f"<dt>{term}</dt><dd>{said}</dd>" for term, said in told if said)
+    return terms and f"<dl>{terms}</dl>"
 
 
 def _list(parts: Iterable[str]) -> str:
     return say(", ", "、").join(parts)
 
 
-def _about(record: dict, run: dict, results: dict, page: str) -> Iterator[tuple[str, str]]:
+def _about(record: dict, results: dict, page: str) -> Iterator[tuple[str, str]]:
     """Yield what is known of a result beside its rows."""
     own, up = f"{results['region']}/{results['notebook']}", "../" * page.count("/")
     here = "" if page == own else up + file_of(own, spoken())
@@ -81,12 +99,6 @@ def _about(record: dict, run: dict, results: dict, page: str) -> Iterator[tuple[
         return f'<a href="{here}#{kind}-{escape(name)}">{escape(text or name)}</a>'
 
     yield say("Value", "数值"), escape(_value(record))
-    parameters = []
-    for name, value in run["parameters"].items():
-        text = f"<code>{escape(f'{name} = {json.dumps(value, ensure_ascii=False)}', quote=False)}</code>"
-        new = name in run["changed"]
-        parameters.append(f"<mark>{text} {say('set for this run', '本次运行另设')}</mark>" if new else text)
-    yield say("Parameters", "参数"), _list(parameters)
     file = f'<a href="{up}{escape(own)}/notebook.ipynb">{escape(results["notebook"])}</a>'
     line = say(", line {}", "，第{}行").format(record["line"]) if record.get("line") else ""
     yield say("Cell", "单元格"), f"{link('cell', record['cell'])}{line}{say(' of ', '，')}{file}"
@@ -97,6 +109,16 @@ def _about(record: dict, run: dict, results: dict, page: str) -> Iterator[tuple[
         others = [other for other in results["records"] if other["cell"] in behind]
         links = (link("result", other["name"], other.get(label, "")) for other in others)
         yield say("Results of these cells", "上述单元格登记的结果"), _list(links)
+
+
+def list_run(run: dict) -> Iterator[tuple[str, str]]:
+    """Yield parameters, commit and time of a run, as terms and what is said of each."""
+    parameters = []
+    for name, value in run["parameters"].items():
+        text = f"<code>{escape(f'{name} = {json.dumps(value, ensure_ascii=False)}', quote=False)}</code>"
+        new = name in run["changed"]
+        parameters.append(f"<mark>{text} {say('set for this run', '本次运行另设')}</mark>" if new else text)
+    yield say("Parameters", "参数"), _list(parameters)
     commit, time = run["commit"], escape(run["started_at"])
     known = f"<code>{escape(commit[:12])}</code>" if commit else say("not under version control", "未纳入版本控制")
     local = say(", with local changes", "，另有本地修改") if commit.endswith("+") else ""
