@@ -1,5 +1,6 @@
 from . import audit as audit
 from . import boundaries as boundaries
+from ._crosswalk import resolve_units as resolve_units
 from ._digital_fields import DigitalField as DigitalField
 from ._digital_fields import digital_fields as digital_fields
 from ._digital_fields import digital_of as digital_of

@@ -26,12 +26,18 @@ POLICY_COLUMNS = (
 ).split()
 COUNT_COLUMNS = "programme year part scope count source publications confirmed note".split()
 CHANGE_COLUMNS = "adcode_from adcode_to year kind source publications confirmed note_en note_zh".split()
+HISTORY_COLUMNS = "adcode name_zh level first_year last_year change successors source".split()
 # The columns of each list, those that no two rows share, and those of whole numbers.
 LISTS = {
-    "clusters": (CLUSTER_COLUMNS, ["cluster_id"], ["year"]),
-    "policies": (POLICY_COLUMNS, ["policy", "adcode", "year_effective"], ["adcode", "year_effective"]),
-    "cluster_counts": (COUNT_COLUMNS, ["programme", "year", "part", "scope"], ["year", "count"]),
-    "boundary_changes": (CHANGE_COLUMNS, ["adcode_from", "adcode_to", "year"], ["adcode_from", "adcode_to", "year"]),
+    "clusters": (CLUSTER_COLUMNS, ["cluster_id"], ["year", "publications"]),
+    "policies": (POLICY_COLUMNS, ["policy", "adcode", "year_effective"], ["adcode", "year_effective", "publications"]),
+    "cluster_counts": (COUNT_COLUMNS, ["programme", "year", "part", "scope"], ["year", "count", "publications"]),
+    "boundary_changes": (
+        CHANGE_COLUMNS,
+        ["adcode_from", "adcode_to", "year"],
+        ["adcode_from", "adcode_to", "year", "publications"],
+    ),
+    "unit_history": (HISTORY_COLUMNS, ["adcode", "first_year"], ["adcode", "first_year", "last_year"]),
 }
 NAME_COLUMNS = {
     "sources": "source title_en title_zh publisher publisher_zh url licence licence_zh note".split(),
@@ -128,17 +134,19 @@ def _read_list(
     kind: str, project: Project, lists: RawTable, units: pd.DataFrame, sources: Iterable[str]
 ) -> pd.DataFrame:
     from clusterlib.data._raw import count_problems, read_table
-    from clusterlib.data._rules import list_rules, place_problems, rule_problems
+    from clusterlib.data._rules import history_problems, list_rules, place_problems, rule_problems
 
     columns, key, numbers = LISTS[kind]
     table = read_table(project.raw / f"{kind}.csv", columns, project.root)
     problems = rule_problems(table, list_rules(kind, frozenset(map(str, units.index)), sources))
     if kind in ("clusters", "policies"):
         problems += place_problems(kind, table, units)
+    if kind == "unit_history" and not problems:
+        problems = history_problems(table)
     problems += table.repeated(key, f"the same {', '.join(key)} stands in an earlier line")
     if problems := problems or count_problems(table, kind, lists):
         raise RawDataError(problems)
-    frame = table.frame.astype(dict.fromkeys([*numbers, "publications"], "int64")).reset_index(drop=True)
+    frame = table.frame.astype(dict.fromkeys(numbers, "int64")).reset_index(drop=True)
     return frame.set_index("cluster_id") if kind == "clusters" else frame
 
 

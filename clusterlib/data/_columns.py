@@ -28,6 +28,7 @@ LISTED = {
     "policies": "policy",
     "cluster_counts": "programme",
     "boundary_changes": "kind",
+    "unit_history": "level",
 }
 UNIT_COLUMNS = ["adcode", "level", "name_zh", "name_en", "province"]
 

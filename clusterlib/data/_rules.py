@@ -20,6 +20,9 @@ UNIT_LEVELS = ("province", "city", "county")
 # What a published number of clusters counts, and how a unit's area or code changed.
 PARTS = ("total", "batch", "provinces", "cities", "core areas", "coordinated areas", "new stars")
 CHANGES = ("merged", "divided", "transferred", "renamed")
+# How a unit left the lists of GB/T 2260 while its area went on as that of one unit, or otherwise.
+CONTINUED = ("recoded", "renamed", "converted", "transferred")
+HISTORY = (*CONTINUED, "merged", "divided", "untraced", "")
 # The columns of the lists of names that hold a text in every row; the first is the key.
 _NAMES = {
     "sources": "source title_en title_zh publisher publisher_zh licence licence_zh",
@@ -135,12 +138,27 @@ def list_rules(kind: str, codes: frozenset[str], sources: Iterable[str]) -> dict
             "adcode_from": one,
             "adcode_to": one,
         },
+        "unit_history": {
+            **filled("name_zh"),
+            "adcode": matching("[0-9]{6}", "is not a six-digit GB/T 2260 code"),
+            "level": one_of("level", UNIT_LEVELS),
+            "first_year": A_YEAR,
+            "last_year": A_YEAR,
+            "change": one_of("change", HISTORY),
+            "successors": matching("([0-9]{6}(;[0-9]{6})*)?", "is no list of six-digit codes joined by ;"),
+        },
     }
-    return own[kind] | {
-        "source": one_of("source", sources, "add it to sources.csv"),
-        "confirmed": matching("|".join(CONFIRMED), f"should be one of {', '.join(CONFIRMED)}"),
-        "publications": matching("[0-9]{1,9}", "is not a number of publications"),
-    }
+    source = {"source": one_of("source", sources, "add it to sources.csv")}
+    if kind == "unit_history":
+        return own[kind] | source
+    return (
+        own[kind]
+        | source
+        | {
+            "confirmed": matching("|".join(CONFIRMED), f"should be one of {', '.join(CONFIRMED)}"),
+            "publications": matching("[0-9]{1,9}", "is not a number of publications"),
+        }
+    )
 
 
 def place_problems(kind: str, table: RawTable, units: pd.DataFrame) -> list[Problem]:
@@ -163,6 +181,33 @@ def place_problems(kind: str, table: RawTable, units: pd.DataFrame) -> list[Prob
             for column, text in ((column, ";".join(words)) for column, words in expected.items())
             if row[column] != text
         ]
+    return problems
+
+
+def history_problems(table: RawTable) -> list[Problem]:
+    """Return the rows of ``unit_history.csv`` that overlap, or whose change and successors contradict other rows."""
+    lines = [int(str(line)) for line in table.frame.index]
+    columns = (table.frame[name].tolist() for name in ("adcode", "change", "successors"))
+    years = (table.frame[name].astype(int).tolist() for name in ("first_year", "last_year"))
+    spells, problems = dict[str, list[tuple[int, int, int]]](), list[Problem]()
+    rows = list(zip(lines, *columns, *years, strict=True))
+    latest = max((row[-1] for row in rows), default=0)
+    for line, code, _, _, first, last in rows:
+        spells.setdefault(code, []).append((first, last, line))
+    for line, code, change, successors, first, last in rows:
+        listed = successors.split(";") if successors else []
+        expected = {"": 0, "untraced": 0, "divided": max(2, len(listed))}.get(change, 1)
+        earlier = [at for start, end, at in spells[code] if at < line and start <= last and first <= end]
+        lost = [c for c in listed if not any(start <= last + 1 <= end for start, end, _ in spells.get(c, []))]
+        found = {
+            "last_year": f"{last} comes before first_year" if first > last else "",
+            "first_year": f"{code} stands for these years in line {earlier[0]} already" if earlier else "",
+            "change": f"{change!r}: expected one if, and only if, the last year is before {latest}"
+            if (change == "") != (last == latest) else "",
+            "successors": f"{successors!r} does not go with {change!r}: expected {expected} code(s)"
+            if len(listed) != expected else f"{lost[0]} is not in the list of {last + 1}" if lost else "",
+        }  # fmt: skip
+        problems += [table.problem(line, reason, column) for column, reason in found.items() if reason]
     return problems
 
 

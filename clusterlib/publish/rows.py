@@ -27,6 +27,7 @@ _TITLES = {
     "cluster_counts": ("Published numbers of clusters", "产业集群公布数量"),
     "policies": ("Places of pilot policies", "试点政策名单"),
     "boundary_changes": ("Changes of administrative boundaries", "行政区划变更"),
+    "unit_history": ("Codes of administrative units since 1980", "行政区划代码沿革（1980年以来）"),
     "units": ("Administrative units", "行政区划代码"), "economies": ("Names of economies", "经济体名称"),
     "sources": ("Sources", "资料来源"), "catalogue": ("Catalogue of indicators", "指标目录"),
 }  # fmt: skip
