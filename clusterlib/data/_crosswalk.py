@@ -67,9 +67,8 @@ def _short_forms(name: str) -> set[str]:
     """Return what a unit is called for short, such as 延边 and 延边州, of at least two characters."""
     if found := _AUTONOMOUS.fullmatch(name):
         base, kind = found.groups()
-        forms = {base, f"{base}自治{kind}", f"{base}{kind}"}
         # 广西区 is no name of the region.
-        forms -= {f"{base}{kind}"} if kind == "区" else set()
+        forms = {base, f"{base}自治{kind}", base if kind == "区" else f"{base}{kind}"}
     else:
         found = _ENDING.fullmatch(name)
         forms = {found[1]} if found else set()
@@ -293,7 +292,8 @@ def resolve_units(names: Any, level: str | None = None, year: int | None = None,
     crosswalk = _crosswalk(str(get_project().root), read_manifest()["built_at"])
     if year is not None:
         year = check_whole("year", year, min(spell.first for spell in crosswalk.spells))
-    _note("unit_history", (), (), ())
+    for table in ("unit_history", "units"):
+        _note(table, (), (), ())
     rows = [crosswalk.row(name, place, level, year) for name, place in zip(wanted, places, strict=True)]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     texts = dict.fromkeys((c for c in COLUMNS if c not in ("name", "code", "code_then")), "str")
