@@ -286,11 +286,11 @@ def test_arguments_of_another_kind_are_refused(given, error, told):
 def test_the_history_agrees_with_the_changes_of_boundaries():
     changes = pd.read_csv(RAW / "boundary_changes.csv")
     whole = changes[changes["kind"] != "transferred"]
-    for row in whole.itertuples():
-        found = one(row.adcode_from)
-        assert str(row.adcode_to) in (str(found["code"]), *found["successors"].split(";"))
+    for before, after, year in zip(whole["adcode_from"], whole["adcode_to"], whole["year"].tolist(), strict=True):
+        found = one(before)
+        assert str(after) in (str(found["code"]), *found["successors"].split(";"))
         # Figures have the new area in the year of the approval or the next.
-        assert row.year - int(re.findall("[0-9]{4}", found["change"])[0]) in (0, 1)
+        assert year - int(re.findall("[0-9]{4}", found["change"])[0]) in (0, 1)
 
 
 ROW = dict(zip(HISTORY.columns, ["110101", "东城区", "county", "1980", "2024", "", "", "gb2260"], strict=True))
