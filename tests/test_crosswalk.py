@@ -288,9 +288,9 @@ def test_the_history_agrees_with_the_changes_of_boundaries():
     whole = changes[changes["kind"] != "transferred"]
     for before, after, year in zip(whole["adcode_from"], whole["adcode_to"], whole["year"].tolist(), strict=True):
         found = one(before)
-        assert str(after) in (str(found["code"]), *found["successors"].split(";"))
+        assert str(after) in (str(found["code"]), *str(found["successors"]).split(";"))
         # Figures have the new area in the year of the approval or the next.
-        assert year - int(re.findall("[0-9]{4}", found["change"])[0]) in (0, 1)
+        assert year - int(re.findall("[0-9]{4}", str(found["change"]))[0]) in (0, 1)
 
 
 ROW = dict(zip(HISTORY.columns, ["110101", "东城区", "county", "1980", "2024", "", "", "gb2260"], strict=True))
