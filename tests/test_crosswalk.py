@@ -193,7 +193,7 @@ def test_a_code_of_any_year_leads_to_units_of_today_or_says_that_it_cannot(year)
     standing = set(TODAY["adcode"])
     ended = found["code"].isna()
     assert found.loc[~ended, "code"].map("{:06d}".format).isin(standing).all()
-    assert found.loc[ended, "successors"].map(lambda text: not text or set(text.split(";")) <= standing).all()
+    assert found.loc[ended, "successors"].map(lambda text: not text or set(str(text).split(";")) <= standing).all()
     # What has no successor leads, perhaps by way of others, to a unit that was not followed.
     assert found.loc[ended & (found["successors"] == ""), "change"].str.contains("untraced|merged|divided").all()
     assert (found.loc[~ended, "successors"] == "").all()
