@@ -74,11 +74,16 @@ class Problem:
     column: str = ""
     # What ``column`` is: of a table, or the keys that lead to a value.
     kind: str = "column"
+    # The sheet of a workbook, or "" for a table, in which ``line`` counts rows; none for a file of lines.
+    sheet: str | None = None
 
     def __str__(self) -> str:
         column = f", {self.kind} {self.column!r}" if self.column else ""
         reason = self.reason if len(self.reason) <= 600 else f"{self.reason[:600]} ..."
-        return f"{self.file}, line {self.line}{column}: {reason}"
+        if self.sheet is None:
+            return f"{self.file}, line {self.line}{column}: {reason}"
+        sheet, row = f", sheet {self.sheet!r}" * bool(self.sheet), f", row {self.line}" * bool(self.line)
+        return f"{self.file}{sheet}{row}{column}: {reason}"
 
 
 class ProblemsError(ClusterlibError):
@@ -99,6 +104,12 @@ class RawDataError(ProblemsError):
     """Raw data that cannot be used."""
 
     head = "{} problem(s) in the raw data; the processed data were left as they were"
+
+
+class SheetError(ProblemsError):
+    """A sheet that cannot be read without a guess."""
+
+    head = "{} problem(s) in the sheet; nothing was read from it"
 
 
 class StudyError(ProblemsError):

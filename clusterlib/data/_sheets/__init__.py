@@ -1,0 +1,209 @@
+"""From a messy sheet to tidy facts: nothing is guessed in silence, and nothing is half-read."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from clusterlib.core.checks import check_choice, parse_years
+from clusterlib.core.language import Phrase, say, speaking
+from clusterlib.errors import InvalidInputError, Problem, SheetError, UnknownNameError
+
+if TYPE_CHECKING:
+    from clusterlib.data._load import Years
+    from clusterlib.data._sheets._layout import LeftOut
+
+FACT_COLUMNS = "name code year indicator value unit note sheet row column".split()
+_WORDS = {
+    "format": Phrase("format", "格式"),
+    "encoding": Phrase("encoding", "编码"),
+    "sheet": Phrase("sheet", "工作表"),
+    "level": Phrase("level", "层级"),
+    "layout": Phrase("layout", "版式"),
+    "regions": Phrase("names", "地区名"),
+    "years": Phrase("years", "年份"),
+    "indicator": Phrase("indicator", "指标"),
+    "unit": Phrase("unit", "单位"),
+    "converted": Phrase("converted", "换算"),
+    "missing": Phrase("missing", "缺失"),
+}
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What was understood of a sheet: where everything stands and what was left out (读表说明)."""
+
+    said: dict[str, Phrase]
+    footnotes: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return what was understood and how, in the language spoken."""
+        found = [(str(word), str(self.said[key])) for key, word in _WORDS.items() if key in self.said]
+        found += [(say("footnote", "脚注"), note) for note in self.footnotes]
+        for one in self.left_out:
+            row = say(f"row {one.row}", f"第 {one.row} 行") if one.row else ""
+            column = say(f"column {one.column}", f"{one.column} 列") if one.column else ""
+            name = say(f" ({one.name})", f"（{one.name}）") if one.name else ""
+            found.append((say("left out", "未读入"), f"{row}{column}{name}{say(': ', '：')}{one.reason}"))
+        return found
+
+    def summary(self, language: str | None = None) -> str:
+        """Return it as text, in ``"en"`` or ``"zh"``, by default the language spoken."""
+        if language is not None:
+            with speaking(language):
+                return self.summary()
+        return "\n".join(f"{what}{say(': ', '：')}{how}" for what, how in self.rows())
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><th>{escape(what)}</th><td>{escape(how)}</td></tr>" for what, how in self.rows())
+        return f"<table>{rows}</table>"
+
+
+@dataclass(frozen=True)
+class YearbookSheet:
+    """A sheet as tidy facts, with what was understood of it and what is wrong in it (年鉴表)."""
+
+    path: Path
+    sha256: str
+    sheet: str
+    level: str
+    source: str
+    facts: pd.DataFrame = field(repr=False)
+    understood: Understood = field(repr=False)
+    problems: list[Problem] = field(repr=False)
+
+    def summary(self, language: str | None = None) -> str:
+        """Return what was read, understood and found wrong, as text."""
+        if language is not None:
+            with speaking(language):
+                return self.summary()
+        units, lacking = (
+            self.facts["name"].nunique(),
+            int(self.facts["code"].isna().groupby(self.facts["name"]).any().sum()),
+        )
+        head = say(
+            f"{self.path.name}: {len(self.facts)} facts, {units} names ({lacking} without a code)",
+            f"{self.path.name}：{len(self.facts)} 条数据，{units} 个地区名（{lacking} 个没有代码）",
+        )
+        found = [say(f"{len(self.problems)} problem(s)", f"{len(self.problems)} 个问题"), *map(str, self.problems)]
+        return "\n".join([head, self.understood.summary(), *(found if self.problems else [])])
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        head = escape(self.summary().split("\n", 1)[0])
+        listed = "".join(f"<li>{escape(str(problem))}</li>" for problem in self.problems)
+        return f"<p>{head}</p>{self.understood._repr_html_()}" + (f"<ul>{listed}</ul>" if listed else "")
+
+
+def read_yearbook(
+    path: str | Path,
+    *,
+    level: str | None = None,
+    indicator: str | None = None,
+    unit: str | None = None,
+    source: str = "",
+    sheet: str | None = None,
+    years: Years = None,
+) -> YearbookSheet:
+    """Read a yearbook's sheet or a statistical file as tidy facts (读取年鉴表).
+
+    Exports of the National Bureau of Statistics (csv, xls), workbooks (.xls, .xlsx), csv in any common encoding, Stata,
+    SPSS and Parquet. Units stand in a column, a row or above the table, years and indicators in the head or a column.
+
+    Parameters
+    ----------
+    path : str or Path
+    level : {"province", "city", "county", "economy"}, optional
+        By default the one whose names fill a column or a row.
+    indicator : str, optional
+        The one to take of several; what the figures are, where the sheet does not say.
+    unit : str, optional
+        Such as ``"亿元"``: what the figures are in where the sheet does not say, else what they are converted to, by
+        a power of ten.
+    source : str
+        To be cited.
+    sheet : str, optional
+        The sheet of a workbook that has several.
+    years : int, str, slice or list, optional
+        The years to take, as in :func:`load_panel`; a single one also says of which year a sheet is that names none.
+
+    Returns
+    -------
+    YearbookSheet
+        ``facts`` (name, code or missing, year, indicator, value, unit, footnote mark, sheet, row, column),
+        ``understood`` and ``problems``: cells that are no figure and names without a code, each with its place. Cells
+        that say that a figure is missing make no fact.
+
+    Raises
+    ------
+    SheetError
+        If the file cannot be read, or the sheet could be read in more than one way: nothing is half-read.
+    UnknownNameError
+        If there is no such level, sheet or year.
+    InvalidInputError
+        If an argument is of another kind.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, clusterlib as cl
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "gdp.csv")
+    >>> lines = "指标：地区生产总值(亿元)", "地区,2023年,2022年", "上海市,47218.66,44809.13", "江 苏,128222.2,…"
+    >>> _ = path.write_text("\\n".join(lines), encoding="gbk")
+    >>> cl.data.read_yearbook(path).facts[["name", "code", "year", "value", "unit", "row", "column"]]
+      name    code  year      value unit  row column
+    0  上海市  310000  2023   47218.66   亿元    3      B
+    1  上海市  310000  2022   44809.13   亿元    3      C
+    2  江 苏  320000  2023  128222.20   亿元    4      B
+    """
+    from clusterlib.data._sheets._grid import read_grid
+    from clusterlib.data._sheets._layout import Reading
+
+    check_choice("level", level, [None, "province", "city", "county", "economy"])
+    for name, value in {"indicator": indicator, "unit": unit, "sheet": sheet}.items():
+        if value is not None and (not isinstance(value, str) or not value.strip()):
+            raise InvalidInputError(f"{name}={value!r}: expected a name, or leave it out")
+    wanted = parse_years(years)
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as wrong:
+        reason = (
+            "there is no such file" if isinstance(wrong, FileNotFoundError) else f"cannot be opened: {wrong.strerror}"
+        )
+        raise SheetError([Problem(str(path), 0, f"{reason}; check the path", sheet="")]) from None
+    grid = read_grid(path, content, sheet)
+    single = wanted[0] if wanted is not None and len(set(wanted)) == 1 else None
+    reading = Reading(grid, level, indicator, unit, single)
+    reading.read()
+    facts = _frame(reading.facts, grid.sheet, reading.level)
+    if wanted is not None:
+        have = facts["year"]
+        chosen = have.isin(wanted) if isinstance(wanted, list) else have.between(*wanted)
+        lacking = set(wanted) - set(have) if isinstance(wanted, list) else set()
+        if lacking or not chosen.any():
+            raise UnknownNameError(
+                "year", min(lacking, default=years), sorted(have.unique()), f"looked for in {path.name}"
+            )
+        facts = facts[chosen].reset_index(drop=True)
+    said = {"format": Phrase(grid.kind, grid.kind), **reading.said}
+    said |= {key: Phrase(text, text) for key, text in {"encoding": grid.encoding, "sheet": grid.sheet}.items() if text}
+    understood = Understood(said, tuple(reading.footnotes), tuple(reading.left_out))
+    digest = hashlib.sha256(content).hexdigest()
+    return YearbookSheet(path, digest, grid.sheet, str(reading.level), source, facts, understood, reading.problems)
+
+
+def _frame(found: list[Any], sheet: str, level: str | None) -> pd.DataFrame:
+    facts = pd.DataFrame([vars(fact) for fact in found]).assign(sheet=sheet)[FACT_COLUMNS]
+    facts["code"] = facts["code"].astype("string" if level == "economy" else "Int64")
+    return facts.astype({"year": "int64", "value": "float64", "row": "int64"})

@@ -1,0 +1,199 @@
+"""What one cell of a messy sheet says: a number, nothing, a year, a unit or a label."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from clusterlib.data._cells import YEARS
+
+CHINESE = re.compile(r"[\u3400-\u9fff]")
+# Circled and raised digits are marks of footnotes, and must go before full-width digits are made plain ones.
+_MARK = re.compile(r"[①-⑳⓪❶-❿㈠-㈩¹²³⁰-⁹*†‡]+")
+_AFTER = re.compile(r"(?<=[\d%])\s*(\[\d{1,2}\]|\(\d{1,2}\)|[a-zA-Z]\))$")
+_GROUPED = re.compile(r"\d{1,3}([ ,']\d{3})+(?=\.|$|e|%)", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.IGNORECASE)
+_MISSING = re.compile(r"[-—–―.·/_]*|n/?a|nan|null|none|missing|缺失?|无数据", re.IGNORECASE)
+_YEAR = re.compile(r"((?:19|20|21)\d{2})(?:\.0+)?\s*(?:年度?末?底?)?")
+_YEAR_IN = re.compile(r"(?<!\d)((?:19|20)\d{2})\s*年(?:度|末|底)?(?!\s*[-—–~至到])")
+_SPAN = re.compile(r"(?<!\d)(?:19|20)\d{2}\s*年?\s*[-—–~至到]\s*(?:19|20)\d{2}(?!\d)")
+_PART = re.compile(r"年.*(?:月|季|上半年|下半年)|\d{4}\s*[-/年.]\s*\d{1,2}(?!\d)|\d{4}\s*q[1-4]", re.IGNORECASE)
+
+_POWERS = {"": 0, "十": 1, "百": 2, "千": 3, "万": 4, "十万": 5, "百万": 6, "千万": 7, "亿": 8, "十亿": 9, "百亿": 10}
+_POWERS |= {"千亿": 11, "万亿": 12}
+_BASES = (
+    "元 美元 欧元 人 人次 人年 人天 户 件 公里 平方公里 米 平方米 公顷 亩 吨 千克 公斤 立方米 个 家 台 部 条 块 辆 项 "
+    "张 次 所 套 册 份 篇 只 头 艘 架 床 标准煤 吨标准煤 千瓦 千瓦时 GB TB 岁 天 小时 分钟 端口 站 座 处 村 页 种 名 位"
+).split()
+_ALIASES = {"千米": "公里", "平方千米": "平方公里", "km": "公里", "km2": "平方公里", "人民币": "元", "元人民币": "元"}
+_ALIASES |= {"yuan": "元", "usd": "美元", "persons": "人", "person": "人", "people": "人", "households": "户"}
+_ALIASES |= {
+    "subscribers": "户",
+    "enterprises": "个",
+    "patents": "件",
+    "applications": "件",
+    "pieces": "件",
+    "sqkm": "平方公里",
+}
+_SHARES = {"%": -2, "‰": -3, "percent": -2, "百分比": -2, "‱": -4}
+_ENGLISH = (("100million", "亿"), ("10000", "万"), ("billion", "十亿"), ("million", "百万"), ("1000", "千"))
+_ENGLISH += (("1e8", "亿"), ("1e4", "万"), ("thousand", "千"))
+_PREFIX = re.compile(f"({'|'.join(sorted(filter(None, _POWERS), key=len, reverse=True))})?(.+)")
+_INDEX = re.compile(r"(?:上年|上期|\d{4}年?)=100|指数|index", re.IGNORECASE)
+_IN_BRACKETS = re.compile(r"[(\[【〔]([^()\[\]【】〔〕]*)[)\]】〕]")
+
+
+class Odd(str):
+    """What a spreadsheet holds in place of a value, said so that it is a reason."""
+
+
+def plain(text: object) -> str:
+    """Return a text with plain brackets, digits and single spaces, without what nobody sees."""
+    shown = unicodedata.normalize("NFKC", str(text)).replace("−", "-")
+    return " ".join(re.sub(r"[\u200b-\u200f\u2060\ufeff\x00-\x08\x7f]", "", shown).split())
+
+
+@dataclass(frozen=True)
+class Number:
+    """A cell as a number, or none with a reason, or none without one where the cell says that there is none."""
+
+    value: float | None = None
+    reason: str = ""
+    note: str = ""
+    percent: bool = False
+
+
+def read_number(cell: object) -> Number:
+    """Read a cell of the data area."""
+    if cell is None or isinstance(cell, Odd):
+        return Number(reason=str(cell or ""))
+    if isinstance(cell, bool):
+        return Number(reason=f"{cell} is no number: write the figure, or leave the cell empty")
+    if isinstance(cell, (datetime.date, datetime.time, datetime.timedelta)):
+        return Number(reason=f"the date {cell} stands in place of a figure: format the cell as a number")
+    if isinstance(cell, (int, float)):
+        value = float(cell) if abs(cell) < 1e300 else math.inf
+        return Number() if math.isnan(value) else _finite(value, cell)
+    raw = str(cell)
+    marks = "".join(_MARK.findall(raw))
+    text = plain(_MARK.sub("", raw))
+    if _MISSING.fullmatch(text):
+        return Number(note=marks)
+    if found := _AFTER.search(text):
+        text, marks = text[: found.start()], marks + found[1]
+    negative = re.fullmatch(r"\((.+)\)", text)
+    text = negative[1].strip() if negative else re.sub(r"^([+-])\s+", r"\1", text)
+    percent = text.endswith("%")
+    text = text.rstrip("%").strip()
+    if _GROUPED.match(text.lstrip("+-")):
+        text = re.sub(r"(?<=\d)[ ,'](?=\d{3})", "", text)
+    if not _NUMBER.fullmatch(text) or (negative and text[0] in "+-"):
+        said = f"{raw[:60]!r} is no number" + (", nor a sign for a missing one" if len(raw) < 12 else "")
+        return Number(reason=f"{said}: write the figure in digits, or leave the cell empty")
+    return _finite(-float(text) if negative else float(text), raw, marks, percent)
+
+
+def _finite(value: float, cell: object, note: str = "", percent: bool = False) -> Number:
+    if not math.isfinite(value):
+        return Number(reason=f"{str(cell)[:60]!r} is out of all bounds: correct the figure")
+    return Number(value, note=note, percent=percent)
+
+
+def read_year(cell: object) -> int | None:
+    """Return the year that a cell is, whole and alone, or None."""
+    if isinstance(cell, (bool, datetime.date)) or cell is None:
+        return None
+    if isinstance(cell, (int, float)):
+        return int(cell) if math.isfinite(cell) and cell == int(cell) and YEARS[0] <= cell <= YEARS[1] else None
+    found = _YEAR.fullmatch(plain(_MARK.sub("", str(cell))).strip("() "))
+    return int(found[1]) if found and YEARS[0] <= int(found[1]) <= YEARS[1] else None
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit of measure: what is counted and in which power of ten."""
+
+    text: str
+    base: str
+    power: int
+
+    def convert(self, value: float, to: Unit) -> float:
+        """Return a value in another unit of the same base."""
+        shift = self.power - to.power
+        return value * 10**shift if shift >= 0 else value / 10**-shift
+
+
+def read_unit(text: str) -> Unit | None:
+    """Return the unit that a text names, in Chinese or English, or None."""
+    shown = plain(text).replace(" ", "").strip("()[]:,;。、").replace("每", "/")
+    if shown in _SHARES:
+        return Unit({-2: "%", -3: "‰", -4: "‱"}[_SHARES[shown]], "1", _SHARES[shown])
+    if _INDEX.fullmatch(shown):
+        return Unit(shown, shown, 0)
+    lower = shown.lower().replace(",", "")
+    for english, prefix in _ENGLISH:
+        if lower.startswith(english):
+            shown = prefix + lower.removeprefix(english)
+            break
+    over, _, under = shown.partition("/")
+    found = _PREFIX.fullmatch(over)
+    if found is None:
+        return None
+    prefix, base = found[1] or "", found[2]
+    if over in _BASES or over in _ALIASES:
+        prefix, base = "", over
+    base, under = _ALIASES.get(base, _ALIASES.get(base.lower(), base)), _ALIASES.get(under.lower(), under)
+    below = _PREFIX.fullmatch(under) if under else None
+    if base not in _BASES or (under and (below is None or below[2] not in _BASES)):
+        return None
+    base = f"{base}/{under}" if under else base
+    return Unit(prefix + base, base, _POWERS[prefix])
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a head says: a year, a unit, and the words that are left."""
+
+    words: str = ""
+    year: int | None = None
+    unit: Unit | None = None
+    reason: str = ""
+
+
+def read_label(cell: object) -> Label:
+    """Read a cell of the head, or a line above it."""
+    if cell is None:
+        return Label()
+    if isinstance(cell, (datetime.date, datetime.time, datetime.timedelta)):
+        return Label(reason=f"the date {cell} stands in place of a year: write the year alone, such as 2023")
+    if isinstance(cell, Odd):
+        return Label(reason=str(cell))
+    if (year := read_year(cell)) is not None:
+        return Label(year=year)
+    lines = [line for line in str(cell).splitlines() if line.strip()]
+    chinese = [line for line in lines if CHINESE.search(line) or read_year(line) is not None]
+    text = plain(_MARK.sub("", " ".join(chinese or lines)))
+    unit = None
+    for found in _IN_BRACKETS.finditer(text):
+        inside = re.sub(r"^单位[:：]?", "", found[1].strip())
+        if (said := read_unit(inside)) is not None:
+            unit = unit or said
+            text = text.replace(found[0], " ", 1)
+    # A name in Chinese with its translation behind it.
+    if CHINESE.search(text):
+        text = re.sub(r"(?<=[\u3400-\u9fff)])\s+[A-Za-z][A-Za-z ,.&'/()-]+$", "", text.strip())
+    if _SPAN.search(text):
+        return Label(text, reason=f"{text!r} is a span of years: only single years are read")
+    if _PART.search(text):
+        return Label(text, reason=f"{text!r} is a part of a year: only whole years are read")
+    if len(set(_YEAR_IN.findall(text))) > 1:
+        return Label(text, reason=f"{text!r} names several years: write one year in each head")
+    year = int(found[1]) if (found := _YEAR_IN.search(text)) else None
+    if year is not None:
+        text = re.sub(r"\(\s*\)", "", _YEAR_IN.sub("", text))
+    if unit is None and (unit := read_unit(text)) is not None and "指数" not in text:
+        return Label("", year, unit)
+    return Label(" ".join(text.split()).strip(" ,:;"), year, unit)

@@ -1,0 +1,662 @@
+"""Where in a grid the units, years, indicators and units of measure stand, and the facts that follow."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from clusterlib.core.language import Phrase
+from clusterlib.data._sheets import _names
+from clusterlib.data._sheets._cells import (
+    CHINESE,
+    Label,
+    Number,
+    Unit,
+    plain,
+    read_label,
+    read_number,
+    read_unit,
+    read_year,
+)
+from clusterlib.data._sheets._grid import Grid
+from clusterlib.errors import Problem, SheetError
+
+_HEADS = {
+    "region": "地区 省份 省 省市 省市区 城市 市 县 县市 县级市 地级市 名称 区域 地域 行政区 行政区划 省份名称 城市名称 地区名称 "
+    "region province city county name area prefecture name_zh name_en unit_name economy country",
+    "code": "代码 行政区划代码 区划代码 行政代码 地区代码 省份代码 城市代码 code adcode gbcode regioncode citycode "
+    "provincecode id",
+    "year": "年份 年 年度 时间 year time yr 统计年度 统计年份",
+    "indicator": "指标 指标名称 变量 项目 indicator variable series item",
+    "unit": "单位 计量单位 unit units",
+    "order": "序号 编号 no no. number rank 排名 位次",
+}
+_ROLES = {head: role for role, heads in _HEADS.items() for head in heads.split()}
+_VALUES = frozenset("value 值 数值 数据 数 数据值 obs_value figure 没有单位".split())
+_KEY = re.compile(
+    r"(数据库|指标|时间|地区|单位|计量单位|Database|Indicator|Time|Region|Unit)\s*[:：]\s*(.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_KEYS = {
+    "database": "数据库",
+    "indicator": "指标",
+    "time": "时间",
+    "region": "地区",
+    "unit": "单位",
+    "计量单位": "单位",
+}
+_NOTE = re.compile(
+    r"\s*[(\[]?(注|附注|备注|说明|数据来源|资料来源|来源|本表|[①-⑳*]|notes?\b|sources?\b|data sources?\b|a\))",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(r"(续?表|table)?\s*\d+([-–—.]\d+)+\s*|(续?表|table)\s*\d+\s*|续表\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One figure and where it stood."""
+
+    name: str
+    code: object
+    year: int
+    indicator: str
+    value: float
+    unit: str
+    note: str
+    row: int
+    column: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A row or column of which nothing was read, and why."""
+
+    row: int
+    column: str
+    name: str
+    reason: Phrase
+
+
+@dataclass
+class _Column:
+    """A column of figures: what its head says."""
+
+    words: str
+    year: int | None
+    unit: Unit | None
+
+
+@dataclass
+class Reading:
+    """The reading of one grid: what was asked, and what was found so far."""
+
+    grid: Grid
+    level: str | None = None
+    indicator: str | None = None
+    unit: str | None = None
+    year: int | None = None
+    facts: list[Fact] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    footnotes: list[str] = field(default_factory=list)
+    said: dict[str, Phrase] = field(default_factory=dict)
+    _fatal: list[Problem] = field(default_factory=list)
+    _keys: dict[str, str] = field(default_factory=dict)
+    _titles: list[str] = field(default_factory=list)
+    _codes: dict[str, object] = field(default_factory=dict)
+    _known: dict[str, dict[str, object]] = field(default_factory=dict)
+    _units: dict[str, Phrase] = field(default_factory=dict)
+    _missing: Counter = field(default_factory=Counter)
+
+    def stop(self, row: int | None, column: int | None, reason: str) -> None:
+        """Note what makes the sheet ambiguous."""
+        self._fatal.append(self.grid.problem(row, column, reason))
+
+    def check(self) -> None:
+        """Raise what makes the sheet ambiguous, with the other problems found until then."""
+        if self._fatal:
+            raise SheetError([*self._fatal, *self.problems])
+
+    def leave(self, row: int | None, column: int | None, name: object, en: str, zh: str) -> None:
+        """Note a row or a column that is left out."""
+        self.left_out.append(LeftOut(*self.grid.place(row, column), plain(name), Phrase(en, zh)))
+
+    def read(self) -> None:
+        """Read the grid; raises SheetError if it is ambiguous or holds no figure."""
+        cells = [cell for row in self.grid.cells for cell in row if isinstance(cell, (str, int, float))]
+        cells += [found[2] for cell in cells if isinstance(cell, str) and (found := _KEY.match(plain(cell)))]
+        words = {cell for cell in cells if len(str(cell)) < 60}
+        levels = [*_names.LEVELS, *([self.level] if self.level == "economy" else [])]
+        self._known = _names.resolve(words, levels)
+        self._take_lines()
+        self._find_level()
+        self._turn()
+        self._find_columns()
+        self.check()
+        self._read_heads()
+        self.check()
+        self._read_rows()
+        self._check_repeated()
+        if not self.facts and not self._fatal:
+            self.stop(None, None, "no figure was found: see the other problems, or say level=, indicator= or years=")
+        self.check()
+
+    # Lines above and below the table.
+
+    def _take_lines(self) -> None:
+        spans = {(top, left): right - left for top, left, _, right in self.grid.merged}
+        begun = False
+        rows = [list(row) for row in self.grid.cells]
+        for number, row in enumerate(rows):
+            filled = [(column, cell) for column, cell in enumerate(row) if cell is not None]
+            texts = [plain(cell) for _, cell in filled]
+            written = [" ".join(str(cell).split()) for _, cell in filled]
+            if not filled:
+                continue
+            line = all(read_number(cell).value is None for _, cell in filled) and all(
+                _KEY.match(text) or _NUMBERED.match(text) or _NOTE.match(text) for text in texts
+            )
+            alone = len(filled) == 1 and (filled[0][0] == 0 or spans.get((number, filled[0][0]), 0) >= 3)
+            alone = alone and isinstance(filled[0][1], str) and read_number(filled[0][1]).value is None
+            dated = len(filled) == 1 and re.fullmatch(r"\(\d{4}年?\)", texts[0])
+            if len(row) == 1 or not (line or alone or dated):
+                begun = begun or len(filled) > 1
+                continue
+            known = _names.is_group(texts[0]) or any(_names.clean_name(texts[0]) in of for of in self._known.values())
+            if alone and not line and known:
+                self.leave(number, None, texts[0], "a heading without figures", "只有名称、没有数据的标题行")
+            elif not begun:
+                for text, note in zip(texts, written, strict=True):
+                    if found := _KEY.match(text):
+                        key = found[1].lower()
+                        self._keys[_KEYS.get(key, key)] = found[2].strip()
+                    elif _NOTE.match(text):
+                        self.footnotes.append(note)
+                    else:
+                        self._titles.append(text)
+            elif all(_NOTE.match(text) or _KEY.match(text) for text in texts):
+                self.footnotes += written
+            else:
+                self.leave(number, None, texts[0], "a line of text without figures", "没有数据的文字行")
+            rows[number] = [None] * len(row)
+        self.grid = replace(self.grid, cells=rows)
+
+    # Which way round the table stands.
+
+    def _find_level(self) -> None:
+        cells = [
+            (r, c, cell) for r, row in enumerate(self.grid.cells) for c, cell in enumerate(row) if cell is not None
+        ]
+        place = _names.clean_name(self._keys.get("地区", ""))
+        best: dict[str, tuple[int, dict[str, object]]] = {}
+        for level in [self.level] if self.level else _names.LEVELS:
+            codes = self._known[level]
+            lines: Counter = Counter()
+            for r, c, cell in cells:
+                if _names.clean_name(cell) in codes:
+                    lines.update([("row", r), ("column", c)] if isinstance(cell, str) else [("code", c)])
+            best[level] = max(lines.values(), default=int(place in codes)), codes
+        most = max(count for count, _ in best.values())
+        tied = [level for level, (count, _) in best.items() if count == most]
+        if most and len({str(sorted(map(str, best[level][1].values()))) for level in tied}) > 1:
+            self.stop(None, None, f"the names are those of more than one level: say level= {' or '.join(tied)}")
+        self.check()
+        asked = self.level is not None
+        self.level, self._codes = tied[0], best[tied[0]][1]
+        why = Phrase("as asked", "按要求") if asked else Phrase(f"by {most} cells", f"据 {most} 个单元格判断")
+        self.said["level"] = Phrase(f"{self.level} ({why.en})", f"{self.level}（{why.zh}）")
+
+    def _hits(self, cells: list[Any]) -> int:
+        return len({code for cell in cells if isinstance(cell, str) and (code := self._code(cell)) is not None})
+
+    def _code(self, cell: object) -> object:
+        return None if cell is None else self._codes.get(_names.clean_name(cell))
+
+    def _turn(self) -> None:
+        down = max((self._hits(list(column)) for column in zip(*self.grid.cells, strict=True)), default=0)
+        across = max(map(self._hits, self.grid.cells), default=0)
+        if across > down and across > 1:
+            self.grid = self.grid.transposed()
+        self.said["layout"] = Phrase(
+            f"units in {'a row' if self.grid.turned else 'a column'}",
+            f"地区排在{'一行' if self.grid.turned else '一列'}",
+        )
+
+    # The columns and what they are.
+
+    def _find_columns(self) -> None:
+        columns = [list(column) for column in zip(*self.grid.cells, strict=True)]
+        roles: dict[int, str] = {}
+        for c, column in enumerate(columns):
+            for cell in [cell for cell in column if cell is not None][:4]:
+                head = plain(cell).lower().strip(" :") if isinstance(cell, str) else ""
+                for text in (head, re.sub(r"\s", "", head), re.split(r"\s+[a-z]", head)[0], re.sub("[a-z ]", "", head)):
+                    if c not in roles and text in _ROLES:
+                        roles[c] = _ROLES[text]
+        counts = [self._hits(column) for column in columns]
+        names = [c for c, column in enumerate(columns) if counts[c] and counts[c] >= max(counts) / 2]
+        names = [
+            c for c in names if not all(_names.clean_name(cell).isdigit() for cell in columns[c] if self._code(cell))
+        ]
+        # Beside each other: a table in two halves; the same units again: a translation.
+        self._regions = names[:1]
+        for c in names[1:]:
+            taken = {self._code(cell) for r in self._regions for cell in columns[r]} - {None}
+            if not taken & {self._code(cell) for cell in columns[c]} and c > names[0] + 1:
+                self._regions.append(c)
+        coded = []
+        for c, column in enumerate(columns):
+            digits = [
+                cell for cell in column if cell is not None and re.fullmatch(r"\d{6}(0{6})?", _names.clean_name(cell))
+            ]
+            known = sum(self._code(cell) is not None for cell in digits)
+            if known and (roles.get(c) == "code" or (known == len(digits) >= 3 and roles.get(c, "region") == "region")):
+                coded.append(c)
+        self._code_column = coded[0] if coded else None
+        if not self._regions:
+            named = [c for c, role in roles.items() if role == "region"]
+            self._regions = named[:1] or coded[:1]
+        self._place: str | None = None
+        if not self._regions:
+            self._place = self._keys.get("地区")
+            if self._place is None:
+                self.stop(
+                    None,
+                    None,
+                    f"no column or row of names of a known {self.level} or of codes was found: name its "
+                    "head 地区 or region, or say level=",
+                )
+                return
+        self._by_role = {
+            role: next((c for c, found in roles.items() if found == role and c not in self._regions), None)
+            for role in ("year", "indicator", "unit")
+        }
+        self._roles = roles
+        if self._place is not None and self._by_role["indicator"] is None and self._by_role["year"] is None:
+            self.stop(
+                None, None, "the sheet is of one unit, but no column is headed 指标 or indicator, or 年份 or year"
+            )
+            return
+        label = self._regions[0] if self._regions else self._by_role["indicator"]
+        label = self._by_role["year"] if label is None else label
+        assert label is not None
+        self._start = self._find_start(columns[label], bool(self._regions))
+
+    def _find_start(self, column: list[Any], named: bool) -> int:
+        for r, cell in enumerate(column):
+            if cell is not None and named and (self._code(cell) is not None or _names.is_group(cell)):
+                return r
+        heads = [r for r, cell in enumerate(column) if cell is not None and plain(cell).lower() in _ROLES]
+        start = heads[0] + 1 if heads else 1
+        if self.grid.variables:
+            start = 2
+        return min(start, len(column))
+
+    def _read_heads(self) -> None:
+        cells = [list(row) for row in self.grid.cells[: self._start]]
+        for top, left, bottom, right in self.grid.merged:
+            for r in range(top, min(bottom, self._start - 1) + 1):
+                for c in range(left, min(right, len(cells[r]) - 1) + 1):
+                    cells[r][c] = self.grid.cells[top][left]
+        heads = [r for r, row in enumerate(cells) if any(cell is not None for cell in row)]
+        for r in list(heads):
+            figures = [(c, cell) for c, cell in enumerate(cells[r]) if c not in self._regions and cell is not None]
+            numbers = [read_number(cell).value for _, cell in figures]
+            if not any(
+                number is not None and read_year(cell) is None
+                for number, (_, cell) in zip(numbers, figures, strict=True)
+            ):
+                continue
+            first = int(numbers[0]) if numbers[0] is not None and abs(numbers[0]) < 1000 else 0
+            if numbers == list(range(first, first + len(numbers))):
+                self.leave(r, None, "", "the numbers of the columns", "列号")
+                heads.remove(r)
+            elif self._regions and cells[r][self._regions[0]] is not None and r > heads[0]:
+                # A unit whose name is not known stands first.
+                self._start = r
+                heads = [head for head in heads if head < r]
+                break
+            else:
+                self.stop(r, figures[0][0], "a figure above the first unit that is known: is its name missing?")
+        apart = {*self._regions, self._code_column, *self._by_role.values()}
+        for r in heads[:-1]:
+            below = heads[heads.index(r) + 1]
+            for c in range(1, len(cells[r])):
+                if cells[r][c] is None and c not in apart and c - 1 not in apart and cells[below][c] is not None:
+                    cells[r][c] = cells[r][c - 1]
+        # A row in Latin letters below or above one in Chinese is its translation.
+        words = [r for r in heads if any(isinstance(x, str) and CHINESE.search(x) for x in cells[r])]
+        labels = {r: [read_label(cell) for cell in cells[r]] for r in heads}
+        latin = [r for r in heads if r not in words and not any(label.year for label in labels[r])]
+        self._columns: dict[int, _Column] = {}
+        for c in range(len(self.grid.cells[0])):
+            if c in apart:
+                continue
+            column = [row[c] for row in self.grid.cells[self._start :]]
+            figures = sum(read_number(cell).value is not None for cell in column)
+            filled = [cell for cell in column if cell is not None]
+            said = [(r, labels[r][c]) for r in heads if cells[r][c] is not None]
+            chosen = [label for r, label in said if r not in latin] or [label for _, label in said]
+            head = " ".join(label.words for _, label in said if label.words)
+            if not filled:
+                continue
+            if self._roles.get(c) in ("order", "code", "region"):
+                self.leave(None, c, head, "no figures: order, codes or other names", "序号、代码或其他名称，不是数据")
+                continue
+            if not figures and sum(read_number(cell).reason == "" for cell in filled) < len(filled) / 2:
+                self.leave(None, c, head, "a column of text", "文字列")
+                continue
+            if not said:
+                self.stop(None, c, "a column with figures and no head: write above it what it is")
+                continue
+            if wrong := next((label.reason for label in chosen if label.reason), ""):
+                self.problems.append(self.grid.problem(None, c, f"{wrong}; the column was left out"))
+                self.leave(None, c, head, wrong, "表头有误，整列未读入")
+                continue
+            numbers = {label.year for label in chosen} - {None}
+            if len(numbers) > 1:
+                self.stop(None, c, f"the head names several years, {sorted(map(str, numbers))}: one is allowed")
+            parts = list(dict.fromkeys(label.words for label in chosen if label.words))
+            parts = [part for part in parts if part.lower() not in _VALUES]
+            units = [label.unit for _, label in said if label.unit]
+            self._columns[c] = _Column(" ".join(parts), next(iter(numbers), None), units[0] if units else None)
+        self._settle_years()
+        self._settle_names()
+
+    def _settle_years(self) -> None:
+        dated = [c for c, column in self._columns.items() if column.year is not None]
+        by_column = self._by_role["year"]
+        if by_column is None and not dated:
+            by_column = self._guess_year_column()
+        if by_column is not None and dated:
+            self.stop(None, by_column, "years stand in this column and in the head as well: keep one of them")
+        years = {label.year for text in [self._keys.get("时间", ""), *self._titles] if (label := read_label(text)).year}
+        self._year = self.year
+        if by_column is not None:
+            where = Phrase(f"in column {self._name(by_column)}", f"在 {self._name(by_column)} 列")
+        elif dated:
+            where = Phrase("in the head", "在表头")
+            for c in set(self._columns) - set(dated):
+                reason = "no year in this head, while others have one: write it there; the column was left out"
+                self.problems.append(self.grid.problem(None, c, reason))
+                self.leave(None, c, self._columns.pop(c).words, "no year in the head", "表头没有年份")
+        elif len(years) == 1:
+            self._year = years.pop()
+            where = Phrase(f"{self._year}, above the table", f"{self._year} 年，见表上方")
+        elif self.year is not None:
+            where = Phrase(f"{self.year}, as told", f"{self.year} 年，按说明")
+        else:
+            where = Phrase("", "")
+            self.stop(None, None, "no year was found, in a column, the head or above the table: say years=2023")
+        self._by_role["year"] = by_column
+        self.said["years"] = where
+
+    def _name(self, column: int) -> str:
+        row, name = self.grid.place(None, column)
+        return name or str(row)
+
+    def _guess_year_column(self) -> int | None:
+        for c in list(self._columns):
+            cells = [row[c] for row in self.grid.cells[self._start :] if row[c] is not None]
+            if cells and all(read_year(cell) for cell in cells):
+                if any(isinstance(cell, str) and "年" in cell for cell in cells):
+                    del self._columns[c]
+                    return c
+                self.stop(None, c, "these may be years or figures: head the column 年份 or year, or name the indicator")
+        return None
+
+    def _settle_names(self) -> None:
+        title = ""
+        found = read_label(self._keys["指标"]) if self._keys.get("指标") else None
+        if found is None and self._titles:
+            title = _NUMBERED.sub("", self._titles[-1] if len(self._titles) == 1 else self._titles[0]).strip()
+            found = read_label(title)
+        unnamed = [c for c, column in self._columns.items() if not column.words]
+        if title and unnamed and self.indicator is not None and found is not None:
+            found = replace(found, words="")  # A title may say more than what the figures are.
+        self._default = found if found and found.words and not found.reason else Label()
+        where = Phrase("in the head", "在表头")
+        if self._by_role["indicator"] is not None:
+            where = Phrase(
+                f"in column {self._name(self._by_role['indicator'])}", f"在 {self._name(self._by_role['indicator'])} 列"
+            )
+        elif unnamed:
+            where = Phrase("above the table", "见表上方")
+            if not self._default.words:
+                where = Phrase("as told", "按说明")
+                if self.indicator is None:
+                    self.stop(None, unnamed[0], "what the figures are is said nowhere: say indicator=")
+        self.said["indicator"] = where
+        above = read_unit(self._keys.get("单位", "")) or (found.unit if found else None)
+        above = above or next((u for t in self._titles if (u := read_label(t).unit)), None)
+        if self._keys.get("单位") and read_unit(self._keys["单位"]) is None:
+            several = re.split("[、,，;；/ ]+", self._keys["单位"])
+            if not (len(several) > 1 and all(read_unit(part) for part in several)):
+                self.problems.append(
+                    self.grid.problem(
+                        None, None, f"the unit {self._keys['单位']!r} above the table is not known: say unit="
+                    )
+                )
+        self._unit = above
+        self._wanted = read_unit(self.unit) if self.unit is not None else None
+        if self.unit is not None and self._wanted is None:
+            self.stop(None, None, f"unit={self.unit!r} is not known: write it such as 亿元, 万人, % or 件")
+
+    # The rows.
+
+    def _read_rows(self) -> None:
+        halves = self._regions or [None]
+        blocks = {r: [c for c in self._columns if r is None or c > r or k == 0] for k, r in enumerate(halves)}
+        for k, r in enumerate(halves[:-1]):
+            blocks[r] = [c for c in blocks[r] if c < (halves[k + 1] or 0)]
+        covered = {
+            (r, c): (top, left)
+            for top, left, bottom, right in self.grid.merged
+            for r in range(top, bottom + 1)
+            for c in range(left, right + 1)
+            if r >= self._start
+        }
+        head = [row for row in self.grid.cells[: self._start] if any(cell is not None for cell in row)]
+        for region, columns in blocks.items():
+            before: object = None
+            for r in range(self._start, len(self.grid.cells)):
+                row = self.grid.cells[r]
+                numbers = {c: read_number(row[c]) for c in columns}
+                name = self._place if region is None else row[region]
+                if region is not None and name is None and (r, region) in covered:
+                    top, left = covered[r, region]
+                    name = self.grid.cells[top][left]
+                given = {c: number for c, number in numbers.items() if row[c] is not None}
+                if name is None and not given:
+                    continue
+                if row in head:
+                    self.leave(r, None, name or "", "the head again", "重复的表头")
+                    continue
+                if name is None and self._by_role["year"] is not None and read_year(row[self._by_role["year"]]):
+                    name = before
+                before = name
+                self._read_row(r, name, given, covered)
+
+    def _read_row(self, r: int, name: Any, given: dict[int, Number], covered: dict) -> None:
+        row = self.grid.cells[r]
+        figures = any(number.value is not None for number in given.values())
+        text = plain(name) if name is not None else ""
+        if isinstance(name, float) and name.is_integer():
+            text = str(int(name))
+        coded = self._code(row[self._code_column]) if self._code_column is not None else None
+        by_name = self._code(name)
+        if not figures and (_NOTE.match(text) or name is None) and not any(number.reason for number in given.values()):
+            if text:
+                self.footnotes.append(text)
+            return
+        if name is None:
+            self.problems.append(
+                self.grid.problem(r, None, "figures without a name: write the unit's name in this row")
+            )
+            return
+        if by_name is None and coded is None:
+            if _names.is_group(name):
+                self.leave(r, None, text, "the nation, a group or a sum, no unit", "全国、分组或合计，不是单个地区")
+                return
+            assert self.level is not None
+            others = [
+                level
+                for level in _names.LEVELS
+                if level != self.level and _names.clean_name(name) in self._known[level]
+            ]
+            if others and self.level in _names.LEVELS:
+                zh = {"province": "省级", "city": "地级", "county": "县级"}
+                self.leave(
+                    r,
+                    None,
+                    text,
+                    f"a {others[0]} in a table of level {self.level}",
+                    f"{zh[others[0]]}单位，本表按{zh[self.level]}读入",
+                )
+                return
+            if not figures and not any(number.reason for number in given.values()):
+                self.leave(r, None, text, "a name without figures", "没有数据的行")
+                return
+            if given and sum(bool(number.reason) for number in given.values()) > len(given) / 2:
+                self.stop(
+                    r, None, f"{text!r} is no unit and what follows are words: a second table or head? Keep one table"
+                )
+                return
+            self.problems.append(
+                self.grid.problem(r, self._regions[0] if self._regions else None, _names.near(text, self.level))
+            )
+        elif by_name is not None and coded is not None and by_name != coded:
+            self.stop(
+                r, self._code_column, f"the code is of {coded}, the name {text!r} of {by_name}: correct one of them"
+            )
+            return
+        code = coded if coded is not None else by_name
+        year_column, own, measure = (self._by_role[role] for role in ("year", "indicator", "unit"))
+        year = read_year(row[year_column]) if year_column is not None else self._year
+        if year_column is not None and year is None:
+            said = read_label(row[year_column]).reason or f"{plain(row[year_column] or '')!r} is no year"
+            self.problems.append(self.grid.problem(r, year_column, f"{said}; the row was left out"))
+            self.leave(r, None, text, "no year", "没有年份")
+            return
+        label = read_label(row[own]) if own is not None else Label()
+        if own is not None and (label.reason or not label.words):
+            reason = label.reason or "no indicator is named in this row"
+            self.problems.append(self.grid.problem(r, own, f"{reason}; the row was left out"))
+            self.leave(r, None, text, "no indicator", "没有指标")
+            return
+        unit = read_unit(str(row[measure])) if measure is not None and row[measure] is not None else None
+        if measure is not None and row[measure] is not None and unit is None:
+            self.problems.append(
+                self.grid.problem(r, measure, f"the unit {plain(row[measure])!r} is not known: say unit=")
+            )
+        for c, number in given.items():
+            if (r, c) in covered:
+                self.problems.append(
+                    self.grid.problem(r, c, "merged cells hold one figure for several places: unmerge them; not read")
+                )
+                continue
+            if number.reason:
+                self.problems.append(self.grid.problem(r, c, number.reason))
+            elif number.value is None:
+                self._missing[plain(row[c])] += 1
+            else:
+                column = self._columns[c]
+                words = (
+                    " ".join(filter(None, (label.words, column.words))) or self._default.words or self.indicator or ""
+                )
+                where = Phrase("in its row", "见所在行") if unit or label.unit else Phrase("in the head", "在表头")
+                self._add(
+                    r, c, text, code, column.year or year or 0, words, number, unit or label.unit or column.unit, where
+                )
+
+    def _add(
+        self,
+        r: int,
+        c: int,
+        name: str,
+        code: object,
+        year: int,
+        words: str,
+        number: Number,
+        unit: Unit | None,
+        where: Phrase,
+    ) -> None:
+        value = number.value
+        assert value is not None
+        if unit is None and self._unit is not None:
+            unit, where = self._unit, Phrase("above the table", "见表上方")
+        if number.percent:
+            if unit is not None and unit.base != "1":
+                reason = f"a per cent sign where the unit is {unit.text}: correct the cell or the unit"
+                self.problems.append(self.grid.problem(r, c, reason))
+                return
+            if unit is None:
+                unit, where = read_unit("%"), Phrase("with the figures", "随数据")
+        if unit is None:
+            unit, where = self._wanted, Phrase("as told", "按说明")
+        elif self._wanted is not None and unit != self._wanted:
+            if unit.base != self._wanted.base:
+                self.stop(
+                    r,
+                    c,
+                    f"the unit is {unit.text}, which is no {self._wanted.text}: drop unit=, or choose an indicator",
+                )
+                return
+            self.said["converted"] = Phrase(
+                f"{unit.text} to {self._wanted.text}, by a power of ten",
+                f"由{unit.text}换算为{self._wanted.text}（十的整数次幂）",
+            )
+            value, unit = unit.convert(value, self._wanted), self._wanted
+        self._units.setdefault(unit.text if unit else "", where)
+        self.facts.append(
+            Fact(name, code, year, words, value, unit.text if unit else "", number.note, *self.grid.place(r, c))
+        )
+
+    def _check_repeated(self) -> None:
+        if self.indicator is not None:
+            named = sorted({fact.indicator for fact in self.facts})
+            if self.indicator in named:
+                self.facts = [fact for fact in self.facts if fact.indicator == self.indicator]
+                self.said["indicator"] = Phrase(
+                    f"{self.said['indicator'].en}; {self.indicator!r} chosen of {len(named)}",
+                    f"{self.said['indicator'].zh}；从 {len(named)} 个指标中选取“{self.indicator}”",
+                )
+            elif named:
+                self.stop(
+                    None, None, f"no indicator {self.indicator!r}; the sheet has {', '.join(map(repr, named[:12]))}"
+                )
+        seen: dict[tuple, Fact] = {}
+        for fact in self.facts:
+            key = (fact.code if fact.code is not None else fact.name, fact.year, fact.indicator)
+            first = seen.setdefault(key, fact)
+            if first is not fact:
+                same = "the same figure" if first.value == fact.value else f"{first.value:g} there, {fact.value:g} here"
+                self._fatal.append(
+                    Problem(
+                        self.grid.file,
+                        fact.row,
+                        f"{fact.name} {fact.year} {fact.indicator} stands in row {first.row}, column {first.column} "
+                        f"already ({same}): delete one of them",
+                        fact.column,
+                        sheet=self.grid.sheet,
+                    )
+                )
+        for indicator in dict.fromkeys(fact.indicator for fact in self.facts if not fact.unit):
+            self.problems.append(self.grid.problem(None, None, f"no unit was found for {indicator!r}: say unit="))
+        found = [(text, place) for text, place in self._units.items() if text]
+        if found:
+            self.said["unit"] = Phrase(
+                "; ".join(f"{text} {place.en}" for text, place in found),
+                "；".join(f"{text}，{place.zh}" for text, place in found),
+            )
+        if self._missing:
+            tokens = ", ".join(f"{token!r} {count}" for token, count in self._missing.most_common())
+            self.said["missing"] = Phrase(f"cells that say so: {tokens}", f"标为缺失的单元格：{tokens}")
+        if self._regions:
+            where = self._name(self._regions[0])
+            kind = ("row", "行") if self.grid.turned else ("column", "列")
+            self.said["regions"] = Phrase(f"{kind[0]} {where}", f"{where} {kind[1]}")
+        else:
+            self.said["regions"] = Phrase(f"{self._place}, above the table", f"{self._place}，见表上方")

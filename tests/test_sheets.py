@@ -1,0 +1,374 @@
+"""Messy sheets become tidy facts, each with its place, or are refused with the place of what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import clusterlib as cl
+from clusterlib.data._sheets._cells import read_label, read_number, read_unit, read_year
+from clusterlib.data._sheets._grid import read_grid
+from clusterlib.errors import ClusterlibError, InvalidInputError, SheetError, UnknownNameError
+
+SHEETS = Path(__file__).parent / "sheets"
+FILES = sorted(path for path in SHEETS.iterdir() if path.suffix != ".py" and path.is_file())
+NAMES = {110000: "北京", 310000: "上海", 320000: "江苏", 330000: "浙江", 230000: "黑龙江"}
+
+
+def read(name, **asked):
+    return cl.data.read_yearbook(SHEETS / name, **asked)
+
+
+def refused(name, **asked):
+    with pytest.raises(SheetError) as wrong:
+        read(name, **asked)
+    return [str(problem) for problem in wrong.value.problems]
+
+
+def cells(sheet, indicator="地区生产总值"):
+    facts = sheet.facts[sheet.facts["indicator"] == indicator]
+    return {(code, year): value for code, year, value in facts[["code", "year", "value"]].itertuples(index=False)}
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    """The same figures as the package ships them."""
+    panel = cl.data.load_panel("province", ["gdp", "resident_population"], years="2022:2023").loc[list(NAMES)]
+    return panel["gdp"].to_dict(), panel["resident_population"].to_dict()
+
+
+ENCODED = ["gbk", "gb18030", "utf-8", "utf-8-sig", "utf-16"]
+
+
+@pytest.mark.parametrize("encoding", ENCODED)
+def test_an_export_of_the_bureau_is_read_in_any_encoding(encoding, shipped):
+    sheet = read(f"nbs_{encoding}.csv")
+    assert cells(sheet) == shipped[0]
+    assert set(sheet.facts["unit"]) == {"亿元"}
+    assert sheet.understood.footnotes[:2] == ("注：2023年为初步核算数。", "数据来源：国家统计局")
+    assert encoding in sheet.understood.summary()
+    assert sheet.problems == []
+    first = sheet.facts.iloc[0]
+    assert (first["name"], first["row"], first["column"]) == ("北京市", 5, "B")
+
+
+@pytest.mark.parametrize(
+    "name", ["indicator_over_year.xlsx", "year_over_indicator.xlsx", "yearbook.xls", "labels.dta", "labels.sav",
+             "wide.parquet"],
+)  # fmt: skip
+def test_two_head_rows_workbooks_and_statistical_files_say_the_same(name, shipped):
+    sheet = read(name)
+    assert cells(sheet) == shipped[0]
+    people = "人口" if "人口" in set(sheet.facts["indicator"]) else "年末常住人口"
+    assert cells(sheet, people) == shipped[1]
+    assert dict(sheet.facts[["indicator", "unit"]].drop_duplicates().to_numpy()) == {
+        "地区生产总值": "亿元",
+        people: "万人",
+    }
+    assert sheet.problems == []
+
+
+def test_the_nation_and_groups_are_left_out_by_row():
+    left = read("indicator_over_year.xlsx").understood.left_out
+    assert [(one.row, one.name) for one in left] == [(5, "全 国 National Total"), (6, "东部地区")]
+
+
+def test_names_across_keep_their_places(shipped):
+    sheet = read("nbs_turned.csv")
+    assert cells(sheet) == shipped[0]
+    shanghai = sheet.facts.set_index(["code", "year"]).loc[(310000, 2022)]
+    assert (shanghai["row"], shanghai["column"]) == (4, "C")
+
+
+def test_a_sheet_of_one_province_has_its_name_above():
+    sheet = read("nbs_one_province.csv")
+    assert cells(sheet) == {(330000, 2023): 85619.6, (330000, 2022): 80770}
+    assert cells(sheet, "年末常住人口") == {(330000, 2023): 6627, (330000, 2022): 6577}
+
+
+def test_order_translation_and_repeated_heads_are_left_out_with_reasons():
+    sheet = read("columns_of_names.xlsx")
+    assert cells(sheet) == {(c, 2023): v for c, v in {320500: 24653, 330100: 20059, 330200: 16453, 440300: 34606,
+                                                      341000: 1046}.items()}  # fmt: skip
+    assert {(one.row, one.column) for one in sheet.understood.left_out} == {
+        (0, "A"),
+        (0, "C"),
+        (9, ""),
+        (10, ""),
+        (11, ""),
+    }
+
+
+def test_long_tables_blank_names_and_halves():
+    assert cells(read("long.csv", indicator="gdp"), "gdp")[310000, 2023] == 51404.5
+    down = read("indicators_down.tsv")
+    assert down.facts.set_index(["code", "indicator"]).loc[(330100, "移动电话用户"), ["value", "unit"]].tolist() == [
+        1881,
+        "万户",
+    ]
+    assert cells(read("blank_names.csv"))[320500, 2023] == 24653
+    assert cells(read("halves.csv"), "人口") == {(110000, 2023): 2186, (310000, 2023): 2487, (320000, 2023): 8526,
+                                               (330000, 2023): 6627, (230000, 2023): 3062}  # fmt: skip
+
+
+def test_figures_are_read_as_they_are_written():
+    sheet = read("numbers.csv", years=2023)
+    assert dict(sheet.facts[["name", "value"]].to_numpy()) == {
+        "北京市": 2186, "上海市": 2487, "江苏省": 8526, "浙江省": 6627, "黑龙江省": -37,
+        "广东省": 12706, "福建省": 4183,
+        "山东省": 10123,
+    }  # fmt: skip
+    assert sheet.facts.set_index("name")["note"].loc[["浙江省", "广东省", "山东省"]].tolist() == ["①", "[1]", "*"]
+    assert sheet.problems == []
+    assert set(read("percent.csv").facts["unit"]) == {"%"}
+    # A share that a spreadsheet shows as 87.8% is kept in it as 0.878.
+    assert read("share_format.xlsx").facts["value"].tolist() == [87.8, 89.5, 75]
+
+
+def test_what_is_no_figure_is_told_by_cell():
+    assert [(p.line, p.column) for p in read("wrong_cells.csv").problems] == [(3, "B"), (4, "B"), (5, "B")]
+    told = [str(problem) for problem in read("errors.xlsx").problems]
+    assert [text.split(": ")[0].removeprefix("errors.xlsx, sheet '3-1', ") for text in told] == [
+        "row 3, column 'B'", "row 3, column 'C'", "row 4, column 'B'", "row 5, column 'C'",
+    ]  # fmt: skip
+    assert [word in text for word, text in zip(["#DIV/0!", "formula", "2023-12-31", "True"], told, strict=True)] == [
+        True
+    ] * 4
+
+
+def test_a_name_that_is_not_known_keeps_its_figures_and_is_told_with_near_ones():
+    sheet = read("unknown_name.csv")
+    assert sheet.facts.set_index("name")["code"].isna().to_dict() == {"苏州市": False, "杭洲市": True, "宁波市": False}
+    (problem,) = sheet.problems
+    assert (problem.line, problem.column) == (3, "A") and "'杭州市'" in problem.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("dates.xlsx", "column 'B': the date 2022-12-31 stands in place of a year"),
+        ("repeated.csv", "row 4, column 'B': 北京 2023 人口 stands in row 2"),
+        ("quarters.csv", "column 'B': '2023年1-6月' is a part of a year"),
+        ("no_year.csv", "say years="),
+        ("long.csv", "say indicator="),
+        ("codes_disagree.csv", "row 3, column 'A': the code is of 330200"),
+        ("two_tables.csv", "row 4: '城市名' is no unit"),
+        ("sheets.xlsx", "'人口', '说明'; name one with sheet="),
+        ("far_away.xlsx", "1,048,576 rows by 16,384 columns"),
+    ],
+)
+def test_a_sheet_with_two_readings_is_refused(name, told):
+    assert any(told in text for text in refused(name)), refused(name)
+
+
+def test_what_is_asked_settles_what_the_sheet_leaves_open():
+    assert cells(read("sheets.xlsx", sheet="人口"), "人口") == {(110000, 2023): 2186, (310000, 2023): 2487}
+    assert cells(read("no_year.csv", years=2023), "人口")[110000, 2023] == 2186
+    assert cells(read("database.csv"), "地区生产总值(现价)")[330000, 2023] == 85619.6
+    assert "say years=" in refused("span.csv")[0]
+    assert set(read("two_units.csv", indicator="人口").facts["unit"]) == {"万人"}
+    assert set(read("nbs_gbk.csv", years=2022).facts["year"]) == {2022}
+    for asked in ({"sheet": "无"}, {"level": "town"}, {"years": 1999}):
+        with pytest.raises(UnknownNameError):
+            read("sheets.xlsx", **{"sheet": "人口", **asked})
+    with pytest.raises(InvalidInputError):
+        read("nbs_gbk.csv", unit=3)
+    assert "is no file" not in refused("absent.csv")[0] and "no such file" in refused("absent.csv")[0]
+
+
+def test_units_are_converted_by_powers_of_ten_within_one_dimension_alone():
+    sheet = read("nbs_gbk.csv", unit="万元")
+    assert cells(sheet)[310000, 2022] == 485945000 and set(sheet.facts["unit"]) == {"万元"}
+    assert "亿元 to 万元" in sheet.understood.summary("en") and "换算" in sheet.understood.summary("zh")
+    assert "which is no 万人" in refused("nbs_gbk.csv", unit="万人")[0]
+    assert "is not known" in refused("nbs_gbk.csv", unit="斗")[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "power"),
+    [("亿元", "亿元", 8), ("（万 人）", "万人", 4), ("100 million yuan", "亿元", 8), ("10,000 persons", "万人", 4),
+     ("1e8 yuan", "亿元", 8), ("％", "%", -2), ("‰", "‰", -3), ("平方公里", "平方公里", 0),
+     ("万平方千米", "万平方公里", 4),
+     ("元/人", "元/人", 0), ("万户", "万户", 4),
+     ("亿立方米", "亿立方米", 8), ("件", "件", 0), ("上年=100", "上年=100", 0)],
+)  # fmt: skip
+def test_units_have_one_form(text, unit, power):
+    found = read_unit(text)
+    assert found is not None and (found.text, found.power) == (unit, power)
+
+
+@pytest.mark.parametrize("text", ["人口", "斗", "", "万", "元件", "2023"])
+def test_other_words_are_no_units(text):
+    assert read_unit(text) is None
+
+
+def test_years_and_heads():
+    assert [read_year(cell) for cell in (2023.0, "２０２３年", "2023", "2023年末", "(2023年)")] == [2023] * 5
+    assert [read_year(cell) for cell in (2023.5, "2023年1月", "20230", True, None, 1.0)] == [None] * 6
+    label = read_label("2023年地区生产总值（亿元） Gross Regional Product")
+    assert (label.words, label.year, label.unit and label.unit.text) == ("地区生产总值", 2023, "亿元")
+
+
+@given(st.floats(-1e12, 1e12).map(lambda value: round(value, 3)))
+@settings(max_examples=60, deadline=None)
+def test_a_number_is_the_same_in_every_dress(value):
+    plain = f"{value:.3f}"
+    wide = plain.translate(str.maketrans("0123456789.-", "０１２３４５６７８９．－"))
+    dressed = [plain, wide, f"{value:,.3f}", f" {plain}　", f"{plain}①", f"({plain[1:]})" if value < 0 else plain]
+    assert {read_number(text).value for text in dressed} == {value}
+
+
+def test_the_summary_is_in_the_language_asked_and_escaped(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("地区,2023年人口(万人)\n北京,2186\n<script>,1\n注：<b>x</b>,\n", "utf-8")
+    sheet = cl.data.read_yearbook(path)
+    assert "单位：万人，在表头" in sheet.summary("zh") and "unit: 万人 in the head" in sheet.summary("en")
+    assert "<script>" not in sheet._repr_html_() and "<b>x" not in sheet._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n \n", b"<html><table></table>", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"PAR1", b"$FL2", b"<stata_dta>",
+     b"\x00\x01\x02", '地区,2023\n"北京,1\n'.encode(), b"\xff\xff\xff", "地区,人口\n甲,乙\n".encode(), b"1,2\n3,4\n"],
+)  # fmt: skip
+def test_what_is_no_table_is_refused(tmp_path, content):
+    for name in ("x.csv", "x.xls", "x.xlsx", "x.dta", "x.sav"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(SheetError):
+            cl.data.read_yearbook(tmp_path / name)
+
+
+def test_an_archive_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("clusterlib.data._sheets._grid.MOST_UNPACKED", 1_000_000)
+    with zipfile.ZipFile(tmp_path / "bomb.xlsx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/a", bytes(1_000_001))
+    with pytest.raises(SheetError, match="unpacks to more"):
+        cl.data.read_yearbook(tmp_path / "bomb.xlsx")
+
+
+# Nothing that is damaged breaks a library, and no figure is lost.
+
+QUIET = settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
+DAMAGED = [
+    "nbs_gbk.csv",
+    "nbs_utf-16.csv",
+    "yearbook.xls",
+    "year_over_indicator.xlsx",
+    "labels.dta",
+    "labels.sav",
+    "wide.parquet",
+]
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+@given(data=st.data())
+@QUIET
+def test_damage_is_refused_or_read_but_never_breaks(name, data, tmp_path):
+    content = bytearray((SHEETS / name).read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        kind = data.draw(st.sampled_from(["set", "cut", "add", "end"]))
+        if kind == "set":
+            content[at] = data.draw(st.integers(0, 255))
+        elif kind == "cut":
+            del content[at : at + 9]
+        elif kind == "add":
+            content[at:at] = data.draw(st.binary(min_size=1, max_size=4))
+        elif at:
+            content = content[:at]
+        content = content or bytearray(b" ")
+    path = tmp_path / name
+    path.write_bytes(content)
+    with contextlib.suppress(ClusterlibError):
+        whole(cl.data.read_yearbook(path))
+
+
+def whole(sheet):
+    """Check that every figure below the head is a fact, or told, or left out with its row or column."""
+    grid = read_grid(sheet.path, sheet.path.read_bytes(), sheet.sheet or None)
+    facts = set(zip(sheet.facts["row"], sheet.facts["column"], strict=True))
+    told = {(p.line, p.column) for p in sheet.problems}
+    out = {(one.row, one.column) for one in sheet.understood.left_out}
+    kept = {(0, column) for column in label_columns(sheet)}
+    lost = []
+    for r, row in enumerate(grid.cells):
+        for c, cell in enumerate(row):
+            number = read_number(cell).value
+            place = grid.place(r, c)
+            if number is None or (read_year(cell) is not None and place not in facts):
+                continue
+            if not {place, (place[0], ""), (0, place[1])} & (facts | told | out | kept):
+                lost.append((place, cell))
+    assert lost == []
+
+
+def label_columns(sheet):
+    # Where names, codes and units stand, figures are no facts.
+    return [
+        word.split()[-1]
+        for key, word in ((k, v.en) for k, v in sheet.understood.said.items())
+        if "column" in word and key != "layout"
+    ]
+
+
+CELL = st.one_of(
+    st.floats(-1e6, 1e6).map(lambda value: f"{value:.2f}"),
+    st.sampled_from(
+        ["", "…", "-", "1,234.5①", "(12.5)", "约3", "２３.５", "31.5%", "注：x", "2023", "全国", "甲", "3.5 4.5"]
+    ),
+)
+NAME = st.sampled_from(
+    [
+        "北京市",
+        "上 海",
+        "江苏",
+        "浙江省 Zhejiang",
+        "杭洲市",
+        "全国",
+        "东部地区",
+        "",
+        "注：甲",
+        "杭州市",
+        "合计",
+        "地区",
+        "1.5",
+    ]
+)
+
+
+@given(
+    rows=st.lists(st.tuples(NAME, CELL, CELL, CELL), min_size=1, max_size=8),
+    head=st.sampled_from([
+        ["地区,2021年,2022年,2023年"],
+        ["指标：人口(万人)", "地区,2021,2022,2023"],
+        [",人口(万人),,就业(万人)", "地区,2021,2022,2021"],
+        ["表1-1 人口", "地区,年份,人口(万人),就业(万人)"],
+        [],
+    ]),
+)  # fmt: skip
+@settings(QUIET, max_examples=40)
+def test_no_figure_of_a_sheet_is_lost(rows, head, tmp_path):
+    path = tmp_path / "x.csv"
+    lines = [",".join(f'"{cell}"' for cell in row) for row in rows]
+    path.write_text("\n".join([*head, *lines]), "utf-8")
+    with contextlib.suppress(ClusterlibError):
+        whole(cl.data.read_yearbook(path))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_figure_of_these_files_is_lost(path):
+    try:
+        sheet = cl.data.read_yearbook(path)
+    except ClusterlibError:
+        return
+    whole(sheet)
+    assert isinstance(sheet.facts, pd.DataFrame) and sheet.facts["value"].map(math.isfinite).all()
