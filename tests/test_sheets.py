@@ -75,6 +75,13 @@ def test_two_head_rows_workbooks_and_statistical_files_say_the_same(name, shippe
     assert sheet.problems == []
 
 
+def test_ends_of_lines_are_those_of_any_system(tmp_path, shipped):
+    text = (SHEETS / "nbs_utf-8.csv").read_text("utf-8")
+    for end in ("\r\n", "\r"):
+        (tmp_path / "x.csv").write_bytes(text.replace("\n", end).encode())
+        assert cells(cl.data.read_yearbook(tmp_path / "x.csv")) == shipped[0]
+
+
 def test_the_nation_and_groups_are_left_out_by_row():
     left = read("indicator_over_year.xlsx").understood.left_out
     assert [(one.row, one.name) for one in left] == [(5, "全 国 National Total"), (6, "东部地区")]

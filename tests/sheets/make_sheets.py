@@ -39,7 +39,7 @@ ENGLISH = {
 
 
 def text(name, lines, encoding="utf-8"):
-    (HERE / name).write_bytes("\r\n".join([*lines, ""]).encode(encoding))
+    (HERE / name).write_bytes("\n".join([*lines, ""]).encode(encoding))
 
 
 def nbs():

@@ -78,6 +78,8 @@ def read_number(cell: object) -> Number:
         value = float(cell) if abs(cell) < 1e300 else math.inf
         return Number() if math.isnan(value) else _finite(value, cell)
     raw = str(cell)
+    if raw.isascii() and _NUMBER.fullmatch(raw):
+        return _finite(float(raw), raw)
     marks = "".join(_MARK.findall(raw))
     text = plain(_MARK.sub("", raw))
     if _MISSING.fullmatch(text):

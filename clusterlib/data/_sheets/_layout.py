@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,8 +24,8 @@ from clusterlib.data._sheets._grid import Grid
 from clusterlib.errors import Problem, SheetError
 
 _HEADS = {
-    "region": "地区 省份 省 省市 省市区 城市 市 县 县市 县级市 地级市 名称 区域 地域 行政区 行政区划 省份名称 城市名称 地区名称 "
-    "region province city county name area prefecture name_zh name_en unit_name economy country",
+    "region": "地区 省份 省 省市 省市区 城市 市 县 县市 县级市 地级市 名称 区域 地域 行政区 行政区划 省份名称 城市名称 "
+    "地区名称 region province city county name area prefecture name_zh name_en unit_name economy country",
     "code": "代码 行政区划代码 区划代码 行政代码 地区代码 省份代码 城市代码 code adcode gbcode regioncode citycode "
     "provincecode id",
     "year": "年份 年 年度 时间 year time yr 统计年度 统计年份",
@@ -47,6 +47,7 @@ _KEYS = {
     "unit": "单位",
     "计量单位": "单位",
 }
+_FIGURE = re.compile(r"[+-]?(?!\d{6}(?:0{6})?(?:\.0)?$)\d*\.?\d*(?:e[+-]?\d+)?", re.ASCII)
 _NOTE = re.compile(
     r"\s*[(\[]?(注|附注|备注|说明|数据来源|资料来源|来源|本表|[①-⑳*]|notes?\b|sources?\b|data sources?\b|a\))",
     re.IGNORECASE,
@@ -107,6 +108,7 @@ class Reading:
     _titles: list[str] = field(default_factory=list)
     _codes: dict[str, object] = field(default_factory=dict)
     _known: dict[str, dict[str, object]] = field(default_factory=dict)
+    _clean: dict[Any, str] = field(default_factory=dict)
     _units: dict[str, Phrase] = field(default_factory=dict)
     _missing: Counter = field(default_factory=Counter)
 
@@ -127,9 +129,11 @@ class Reading:
         """Read the grid; raises SheetError if it is ambiguous or holds no figure."""
         cells = [cell for row in self.grid.cells for cell in row if isinstance(cell, (str, int, float))]
         cells += [found[2] for cell in cells if isinstance(cell, str) and (found := _KEY.match(plain(cell)))]
-        words = {cell for cell in cells if len(str(cell)) < 60}
+        # Most cells are figures, of which few may be codes.
+        words = {cell for cell in cells if len(text := str(cell)) < 60 and not _FIGURE.fullmatch(text)}
+        self._clean = {word: _names.clean_name(word) for word in words}
         levels = [*_names.LEVELS, *([self.level] if self.level == "economy" else [])]
-        self._known = _names.resolve(words, levels)
+        self._known = _names.resolve(self._clean.values(), levels)
         self._take_lines()
         self._find_level()
         self._turn()
@@ -193,11 +197,12 @@ class Reading:
         best: dict[str, tuple[int, dict[str, object]]] = {}
         for level in [self.level] if self.level else _names.LEVELS:
             codes = self._known[level]
-            lines: Counter = Counter()
+            lines: dict[tuple[str, int], set] = defaultdict(set)
             for r, c, cell in cells:
-                if _names.clean_name(cell) in codes:
-                    lines.update([("row", r), ("column", c)] if isinstance(cell, str) else [("code", c)])
-            best[level] = max(lines.values(), default=int(place in codes)), codes
+                if (code := codes.get(self._clean.get(cell, ""))) is not None:
+                    lines["row", r].add(code)
+                    lines["column", c].add(code)
+            best[level] = max(map(len, lines.values()), default=int(place in codes)), codes
         most = max(count for count, _ in best.values())
         tied = [level for level, (count, _) in best.items() if count == most]
         if most and len({str(sorted(map(str, best[level][1].values()))) for level in tied}) > 1:
@@ -205,14 +210,14 @@ class Reading:
         self.check()
         asked = self.level is not None
         self.level, self._codes = tied[0], best[tied[0]][1]
-        why = Phrase("as asked", "按要求") if asked else Phrase(f"by {most} cells", f"据 {most} 个单元格判断")
+        why = Phrase("as asked", "按要求") if asked else Phrase(f"by {most} names", f"据 {most} 个地区名判断")
         self.said["level"] = Phrase(f"{self.level} ({why.en})", f"{self.level}（{why.zh}）")
 
     def _hits(self, cells: list[Any]) -> int:
         return len({code for cell in cells if isinstance(cell, str) and (code := self._code(cell)) is not None})
 
-    def _code(self, cell: object) -> object:
-        return None if cell is None else self._codes.get(_names.clean_name(cell))
+    def _code(self, cell: Any) -> object:
+        return self._codes.get(self._clean.get(cell, ""))
 
     def _turn(self) -> None:
         down = max((self._hits(list(column)) for column in zip(*self.grid.cells, strict=True)), default=0)
@@ -255,6 +260,10 @@ class Reading:
             if known and (roles.get(c) == "code" or (known == len(digits) >= 3 and roles.get(c, "region") == "region")):
                 coded.append(c)
         self._code_column = coded[0] if coded else None
+        if self._code_column is not None:
+            where = self._name(self._code_column)
+            row = self.grid.turned
+            self.said["codes"] = Phrase(f"{'row' if row else 'column'} {where}", f"{where} {'行' if row else '列'}")
         if not self._regions:
             named = [c for c, role in roles.items() if role == "region"]
             self._regions = named[:1] or coded[:1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 
 import pandas as pd
 
@@ -22,7 +21,6 @@ _GROUP = re.compile(
 )
 
 
-@lru_cache(maxsize=65_536, typed=True)
 def clean_name(cell: object) -> str:
     """Return the name that a cell gives, without spaces, footnote marks and a translation beside it."""
     if isinstance(cell, float) and cell.is_integer():
@@ -40,7 +38,7 @@ def is_group(cell: object) -> bool:
 
 def _lookup(levels: Iterable[str]) -> dict[str, dict[str, object]]:
     everywhere, short = load_units(), unit_names(None, "zh")
-    found = {}
+    found: dict[str, dict[str, object]] = {}
     for level in levels:
         units = load_units(level) if level == "economy" else everywhere[everywhere["level"] == level]
         if level == "city":
@@ -48,7 +46,10 @@ def _lookup(levels: Iterable[str]) -> dict[str, dict[str, object]]:
             units = pd.concat([everywhere.loc[[110000, 120000, 310000, 500000, 810000, 820000]], units])
         brief = units["name_zh"] if level == "economy" else short.reindex(units.index)
         columns = units["name_zh"], brief, units["name_en"].str.casefold(), units.index.astype(str).str.casefold()
-        found[level] = {str(name): code for column in columns for code, name in zip(units.index, column, strict=True)}
+        found[level] = {}
+        for column in columns:
+            for code, name in zip(units.index, column, strict=True):
+                found[level].setdefault(str(name), code)
     return found
 
 
