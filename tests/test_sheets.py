@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -141,6 +142,8 @@ def test_figures_are_read_as_they_are_written():
 
 def test_what_is_no_figure_is_told_by_cell():
     assert [(p.line, p.column) for p in read("wrong_cells.csv").problems] == [(3, "B"), (4, "B"), (5, "B")]
+    (problem,) = read("errors.xls").problems
+    assert (problem.sheet, problem.line, problem.column) == ("人口", 3, "B") and "#N/A" in problem.reason
     told = [str(problem) for problem in read("errors.xlsx").problems]
     assert [text.split(": ")[0].removeprefix("errors.xlsx, sheet '3-1', ") for text in told] == [
         "row 3, column 'B'", "row 3, column 'C'", "row 4, column 'B'", "row 5, column 'C'",
@@ -369,6 +372,12 @@ def test_no_figure_of_a_sheet_is_lost(rows, head, tmp_path):
     path.write_text("\n".join([*head, *lines]), "utf-8")
     with contextlib.suppress(ClusterlibError):
         whole(cl.data.read_yearbook(path))
+
+
+def test_the_search_for_lost_figures_finds_one():
+    sheet = read("nbs_gbk.csv")
+    with pytest.raises(AssertionError, match="47353"):
+        whole(replace(sheet, facts=sheet.facts.iloc[1:]))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -186,6 +186,15 @@ for r, name in enumerate(GDP, 4):
 sheet.write(9, 0, "注：…为缺失。")
 old.save(HERE / "yearbook.xls")
 
+old = xlwt.Workbook()
+sheet = old.add_sheet("人口")
+for r, row in enumerate([["地区", "2023年人口(万人)"], ["北京", 2186], ["上海", None], ["江苏", 8526]]):
+    for c, value in enumerate(row):
+        if value is not None:
+            sheet.write(r, c, value)
+sheet.row(2).set_cell_error(1, 0x2A)
+old.save(HERE / "errors.xls")
+
 long = pd.DataFrame(
     [(name, year, GDP[name][k], PEOPLE[name][k]) for name in GDP for k, year in enumerate((2022, 2023))],
     columns=["prov", "year", "gdp", "pop"],

@@ -197,7 +197,7 @@ def read_yearbook(
                 "year", min(lacking, default=years), sorted(have.unique()), f"looked for in {path.name}"
             )
         facts = facts[chosen].reset_index(drop=True)
-    said = {"format": Phrase(grid.kind, grid.kind), **reading.said}
+    said = {"format": grid.kind, **reading.said}
     said |= {key: Phrase(text, text) for key, text in {"encoding": grid.encoding, "sheet": grid.sheet}.items() if text}
     understood = Understood(said, tuple(reading.footnotes), tuple(reading.left_out))
     digest = hashlib.sha256(content).hexdigest()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from clusterlib.core.language import Phrase
 from clusterlib.data._sheets._cells import Odd
 from clusterlib.errors import Problem, SheetError, UnknownNameError
 
@@ -30,7 +31,7 @@ class Grid:
     """The cells of one sheet by row and column, and what is needed to name a place in it."""
 
     file: str
-    kind: str
+    kind: Phrase
     cells: list[list[Any]]
     sheet: str = ""
     encoding: str = ""
@@ -169,8 +170,10 @@ def _read_text(file: str, content: bytes) -> Grid:
             [Problem(file, len(rows) + 1, f"not valid csv: {wrong}; close the quotation", sheet="")]
         ) from None
     _limit(file, len(rows), max(map(len, rows)))
-    names = {",": "commas", "\t": "tabs", ";": "semicolons"}
-    return Grid(file, f"text, parted by {names[mark]}", _even(rows), encoding=encoding)
+    names = {",": ("commas", "逗号"), "\t": ("tabs", "制表符"), ";": ("semicolons", "分号")}
+    return Grid(
+        file, Phrase(f"text, parted by {names[mark][0]}", f"文本，{names[mark][1]}分隔"), _even(rows), encoding=encoding
+    )
 
 
 def _even(rows: list[list[Any]]) -> list[list[Any]]:
@@ -234,7 +237,9 @@ def _read_workbook(file: str, content: bytes, sheet: str | None) -> Grid:
             merged.append((top, left, min(bottom, last), min(right, wide)))
     if sum((bottom - top + 1) * (right - left + 1) for top, left, bottom, right in merged) > MOST_CELLS:
         raise _refuse(file, "merged cells overlap all over the sheet: unmerge them", sheet)
-    return Grid(file, "Excel workbook (.xlsx)" if archive else "Excel workbook (.xls)", cells, sheet, "", merged)
+    ending = ".xls" if archive is None else ".xlsx"
+    kind = Phrase(f"Excel workbook ({ending})", f"Excel 工作簿（{ending}）")
+    return Grid(file, kind, cells, sheet, "", merged)
 
 
 def _stream_of(content: bytes) -> bytes:
@@ -360,7 +365,7 @@ def _scan(archive: zipfile.ZipFile, xml: bytes) -> tuple[int, int, dict[tuple[in
     return rows, columns, odd
 
 
-def _of_frame(file: str, kind: str, frame: Any, labels: list[str | None], encoding: str = "") -> Grid:
+def _of_frame(file: str, kind: Phrase, frame: Any, labels: list[str | None], encoding: str = "") -> Grid:
     import pandas as pd
 
     columns = [None if pd.isna(label) or not str(label).strip() else str(label) for label in labels]
@@ -383,7 +388,7 @@ def _read_parquet(file: str, content: bytes) -> Grid:
     frame = table.read().to_pandas()
     if any(frame.index.names):
         frame = frame.reset_index()
-    return _of_frame(file, "Parquet", frame, [None] * frame.shape[1])
+    return _of_frame(file, Phrase("Parquet", "Parquet"), frame, [None] * frame.shape[1])
 
 
 def _read_statistics(file: str, path: Path, reader: str, kind: str) -> Grid:
@@ -399,4 +404,6 @@ def _read_statistics(file: str, path: Path, reader: str, kind: str) -> Grid:
     _limit(file, *frame.shape)
     if promised and promised > 0 and promised != len(frame):
         raise _refuse(file, f"{len(frame)} rows of the {promised} that it should have: the file looks cut off")
-    return _of_frame(file, kind, frame, meta.column_labels, meta.file_encoding or "")
+    return _of_frame(
+        file, Phrase(f"{kind} file", f"{kind} 数据文件"), frame, meta.column_labels, meta.file_encoding or ""
+    )
