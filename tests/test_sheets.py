@@ -222,6 +222,11 @@ def test_other_words_are_no_units(text):
 def test_years_and_heads():
     assert [read_year(cell) for cell in (2023.0, "２０２３年", "2023", "2023年末", "(2023年)")] == [2023] * 5
     assert [read_year(cell) for cell in (2023.5, "2023年1月", "20230", True, None, 1.0)] == [None] * 6
+    for head in ("gdp2022", "GDP_2022", "GDP 2022 (100 million yuan)", "2022 gdp"):
+        assert (read_label(head).words.lower(), read_label(head).year) == ("gdp", 2022)
+    assert [read_label(head).year for head in ("2018-2023年增长率", "GDP 2018-2023", "12022", "指数(2015=100)")] == [
+        None
+    ] * 4
     label = read_label("2023年地区生产总值（亿元） Gross Regional Product")
     assert (label.words, label.year, label.unit and label.unit.text) == ("地区生产总值", 2023, "亿元")
 

@@ -19,6 +19,8 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.IGNORECASE)
 _MISSING = re.compile(r"[-—–―.·/_]*|n/?a|nan|null|none|missing|缺失?|无数据", re.IGNORECASE)
 _YEAR = re.compile(r"((?:19|20|21)\d{2})(?:\.0+)?\s*(?:年度?末?底?)?")
 _YEAR_IN = re.compile(r"(?<!\d)((?:19|20)\d{2})\s*年(?:度|末|底)?(?!\s*[-—–~至到])")
+# As variables are named: gdp2022, GDP 2022, 2022_gdp.
+_YEAR_AT_AN_END = re.compile(r"(.*?[^\d\s_=.-])[\s_]*((?:19|20)\d{2})|((?:19|20)\d{2})[\s_]+(\D.*)")
 _SPAN = re.compile(r"(?<!\d)(?:19|20)\d{2}\s*年?\s*[-—–~至到]\s*(?:19|20)\d{2}(?!\d)")
 _PART = re.compile(r"年.*(?:月|季|上半年|下半年)|\d{4}\s*[-/年.]\s*\d{1,2}(?!\d)|\d{4}\s*q[1-4]", re.IGNORECASE)
 
@@ -196,6 +198,8 @@ def read_label(cell: object) -> Label:
     year = int(found[1]) if (found := _YEAR_IN.search(text)) else None
     if year is not None:
         text = re.sub(r"\(\s*\)", "", _YEAR_IN.sub("", text))
+    elif found := _YEAR_AT_AN_END.fullmatch(text.strip()):
+        year, text = int(found[2] or found[3]), found[1] or found[4]
     if unit is None and (unit := read_unit(text)) is not None and "指数" not in text:
         return Label("", year, unit)
     return Label(" ".join(text.split()).strip(" ,:;"), year, unit)
