@@ -343,7 +343,7 @@ def panel(results: dict, language: str = "en", page: str = "yrd/06_spatial") -> 
 
 def test_a_panel_tells_value_parameters_cells_and_run():
     html = panel(results_with("city gdp * 2019", unit="percent", note="95 % CI 0.1 to 0.2"))
-    assert html.startswith('<details class="trace" id="trace-x.y"><summary>Source</summary>')
+    assert html.startswith('<details class="trace" id="trace-x.y"><summary>Raw rows and parameters</summary>')
     assert (
         "0.1234567 percent; 95 % CI 0.1 to 0.2" in html and "<mark><code>k = 7</code> set for this run</mark>" in html
     )

@@ -59,10 +59,11 @@ class _Result:
     runs: list[_Run] = field(repr=False)
 
     def label(self) -> str:
-        """Return the label; the name of the region is that of a column."""
-        run = self.runs[0]
-        text = run.records[self.name].get(say("label_en", "label_zh")) or self.name
-        text = text.replace(_short(run.region), say("the region", "该区域"))
+        """Return the label; a region that it names and that is another in each run is told by the column."""
+        told = [run.records[self.name].get(say("label_en", "label_zh")) or self.name for run in self.runs]
+        text = told[0]
+        if len({*told}) > 1:
+            text = text.replace(_short(self.runs[0].region), say("the region", "该区域"))
         return text[:1].upper() + text[1:]
 
     def same(self, part: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
@@ -57,22 +58,47 @@ def anchor_of(file: str, line: int) -> str:
 
 
 def describe_sources(origins: Origins, keys: Iterable[str]) -> str:
-    """Return title, publisher and terms of sources in the language spoken, as HTML."""
-    told = []
+    """Return title, publisher and terms of sources in the language spoken, as HTML, those of like terms together."""
+    alike: dict[str, list[str]] = {}
     for row in (origins.sources[key] for key in keys):
         title, ending = escape(row[say("title_en", "title_zh")]), say("", "_zh")
         if row["url"].startswith(("https://", "http://")):
             title = f'<a href="{escape(row["url"])}">{title}</a>'
-        said = say("{}, {} (terms: {})", "{}，{}（使用条件：{}）")
-        told.append(said.format(title, escape(row[f"publisher{ending}"]), escape(row[f"licence{ending}"])))
-    return say("; ", "；").join(told)
+        said = f"{title}{say(', ', '，')}{escape(row[f'publisher{ending}'])}"
+        alike.setdefault(escape(row[f"licence{ending}"]), []).append(said)
+    told = [
+        say("; ", "；").join(each) + say(f" (terms: {terms})", f"（使用条件：{terms}）")
+        for terms, each in alike.items()
+    ]
+    return f"<ul>{''.join(f'<li>{one}</li>' for one in told)}</ul>" if told[1:] else "".join(told)
 
 
-def _table(heads: Iterable[str], rows: Iterable[str], caption: str) -> str:
+def describe_boundaries(origins: Origins) -> str:
+    """Return where the boundaries of maps come from in the language spoken, as HTML."""
+    source, number = (origins.boundaries[part] for part in ("source", "approval_number"))
+    return f"{say('Boundaries: ', '边界：')}{_english(source)}{say('; ', '；')}{escape(number)}"
+
+
+def _language(column: str, row: Mapping[str, str]) -> str:
+    """Return the mark of a cell of a list that is in the other language than the page."""
+    if re.search("[\u4e00-\u9fff]", row[column]):
+        return say(' lang="zh-Hans"', "")
+    english = column.endswith("_en") or f"{column}_zh" in row or column in ("definition", "vintage", "note")
+    return say("", ' lang="en"') if english and row[column] else ""
+
+
+def _english(text: str) -> str:
+    """Return what is told in English alone, marked as such where the other language is spoken."""
+    return say(escape(text), f'<span lang="en">{escape(text)}</span>') if text else ""
+
+
+def _table(heads: Iterable[str], rows: Iterable[str], title: str, kind: str = "", *, headed: bool = False) -> str:
+    """Return a table under its title, which a heading above it may tell already."""
     cells = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    caption = "" if headed else f"<caption>{escape(title)}</caption>"
     return (
-        f'<div class="table-wrap" tabindex="0" role="region" aria-label="{escape(caption)}"><table class="rows">'
-        f"<caption>{escape(caption)}</caption><thead><tr>{cells}</tr></thead><tbody>\n{''.join(rows)}</tbody></table></div>"
+        f'<div class="table-wrap" tabindex="0" role="region" aria-label="{escape(title)}"><table class="rows{kind}">'
+        f"{caption}<thead><tr>{cells}</tr></thead><tbody>\n{''.join(rows)}</tbody></table></div>"
     )
 
 
@@ -85,12 +111,11 @@ def _links(origins: Origins, level: str, names: Iterable[str]) -> str:
 def _about(origins: Origins, level: str, name: str) -> str:
     """Return what the catalogue tells of an indicator, as HTML; what it tells in English alone is marked as such."""
     row, known = origins.indicators[level][name], origins.indicators[level]
-    english = say("{}", '<span lang="en">{}</span>').format
     inputs = formula_inputs(row["formula"])
     used = [other for other in known if name in formula_inputs(known[other]["formula"])]
     told = {
         say("Code", "代码"): f"<code>{name}</code>",
-        say("Definition", "定义"): english(escape(row["definition"])),
+        say("Definition", "定义"): _english(row["definition"]),
         say("Unit", "单位"): escape(row[say("unit", "unit_zh")]),
         say("Formula", "公式"): f"<code>{escape(row['formula'])}</code>" if inputs else "",
         say("Computed from", "计算所用指标"): _links(origins, level, inputs),
@@ -98,7 +123,7 @@ def _about(origins: Origins, level: str, name: str) -> str:
         say("Rows", "行数"): "" if inputs else f"{int(row['cells']):,}",
         say("Used in", "用于计算"): _links(origins, level, used),
         say("Source", "来源"): describe_sources(origins, row["source"].split(";")),
-        say("Vintage", "数据版本"): english(escape(row["vintage"])),
+        say("Vintage", "数据版本"): _english(row["vintage"]),
         say("Breaks", "口径变化"): escape(row[say("breaks", "breaks_zh")]),
     }
     return f"<dl>{''.join(f'<dt>{term}</dt><dd>{said}</dd>' for term, said in told.items() if said)}</dl>"
@@ -139,14 +164,14 @@ def _list_pages(origins: Origins) -> Iterator[Page]:
             code = row.get("adcode") or row.get("economy") or ""
             mark = f' id="u{escape(code)}"' if code and code not in seen else ""
             seen.add(code)
-            cells = "".join(f"<td>{escape(cell)}" for cell in row.values())
+            cells = "".join(f"<td{_language(column, row)}>{escape(cell)}" for column, cell in row.items())
             lines.append(f'<tr id="{anchor_of(file, line)}"><td{mark}>{line}{cells}\n')
         about = say("its columns are explained in", "各列含义见")
         files = (file, "data/raw/README.md")
         links = (f'<a href="{name.removeprefix("data/")}"><code>{name}</code></a>' for name in files)
         body = f"<p>{say(f'; {about} ', f'；{about}').join(links)}</p>"
         heads = [say("Line", "行"), *next(iter(rows.values()))]
-        yield f"data/{table}", title_of(table), body + _table(heads, lines, file)
+        yield f"data/{table}", title_of(table), body + _table(heads, lines, file, " list")
 
 
 def _index(origins: Origins) -> str:
@@ -157,23 +182,23 @@ def _index(origins: Origins) -> str:
         "indicator without rows is computed from others by a formula.",
         "本站所有数字均由下列原始数据行计算得到，每行标明所在文件与行号。没有数据行的指标按公式由其他指标计算。",
     )
-    body = [f"<p>{told}</p>"]
+    # A span of years is not parted between two lines.
+    body, span = [f"<p>{told}</p>"], say("\u2060–\u2060", "\u2060—\u2060")
     for level in LEVELS:
         rows = []
         for name, row in origins.indicators[level].items():
             raw = not row["formula"]
             title = escape(row[say("name_en", "name_zh")])
             cells = [f'<a href="{level}/{file_of(name, spoken())}">{title}</a>', escape(row[say("unit", "unit_zh")])]
-            years = f"{row['first_year']}{say('–', '—')}{row['last_year']}"
+            years = f"{row['first_year']}{span}{row['last_year']}"
             cells += [years, row["cells"]] if raw else ["", ""]
             cells.append(describe_sources(origins, row["source"].split(";")))
             rows.append(f"<tr>{''.join(f'<td>{cell}' for cell in cells)}\n")
-        table = _table([*heads, say("Source", "来源")], rows, title_of(level))
+        table = _table([*heads, say("Source", "来源")], rows, title_of(level), headed=True)
         body.append(f'<h2 id="{level}">{title_of(level)}</h2>{table}')
     lists = "".join(f'<li><a href="{file_of(table, spoken())}">{title_of(table)}</a></li>' for table in _LISTS)
-    maps = say("Boundaries of maps: {source}; {approval_number}.", "地图边界：{source}；{approval_number}。")
     body.append(f'<h2 id="lists">{say("Lists", "名单与目录")}</h2><ul>{lists}</ul>')
-    return "".join([*body, f"<p>{escape(maps.format(**origins.boundaries))}</p>"])
+    return "".join([*body, f"<p>{describe_boundaries(origins)}</p>"])
 
 
 def write_rows(project: Project) -> list[Path]:

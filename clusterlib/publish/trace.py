@@ -14,7 +14,7 @@ from clusterlib.data._columns import LEVELS
 from clusterlib.data._origins import CATALOGUE_FILE, Group, Origins, origins_of
 from clusterlib.paths import get_project
 from clusterlib.publish.frame import file_of
-from clusterlib.publish.rows import anchor_of, describe_sources, link_to, title_of
+from clusterlib.publish.rows import anchor_of, describe_boundaries, describe_sources, link_to, title_of
 from clusterlib.regions import REGIONS
 
 # More indicators of a level, or rows of a table, than are told one by one, and more units than are named.
@@ -51,9 +51,9 @@ def trace(record: dict[str, Any], run: dict[str, Any], results: dict[str, Any], 
     '<details class="trace"'
     """
     own, shared = follow(record, run, results, page, language)
-    name, source = escape(record["name"]), {"en": "Source", "zh": "来源"}[language]
+    name, opens = escape(record["name"]), {"en": "Raw rows and parameters", "zh": "原始数据与参数"}[language]
     known = set_terms([*own, *shared])
-    return known and f'<details class="trace" id="trace-{name}"><summary>{source}</summary>{known}</details>'
+    return known and f'<details class="trace" id="trace-{name}"><summary>{opens}</summary>{known}</details>'
 
 
 def follow(
@@ -172,8 +172,7 @@ def _rows(
         if not name
     ]
     if any(read.startswith("boundaries_") for read in reads):
-        text = say("Boundaries: {source}; {approval_number}", "边界：{source}；{approval_number}")
-        lists.append(escape(text.format(**origins.boundaries)))
+        lists.append(describe_boundaries(origins))
     told.append((say("Lists and maps", "名单与地图"), _items(lists)))
     sources = dict.fromkeys(key for groups in found.values() for group in groups for key in group.sources)
     told.append((say("Publishers and terms", "发布者与使用条件"), describe_sources(origins, sources)))
