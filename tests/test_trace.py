@@ -21,6 +21,7 @@ from clusterlib.data._load import noting
 from clusterlib.data._origins import Origins, origins_of
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project, get_project
+from clusterlib.publish.frame import file_of
 from clusterlib.publish.rows import write_rows
 from clusterlib.publish.trace import trace
 
@@ -387,9 +388,9 @@ def test_a_table_of_units_and_years_links_each_to_its_line(raw):
 
 def test_many_indicators_are_told_by_file():
     html = panel(results_with("city * * 2019"))
-    assert (
-        html.count("<li>") == len(list((get_project().raw / "city").glob("*.csv"))) and html.count("data/city/") == 38
-    )
+    rows = re.search(r"<dt>Raw rows: cities</dt><dd>(.*?)</dd>", html)[1]
+    assert rows.count("<li>") == len(list((get_project().raw / "city").glob("*.csv")))
+    assert html.count("data/city/") == 38
 
 
 def test_a_result_of_constants_says_so_and_one_of_an_old_run_tells_no_rows():
@@ -398,7 +399,7 @@ def test_a_result_of_constants_says_so_and_one_of_an_old_run_tells_no_rows():
     for part in ("reads", "cells", "line"):
         del results["records"][0][part]
     del results["reads"]
-    assert "Raw rows" not in panel(results) and "0.1234567" in panel(results)
+    assert "<dt>Raw rows" not in panel(results) and "0.1234567" in panel(results)
 
 
 def test_no_line_is_told_of_a_file_that_changed_since_the_run():
@@ -453,13 +454,11 @@ FOLLOWED = [
 ]
 
 
-def follow(reports: Path, site: Project, followed: tuple[str, str, str, str], language: str) -> None:
-    """From a result's panel to the page of its rows, and from the rows to the lines of the file."""
+def follow(site: Project, followed: tuple[str, str, str, str], language: str) -> None:
+    """From a result's panel on its page to the page of its rows, and from the rows to the lines of the file."""
     region, notebook, name, page = followed
-    folder = reports / region / notebook
-    results, run = (json.loads((folder / f"{part}.json").read_text(encoding="utf-8")) for part in ("results", "run"))
-    [record] = [entry for entry in results["records"] if entry["name"] == name]
-    html = trace(record, run, results, f"{region}/{notebook}", language)
+    whole = (site.reports / file_of(f"{region}/{notebook}", language)).read_text(encoding="utf-8")
+    [html] = re.findall(rf'<details class="trace" id="trace-{re.escape(name)}">.*?</details>', whole, re.DOTALL)
     ending = "" if language == "en" else ".zh"
     [(anchor, said)] = re.findall(
         rf'<a href="\.\./data/{page}{ending}\.html#?([^"]*)">[^<]*</a>([^<]*(?:<code>.*?))</li>', html
@@ -484,8 +483,8 @@ def follow(reports: Path, site: Project, followed: tuple[str, str, str, str], la
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("followed", FOLLOWED, ids=lambda followed: "-".join(followed[:3]))
-def test_a_recorded_result_leads_to_the_lines_of_the_raw_files(executed, site, followed, language):
-    follow(executed.reports, site, followed, language)
+def test_a_recorded_result_leads_to_the_lines_of_the_raw_files(executed, followed, language):
+    follow(executed, followed, language)
 
 
 def test_every_result_of_every_notebook_tells_reads_that_can_be_followed(executed, origins):

@@ -96,9 +96,11 @@ def _table(heads: Iterable[str], rows: Iterable[str], title: str, kind: str = ""
     """Return a table under its title, which a heading above it may tell already."""
     cells = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
     caption = "" if headed else f"<caption>{escape(title)}</caption>"
+    wide = " wide" if kind else ""  # in print
     return (
-        f'<div class="table-wrap" tabindex="0" role="region" aria-label="{escape(title)}"><table class="rows{kind}">'
-        f"{caption}<thead><tr>{cells}</tr></thead><tbody>\n{''.join(rows)}</tbody></table></div>"
+        f'<div class="table-wrap{wide}" tabindex="0" role="region" aria-label="{escape(title)}">'
+        f'<table class="rows{kind}">{caption}<thead><tr>{cells}</tr></thead><tbody>\n'
+        f"{''.join(rows)}</tbody></table></div>"
     )
 
 
