@@ -40,8 +40,15 @@ def site(tmp_path) -> Path:
     image = io.BytesIO()
     Image.new("RGB", (3000, 1500), "white").save(image, "png")
     write("assets/site.css", "body { color: black }")
-    write("index.html", FRAME.format("en", "Site", "", "Site", '<a href="gba/index.html">GBA</a>'))
+    home = '<a href="gba/index.html">GBA</a><img src="gba/06_spatial/figures/a.en.png" alt="a">'
+    write("index.html", FRAME.format("en", "Site", "", "Site", home))
     write("compare.html", FRAME.format("en", "Compare", "", "Compare", ""))
+    picture = '<img src="../gba/06_spatial/figures/a.en.png" alt="a">'
+    write("compare/06_spatial.html", FRAME.format("en", "Compare", "../", "Compare", picture))
+    write("sweeps/06_spatial/results.parquet", "x")
+    write("yrd/06_spatial.failed/error.json", "{}")
+    pages = ",\n".join(f'["{place}","Title",[]]' for place in ("gba/index.html", "yrd/index.html"))
+    write("assets/search.en.js", f"clusterlibSearch([\n{pages}\n]);\n")
     write("data/p.html", FRAME.format("en", "Rows", "../", "Rows", '<p id="L3">1</p>'))
     for region in ("yrd", "gba"):
         for language, infix in (("en", ""), ("zh", ".zh")):
@@ -66,7 +73,11 @@ def test_a_zip_holds_the_site_sorted_and_is_the_same_each_time(site, tmp_path):
     assert first.read_bytes() == second.read_bytes()
     found = names(first)
     assert found == sorted(found) and {"index.html", "gba/index.html", "data/p.html", "assets/site.css"} < set(found)
-    assert not [name for name in found if name.endswith((".ipynb", ".jsonl")) or name.startswith((".", "runs"))]
+    assert "compare/06_spatial.html" in found
+    left_out = [
+        name for name in found if name.endswith((".ipynb", ".jsonl")) or name.startswith((".", "runs", "sweeps"))
+    ]
+    assert not left_out and not [name for name in found if ".failed/" in name]
 
 
 def test_executed_notebooks_are_added_when_they_are_asked_for(site, tmp_path):
@@ -77,8 +88,11 @@ def test_a_zip_of_a_region_has_what_its_pages_lead_to_and_no_dead_link(site, tmp
     path = bundle(site, tmp_path / "a.zip", "yrd")
     found = set(names(path))
     assert {"yrd/06_spatial.html", "data/p.html", "assets/site.css"} < found
-    assert not [name for name in found if name.startswith(("gba", "compare"))]
+    others = [name for name in found if name.startswith(("gba", "compare"))]
+    assert others == ["gba/06_spatial/figures/a.en.png"], "the picture that the home page shows"
     with zipfile.ZipFile(path) as file:
+        index = file.read("clusterlib/assets/search.en.js").decode()
+        assert index == 'clusterlibSearch([\n["yrd/index.html","Title",[]]\n]);\n'
         page = file.read("clusterlib/yrd/06_spatial.html").decode()
     assert "<a>other</a>" in page and "<a>nb</a>" in page and 'href="../data/p.html#L3"' in page
     assert 'href="https://example.org/a"' in page

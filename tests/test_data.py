@@ -870,7 +870,7 @@ def test_the_manifest_says_what_the_data_were_built_from_and_by_which_versions_a
     raw = {p.relative_to(root).as_posix(): p for p in raw_project.raw.rglob("*.csv")}
     assert manifest["inputs"] == {name: hashlib.sha256(p.read_bytes()).hexdigest() for name, p in raw.items()}
     built = {p.name: p for p in raw_project.processed.iterdir() if p.suffix == ".parquet"}
-    assert len(built) == 20
+    assert len(built) == 21
     assert {name: entry["sha256"] for name, entry in manifest["outputs"].items()} == {
         name: hashlib.sha256(p.read_bytes()).hexdigest() for name, p in built.items()
     }

@@ -87,7 +87,19 @@ def test_nothing_that_was_put_into_the_file_runs_on_the_page(project):
     assert "run()" not in (project.reports / "paper.html").read_text(encoding="utf-8")
 
 
+def test_a_page_whose_notebook_ran_again_stays_with_what_its_numbers_rest_on(project):
+    first = [path.read_bytes() for path in write_paper(project)]
+    path = project.reports / "yrd" / "02_overview" / "results.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("12.5", "99.5"), encoding="utf-8")
+    assert [path.read_bytes() for path in write_paper(project)] == first
+    (project.reports / "paper.html").unlink()
+    assert [path.name for path in write_paper(project)] == ["paper.zh.html"], "no page of two runs"
+
+
 def test_a_result_that_is_no_longer_recorded_is_named_with_what_to_do(project):
+    for report in project.reports.glob("report.*.html"):
+        # As one that was set before it told its runs.
+        report.write_text(re.sub(r'<meta name="runs"[^>]*>', "", report.read_text("utf-8")), encoding="utf-8")
     path = project.reports / "yrd" / "02_overview" / "results.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     content["records"] = [record for record in content["records"] if record["name"] != "shares"]

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urldefrag
 
 from clusterlib.core.files import written_in_place
 from clusterlib.errors import ClusterlibError
+from clusterlib.publish.search import keep_pages
 from clusterlib.regions import REGIONS, get_region
 
 # The same pages make the same file; no zip can tell an earlier day.
@@ -75,16 +76,25 @@ def bundle(
 def _files(reports: Path, region: str, notebooks: bool) -> list[str]:
     """Return the files of the site, or of a region and what its pages lead to, sorted."""
     # What shows other regions too has no place beside one.
-    left_out = {"runs", *({*REGIONS, "compare.html", "compare.zh.html"} - {region} if region else ())}
+    beside = {*REGIONS, "compare", "compare.html", "compare.zh.html"} - {region} if region else ()
+    left_out = {"runs", "sweeps", *beside}
     endings = {".jsonl", *(() if notebooks else (".ipynb",))}
     found = [path.relative_to(reports) for path in reports.rglob("*") if path.is_file() and not path.is_symlink()]
-    return sorted(
+    chosen = {
         path.as_posix()
         for path in found
-        if path.parts[0] not in left_out and path.suffix not in endings and not any(p[0] == "." for p in path.parts)
-    )
+        if path.parts[0] not in left_out
+        and path.suffix not in endings
+        and not any(part[0] == "." or part.endswith(".failed") for part in path.parts)
+    }
+    # Pictures of other regions and runs that these pages show.
+    for place in [place for place in chosen if place.endswith(".html")]:
+        shown = re.findall(r'<img[^>]* src="([^"]+)"', (reports / place).read_text(encoding="utf-8"))
+        chosen |= {at for at in (_lead(place, unescape(src))[0] for src in shown) if at and (reports / at).is_file()}
+    return sorted(chosen)
 
 
+_INDEX = re.compile(r"assets/search\.\w+\.js")
 # What led elsewhere looks like text.
 _UNLINKED = "body.bundle a:not([href]) { color: inherit; text-decoration: none; }"
 
@@ -102,6 +112,8 @@ def _zip(reports: Path, region: str, notebooks: bool) -> bytes:
             content = (reports / place).read_bytes()
             if place.endswith(".html"):
                 content = _LINK.sub(partial(living, place), content.decode("utf-8")).encode("utf-8")
+            elif _INDEX.fullmatch(place):
+                content = keep_pages(content.decode("utf-8"), known).encode("utf-8")
             packed = zipfile.ZIP_STORED if Path(place).suffix in _PACKED else zipfile.ZIP_DEFLATED
             file.writestr(zipfile.ZipInfo(f"clusterlib/{place}", _DAY), content, packed)
     return buffer.getvalue()
@@ -118,6 +130,8 @@ def _lead(page: str, address: str) -> tuple[str, str]:
 
 def _one_page(reports: Path, region: str, language: str) -> bytes:
     found = [path.relative_to(reports).as_posix() for path in sorted((reports / region).glob("*.html"))]
+    # The brief is there as a page, too.
+    found = [place for place in found if not posixpath.basename(place).startswith("brief.")]
     places = [place for place in found if place.endswith(".zh.html") == (language == "zh")]
     places.sort(key=lambda place: (not posixpath.basename(place).startswith("index."), place))
     readers = {place: _Reader(reports, place, set(places)) for place in places}

@@ -24,7 +24,6 @@ from clusterlib.study.claims import VERDICTS_ZH
 PAGE, CLAIM = "compare", "claim."
 # Longer tables are not set beside each other: each stands in the page of its notebook.
 MOST_ROWS = 12
-_NOTEBOOK = re.compile(r"\d{2}_[a-z0-9_]+")
 # A number as its notebook shows it, in the text of the executed notebook.
 _SHOWN = re.compile(r'class=\\"result\\" title=\\"([a-z0-9_.]+)\\">.*?<strong>(.*?)</strong>')
 _QUOTED = re.compile(r'"(\d{2}):([a-z0-9_.]+)')
@@ -157,7 +156,9 @@ def _values(results: Sequence[_Result], regions: Sequence[Region], page: str) ->
     same = [result for result in results if result.is_same]
     words = say(f"The same in all regions: {len(same)}", f"各区域相同：{len(same)}项")
     caption = say("Results that differ between regions", "各区域不同的结果")
-    differing = _table([result for result in results if not result.is_same], caption, regions, page)
+    differing = _table([one for one in results if len(one.runs) > 1 and not one.is_same], caption, regions, page)
+    caption = say("Results of one region", "仅一个区域的结果")
+    differing += _table([one for one in results if len(one.runs) == 1], caption, regions, page)
     folded = f"<details><summary>{words}</summary>{_table(same, words, regions, page)}</details>" if same else ""
     return differing + folded
 
@@ -214,7 +215,7 @@ def _write_overview(project: Project, notebooks: dict[str, list[_Run]], titles: 
     for notebook, runs in notebooks.items():
         results = _results(runs)
         verdicts += [result for result in results if result.name.startswith(CLAIM) and result.kind == "text"]
-        differing = [result for result in results if not result.is_same]
+        differing = [result for result in results if len(result.runs) > 1 and not result.is_same]
         numbers += [r for r in differing if r.kind == "number" and (notebook[:2], r.name) in quoted]
         counts = {head: sum(result.kind == kind for result in differing) for kind, head in heads.items()}
         cells = "".join(f'<td data-head="{head}">{count}</td>' for head, count in counts.items())
@@ -256,7 +257,7 @@ def write_comparison(project: Project) -> list[Path]:
     """
     found = {path.parent.name for code in REGIONS for path in project.reports.glob(f"{code}/*/{RESULTS}")}
     notebooks: dict[str, list[_Run]] = {}
-    for notebook in sorted(name for name in found if _NOTEBOOK.fullmatch(name)):
+    for notebook in sorted(found & notebook_titles(project).keys()):
         runs = [run for region in REGIONS.values() if (run := _load(project, region, notebook))]
         notebooks |= {notebook: runs} if runs else {}
     known, written = notebook_titles(project), []

@@ -78,11 +78,12 @@ def _citation(record: dict[str, Any], folder: Path, language: str) -> str:
     if not work:
         return ""
     authors, notebook, region = ", ".join(work["authors"]), folder.name, get_region(folder.parent.name)
-    version, commit, day = run["packages"].get("clusterlib", ""), run["commit"][:12], run["started_at"][:10]
+    version, commit, day = run["packages"].get("clusterlib", ""), run["commit"], run["started_at"][:10]
     kind = say(record["kind"], "图" if record["kind"] == "figure" else "表")
     known = [
         f"clusterlib {version}",
-        commit and say(f"commit {commit}", f"提交{commit}"),
+        commit and say(f"commit {commit[:12]}", f"提交{commit[:12]}"),
+        commit.endswith("+") and say("with local changes", "含本地修改"),
         say(f"notebook {notebook}", f"笔记本{notebook}"),
         str(region.name),
         say(f"result {record['name']}", f"结果{record['name']}"),
@@ -118,5 +119,8 @@ def _work(root: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     said = yaml.safe_load(path.read_text(encoding="utf-8"))
-    names = (author.get("name") or f"{author['given-names']} {author['family-names']}" for author in said["authors"])
+    names = (
+        author.get("name") or " ".join(filter(None, map(author.get, ("given-names", "family-names"))))
+        for author in said["authors"]
+    )
     return {"title": said["title"], "authors": tuple(names)}

@@ -19,6 +19,7 @@ from clusterlib.publish.pages import said
 from clusterlib.publish.sections import address, link
 from clusterlib.publish.trace import follow, list_run, set_terms
 from clusterlib.regions import REGIONS
+from clusterlib.report._render import runs_behind
 
 STYLE = "paper.css"
 # What a document that stands alone has and a page of the site does not need.
@@ -47,6 +48,7 @@ def write_paper(project: Project) -> list[Path]:
     -------
     list of Path
         ``reports/paper.html`` and ``reports/<region>/paper.html`` with their Chinese ones, of documents that are there.
+        A page of one that was set from earlier runs stays as it is until it is set anew.
 
     Raises
     ------
@@ -67,7 +69,11 @@ def write_paper(project: Project) -> list[Path]:
             if source.is_file():
                 with speaking(language):
                     kinds = {kind: path for (one, kind), path in files.items() if one == language and path.is_file()}
-                    written.append(_Page(project, f"{paper.region}/paper".lstrip("/"), kinds).write(paper.region))
+                    page = _Page(project, f"{paper.region}/paper".lstrip("/"), kinds)
+                    if page.is_current():
+                        page.write(paper.region)
+                    if page.target.is_file():
+                        written.append(page.target)
     return written
 
 
@@ -78,8 +84,19 @@ class _Page:
         self.project, self.page, self.files = project, page, files
         self.known: dict[Place, tuple[dict, dict]] = {}
 
-    def write(self, region: str) -> Path:
-        """Write the page, and return its path."""
+    @property
+    def target(self) -> Path:
+        return self.project.reports / file_of(self.page, spoken())
+
+    def is_current(self) -> bool:
+        """Whether the document was set from the runs that are there: its numbers would stand beside others' rows."""
+        html = self.files["html"].read_text(encoding="utf-8")
+        found = re.search(r'<meta name="runs" content="([^"]*)"', html)
+        told = dict(entry.split("=", 1) for entry in found[1].split()) if found else {}
+        return not found or told == runs_behind(html, self.project.reports)
+
+    def write(self, region: str) -> None:
+        """Write the page."""
         html = self.files["html"].read_text(encoding="utf-8")
         title = unescape(re.findall(r"<title>(.*?)</title>", html, flags=re.DOTALL)[0])
         text = clean_html(_LEFT_OUT.sub("", html.partition("<main")[2].partition(">")[2].partition("</main>")[0]))
@@ -98,10 +115,8 @@ class _Page:
         # A place that is always in view: to go there closes what is open and leaves the page where it is.
         text = f'<span id="closed"></span>{self._files()}<div class="paper">{text}</div>'
         text = re.sub(r'<h2 class="[^"]*" (?=id=)', "<h2 ", text)
-        target = self.project.reports / file_of(self.page, spoken())
         more: dict[str, Any] = {"region": region, "styles": [STYLE], "project": self.project}
-        write_text(target, frame(self.page, spoken(), title, text, contents=contents_of(text), **more))
-        return target
+        write_text(self.target, frame(self.page, spoken(), title, text, contents=contents_of(text), **more))
 
     def _files(self) -> str:
         """Return links to the document as files that can be sent."""

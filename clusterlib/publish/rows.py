@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from clusterlib.core.files import write_text, written_in_place
 from clusterlib.core.language import LANGUAGES, say, speaking, spoken
-from clusterlib.data._columns import KEYS, LEVELS
+from clusterlib.data._columns import KEYS, LEVELS, raw_files
 from clusterlib.data._formulas import formula_inputs
 from clusterlib.data._origins import Origins, Rows
 from clusterlib.paths import Project
@@ -239,12 +239,13 @@ def write_rows(project: Project) -> list[Path]:
                 write_text(
                     written[-1], frame(page, language, title, body, contents=contents, styles=[STYLE], project=project)
                 )
-    for path in [*project.raw.rglob("*.csv"), project.raw / "README.md"]:
+    for path in [*raw_files(project.raw), project.raw / "README.md"]:
         written.append(project.reports / "data" / "raw" / path.relative_to(project.raw))
         if not written[-1].exists() or not filecmp.cmp(path, written[-1], shallow=False):
             with written_in_place(written[-1]) as scratch:
                 shutil.copyfile(path, scratch)
     # Of an indicator that there is no longer.
     for path in {*(project.reports / "data").rglob("*.*")} - {*written}:
-        path.unlink()
+        if path.is_file():
+            path.unlink()
     return written

@@ -143,6 +143,8 @@ class _Pair:
     def __init__(self, project: Project, before: str, after: str, rtol: float) -> None:
         self.project = project
         self.names = [Path(run).name or "reports" for run in (before, after)]
+        if self.names[0] == self.names[1]:
+            self.names = ["-".join(Path(run).parts[-2:]) for run in (before, after)]
         self.folders = [find_reports(project, run) for run in (before, after)]
         self.gone, self.new, self.differing, self.compared = compare(self.folders[0], self.folders[1], rtol)
         self.records = [read_records(folder) for folder in self.folders]

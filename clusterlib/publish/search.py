@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Container
 from html import unescape
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from clusterlib.core.files import write_text
 from clusterlib.paths import Project
 from clusterlib.publish.frame import LANGUAGES
 
-# Neither code nor how a page was made is what people look for, nor what stands on every page.
+# Stands in a page that is in the place of one that nobody has made.
+MISSING = "not-made-yet"
+# Neither code nor how a page was made is what people look for, nor figures by the thousand, nor what stands everywhere.
 _LEFT_OUT = re.compile(
     r'<details class="(?:input|made|trace)".*?</details>|<nav.*?</nav>|<footer class="about">.*?</footer>|'
-    r"<math.*?</math>",
+    r'<math.*?</math>|<table class="rows">.*?</table>',
     re.DOTALL,
 )
 _SECTION = re.compile(r'<h2[^>]*\bid="([^"]+)"[^>]*>(.*?)</h2>', re.DOTALL)
@@ -23,9 +26,10 @@ _FIGURE = re.compile(r"<td[^>]*>[^<A-Za-z\u4e00-\u9fff]*</td>")
 
 
 def find_pages(project: Project) -> list[Path]:
-    """Return the pages that can be searched: those of the site, the report and the briefs."""
-    found = (path for pattern in ("*.html", "*/*.html") for path in project.reports.glob(pattern))
-    return sorted(path for path in found if path.parent.name not in ("runs", "assets") and path.name[0] != ".")
+    """Return the pages that can be searched: those of the site, report and briefs among them as pages of it."""
+    found = (path for pattern in ("*.html", "*/*.html", "data/*/*.html") for path in project.reports.glob(pattern))
+    alone = re.compile(r"\.|(report|brief)\.\w+\.html")
+    return sorted(path for path in found if path.parent.name not in ("runs", "assets") and not alone.match(path.name))
 
 
 def text_of(html: str) -> str:
@@ -54,7 +58,9 @@ def write_search(project: Project) -> list[Path]:
     pages: dict[str, list] = {language: [] for language in LANGUAGES}
     for path in find_pages(project):
         file = path.relative_to(project.reports).as_posix()
-        title, sections = read_page(path.read_text(encoding="utf-8"))
+        if MISSING in (html := path.read_text(encoding="utf-8")):
+            continue
+        title, sections = read_page(html)
         language = "zh" if file.endswith(".zh.html") else "en"
         pages[language].append([file, title, sections])
     written = []
@@ -65,3 +71,10 @@ def write_search(project: Project) -> list[Path]:
         write_text(path, f"clusterlibSearch([\n{lines}\n]);\n")
         written.append(path)
     return written
+
+
+def keep_pages(index: str, known: Container[str]) -> str:
+    """Return an index without the pages that are not known."""
+    first, *lines, last = index.splitlines()
+    kept = [line.rstrip(",") for line in lines if json.loads(line.rstrip(","))[0] in known]
+    return "\n".join([first, ",\n".join(kept), last]) + "\n"

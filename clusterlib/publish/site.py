@@ -37,7 +37,7 @@ from clusterlib.publish.frame import (
     frame_digest,
     notebook_titles,
 )
-from clusterlib.publish.search import write_search
+from clusterlib.publish.search import MISSING, write_search
 from clusterlib.regions import REGIONS
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).resolve().parents[1]
 ASSETS = Path(__file__).resolve().parent / "assets"
 HOME, SUMMARY, NATION = "index", "run", "nation"
-_MISSING = "not-made-yet"
 KEY_FIGURES = 4
 # Modules that write pages of the whole site, each by its write_NAME(project), and from what.
 WRITERS = {
@@ -114,6 +113,9 @@ def _make(project: Project, known: dict, name: str, write: Callable, made_from: 
         known.pop(name, None)
         problems[name] = str(error) if isinstance(error, ClusterlibError) else f"{type(error).__name__}: {error}"
     else:
+        # What was written for something that is no more.
+        for file in {*(last["outputs"] if last else ())} - {*written}:
+            (project.reports / file).unlink(missing_ok=True)
         known[name] = {"made_from": made_from, "outputs": written}
 
 
@@ -127,14 +129,15 @@ def _made_from(project: Project) -> dict[str, dict[str, str]]:
         return {path.relative_to(base).as_posix(): sha256(path) for path in sorted(files) if path.is_file()}
 
     found = [path for name in (RESULTS, RUN) for path in reports.glob(f"*/*/{name}")]
-    found += reports.glob(f"runs/*/*/*/{RESULTS}")
-    code = [p for p in (PACKAGE / "publish").rglob("*.*") if p.suffix != ".pyc"]
+    places = ("publish", "core", "maps", "data/_origins.py", "study/claims.py", "report/_papers.py")
+    code = [p for place in places for p in [PACKAGE / place, *(PACKAGE / place).rglob("*.*")] if p.suffix != ".pyc"]
     manifest = read_json(project.processed / "manifest.json", {"inputs": {str: str}, "outputs": {str: {"sha256": str}}})
     data = {name: entry["sha256"] for name, entry in manifest["outputs"].items()} if manifest else {}
+    cited = root / "CITATION.cff"
     papers = [*reports.glob("report.*"), *reports.glob("*/brief.*")]
     return {
         "results": hashes([*found, *(root / "report").glob("*.md")]),
-        "data": {**data, **(manifest["inputs"] if manifest else {}), **hashes(project.study.glob("*.*"))},
+        "data": {**data, **(manifest["inputs"] if manifest else {}), **hashes([*project.study.glob("*.*"), cited])},
         "code": {**hashes(code, PACKAGE), "frame": frame_digest(project)},
         "papers": hashes(papers),
         # What the home page shows besides: failures and the log of the run.
@@ -173,12 +176,14 @@ def _write_missing(project: Project) -> list[Path]:
     """Write, in the place of pages that the sidebar leads to and no one has made, that they are to be made."""
     titles = {page: dict(zip(LANGUAGES, said, strict=True)) for page, *said in SECTIONS if "#" not in page}
     titles |= {f"{code}/{name}": said for code in REGIONS for name, said in notebook_titles(project).items()}
+    briefs = {"en": "Brief", "zh": "简报"} if any((project.root / "report").glob("brief.*.md")) else {}
+    titles |= {f"{code}/paper": briefs for code in REGIONS if briefs}
     written = []
     for page, said in titles.items():
         for language in LANGUAGES:
             path = project.reports / file_of(page, language)
-            if not path.is_file() or _MISSING in path.read_text(encoding="utf-8"):
-                body = fill("missing.html.j2", language, mark=_MISSING, page=page)
+            if not path.is_file() or MISSING in path.read_text(encoding="utf-8"):
+                body = fill("missing.html.j2", language, mark=MISSING, page=page)
                 written.append(_write(project, page, language, said[language], body))
     return written
 
@@ -189,6 +194,15 @@ def write_home(project: Project, wrong: Mapping[str, str] | None = None) -> list
     problems = dict(wrong or {})
     ledger = _ledger(project, problems)
     events = _events(project)
+    failures = [entry for entry in shelf.values() if entry["failure"]]
+    # Of pages and documents that could not be made, in the last run.
+    failures += [
+        {"failure": event["failure"], "failed_notebook": ""}
+        for event in events
+        if "failure" in event
+        and not event["failure"].get("cell")
+        and event["failure"] not in [f["failure"] for f in failures]
+    ]
     written = []
     for place, language in enumerate(LANGUAGES):
         titles = {name: said[language] for name, said in notebook_titles(project).items()}
@@ -200,7 +214,7 @@ def write_home(project: Project, wrong: Mapping[str, str] | None = None) -> list
         chosen = _figures(project, language)
         body = fill(
             "home.html.j2", language, figures=chosen, findings=_abstract(project, language), has_run=bool(events),
-            failures=[entry for entry in shelf.values() if entry["failure"]], **known,
+            failures=failures, **known,
         )  # fmt: skip
         title = ("China’s digital industry clusters", "中国数字产业集群")[place]
         written.append(_write(project, HOME, language, title, body, contents=contents_of(body)))
@@ -224,7 +238,7 @@ def _entry(project: Project, region: str, notebook: str) -> dict:
         "run": read_json(place.folder / RUN, RUN_FORM),
         "counts": [kinds.count(kind) for kind in ("number", "table", "figure")],
         "failure": read_json(place.failed / ERROR, _FAILURE),
-        "failed_notebook": f"{region}/{notebook}.failed/{EXECUTED}",
+        "failed_notebook": f"{region}/{notebook}.failed/{EXECUTED}" if (place.failed / EXECUTED).is_file() else "",
     }
 
 

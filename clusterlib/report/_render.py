@@ -16,6 +16,7 @@ from pathlib import Path
 
 from clusterlib.core.checks import check_choice
 from clusterlib.core.language import LANGUAGES
+from clusterlib.core.records import RESULTS
 from clusterlib.core.rows import read_text
 from clusterlib.errors import ClusterlibError, Problem, ReportError
 from clusterlib.paths import Project
@@ -352,9 +353,21 @@ def write_paper(
     return written
 
 
+def runs_behind(html: str, reports: Path) -> dict[str, str]:
+    """Return a short hash of what each run recorded that an HTML file names results of, as it stands now."""
+    from clusterlib.provenance import sha256
+
+    named = sorted(set(re.findall(r'data-result="(\w+)/(\w+):', html)))
+    places = {f"{region if region in REGIONS else next(iter(REGIONS))}/{notebook}" for region, notebook in named}
+    found = {place: reports / place / RESULTS for place in sorted(places)}
+    return {place: sha256(path)[:12] for place, path in found.items() if path.is_file()}
+
+
 def _set(kind: str, text: str, document: Document, folder: Path, path: Path) -> None:
     if kind == "html":
-        path.write_text(to_html(text, document, folder), encoding="utf-8")
+        html = to_html(text, document, folder)
+        runs = " ".join(f"{place}={digest}" for place, digest in runs_behind(html, folder).items())
+        path.write_text(html.replace("<head>", f'<head>\n<meta name="runs" content="{runs}">', 1), encoding="utf-8")
     else:
         {"docx": to_docx, "pdf": to_pdf}[kind](text, document, folder, path)
 

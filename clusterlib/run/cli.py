@@ -140,11 +140,15 @@ def report(
     watch: Annotated[bool, typer.Option("--watch", help="Write the pages anew whenever a text changes.")] = False,
 ) -> None:
     """Write the report and the briefs from what the notebooks recorded, without running any."""
+    from clusterlib.publish.site import write_site
     from clusterlib.report import watch_papers, write_papers
 
     with _errors_without_traceback():
         project = _project(name)
         write_papers(project, only or (["html"] if watch else None), _print)
+        if (project.reports / "index.html").is_file():
+            for part, problem in write_site(project).items():
+                _print(f"{part}: {problem}")
         if watch:
             watch_papers(project, _print)
 

@@ -175,6 +175,12 @@ class Planner:
         # The record of a run holds the hashes of everything else in its folder; raw rows that it read may have moved.
         read = (read_json(place.folder / RUN, {"inputs": {"data": dict}}) or {"inputs": {"data": {}}})["inputs"]["data"]
         moved = {name: self.tables[name] for table in read if (name := f"{table}_facts") in self.tables}
+        # What a page says besides: publishers and terms, lines of lists, how the work is cited.
+        said = [
+            *(self.project.raw / f"{name}.csv" for name in ("sources", "units")),
+            self.project.root / "CITATION.cff",
+        ]
+        moved |= {path.name: self.hashes.sha256(path) for path in said if path.is_file()}
         return {"run": self.hashes.sha256(place.folder / RUN), "frame": self._frame, **moved, **sources}
 
 

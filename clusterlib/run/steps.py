@@ -44,4 +44,10 @@ class Step:
         return getattr(importlib.import_module(module), name)(place)
 
 
-STEPS = [Step("html", "clusterlib.publish.pages:write_page", ("publish", "data/_origins.py"))]
+STEPS = [
+    Step(
+        "html",
+        "clusterlib.publish.pages:write_page",
+        ("publish", "core/hypertext.py", "core/tables.py", "data/_origins.py"),
+    )
+]
