@@ -110,8 +110,9 @@ def test_order_translation_and_repeated_heads_are_left_out_with_reasons():
         (0, "C"),
         (9, ""),
         (10, ""),
-        (11, ""),
     }
+    (problem,) = sheet.problems
+    assert problem.line == 11 and "'广东省' is a province in a table of level city" in problem.reason
 
 
 def test_long_tables_blank_names_and_halves():
@@ -157,7 +158,7 @@ def test_a_name_that_is_not_known_keeps_its_figures_and_is_told_with_near_ones()
     sheet = read("unknown_name.csv")
     assert sheet.facts.set_index("name")["code"].isna().to_dict() == {"苏州市": False, "杭洲市": True, "宁波市": False}
     (problem,) = sheet.problems
-    assert (problem.line, problem.column) == (3, "A") and "'杭州市'" in problem.reason
+    assert (problem.line, problem.column) == (3, "A") and "330100 杭州市" in problem.reason
 
 
 @pytest.mark.parametrize(
@@ -266,6 +267,140 @@ def test_an_archive_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
         archive.writestr("xl/a", bytes(1_000_001))
     with pytest.raises(SheetError, match="unpacks to more"):
         cl.data.read_yearbook(tmp_path / "bomb.xlsx")
+
+
+def written(tmp_path, *lines, name="x.csv"):
+    (tmp_path / name).write_text("\n".join(lines), "utf-8")
+    return tmp_path / name
+
+
+def stopped(path, **asked):
+    with pytest.raises(SheetError) as wrong:
+        cl.data.read_yearbook(path, **asked)
+    return "\n".join(map(str, wrong.value.problems))
+
+
+def test_figures_of_prefectures_do_not_go_to_cities_of_the_same_name(tmp_path):
+    names = {
+        "昆明": 530100,
+        "曲靖": 530300,
+        "大理": 532900,
+        "楚雄": 532300,
+        "红河": 532500,
+        "文山": 532600,
+        "德宏": 533100,
+    }
+    rows = [f"{name},{k}.5" for k, name in enumerate(names)]
+    sheet = cl.data.read_yearbook(written(tmp_path, "2020年云南各州市GDP(亿元)", "地区,GDP", *rows))
+    assert sheet.level == "city" and dict(sheet.facts[["name", "code"]].to_numpy()) == names
+    open_to_both = written(tmp_path, "2020年GDP(亿元)", "地区,GDP", "大理,1.5", "楚雄,2.5")
+    assert "say level= city or county" in stopped(open_to_both)
+    assert cl.data.read_yearbook(open_to_both, level="county").facts["code"].tolist() == [532901, 532301]
+    # A city at county level beside names that are of either level.
+    mixed = written(tmp_path, "2020年GDP(亿元)", "地区,GDP", "昆明,5.5", "大理,1.5", "楚雄,2.5", "瑞丽市,3.5")
+    assert "say level=" in stopped(mixed)
+
+
+def test_the_province_beside_a_name_says_which_unit_is_meant(tmp_path):
+    lines = ["省份,区县,2023年人口(万人)", "北京市,朝阳区,344", ",海淀区,312", "吉林省,朝阳区,110"]
+    sheet = cl.data.read_yearbook(written(tmp_path, *lines), level="county")
+    assert sheet.facts["code"].tolist() == [110105, 110108, 220104] and sheet.problems == []
+    assert "lie in: column A" in sheet.summary("en")
+    alone = written(tmp_path, "区县,2023年人口(万人)", "朝阳区,344", "海淀区,312")
+    told = stopped(alone, level="county")
+    assert "110105 朝阳区" in told and "row 2" in told and "name its province or city" in told
+    wrong = cl.data.read_yearbook(
+        written(tmp_path, "省份,城市,2023年人口(万人)", "江苏,杭州,1", "江苏,苏州,2"), level="city"
+    )
+    assert wrong.facts["code"].isna().tolist() == [True, False]
+    assert "no city in 江苏" in wrong.problems[0].reason
+
+
+def test_names_and_codes_of_the_sheet_s_year_become_those_of_today(tmp_path):
+    path = written(tmp_path, "2005年专利(件)", "城市,专利", "襄樊市,312", "杭州市,900", "巢湖市,40", "合肥市,500")
+    sheet = cl.data.read_yearbook(path, level="city")
+    codes = sheet.facts.set_index("name")["code"]
+    assert codes[["襄樊市", "杭州市", "合肥市"]].tolist() == [420600, 330100, 340100] and pd.isna(codes["巢湖市"])
+    (problem,) = sheet.problems
+    assert (problem.line, problem.column) == (5, "A") and "has no code of today (divided" in problem.reason
+
+
+@pytest.mark.parametrize("first", ["襄樊市,312", "某某市,1,2", "杭洲市,0,1"])
+def test_first_rows_of_data_are_no_numbers_of_columns(tmp_path, first):
+    path = written(tmp_path, "2023年专利", "城市,专利(件),发明(件)", first, "杭州市,900,90", "苏州市,800,80")
+    sheet = cl.data.read_yearbook(path)
+    assert 3 in set(sheet.facts["row"]) and sheet.understood.left_out == ()
+
+
+@pytest.mark.parametrize("numbers", ["甲,1,2", ",1,2", "1,2,3", "甲,乙,1"])
+def test_numbers_of_columns_are_left_out(tmp_path, numbers):
+    path = written(tmp_path, "2023年专利", "城市,专利(件),发明(件)", numbers, "杭州市,900,90", "苏州市,800,80")
+    sheet = cl.data.read_yearbook(path)
+    left = [one.row for one in sheet.understood.left_out]
+    assert left == [3] and sheet.facts["value"].tolist() == [900, 90, 800, 80] and sheet.problems == []
+
+
+def test_the_lowest_unit_of_a_head_is_that_of_the_figures(tmp_path):
+    head = ["2023年", "地区,地区生产总值(亿元),", ",总量,增速(%)"]
+    sheet = cl.data.read_yearbook(written(tmp_path, *head, "北京市,43760.7,5.2", "上海市,47218.7,5.0"))
+    units = dict(sheet.facts[["indicator", "unit"]].drop_duplicates().to_numpy())
+    assert units == {"地区生产总值 总量": "亿元", "地区生产总值 增速": "%"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["GDP(2020年不变价)", "GDP(按2020年价格计算)", "1978年以来的GDP", "指数(以1978年为100)", "GDP(2015年可比价)",
+     "指数(2015年=100)",
+     "GDP at 2010 constant prices", "中国统计年鉴2024", "2024年统计年鉴", "GDP(2020年价)"],
+)  # fmt: skip
+def test_years_of_a_base_are_not_those_of_figures(text, tmp_path):
+    assert read_label(text).year is None
+    assert "年鉴" in text or read_label(f"2023年{text}").year == 2023
+    year = next(word for word in ("1978", "2010", "2015", "2020", "2024") if word in text)
+    label = read_label(text)
+    assert year in f"{label.words} {label.unit}"
+    path = written(tmp_path, f"{text}", "地区,GDP(亿元)", "北京市,1.5", "上海市,2.5")
+    assert "no year was found" in stopped(path)
+
+
+def test_a_title_and_a_head_of_different_years_are_refused(tmp_path):
+    rows = ["北京市,1.5", "上海市,2.5"]
+    assert "above the table is 2022, in it 2023" in stopped(
+        written(tmp_path, "2022年人口", "地区,2023年人口(万人)", *rows)
+    )
+    down = written(tmp_path, "2022年人口", "地区,年份,人口(万人)", "北京市,2021,1.5", "上海市,2021,2.5")
+    assert "above the table is 2022, in it 2021" in stopped(down)
+    both = written(tmp_path, "2023年人口", "地区,2023年人口(万人),2022年人口(万人)", "北京市,1.5,2", "上海市,2.5,3")
+    assert len(cl.data.read_yearbook(both).facts) == 4
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["就业(万人),", "单位：万人,", "2022年,", "2022,", "就业人员,", "表1-2 就业,", "地区,2022", "就业人员,单位：万人"],
+)
+def test_a_second_table_below_the_first_is_refused(line, tmp_path):
+    path = written(tmp_path, "2023年", "地区,人口(万人)", "北京市,2186", "上海市,2487", line, "江苏省,1132", "浙江省,5")
+    assert "row 5" in stopped(path)
+
+
+def test_headings_of_groups_and_notes_between_figures_are_left_out(tmp_path):
+    lines = [
+        "杭州市,1252",
+        "一、地级市,",
+        "宁波市,970",
+        "其中：,",
+        "温州市,976",
+        "注：2023年为常住人口。,",
+        "嘉兴市,558",
+    ]
+    sheet = cl.data.read_yearbook(written(tmp_path, "城市,2023年人口(万人)", *lines))
+    assert sheet.facts["value"].tolist() == [1252, 970, 976, 558]
+    assert [one.row for one in sheet.understood.left_out] == [3, 5]
+
+
+def test_shares_of_an_older_workbook_are_read_as_shown():
+    facts = read("share_format.xls").facts
+    assert facts["value"].tolist() == [87.8, 89.5, 75.0, 12.0, 30.0, 12.5] and set(facts["unit"]) == {"%"}
 
 
 # Nothing that is damaged breaks a library, and no figure is lost.

@@ -187,6 +187,17 @@ sheet.write(9, 0, "注：…为缺失。")
 old.save(HERE / "yearbook.xls")
 
 old = xlwt.Workbook()
+sheet = old.add_sheet("城镇化率")
+shown = [xlwt.easyxf(num_format_str=form) for form in ("0.0%", "0%")]
+for c, head in enumerate(["地区", "2022年城镇化率(%)", "2023年城镇化率(%)"]):
+    sheet.write(0, c, head)
+for r, row in enumerate([["北京", 0.878, 0.895], ["上海", 0.75, 0.12], ["江苏", 0.3, 0.125]], 1):
+    sheet.write(r, 0, row[0])
+    for c in (1, 2):
+        sheet.write(r, c, row[c], shown[c - 1])
+old.save(HERE / "share_format.xls")
+
+old = xlwt.Workbook()
 sheet = old.add_sheet("人口")
 for r, row in enumerate([["地区", "2023年人口(万人)"], ["北京", 2186], ["上海", None], ["江苏", 8526]]):
     for c, value in enumerate(row):

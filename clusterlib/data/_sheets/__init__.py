@@ -26,6 +26,7 @@ _WORDS = {
     "level": Phrase("level", "层级"),
     "layout": Phrase("layout", "版式"),
     "regions": Phrase("names", "地区名"),
+    "within": Phrase("lie in", "所属地区"),
     "codes": Phrase("codes", "代码"),
     "years": Phrase("years", "年份"),
     "indicator": Phrase("indicator", "指标"),

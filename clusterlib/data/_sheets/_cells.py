@@ -22,6 +22,14 @@ _YEAR_IN = re.compile(r"(?<!\d)((?:19|20)\d{2})\s*年(?:度|末|底)?(?!\s*[-—
 # As variables are named: gdp2022, GDP 2022, 2022_gdp.
 _YEAR_AT_AN_END = re.compile(r"(.*?[^\d\s_=.-])[\s_]*((?:19|20)\d{2})|((?:19|20)\d{2})[\s_]+(\D.*)")
 _SPAN = re.compile(r"(?<!\d)(?:19|20)\d{2}\s*年?\s*[-—–~至到]\s*(?:19|20)\d{2}(?!\d)")
+# Years of prices, of a base, of a beginning or of a yearbook are not those of the figures.
+_BASE_YEAR = re.compile(
+    r"(?:[按以]|年鉴\W*|since |constant |base(?: year)? ?)(?:19|20)\d{2}(?=\D{0,6}(?:价|为|=|基|$)|[ )])"
+    r"|(?:19|20)\d{2}(?=\s*年?\s*(?:不变|可比|固定|价格?(?!格|指|水|值)|以来|以后|至今|起|之后|为?基[期年]|[为=]\s*100)"
+    r"|\s*年?\S{0,4}年鉴| (?:constant|prices)|年?\s*=\s*100)",
+    re.IGNORECASE,
+)
+_HIDE, _SHOW = ({here + k: there + k for k in range(10)} for here, there in ((48, 0xE000), (0xE000, 48)))
 _PART = re.compile(r"年.*(?:月|季|上半年|下半年)|\d{4}\s*[-/年.]\s*\d{1,2}(?!\d)|\d{4}\s*q[1-4]", re.IGNORECASE)
 
 _POWERS = {"": 0, "十": 1, "百": 2, "千": 3, "万": 4, "十万": 5, "百万": 6, "千万": 7, "亿": 8, "十亿": 9, "百亿": 10}
@@ -189,17 +197,18 @@ def read_label(cell: object) -> Label:
     # A name in Chinese with its translation behind it.
     if CHINESE.search(text):
         text = re.sub(r"(?<=[\u3400-\u9fff)])\s+[A-Za-z][A-Za-z ,.&'/()-]+$", "", text.strip())
+    whole, text = text, _BASE_YEAR.sub(lambda found: found[0].translate(_HIDE), text)
     if _SPAN.search(text):
-        return Label(text, reason=f"{text!r} is a span of years: only single years are read")
+        return Label(whole, reason=f"{whole!r} is a span of years: only single years are read")
     if _PART.search(text):
-        return Label(text, reason=f"{text!r} is a part of a year: only whole years are read")
+        return Label(whole, reason=f"{whole!r} is a part of a year: only whole years are read")
     if len(set(_YEAR_IN.findall(text))) > 1:
-        return Label(text, reason=f"{text!r} names several years: write one year in each head")
+        return Label(whole, reason=f"{whole!r} names several years: write one year in each head")
     year = int(found[1]) if (found := _YEAR_IN.search(text)) else None
     if year is not None:
         text = re.sub(r"\(\s*\)", "", _YEAR_IN.sub("", text))
     elif found := _YEAR_AT_AN_END.fullmatch(text.strip()):
         year, text = int(found[2] or found[3]), found[1] or found[4]
-    if unit is None and (unit := read_unit(text)) is not None and "指数" not in text:
+    if unit is None and (unit := read_unit(text.translate(_SHOW))) is not None and "指数" not in text:
         return Label("", year, unit)
-    return Label(" ".join(text.split()).strip(" ,:;"), year, unit)
+    return Label(" ".join(text.translate(_SHOW).split()).strip(" ,:;"), year, unit)

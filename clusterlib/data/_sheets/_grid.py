@@ -283,10 +283,11 @@ def _stream_of(content: bytes) -> bytes:
 
 
 def _scan_records(stream: bytes) -> dict[str, tuple[int, int, dict[tuple[int, int], Odd | None]]]:
-    """Return the extent of each sheet of an .xls file, and its cells that hold an error or no stored value."""
+    """Return the extent of each sheet of an .xls file and cells with an error or, as None, a share shown with %."""
     names: dict[int, str] = {}
     found: dict[str, tuple[int, int, dict[tuple[int, int], Odd | None]]] = {}
     at, sheet = 0, ""
+    shares, used = {9, 10}, list[int]()
     while at + 4 <= len(stream):
         kind, length = (int.from_bytes(stream[at + k : at + k + 2], "little") for k in (0, 2))
         data = stream[at + 4 : at + 4 + length]
@@ -297,12 +298,21 @@ def _scan_records(stream: bytes) -> dict[str, tuple[int, int, dict[tuple[int, in
         elif kind == 0x0085 and length > 8:
             encoding = "utf-16-le" if data[7] & 1 else "latin-1"
             names[int.from_bytes(data[:4], "little")] = data[8:].decode(encoding, "replace")
+        elif kind == 0x041E and b"%" in data[4:]:
+            shares.add(row)
+        elif kind == 0x00E0:
+            used.append(column)
         elif kind == 0x0200 and length >= 12:
             most = int.from_bytes(data[4:8], "little"), int.from_bytes(data[10:12], "little")
             found[sheet] = max(rows, most[0]), max(columns, most[1]), odd
         elif kind in (0x0203, 0x027E, 0x00FD, 0x0204, 0x0205, 0x0006, 0x00D6, 0x00BD):
             last = int.from_bytes(data[-2:], "little") if kind == 0x00BD else column
             found[sheet] = max(rows, row + 1), max(columns, last + 1), odd
+            styles = [data[4:6]] if kind in (0x0203, 0x027E, 0x0006) and data[12:14] != b"\xff\xff" else []
+            styles = [data[k : k + 2] for k in range(4, length - 2, 6)] if kind == 0x00BD else styles
+            for k, style in enumerate(int.from_bytes(one, "little") for one in styles):
+                if style < len(used) and used[style] in shares:
+                    odd[row, column + k] = None
             if kind == 0x0205 and length >= 8 and data[7]:
                 odd[row, column] = Odd(_ERROR.format(_ERRORS.get(data[6], "")))
             elif kind == 0x0006 and data[12:14] == b"\xff\xff" and data[6:7] == b"\x02":

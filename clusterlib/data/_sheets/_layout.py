@@ -53,6 +53,10 @@ _NOTE = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"(续?表|table)?\s*\d+([-–—.]\d+)+\s*|(续?表|table)\s*\d+\s*|续表\s*", re.IGNORECASE)
+# What heads a group of rows: 地级市, 其中：, 直辖市.
+_GROUP_HEAD = re.compile(
+    r"(?:[(]?[一二三四五六七八九十]+[)、. ]+)?(?:其中|按.{1,6}分|.{0,8}(?:地区|区域|城市|[市县区省州盟旗])(?:合计|小计)?):?"
+)
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,10 @@ class Reading:
     _keys: dict[str, str] = field(default_factory=dict)
     _titles: list[str] = field(default_factory=list)
     _codes: dict[str, object] = field(default_factory=dict)
-    _known: dict[str, dict[str, object]] = field(default_factory=dict)
+    _known: dict[str, dict[str, _names.Found]] = field(default_factory=dict)
+    _found: dict[tuple[str, str], _names.Found] = field(default_factory=dict)
+    _within: dict[int, int] = field(default_factory=dict)
+    _between: list[tuple[int, str]] = field(default_factory=list)
     _clean: dict[Any, str] = field(default_factory=dict)
     _units: dict[str, Phrase] = field(default_factory=dict)
     _missing: Counter = field(default_factory=Counter)
@@ -133,7 +140,10 @@ class Reading:
         words = {cell for cell in cells if len(text := str(cell)) < 60 and not _FIGURE.fullmatch(text)}
         self._clean = {word: _names.clean_name(word) for word in words}
         levels = [*_names.LEVELS, *([self.level] if self.level == "economy" else [])]
-        self._known = _names.resolve(self._clean.values(), levels)
+        named = sorted(set(self._clean.values()))
+        for level in levels:
+            found = zip(named, _names.find(named, level), strict=True)
+            self._known[level] = {name: one for name, one in found if one.rank}
         self._take_lines()
         self._find_level()
         self._turn()
@@ -141,7 +151,9 @@ class Reading:
         self.check()
         self._read_heads()
         self.check()
+        self._resolve()
         self._read_rows()
+        self._check_blocks()
         self._check_repeated()
         if not self.facts and not self._fatal:
             self.stop(None, None, "no figure was found: see the other problems, or say level=, indicator= or years=")
@@ -180,38 +192,93 @@ class Reading:
                         self.footnotes.append(note)
                     else:
                         self._titles.append(text)
-            elif all(_NOTE.match(text) or _KEY.match(text) for text in texts):
+            elif all(_NOTE.match(text) for text in texts):
                 self.footnotes += written
             else:
-                self.leave(number, None, texts[0], "a line of text without figures", "没有数据的文字行")
+                self._between.append((number, " ".join(texts)))
             rows[number] = [None] * len(row)
         self.grid = replace(self.grid, cells=rows)
 
     # Which way round the table stands.
 
     def _find_level(self) -> None:
-        cells = [
-            (r, c, cell) for r, row in enumerate(self.grid.cells) for c, cell in enumerate(row) if cell is not None
-        ]
+        lines: dict[tuple[str, int], set[str]] = defaultdict(set)
+        for r, row in enumerate(self.grid.cells):
+            for c, cell in enumerate(row):
+                name = self._clean.get(cell, "") if cell is not None else ""
+                if any(name in known for known in self._known.values()):
+                    lines["row", r].add(name)
+                    lines["column", c].add(name)
         place = _names.clean_name(self._keys.get("地区", ""))
-        best: dict[str, tuple[int, dict[str, object]]] = {}
-        for level in [self.level] if self.level else _names.LEVELS:
-            codes = self._known[level]
-            lines: dict[tuple[str, int], set] = defaultdict(set)
-            for r, c, cell in cells:
-                if (code := codes.get(self._clean.get(cell, ""))) is not None:
-                    lines["row", r].add(code)
-                    lines["column", c].add(code)
-            best[level] = max(map(len, lines.values()), default=int(place in codes)), codes
-        most = max(count for count, _ in best.values())
-        tied = [level for level, (count, _) in best.items() if count == most]
-        if most and len({str(sorted(map(str, best[level][1].values()))) for level in tied}) > 1:
-            self.stop(None, None, f"the names are those of more than one level: say level= {' or '.join(tied)}")
-        self.check()
+        lines = lines or {("place", 0): {place}}
         asked = self.level is not None
-        self.level, self._codes = tied[0], best[tied[0]][1]
+        # A name of a unit of today says more than the same one of a unit of another level that is no more.
+        highest = Counter[str]()
+        for known in self._known.values():
+            highest |= Counter({name: one.rank for name, one in known.items()})
+        best: dict[str, tuple[int, dict[str, object], set[str]]] = {}
+        for level in [self.level] if self.level else _names.LEVELS:
+            known = self._known[level]
+            codes = {n: one.code or n for n, one in known.items() if asked or one.rank == highest[n]}
+            most, names = max(
+                ((len({codes[n] for n in names if n in codes}), names) for names in lines.values()),
+                key=lambda found: found[0],
+            )
+            best[level] = most, {n: codes[n] for n in names if n in codes}, names
+        most = max(count for count, *_ in best.values())
+        self.level, codes, names = next((k, c, n) for k, (count, c, n) in best.items() if count == most)
+        rivals = {k for k, (count, c, _) in best.items() if count == most and c != codes}
+        strays = {level: names & set(self._known[level]) - set(codes) for level in _names.LEVELS if not asked}
+        for level, others in strays.items():
+            known = self._known[level]
+            shared = any(n in known and known[n].code != code for n, code in codes.items())
+            if others and (shared or len(others) > len(names) / 4):
+                rivals.add(level)
+        if most and rivals:
+            listed = " or ".join(level for level in _names.LEVELS if level in {self.level, *rivals})
+            self.stop(None, None, f"the names are those of more than one level: say level= {listed}")
+        self.check()
+        self._codes = {name: one.code or name for name, one in self._known[self.level].items()}
         why = Phrase("as asked", "按要求") if asked else Phrase(f"by {most} names", f"据 {most} 个地区名判断")
         self.said["level"] = Phrase(f"{self.level} ({why.en})", f"{self.level}（{why.zh}）")
+
+    def _resolve(self) -> None:
+        """Find the units by the latest year of the sheet, and the place that a column before theirs gives."""
+        assert self.level is not None
+        higher = _names.LEVELS[: _names.LEVELS.index(self.level)] if self.level in _names.LEVELS else ()
+        rows = self.grid.cells[self._start :]
+        for k, region in enumerate(self._regions):
+            for c in range(self._regions[k - 1] + 1 if k else 0, region):
+                filled = {self._clean.get(row[c], "") for row in rows if row[c] is not None}
+                known = {name for name in filled if any(name in self._known[level] for level in higher)}
+                if known and c != self._code_column and all(name in known or _names.is_group(name) for name in filled):
+                    self._within[region] = c
+        years = {column.year for column in self._columns.values()} | {self._year}
+        if (column := self._by_role["year"]) is not None:
+            years |= {read_year(row[column]) for row in rows}
+        asked = set[tuple[str, str]]()
+        if self._code_column is not None:
+            asked |= {(self._clean.get(row[self._code_column], ""), "") for row in rows}
+        for region in self._regions:
+            place = ""
+            for row in rows:
+                place = self._place_of(row, region, place)
+                asked.add((_names.clean_name(row[region]), place))
+        if self._place is not None:
+            asked.add((_names.clean_name(self._place), ""))
+        keys = sorted(asked)
+        found = _names.find(
+            [name for name, _ in keys],
+            self.level,
+            max((year for year in years if year is not None), default=None),
+            [place for _, place in keys],
+        )
+        self._found = dict(zip(keys, found, strict=True))
+
+    def _place_of(self, row: list[Any], region: int | None, before: str) -> str:
+        """Return what the column before the units says that they lie in; it is written once for several rows."""
+        cell = row[self._within[region]] if region in self._within else None
+        return before if cell is None else "" if _names.is_group(cell) else self._clean.get(cell, "")
 
     def _hits(self, cells: list[Any]) -> int:
         return len({code for cell in cells if isinstance(cell, str) and (code := self._code(cell)) is not None})
@@ -318,8 +385,10 @@ class Reading:
                 for number, (_, cell) in zip(numbers, figures, strict=True)
             ):
                 continue
-            first = int(numbers[0]) if numbers[0] is not None and abs(numbers[0]) < 1000 else 0
-            if numbers == list(range(first, first + len(numbers))):
+            written = [cell for cell in cells[r] if cell is not None]
+            numbered = [cell for cell in written if plain(cell) not in ("甲", "乙", "丙")]
+            values = [read_number(cell).value for cell in numbered]
+            if len(written) > 1 and any(values == [*range(first, first + len(values))] for first in (0, 1, 2)):
                 self.leave(r, None, "", "the numbers of the columns", "列号")
                 heads.remove(r)
             elif self._regions and cells[r][self._regions[0]] is not None and r > heads[0]:
@@ -370,7 +439,7 @@ class Reading:
             parts = list(dict.fromkeys(label.words for label in chosen if label.words))
             parts = [part for part in parts if part.lower() not in _VALUES]
             units = [label.unit for _, label in said if label.unit]
-            self._columns[c] = _Column(" ".join(parts), next(iter(numbers), None), units[0] if units else None)
+            self._columns[c] = _Column(" ".join(parts), next(iter(numbers), None), units[-1] if units else None)
         self._settle_years()
         self._settle_names()
 
@@ -382,6 +451,12 @@ class Reading:
         if by_column is not None and dated:
             self.stop(None, by_column, "years stand in this column and in the head as well: keep one of them")
         years = {label.year for text in [self._keys.get("时间", ""), *self._titles] if (label := read_label(text)).year}
+        below = {self._columns[c].year for c in dated}
+        if by_column is not None:
+            below |= {read_year(row[by_column]) for row in self.grid.cells[self._start :]} - {None}
+        if years and below and not years & below:
+            named, others = (", ".join(map(str, sorted(found, key=str))) for found in (years, below))
+            self.stop(None, None, f"the year above the table is {named}, in it {others}: correct or delete one of them")
         self._year = self.year
         if by_column is not None:
             where = Phrase(f"in column {self._name(by_column)}", f"在 {self._name(by_column)} 列")
@@ -470,10 +545,12 @@ class Reading:
         head = [row for row in self.grid.cells[: self._start] if any(cell is not None for cell in row)]
         for region, columns in blocks.items():
             before: object = None
+            place = ""
             for r in range(self._start, len(self.grid.cells)):
                 row = self.grid.cells[r]
                 numbers = {c: read_number(row[c]) for c in columns}
                 name = self._place if region is None else row[region]
+                place = self._place_of(row, region, place)
                 if region is not None and name is None and (r, region) in covered:
                     top, left = covered[r, region]
                     name = self.grid.cells[top][left]
@@ -486,16 +563,19 @@ class Reading:
                 if name is None and self._by_role["year"] is not None and read_year(row[self._by_role["year"]]):
                     name = before
                 before = name
-                self._read_row(r, name, given, covered)
+                self._read_row(r, name, place, given, covered)
 
-    def _read_row(self, r: int, name: Any, given: dict[int, Number], covered: dict) -> None:
+    def _read_row(self, r: int, name: Any, place: str, given: dict[int, Number], covered: dict) -> None:
         row = self.grid.cells[r]
         figures = any(number.value is not None for number in given.values())
         text = plain(name) if name is not None else ""
         if isinstance(name, float) and name.is_integer():
             text = str(int(name))
-        coded = self._code(row[self._code_column]) if self._code_column is not None else None
-        by_name = self._code(name)
+        code_cell = row[self._code_column] if self._code_column is not None else None
+        nothing = _names.Found(0, None, "unknown", "", "")
+        coded = self._found.get((self._clean.get(code_cell, ""), ""), nothing).code
+        found = self._found.get((_names.clean_name(name), place), nothing)
+        by_name = found.code
         if not figures and (_NOTE.match(text) or name is None) and not any(number.reason for number in given.values()):
             if text:
                 self.footnotes.append(text)
@@ -505,36 +585,45 @@ class Reading:
                 self.grid.problem(r, None, "figures without a name: write the unit's name in this row")
             )
             return
+        if coded is not None and found.status == "ambiguous" and str(coded) not in found.nearest:
+            by_name = found.nearest
         if by_name is None and coded is None:
             if _names.is_group(name):
                 self.leave(r, None, text, "the nation, a group or a sum, no unit", "全国、分组或合计，不是单个地区")
                 return
             assert self.level is not None
-            others = [
-                level
-                for level in _names.LEVELS
-                if level != self.level and _names.clean_name(name) in self._known[level]
-            ]
-            if others and self.level in _names.LEVELS:
-                zh = {"province": "省级", "city": "地级", "county": "县级"}
-                self.leave(
-                    r,
-                    None,
-                    text,
-                    f"a {others[0]} in a table of level {self.level}",
-                    f"{zh[others[0]]}单位，本表按{zh[self.level]}读入",
-                )
-                return
-            if not figures and not any(number.reason for number in given.values()):
+            clean, told = _names.clean_name(name), any(number.reason for number in given.values())
+            dated = read_year(name) is not None or (figures and clean.lower() in _ROLES)
+            if not figures and not told and not dated:
                 self.leave(r, None, text, "a name without figures", "没有数据的行")
                 return
-            if given and sum(bool(number.reason) for number in given.values()) > len(given) / 2:
+            others = [level for level in _names.LEVELS if level != self.level and clean in self._known[level]]
+            if not found.rank and others and self.level in _names.LEVELS:
+                reason = f"{text!r} is a {others[0]} in a table of level {self.level}; the row was left out: say level="
+                self.problems.append(self.grid.problem(r, None, f"{reason}, or delete it"))
+                return
+            if dated or (given and sum(bool(number.reason) for number in given.values()) > len(given) / 2):
                 self.stop(
                     r, None, f"{text!r} is no unit and what follows are words: a second table or head? Keep one table"
                 )
                 return
+            column = self._regions[0] if self._regions else None
+            if found.status == "ambiguous":
+                self.stop(
+                    r,
+                    column,
+                    f"{text!r} may be {found.nearest}: say level=, name its province or city in a column before it, "
+                    "or give its code in a column of its own",
+                )
+                return
+            reason = f"{text!r} is no {self.level}{f' in {place}' if place else ''}"
+            if found.rank:
+                reason = f"{text!r} has no code of today ({found.change})"
+            near = f" (most like it: {found.nearest})" if found.nearest else ""
             self.problems.append(
-                self.grid.problem(r, self._regions[0] if self._regions else None, _names.near(text, self.level))
+                self.grid.problem(
+                    r, column, f"{reason}{near}: correct the name, or give its code in a column of its own"
+                )
             )
         elif by_name is not None and coded is not None and by_name != coded:
             self.stop(
@@ -623,6 +712,22 @@ class Reading:
             Fact(name, code, year, words, value, unit.text if unit else "", number.note, *self.grid.place(r, c))
         )
 
+    def _check_blocks(self) -> None:
+        """Stop at lines between figures that may head figures of another indicator, year or unit."""
+        lines = sorted({fact.row for fact in self.facts})
+        for r, text in self._between:
+            line, _ = self.grid.place(r, None)
+            said = _NUMBERED.sub("", text).strip()
+            again = not said or said in {_NUMBERED.sub("", title).strip() for title in self._titles}
+            group = _GROUP_HEAD.fullmatch(said) and read_label(said).year is None
+            between = lines and lines[0] < line < lines[-1]
+            if self._regions and not self.grid.turned and between and not again and not group:
+                self.stop(r, None, f"{text!r} stands between figures: if another table begins there, split the sheet")
+            elif _KEY.match(text):
+                self.footnotes.append(text)
+            else:
+                self.leave(r, None, text, "a line of text without figures", "没有数据的文字行")
+
     def _check_repeated(self) -> None:
         if self.indicator is not None:
             named = sorted({fact.indicator for fact in self.facts})
@@ -667,5 +772,8 @@ class Reading:
             where = self._name(self._regions[0])
             kind = ("row", "行") if self.grid.turned else ("column", "列")
             self.said["regions"] = Phrase(f"{kind[0]} {where}", f"{where} {kind[1]}")
+            if self._within:
+                place = self._name(next(iter(self._within.values())))
+                self.said["within"] = Phrase(f"{kind[0]} {place}", f"{place} {kind[1]}")
         else:
             self.said["regions"] = Phrase(f"{self._place}, above the table", f"{self._place}，见表上方")

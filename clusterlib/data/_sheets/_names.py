@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from clusterlib.data._load import load_units, unit_names
+from clusterlib.data._crosswalk import resolve_units
+from clusterlib.data._load import load_units
 from clusterlib.data._sheets._cells import _MARK, CHINESE, plain
-from clusterlib.errors import UnknownNameError
 
 LEVELS = ("province", "city", "county")
 _GROUP = re.compile(
@@ -19,6 +20,20 @@ _GROUP = re.compile(
     r"|(?:eastern|central|western|northeastern|northeast)(?: region)?",
     re.IGNORECASE,
 )
+
+
+# The year from which names of units are known.
+_FIRST_YEAR = 1980
+
+
+class Found(NamedTuple):
+    """What a name stands for at one level: ``rank`` is 0 if nothing, then merged, former, and a unit of today."""
+
+    rank: int
+    code: object
+    status: str
+    change: str
+    nearest: str
 
 
 def clean_name(cell: object) -> str:
@@ -36,33 +51,22 @@ def is_group(cell: object) -> bool:
     return _GROUP.fullmatch(clean_name(cell)) is not None
 
 
-def _lookup(levels: Iterable[str]) -> dict[str, dict[str, object]]:
-    everywhere, short = load_units(), unit_names(None, "zh")
-    found: dict[str, dict[str, object]] = {}
-    for level in levels:
-        units = load_units(level) if level == "economy" else everywhere[everywhere["level"] == level]
-        if level == "city":
-            # The municipalities, Hong Kong and Macao stand as one city each.
-            units = pd.concat([everywhere.loc[[110000, 120000, 310000, 500000, 810000, 820000]], units])
-        brief = units["name_zh"] if level == "economy" else short.reindex(units.index)
-        columns = units["name_zh"], brief, units["name_en"].str.casefold(), units.index.astype(str).str.casefold()
-        found[level] = {}
-        for column in columns:
-            for code, name in zip(units.index, column, strict=True):
-                found[level].setdefault(str(name), code)
+def find(names: list[str], level: str, year: int | None = None, within: list[str] | None = None) -> list[Found]:
+    """Return what clean names stand for at a level, in their order."""
+    if level == "economy":
+        economies = load_units(level)[["name_zh", "name_en"]]
+        lines: Iterator[Any] = economies.itertuples()
+        known = {str(word).casefold(): line[0] for line in lines for word in line}
+        codes = [known.get(name.casefold()) for name in names]
+        return [Found(0 if c is None else 3, c, "unknown" if c is None else "exact", "", "") for c in codes]
+    when = None if year is None else max(year, _FIRST_YEAR)
+    found = []
+    rows: Iterator[Any] = resolve_units(names, level, when, within).itertuples(index=False)
+    for one in rows:
+        code = None if pd.isna(one.code) else one.code
+        last = code if code is not None else None if pd.isna(one.code_then) else one.code_then
+        # Counties that once stood directly under a province are found among cities as well.
+        same = one.level in ("", level) or (level == "city" and (one.level == "province" or str(last)[2:4] == "90"))
+        rank = {"unknown": 0, "former": 1 if code is None else 2}.get(one.status, 3) if same else 0
+        found.append(Found(rank, code if same else None, one.status if rank else "unknown", one.change, one.nearest))
     return found
-
-
-def resolve(names: Iterable[object], levels: Iterable[str]) -> dict[str, dict[str, object]]:
-    """Return by level the codes of those names that are known there, by the clean name."""
-    clean = {clean_name(name) for name in names}
-    return {
-        level: {name: known[name.casefold()] for name in clean if name.casefold() in known}
-        for level, known in _lookup(levels).items()
-    }
-
-
-def near(name: str, level: str) -> str:
-    """Return what to say of a name that is not known."""
-    valid = [known for known in _lookup([level])[level] if not known.isdigit()]
-    return str(UnknownNameError(level, name, valid, "correct the name, or give its code in a column of its own"))
