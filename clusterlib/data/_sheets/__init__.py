@@ -1,4 +1,4 @@
-"""From a messy sheet to tidy facts: nothing is guessed in silence, and nothing is half-read."""
+"""From a messy sheet to tidy facts: what was understood, left out and found wrong is told, what is open refused."""
 
 from __future__ import annotations
 
@@ -120,14 +120,16 @@ def read_yearbook(
 ) -> YearbookSheet:
     """Read a yearbook's sheet or a statistical file as tidy facts (读取年鉴表).
 
-    Exports of the National Bureau of Statistics (csv, xls), workbooks (.xls, .xlsx), csv in any common encoding, Stata,
-    SPSS and Parquet. Units stand in a column, a row or above the table, years and indicators in the head or a column.
+    Exports of the National Bureau of Statistics (csv, xls), workbooks (.xls, .xlsx), text in UTF-8, UTF-16 or GB18030,
+    Stata, SPSS and Parquet. Units stand in a column, a row or above the table, years and indicators in the head or a
+    column, or above the table. One table is read of a sheet; units are found as :func:`resolve_units` finds them, as of
+    the latest year of the sheet, within the province or city that a column before theirs names.
 
     Parameters
     ----------
     path : str or Path
     level : {"province", "city", "county", "economy"}, optional
-        By default the one whose names fill a column or a row.
+        By default the one that most names of a column or a row are of; it must be asked for where another may be meant.
     indicator : str, optional
         The one to take of several; what the figures are, where the sheet does not say.
     unit : str, optional
@@ -143,14 +145,16 @@ def read_yearbook(
     Returns
     -------
     YearbookSheet
-        ``facts`` (name, code or missing, year, indicator, value, unit, footnote mark, sheet, row, column),
-        ``understood`` and ``problems``: cells that are no figure and names without a code, each with its place. Cells
-        that say that a figure is missing make no fact.
+        ``facts`` (name, code of today or missing, year, indicator, value, unit, footnote mark, sheet, row, column),
+        ``understood`` and ``problems``, each with its place: cells that are no figure, names without a code, whose
+        figures are facts, and rows of units of another level, whose figures are none. Cells that say that a figure is
+        missing make no fact, nor do rows of the nation, a group or a sum, which ``understood`` lists.
 
     Raises
     ------
     SheetError
-        If the file cannot be read, or the sheet could be read in more than one way: nothing is half-read.
+        If the file cannot be read, or it is seen that the sheet could be read in more than one way, such as two tables
+        one below the other, names of several units, or years that differ between title and head.
     UnknownNameError
         If there is no such level, sheet or year.
     InvalidInputError

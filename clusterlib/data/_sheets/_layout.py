@@ -55,7 +55,7 @@ _NOTE = re.compile(
 _NUMBERED = re.compile(r"(续?表|table)?\s*\d+([-–—.]\d+)+\s*|(续?表|table)\s*\d+\s*|续表\s*", re.IGNORECASE)
 # What heads a group of rows: 地级市, 其中：, 直辖市.
 _GROUP_HEAD = re.compile(
-    r"(?:[(]?[一二三四五六七八九十]+[)、. ]+)?(?:其中|按.{1,6}分|.{0,8}(?:地区|区域|城市|[市县区省州盟旗])(?:合计|小计)?):?"
+    r"(?:\(?[一二三四五六七八九十]+[)、. ]+)?(?:其中|按.{1,6}分|.{0,8}(?:地区|区域|[市县区省州盟旗])(?:合计|小计)?):?"
 )
 
 
@@ -213,26 +213,29 @@ class Reading:
         lines = lines or {("place", 0): {place}}
         asked = self.level is not None
         # A name of a unit of today says more than the same one of a unit of another level that is no more.
-        highest = Counter[str]()
-        for known in self._known.values():
-            highest |= Counter({name: one.rank for name, one in known.items()})
-        best: dict[str, tuple[int, dict[str, object], set[str]]] = {}
-        for level in [self.level] if self.level else _names.LEVELS:
-            known = self._known[level]
-            codes = {n: one.code or n for n, one in known.items() if asked or one.rank == highest[n]}
-            most, names = max(
-                ((len({codes[n] for n in names if n in codes}), names) for names in lines.values()),
-                key=lambda found: found[0],
-            )
-            best[level] = most, {n: codes[n] for n in names if n in codes}, names
-        most = max(count for count, *_ in best.values())
-        self.level, codes, names = next((k, c, n) for k, (count, c, n) in best.items() if count == most)
-        rivals = {k for k, (count, c, _) in best.items() if count == most and c != codes}
-        strays = {level: names & set(self._known[level]) - set(codes) for level in _names.LEVELS if not asked}
-        for level, others in strays.items():
-            known = self._known[level]
-            shared = any(n in known and known[n].code != code for n, code in codes.items())
-            if others and (shared or len(others) > len(names) / 4):
+        highest: dict[str, int] = {}
+        for name, one in (pair for known in self._known.values() for pair in known.items()):
+            highest[name] = max(highest.get(name, 0), one.rank)
+        levels = [self.level] if self.level else list(_names.LEVELS)
+        meant = {
+            level: {n: one.code or n for n, one in self._known[level].items() if asked or one.rank == highest[n]}
+            for level in levels
+        }
+        best: dict[str, tuple[int, set[str]]] = {}
+        for level, codes in meant.items():
+            counts = [(len({codes[name] for name in names & codes.keys()}), names) for names in lines.values()]
+            best[level] = max(counts, key=lambda counted: counted[0])
+        most = max(count for count, _ in best.values())
+        self.level = next(level for level, (count, _) in best.items() if count == most)
+        names = best[self.level][1]
+        own = {name: code for name, code in meant[self.level].items() if name in names}
+        rivals = set[str]()
+        for level, codes in meant.items():
+            count, there = best[level]
+            strays = names & codes.keys() - own.keys()
+            shared = any(codes.get(name, code) != code for name, code in own.items())
+            tied = count == most and {name: code for name, code in codes.items() if name in there} != own
+            if tied or (strays and (shared or len(strays) > len(names) / 4)):
                 rivals.add(level)
         if most and rivals:
             listed = " or ".join(level for level in _names.LEVELS if level in {self.level, *rivals})
@@ -254,25 +257,21 @@ class Reading:
                 if known and c != self._code_column and all(name in known or _names.is_group(name) for name in filled):
                     self._within[region] = c
         years = {column.year for column in self._columns.values()} | {self._year}
-        if (column := self._by_role["year"]) is not None:
-            years |= {read_year(row[column]) for row in rows}
         asked = set[tuple[str, str]]()
-        if self._code_column is not None:
-            asked |= {(self._clean.get(row[self._code_column], ""), "") for row in rows}
         for region in self._regions:
             place = ""
             for row in rows:
                 place = self._place_of(row, region, place)
                 asked.add((_names.clean_name(row[region]), place))
+        for row in rows:
+            if self._code_column is not None:
+                asked.add((self._clean.get(row[self._code_column], ""), ""))
+            if (column := self._by_role["year"]) is not None:
+                years.add(read_year(row[column]))
         if self._place is not None:
             asked.add((_names.clean_name(self._place), ""))
-        keys = sorted(asked)
-        found = _names.find(
-            [name for name, _ in keys],
-            self.level,
-            max((year for year in years if year is not None), default=None),
-            [place for _, place in keys],
-        )
+        keys, latest = sorted(asked), max((year for year in years if year is not None), default=None)
+        found = _names.find([name for name, _ in keys], self.level, latest, [place for _, place in keys])
         self._found = dict(zip(keys, found, strict=True))
 
     def _place_of(self, row: list[Any], region: int | None, before: str) -> str:
@@ -616,15 +615,13 @@ class Reading:
                     "or give its code in a column of its own",
                 )
                 return
-            reason = f"{text!r} is no {self.level}{f' in {place}' if place else ''}"
             if found.rank:
-                reason = f"{text!r} has no code of today ({found.change})"
-            near = f" (most like it: {found.nearest})" if found.nearest else ""
-            self.problems.append(
-                self.grid.problem(
-                    r, column, f"{reason}{near}: correct the name, or give its code in a column of its own"
-                )
-            )
+                reason = f"{text!r} has no code of today ({found.change}): its figures stand without a code"
+            else:
+                near = f" (most like it: {found.nearest})" if found.nearest else ""
+                reason = f"{text!r} is no {self.level}{f' in {place}' if place else ''}{near}: correct the name, or "
+                reason += "give its code in a column of its own"
+            self.problems.append(self.grid.problem(r, column, reason))
         elif by_name is not None and coded is not None and by_name != coded:
             self.stop(
                 r, self._code_column, f"the code is of {coded}, the name {text!r} of {by_name}: correct one of them"
