@@ -62,6 +62,29 @@ def lines_behind(*cells: str) -> set[str]:
         (["x = {}", "y = x", "y['a'] = load()", "record('r', x)"], {"x = {}", "y = x", "y['a'] = load()"}),
         (["x = {'a': new()}", "for y in x.values():\n    y['b'] = load()", "record('r', x)"],
          {"x = {'a': new()}", "for y in x.values():"}),
+        # What a call made together, what was taken by a method, what is drawn on, a method kept as a name.
+        *[
+            (["p = load()", "q = other()", *cells, "record('r', x)"], {c.split("\n")[0] for c in ["p = load()", *cells]})
+            for cells in [
+                ["x, axes = plt.subplots()", "axes.plot(p)"],
+                ["x, axes = plt.subplots()", "_ = axes.plot(p)"],
+                ["x, axes = plt.subplots()", "lines = axes.plot(p)"],
+                ["x, axes = plt.subplots()", "p.plot(ax=axes)"],
+                ["x, axes = plt.subplots()", "drawn = sns.lineplot(p, ax=axes)"],
+                ["x, axes = plt.subplots()", "def draw(ax):\n    ax.plot(p)", "draw(axes)"],
+                ["x, panels = plt.subplots(2)", "for axes, k in zip(panels, p):\n    axes.plot(p[k])"],
+                ["x = plt.figure()", "axes = x.add_subplot()", "axes.plot(p)"],
+                ["x = plt.figure()", "axes = x.subplots()[0]", "axes.plot(p)"],
+                ["axes = plt.gca()", "x = axes.get_figure()", "axes.plot(p)"],
+                ["x = {'a': []}", "v = x.get('a')", "v.append(p)"],
+                ["y = {'a': []}", "x = y.get('a')", "y['a'].append(p)"],
+                ["y = []", "x = y", "y.append(p)"],
+                ["x = model()", "fitted = x.fit(p)"],
+                ["x = []", "push = x.append", "push(p)"],
+                ["x = []", "push = x.append", "nothing = [push(k) for k in p]"],
+                ["x = new()", "with x.open() as y:\n    y.write(p)"],
+            ]
+        ],
         # A method of which something is kept gives something new.
         (["x = load()", "y = x.mean()\nz = other(x)", "record('r', x)"], {"x = load()"}),
         # To record and to show changes nothing.

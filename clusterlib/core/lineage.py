@@ -1,9 +1,10 @@
 """Which statements of a notebook a recorded result rests on, and so which reads are behind it (结果的来路).
 
 A notebook is taken as one run of statements from its first cell to its last. A statement rests on those before it that
-bind or change a name that it uses, and on what these rest on. Where that cannot be told it is taken to rest on more:
-what a function uses may be changed until the result is recorded, a call of which nothing is kept changes what it is
-given, a loop may not have run. A call of which something is kept is taken to return something new.
+bind or change a name that it uses, and on what these rest on. Names bound by one call, a name and what it was taken
+from, also by a method, share what changes either. A call of which nothing is kept changes what it is given, one of
+which something is kept only if it is of a method that fits, fills or draws by its name, or is given ``ax``: what else
+a function hides in its arguments is not seen. A function may be called until the result is recorded, a loop not run.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ import ast
 import symtable
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 # Methods that change what they are called on though something is kept of them, and calls that change nothing though
 # nothing is.
-_CHANGING = {"pop", "popitem", "setdefault", "insert", "update", "append", "extend", "add", "remove", "discard", "sort"}
+_CHANGING = set(
+    "pop popitem setdefault insert update append extend add remove discard sort fit fit_transform partial_fit plot bar "
+    "barh scatter hist imshow pcolormesh contour contourf errorbar boxplot step stem fill_between hlines vlines".split()
+)
 _SHOWING = {"record", "conclusion", "display", "print"}
 _AT_ONCE = {"top", "listcomp", "setcomp", "dictcomp", "genexpr"}
 _MAKING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -66,10 +71,9 @@ def _certain(node: ast.AST) -> set[str]:
 def _uses(table: symtable.SymbolTable, late: bool = False) -> Iterator[tuple[str, bool]]:
     """Yield the names of the notebook that a scope uses, and whether only a function does that may be called later."""
     late = late or (table.get_type() == "function" and table.get_name() not in _AT_ONCE)
+    top = table.get_type() == "module"
     for symbol in table.get_symbols():
-        if (symbol.is_referenced() or symbol.is_declared_global()) and (
-            symbol.is_global() or table.get_type() == "module"
-        ):
+        if (symbol.is_referenced() or symbol.is_declared_global()) and (top or symbol.is_global()):
             yield symbol.get_name(), late
     for child in table.get_children():
         yield from _uses(child, late)
@@ -79,26 +83,23 @@ def _needs(nodes: Sequence[ast.AST], bound: set[str]) -> Iterator[tuple[str, boo
     """Yield what statements in a row use of what was there before them; add what they bind to ``bound``."""
     for node in nodes:
         heads: list[ast.AST] = [node]
-        if isinstance(node, (ast.For, ast.AsyncFor)):
-            heads = [node.iter]
-            yield from _needs(node.body, bound | _names(node.target))
-        elif isinstance(node, (ast.With, ast.AsyncWith)):
-            heads = [item.context_expr for item in node.items]
-            yield from _needs(node.body, bound | _names(*(item.optional_vars for item in node.items)))
-        elif isinstance(node, ast.If):
-            heads = [node.test]
-            yield from _needs(node.body, set(bound))
-        yield from _needs(getattr(node, "orelse", []) if heads != [node] else [], set(bound))
+        if isinstance(node, (ast.For, ast.AsyncFor, ast.With, ast.AsyncWith, ast.If)):
+            target, items = getattr(node, "target", None), getattr(node, "items", [])
+            heads = [item.context_expr for item in items] or [getattr(node, "iter", getattr(node, "test", node))]
+            yield from _needs(node.body, bound | _names(target, *(item.optional_vars for item in items)))
+            yield from _needs(getattr(node, "orelse", []), set(bound))
         uses = {use for head in heads for use in _uses(symtable.symtable(ast.unparse(head), "cell", "exec"))}
         yield from (use for use in uses if use[0] not in bound)
         bound |= _certain(node)
 
 
-def _handed(nodes: list[ast.expr]) -> Iterator[str]:
-    """Yield the names whose own values are among arguments: what a call returns is another."""
+def _held(nodes: list[Any]) -> Iterator[str]:
+    """Yield the names whose values, or parts of them, expressions may hold: of calls, what a method is called on."""
     while nodes:
         node = nodes.pop()
-        if not isinstance(node, ast.Call):
+        if isinstance(node, ast.Call):
+            nodes += [node.func] if isinstance(node.func, ast.Attribute) else []
+        elif not isinstance(node, ast.Lambda):
             nodes += (part for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr))
         if isinstance(node, ast.Name):
             yield node.id
@@ -107,27 +108,29 @@ def _handed(nodes: list[ast.expr]) -> Iterator[str]:
 def _changes(tree: ast.AST) -> Iterator[str]:
     """Yield the names whose values are changed in place anywhere in a statement, its functions included."""
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, (ast.Store, ast.Del)):
-            yield _root(node)
-        elif isinstance(node, ast.AugAssign):
-            yield _root(node.target)
+        dropped = isinstance(node, ast.Expr) or (isinstance(node, ast.Assign) and _names(*node.targets) == {"_"})
+        if isinstance(node, ast.AugAssign) or isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
+            yield "" if isinstance(node, ast.Name) else _root(getattr(node, "target", node))
         elif isinstance(node, ast.Global):
             yield from node.names
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr in _CHANGING or any(key.arg == "inplace" for key in node.keywords):
+        elif isinstance(node, ast.Call):
+            yield from _held([key.value for key in node.keywords if key.arg in ("ax", "axes")])
+            if getattr(node.func, "attr", "") in _CHANGING or any(key.arg == "inplace" for key in node.keywords):
                 yield _root(node)
-        elif isinstance(node, ast.Expr) and isinstance(call := node.value, ast.Call) and _called(call) not in _SHOWING:
-            yield from _handed([*call.args, *(key.value for key in call.keywords)])
+        elif dropped and isinstance(call := getattr(node, "value", None), ast.Call) and _called(call) not in _SHOWING:
+            yield from _held([*call.args, *(key.value for key in call.keywords)])
             yield _root(call) if isinstance(call.func, ast.Attribute) else ""
 
 
-def _aliases(tree: ast.AST) -> Iterator[tuple[str, set[str]]]:
-    """Yield names with those whose values, or parts of them, they may stand for."""
+def _aliases(tree: ast.AST) -> Iterator[tuple[set[str], set[str]]]:
+    """Yield names bound together, with those whose values, or parts of them, they may stand for."""
     for node in ast.walk(tree):
         if isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
-            yield from ((name, _names(node.iter)) for name in _names(node.target))
-        elif isinstance(node, ast.Assign) and not any(isinstance(part, ast.Call) for part in ast.walk(node.value)):
-            yield from ((name, _names(node.value)) for name in _names(*node.targets))
+            yield _names(node.target), _names(node.iter)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.withitem)):
+            value = getattr(node, "value", None) or getattr(node, "context_expr", node)
+            targets = _names(*(part for part in ast.iter_child_nodes(node) if part is not value), context=ast.Store)
+            yield targets, {*_held([value]), *(targets if isinstance(value, ast.Call) else ())}
 
 
 def read_statements(cells: Iterable[tuple[str, str]]) -> list[Statement]:
@@ -147,8 +150,7 @@ def read_statements(cells: Iterable[tuple[str, str]]) -> list[Statement]:
             recorder = _called(getattr(node, "value", node)) == "Recorder"
             (plain if recorder or isinstance(node, (ast.Import, ast.ImportFrom)) else other).update(_certain(node))
     plain -= other
-    effects: dict[str, set[str]] = {}
-    aliases: dict[str, set[str]] = {}
+    effects, aliases = dict[str, set[str]](), dict[str, set[str]]()
     for statement, node in found:
         if node is not None:
             _fill(statement, node, plain, effects, aliases)
@@ -161,24 +163,26 @@ def read_statements(cells: Iterable[tuple[str, str]]) -> list[Statement]:
 
 def _fill(statement: Statement, node: ast.stmt, plain: set[str], effects: dict, aliases: dict) -> None:
     """Find out the names of a statement, from what functions and names before it do and stand for."""
-    uses = set(_needs([node], set()))
-    statement.now = {name for name, late in uses if not late} - plain
-    statement.later = {name for name, late in uses if late} - plain
-    here: dict[str, set[str]] = {}
-    for name, others in _aliases(node):
-        here[name] = here.get(name, set()).union(others - plain, *(aliases.get(other, ()) for other in others))
-    aliases |= here
+    uses = [use for use in set(_needs([node], set())) if use[0] not in plain]
+    statement.now, statement.later = ({name for name, late in uses if late == when} for when in (False, True))
 
     def whole(names: set[str]) -> set[str]:
         return names.union(*(aliases.get(name, ()) for name in names))
 
-    makes, own = isinstance(node, _MAKING), whole(set(_changes(node))) - plain
+    makes = isinstance(node, _MAKING)
+    # Names within a function are its own; a loop ties again what it tied.
+    aliases = {name: set(others) for name, others in aliases.items()} if makes else aliases
+    for names, others in [*_aliases(node)] * 2:
+        for name, other in [(name, other) for name in names - plain for other in whole(others - plain)]:
+            aliases.setdefault(name, set()).add(other)
+            aliases.setdefault(other, set()).add(name)
+    called = {part.func.id for part in ast.walk(node) if isinstance(part, ast.Call) and isinstance(part.func, ast.Name)}
+    own = (whole(set(_changes(node))) | (whole(called) - called)) - plain
     if given := own & {part.arg for part in ast.walk(node) if isinstance(part, ast.arg)}:
         own = own - given | {_GIVEN}
-    if makes:
-        # Other names are the function's own.
-        own &= {_GIVEN, *statement.later}
-    own = own.union(*(effects.get(name, ()) for name in statement.now | statement.later))
+    own = (own & {_GIVEN, *statement.later} if makes else own).union(
+        *(effects.get(name, ()) for name in statement.now | statement.later)
+    )
     table = symtable.symtable(ast.unparse(node), "cell", "exec")
     bound = {each.get_name() for each in table.get_symbols() if each.is_assigned() or each.is_imported()}
     if own and (makes or statement.later or statement.now & set(effects)):
@@ -190,9 +194,7 @@ def _fill(statement: Statement, node: ast.stmt, plain: set[str], effects: dict, 
 
 def behind(statements: Sequence[Statement], last: int) -> set[int]:
     """Return the places of the statements that the one at ``last`` rests on, its own among them."""
-    found: set[int] = set()
-    seen: set[tuple[str, int]] = set()
-    waiting: list[tuple[str, int]] = []
+    found, seen, waiting = set[int](), set[tuple[str, int]](), list[tuple[str, int]]()
 
     def include(place: int) -> None:
         if place not in found:
@@ -206,15 +208,13 @@ def behind(statements: Sequence[Statement], last: int) -> set[int]:
 
     include(last)
     while waiting:
-        if (at := waiting.pop()) in seen:
-            continue
-        seen.add(at)
-        name, before = at
-        for place in range(before - 1, -1, -1):
+        name, before = at = waiting.pop()
+        for place in range(before - 1, -1, -1) if at not in seen else ():
             if name in statements[place].changed:
                 include(place)
                 if name in statements[place].bound:
                     break
+        seen.add(at)
     return found
 
 
