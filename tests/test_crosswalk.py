@@ -110,6 +110,26 @@ def test_what_cities_are_called_in_tables(name, code):
         ("吉林", {"level": "city"}, "alias", 220200),
         ("吉林", {"within": 220000}, "alias", 220200),
         ("海南", {"level": "province"}, "alias", 460000),
+        ("巴州", {}, "ambiguous", None),
+        ("巴州", {"level": "city"}, "alias", 652800),
+        ("巴州", {"level": "county"}, "alias", 511902),
+        ("巴州", {"within": "新疆"}, "alias", 652800),
+        ("克州", {}, "alias", 653000),
+        ("博州", {}, "alias", 652700),
+        ("版纳", {}, "alias", 532800),
+        ("Jilin", {}, "ambiguous", None),
+        ("Jilin", {"level": "province"}, "alias", 220000),
+        ("Jilin", {"level": "city"}, "alias", 220200),
+        ("Jilin Province", {}, "alias", 220000),
+        ("Jilin City", {}, "alias", 220200),
+        ("Jilin City", {"level": "province"}, "unknown", None),
+        ("Chaoyang", {}, "ambiguous", None),
+        ("Chaoyang", {"level": "city"}, "alias", 211300),
+        ("Chaoyang", {"within": "Beijing"}, "alias", 110105),
+        ("Chaoyang County", {}, "alias", 211321),
+        ("Chaoyang District", {"level": "county"}, "ambiguous", None),
+        ("Hinggan", {"level": "city"}, "alias", 152200),
+        ("Yanbian Autonomous Prefecture", {}, "alias", 222400),
         ("Suzhou", {"level": "city"}, "ambiguous", None),
         ("Suzhou", {"level": "city", "within": "安徽"}, "alias", 341300),
         ("鼓楼区", {}, "ambiguous", None),
@@ -123,6 +143,15 @@ def test_a_name_of_several_units_is_decided_by_level_or_place_alone(name, given,
     row = one(name, **given)
     assert row["status"] == status
     assert row["code"] == code if code else row["code"] is pd.NA
+
+
+def test_an_english_name_alone_is_of_no_fewer_units_than_the_chinese_short_form():
+    plain = UNITS[~UNITS["name_en"].str.contains(r"\(| (?:City|League)$")]
+    short = plain["name_zh"].str.replace("(?:省|市|地区|盟)$", "", regex=True)
+    plain, short = plain[short != plain["name_zh"]], short[short != plain["name_zh"]]
+    english, chinese = resolve_units(plain["name_en"]), resolve_units(short)
+    assert len(plain) > 500
+    assert (english["status"] == "ambiguous")[chinese["status"] == "ambiguous"].all()
 
 
 def test_an_ambiguous_name_comes_with_all_that_bear_it():

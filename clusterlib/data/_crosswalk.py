@@ -30,7 +30,17 @@ _PEOPLES = (
 _BARE = "蒙古|哈萨克|柯尔克孜|塔吉克|锡伯|维吾尔"
 _AUTONOMOUS = re.compile(rf"(.+?)(?:(?:{'|'.join(_PEOPLES)})族|{_BARE})*自治([区州县旗])")
 _ENDING = re.compile(r"(.+?)(?:特别行政区|省|地区|行政区|新区|林区|特区|矿区|盟|市|县|区|旗)")
-_ENGLISH = re.compile(r"(city|province|municipality|prefecture|county|district|autonomous(region|prefecture))$")
+# What some autonomous prefectures are called every day, which does not follow from their names.
+_CUSTOMARY = {
+    "巴音郭楞蒙古自治州": "巴州", "博尔塔拉蒙古自治州": "博州", "克孜勒苏柯尔克孜自治州": "克州",
+    "西双版纳傣族自治州": "版纳",
+}  # fmt: skip
+# Kinds of units in English, with the ends of the full names of such.
+_KINDS = {
+    "autonomousprefecture": "自治州", "autonomousregion": "自治区", "prefecture": ("州", "地区", "盟"), "league": "盟",
+    "province": "省", "municipality": "市", "city": "市", "county": "县", "district": "区", "banner": "旗",
+}  # fmt: skip
+_ENGLISH = re.compile(f"(.+?)({'|'.join(_KINDS)})")
 
 
 class _Spell(NamedTuple):
@@ -68,7 +78,7 @@ def _short_forms(name: str) -> set[str]:
     if found := _AUTONOMOUS.fullmatch(name):
         base, kind = found.groups()
         # 广西区 is no name of the region.
-        forms = {base, f"{base}自治{kind}", base if kind == "区" else f"{base}{kind}"}
+        forms = {base, f"{base}自治{kind}", base if kind == "区" else f"{base}{kind}", _CUSTOMARY.get(name, base)}
     else:
         found = _ENDING.fullmatch(name)
         forms = {found[1]} if found else set()
@@ -103,9 +113,14 @@ class _Crosswalk:
             for form in _short_forms(spell.name):
                 self.short.setdefault(form, []).append(k)
         for code, name in units["name_en"].items():
-            whole = _plain(str(name))
-            for form in {whole, whole.split("(")[0]}:
-                self.short.setdefault(form, []).extend(self.at[f"{code:06d}"][-1:])
+            whole, own = _plain(str(name)), self.at[f"{code:06d}"][-1:]
+            kind = _ENGLISH.fullmatch(whole)
+            if kind:
+                self.short.setdefault(whole, []).extend(own)
+            # In English a name is of all that bear it in Chinese.
+            alike = [k for form in _short_forms(self.spells[own[0]].name) for k in self.short[form]]
+            for form in {kind[1]} if kind else {whole, whole.split("(")[0]}:
+                self.short.setdefault(form, []).extend(own if "(" in form else own + alike)
         self.places, self.choices = dict[str, set[str]](), dict[str, list[int]]()
         for name, k in ((name, k) for names in (self.full, self.short) for name, ks in names.items() for k in ks):
             if self.spells[k].level != "county":
@@ -166,8 +181,10 @@ class _Crosswalk:
             central = code[:2] in _MUNICIPALITIES and code[2:] == "0100"
             found = {"alias" if central else "exact": self.at.get(f"{code[:2]}0000" if central else code, [])}
         else:
-            english = self.short.get(_ENGLISH.sub("", text), []) if text.isascii() else []
-            found = {"exact": self.full.get(text, []), "alias": self.short.get(text, []) or english}
+            found = {"exact": self.full.get(text, []), "alias": self.short.get(text, [])}
+            if not found["alias"] and (kind := _ENGLISH.fullmatch(text)):
+                named = self.short.get(kind[1], [])
+                found["alias"] = [k for k in named if self.spells[k].name.endswith(_KINDS[kind[2]])] or named
         for how, spells in found.items():
             here = [k for k in spells if not within or self.spells[k].code.startswith(within)]
             if fitting := [k for k in here if self.fits(k, level)]:
@@ -245,8 +262,9 @@ def resolve_units(names: Any, level: str | None = None, year: int | None = None,
     Parameters
     ----------
     names : str, int or iterable of them
-        Full names, short forms, English names of :func:`load_units`, former names, a name with that of its province or
-        city before it (北京市朝阳区), or GB/T 2260 codes of six digits.
+        Full names, short forms, English names of :func:`load_units` with or without their kind (Jilin City; alone they
+        are of all that have the Chinese short form), former names, a name with that of its province or city before it
+        (北京市朝阳区), or GB/T 2260 codes of six digits.
     level : {"province", "city", "county"}, optional
         Among cities are the municipalities, the special administrative regions and the counties directly under a
         province as well.
