@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -95,3 +96,44 @@ def test_cells_give_the_figure_and_not_its_shade():
     frame = pd.DataFrame({"software": [9.0, 0.1]}, ["Beijing", "Tianjin"])
     table = drawn_values(figures.quotient_heatmap(frame))
     assert table.set_index("label")["value"].to_dict() == {"Beijing": 9.0, "Tianjin": 0.1}
+
+
+def test_lines_that_part_cells_are_no_figures():
+    coverage = pd.DataFrame({"2019": [10.0, 20.0], "2020": [30.0, 40.0]}, ["gdp", "population"])
+    assert set(drawn_values(figures.coverage_heatmap(coverage))["mark"]) == {"cell"}
+
+
+def test_a_simultaneous_band_is_no_interval():
+    rows = pd.DataFrame({"estimate": 0.5, "lower": 0.25, "upper": 0.75, "band_lower": 0.0, "band_upper": 1.0}, [-1, 1])
+    table = drawn_values(figures.event_study_plot({"A": rows}, "y")).query("series == 'A'")
+    ends = table.groupby("mark")[["y", "y_end"]].agg(lambda values: sorted(set(values)))
+    assert ends.loc[["line", "band"]].to_numpy().tolist() == [[[0.25], [0.75]], [[0.0], [1.0]]]
+
+
+def test_a_line_of_reference_has_no_series_but_its_own_and_gives_none():
+    figure, axes = plt.subplots()
+    axes.plot([1, 2], [3, 4], color="red", label="A")
+    axes.axhline(0, color="red")
+    axes.axvline(1, color="blue", label="critical")
+    axes.plot([5], [6], "o", color="blue")
+    table = drawn_values(figure)
+    assert table.loc[table["mark"] == "reference", "series"].fillna("").tolist() == ["", "critical"]
+    assert table.loc[table["mark"] == "point", "series"].isna().all()
+    assert table.loc[table["mark"] == "line", "series"].tolist() == ["A", "A"]
+
+
+def test_each_point_is_named_by_its_own_colour():
+    figure, axes = plt.subplots()
+    axes.plot([0], [0], "o", color="red", label="A")
+    axes.plot([0], [0], "o", color="blue", label="B")
+    axes.scatter([1, 2, 3], [1, 2, 3], c=["red", "blue", "green"])
+    axes.scatter([4, 5], [4, 5], c=[0.1, 0.9])
+    table = drawn_values(figure).query("x > 0")
+    assert table["series"].fillna("").tolist() == ["A", "B", "", "", ""]
+
+
+def test_points_of_many_colours_give_their_name_to_no_other_mark():
+    figure, axes = plt.subplots()
+    axes.scatter([1, 2], [1, 2], c=["red", "blue"], label="A")
+    axes.plot([3], [3], "o", color="red")
+    assert drawn_values(figure).set_index("x")["series"].fillna("").to_dict() == {1: "A", 2: "A", 3: ""}

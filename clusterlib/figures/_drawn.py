@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _GIVEN = "_clusterlib_values"
+# Labels, not shown in legends, of lines that stand for no figures, and of bands drawn beside intervals.
+DECORATION, BAND = "_decoration", "_band"
 
 
 def keep_values(artist: Any, values: pd.DataFrame) -> None:
@@ -35,9 +37,9 @@ def drawn_values(figure: Figure) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``panel``, ``series``, ``mark`` (point, bar, line, area, cell, reference), ``label`` (the row, column or point
-        named), ``x`` and ``y``, of bars and lines also their ends ``x_end`` and ``y_end``, of cells ``value``; columns
-        without any content are left out. Of a map and of densities the table that was drawn.
+        ``panel``, ``series``, ``mark`` (point, bar, line, band, area, cell, reference), ``label`` (the row, column or
+        point named), ``x`` and ``y``, of bars, lines and bands also their ends ``x_end`` and ``y_end``, of cells
+        ``value``; columns without any content are left out. Of a map and of densities the table that was drawn.
 
     Examples
     --------
@@ -83,24 +85,38 @@ class _Reader:
         self.names = {side: t for side, t in self.ticks.items() if t and not all(map(_is_number, t.values()))}
         self.named = {tuple(map(float, t.xy)): t.get_text() for t in axes.texts if hasattr(t, "xy")}  # type: ignore
         handles, labels = axes.get_legend_handles_labels()
-        self.series = {colour: label for h, label in zip(handles, labels, strict=True) if (colour := _colour(h))}
+        # What has more than one colour, and lines of reference, name nothing else.
+        named = [(h, set(_colours(h)), label) for h, label in zip(handles, labels, strict=True)]
+        self.series = {c.pop(): label for h, c, label in named if len(c) == 1 and all(self._moves(h))}
 
     def rows(self) -> list[dict[str, Any]]:
         """Return bars, lines, points, intervals, areas and cells, in this order."""
+
+        def shown(artists: Any) -> list[Any]:
+            return [artist for artist in artists if artist.get_label() != DECORATION]
+
         bars = [row for box in self.axes.containers if isinstance(box, BarContainer) for row in self._bars(box)]
-        lines = [row for line in self.axes.lines for row in self._line(line)]
-        shapes = [row for shape in self.axes.collections for row in self._collection(shape)]
+        lines = [row for line in shown(self.axes.lines) for row in self._line(line)]
+        shapes = [row for shape in shown(self.axes.collections) for row in self._collection(shape)]
         cells = [row for image in self.axes.images for row in self._cells(image, image.get_array())]
         return bars + lines + shapes + cells
 
-    def _row(self, artist: Any, mark: str, x: float, y: float, **ends: float) -> dict[str, Any]:
-        label = str(artist.get_label() or "")
-        series = self.series.get(_colour(artist), "") if label.startswith("_") or not label else label
+    def _row(self, artist: Any, mark: str, x: float, y: float, *, place: int = 0, **ends: float) -> dict[str, Any]:
+        series = str(artist.get_label() or "")
+        if series.startswith("_") or not series:
+            # A line of reference may have the colour of a series and is not of it.
+            colours = [] if mark == "reference" else _colours(artist)
+            series = self.series.get(colours[place % len(colours)], "") if colours else ""
         beside = {"x": x, "y": y} if mark != "reference" else {}
         label = self.named.get((x, y), "") or next(
             (text for side in beside for text in [self._name(side, beside[side])] if text), ""
         )
         return {"series": series, "mark": mark, "label": label, "x": x, "y": y, **ends}
+
+    def _moves(self, artist: Any) -> tuple[bool, ...]:
+        """Return whether a line's places across and up are those of the axes: not both of a line of reference."""
+        line = hasattr(artist, "get_xydata")
+        return artist.get_transform().contains_branch_seperately(self.axes.transData) if line else (True, True)
 
     def _name(self, side: str, place: float) -> str:
         names = self.names.get(side, {})
@@ -110,17 +126,21 @@ class _Reader:
     def _bars(self, box: BarContainer) -> list[dict[str, Any]]:
         upright = box.orientation == "vertical"
         rows = []
-        for bar in box.patches:
+        for place, bar in enumerate(box.patches):
             (x, y), (width, height) = bar.get_xy(), (bar.get_width(), bar.get_height())
             middle = {"x": x + width / 2, "y": y + height / 2}
-            row = self._row(box, "bar", **middle) | {"x": x, "x_end": x + width, "y": y, "y_end": y + height}
+            row = self._row(box, "bar", **middle, place=place) | {
+                "x": x,
+                "x_end": x + width,
+                "y": y,
+                "y_end": y + height,
+            }
             rows.append(row | ({"value": height} if upright else {"value": width}))
         return rows
 
     def _line(self, line: Any) -> list[dict[str, Any]]:
         x, y = (np.asarray(values, dtype=float) for values in line.get_data())
-        moves = line.get_transform().contains_branch_seperately(self.axes.transData)
-        if not all(moves):
+        if not all(moves := self._moves(line)):
             return [self._row(line, "reference", *(v[0] if m else np.nan for v, m in zip((x, y), moves, strict=True)))]
         mark = "point" if line.get_linestyle() in ("None", "none") else "line"
         return [self._row(line, mark, a, b) for a, b in zip(x, y, strict=True) if np.isfinite([a, b]).all()]
@@ -129,11 +149,15 @@ class _Reader:
         if isinstance(shape, QuadMesh):
             return self._cells(shape, shape.get_array())
         if isinstance(shape, PathCollection):
-            return [self._row(shape, "point", *map(float, place)) for place in np.asarray(shape.get_offsets())]
+            points = np.asarray(shape.get_offsets(), dtype=float)
+            return [self._row(shape, "point", *point, place=place) for place, point in enumerate(points.tolist())]
         if isinstance(shape, LineCollection):
             ends = [np.asarray(path.vertices) for path in shape.get_paths() if len(path) == 2]
+            mark = "band" if shape.get_label() == BAND else "line"
             return [
-                self._row(shape, "line", a[0], a[1], x_end=b[0], y_end=b[1]) for a, b in ends if np.isfinite(b).all()
+                self._row(shape, mark, *a, place=place, x_end=b[0], y_end=b[1])
+                for place, (a, b) in enumerate(ends)
+                if np.isfinite(b).all()
             ]
         if isinstance(shape, PolyCollection):
             corners = [corner for path in shape.get_paths() for corner in np.asarray(path.vertices)]
@@ -151,12 +175,14 @@ class _Reader:
         ]
 
 
-def _colour(artist: Any) -> str:
-    """Return the colour of a mark that has one."""
-    artist = artist.patches[0] if isinstance(artist, BarContainer) and artist.patches else artist
+def _colours(artist: Any) -> list[str]:
+    """Return the colours of the marks of an artist: one, one a mark, or none where they show values."""
+    if isinstance(artist, BarContainer):
+        return [to_hex(bar.get_facecolor()) for bar in artist.patches]
+    if getattr(artist, "get_array", lambda: None)() is not None:
+        return []
     for name in ("get_color", "get_facecolor", "get_edgecolor"):
         colours = getattr(artist, name, lambda: None)()
         if colours is not None and len(np.atleast_1d(colours)):
-            first = colours[0] if np.ndim(colours) == 2 else colours
-            return to_hex(first)
-    return ""
+            return [to_hex(colour) for colour in (colours if np.ndim(colours) == 2 else [colours])]
+    return []

@@ -14,7 +14,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from clusterlib.composite import COORDINATION_GRADES
 from clusterlib.core.language import say
 from clusterlib.figures._canvas import check_result, check_table, marked
-from clusterlib.figures._drawn import keep_values
+from clusterlib.figures._drawn import DECORATION, keep_values
 from clusterlib.figures._style import NEUTRAL, SEQUENTIAL
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def coverage_heatmap(coverage: pd.DataFrame, *, title: str | None = None) -> Fig
     axes.tick_params(axis="both", labelsize=7)
     # Beside long names more than a dozen years have no room to lie.
     axes.tick_params(axis="x", rotation=90 if coverage.shape[1] > 12 else 0)
-    axes.hlines(np.arange(1, len(coverage)), *axes.get_xlim(), color="white", linewidth=0.4)
+    axes.hlines(np.arange(1, len(coverage)), *axes.get_xlim(), color="white", linewidth=0.4, label=DECORATION)
     return figure
 
 

@@ -13,6 +13,7 @@ from clusterlib.core.checks import check_number
 from clusterlib.core.language import say
 from clusterlib.errors import InvalidInputError
 from clusterlib.figures import _canvas as canvas
+from clusterlib.figures._drawn import BAND
 from clusterlib.figures._style import LIGHT, MARKERS, NEUTRAL, SERIES_COLOURS
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def _interval_series(axes: Axes, table: pd.DataFrame, shift: float, i: int, labe
     x = canvas.as_numbers(table.index, label) + shift
     canvas.draw_intervals(axes, x, table, "estimate", upright=True, **canvas.series_look(i, label))
     if "band_lower" in table and table["band_lower"].notna().any():
-        axes.vlines(x, table["band_lower"], table["band_upper"], color=SERIES_COLOURS[i], linewidth=0.6, linestyle=":")
+        look = {"color": SERIES_COLOURS[i], "linewidth": 0.6, "linestyle": ":", "label": BAND}
+        axes.vlines(x, table["band_lower"], table["band_upper"], **look)
 
 
 def _check_events(table: pd.DataFrame, what: str) -> pd.DataFrame:
