@@ -64,7 +64,7 @@ def lines_behind(*cells: str) -> set[str]:
          {"x = {'a': new()}", "for y in x.values():"}),
         # What a call made together, what was taken by a method, what is drawn on, a method kept as a name.
         *[
-            (["p = load()", "q = other()", *cells, "record('r', x)"], {c.split("\n")[0] for c in ["p = load()", *cells]})
+            (["p = load()", "q = 1", *cells, "record('r', x)"], {c.split("\n")[0] for c in ["p = load()", *cells]})
             for cells in [
                 ["x, axes = plt.subplots()", "axes.plot(p)"],
                 ["x, axes = plt.subplots()", "_ = axes.plot(p)"],
