@@ -85,6 +85,8 @@ def lines_behind(*cells: str) -> set[str]:
                 ["x = new()", "with x.open() as y:\n    y.write(p)"],
             ]
         ],
+        # A name bound anew ties nothing of what it was to what it is.
+        (["for k in a:\n    use(k)", "for k in b:\n    k['x'] = load()", "record('r', a)"], {"for k in a:"}),
         # A method of which something is kept gives something new.
         (["x = load()", "y = x.mean()\nz = other(x)", "record('r', x)"], {"x = load()"}),
         # To record and to show changes nothing.

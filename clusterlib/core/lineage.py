@@ -1,10 +1,9 @@
 """Which statements of a notebook a recorded result rests on, and so which reads are behind it (结果的来路).
 
-A notebook is taken as one run of statements from its first cell to its last. A statement rests on those before it that
-bind or change a name that it uses, and on what these rest on. Names bound by one call, a name and what it was taken
-from, also by a method, share what changes either. A call of which nothing is kept changes what it is given, one of
-which something is kept only if it is of a method that fits, fills or draws by its name, or is given ``ax``: what else
-a function hides in its arguments is not seen. A function may be called until the result is recorded, a loop not run.
+A statement rests on those before it that bind or change a name that it uses, and on what these rest on. Names bound by
+one call, and a name and what it was taken from, also by a method, share what changes either. A call changes what it is
+given if nothing is kept of it, and else what its method fits, fills or draws on by its name or is given as ``ax``: what
+more it does to its arguments is not seen. A function may be called until the result is recorded, a loop not run.
 """
 
 from __future__ import annotations
@@ -24,14 +23,12 @@ _CHANGING = set(
 _SHOWING = {"record", "conclusion", "display", "print"}
 _AT_ONCE = {"top", "listcomp", "setcomp", "dictcomp", "genexpr"}
 _MAKING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-# What stands for the arguments of a function among the names that it changes.
-_GIVEN = "*"
+_GIVEN = "*"  # Among the names that a function changes, its arguments.
 
 
 @dataclass
 class Statement:
-    """A statement of a cell, with the names that it uses itself, those that functions made by it use, and those that
-    are others after it, for certain (``bound``) or perhaps (``changed``)."""
+    """A statement, the names it uses, now or by functions later, and those that it binds or perhaps changes."""
 
     cell: str
     first: int
@@ -142,8 +139,7 @@ def read_statements(cells: Iterable[tuple[str, str]]) -> list[Statement]:
         try:
             nodes = ast.parse(source).body
         except SyntaxError:
-            nodes = []
-            found.append((Statement(cell, 0, source.count("\n") + 1), None))
+            nodes, found = [], [*found, (Statement(cell, 0, source.count("\n") + 1), None)]
         for node in nodes:
             first = min(part.lineno for part in [node, *getattr(node, "decorator_list", [])])
             found.append((Statement(cell, first, node.end_lineno or first, bound=_certain(node)), node))
@@ -170,8 +166,12 @@ def _fill(statement: Statement, node: ast.stmt, plain: set[str], effects: dict, 
         return names.union(*(aliases.get(name, ()) for name in names))
 
     makes = isinstance(node, _MAKING)
-    # Names within a function are its own; a loop ties again what it tied.
+    # Names within a function are its own, what is bound anew stands for nothing before, and a loop ties in rounds.
     aliases = {name: set(others) for name, others in aliases.items()} if makes else aliases
+    loops = (part.target for part in ast.walk(node) if isinstance(part, (ast.For, ast.AsyncFor)))
+    for fresh in (statement.bound | _names(*loops)) - statement.now - statement.later:
+        for other in aliases.pop(fresh, ()):
+            aliases.get(other, set()).discard(fresh)
     for names, others in [*_aliases(node)] * 2:
         for name, other in [(name, other) for name in names - plain for other in whole(others - plain)]:
             aliases.setdefault(name, set()).add(other)
