@@ -30,6 +30,12 @@ def shell(tmp_path, monkeypatch):
     InteractiveShell.clear_instance()
 
 
+@pytest.fixture(autouse=True)
+def notebook(project: Project) -> None:
+    """The notebook that is compared: results of one that is no more are left out."""
+    (project.notebooks / "05_inequality.ipynb").write_text('{"cells": []}', encoding="utf-8")
+
+
 def png(colour: int) -> bytes:
     """Return the beginning of a PNG of 3 by 2 dots, which is all that pages look at."""
     sides = (3).to_bytes(4, "big") + (2).to_bytes(4, "big")
