@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from chromium import CHROMIUM
 
 from clusterlib.core.locks import waiting_lock
 from clusterlib.paths import ROOT_VARIABLE, Project, get_project
@@ -97,3 +98,14 @@ def figure_style():
         figures.use_style()
         yield
     plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM, "Chromium is needed here: install the package chromium"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

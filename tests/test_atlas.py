@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from chromium import needs_chromium
 
 from clusterlib.data import load_boundaries, load_clusters, load_pairs, unit_names
 from clusterlib.errors import ClusterlibError
@@ -19,7 +19,6 @@ from clusterlib.paths import Project, get_project
 from clusterlib.publish import atlas
 from clusterlib.publish.frame import file_of
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ASSETS = Path(atlas.__file__).parent / "assets"
 WITHOUT = (540000, 710000, 810000, 820000)
 YEARS = ["2022", "2023"]
@@ -218,23 +217,6 @@ def test_a_damaged_record_is_told_with_what_to_run(project):
     with pytest.raises(ClusterlibError, match="run `clusterlib run --notebook 06_spatial --region yrd`"):
         atlas.write_atlas(project)
     assert not (project.reports / "maps.html").exists()
-
-
-needs_chromium = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no Chromium on PATH"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    assert CHROMIUM, "Chromium is needed here: install the package chromium"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(params=[(1440, 900), (390, 800)], ids=["desk", "phone"])

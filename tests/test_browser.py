@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import csv
-import os
 import posixpath
 import re
-import shutil
 import threading
 from html import unescape
 from urllib.parse import unquote
 
 import pytest
+from chromium import needs_chromium
 
 from clusterlib.paths import Project, get_project
 from clusterlib.publish.frame import file_of
 from clusterlib.publish.serve import make_server
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.browser,
-    # The machine that decides has Chromium; a user's may not.
-    pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no Chromium on PATH"),
-]
+pytestmark = needs_chromium
 DESK, PHONE = (1440, 900), (390, 844)
 # A page of each kind.
 KINDS = (
@@ -35,17 +29,6 @@ KINDS = (
 def reports(executed):
     """The site as ``clusterlib run`` made it; to be read only."""
     return executed.reports
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    assert CHROMIUM, "Chromium is needed here: install the package chromium"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import re
 from html import escape
 from html.parser import HTMLParser
 
+# The policy of a document that stands alone: it runs nothing and loads nothing, whatever stands in it.
+ALONE = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _TAGS = frozenset(
     "a abbr b blockquote br caption cite code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 "
     "h5 h6 hr i img ins kbd li mark ol p pre q s samp section small span strong sub summary sup table tbody td tfoot "

@@ -14,7 +14,9 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 from clusterlib.core.files import written_in_place
+from clusterlib.core.hypertext import ALONE
 from clusterlib.errors import ClusterlibError
+from clusterlib.publish.frame import HTML_LANG
 from clusterlib.publish.search import keep_pages
 from clusterlib.regions import REGIONS, get_region
 
@@ -140,12 +142,11 @@ def _one_page(reports: Path, region: str, language: str) -> bytes:
     styles = "\n".join(dict.fromkeys(style for reader in readers.values() for style in reader.styles))
     items = (f'<li><a href="#{_anchor(place)}">{escape(reader.title)}</a></li>' for place, reader in readers.items())
     parts = (f'<section id="{_anchor(place)}">{"".join(reader.parts)}</section>' for place, reader in readers.items())
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-    contents, spoken = {"en": ("Contents", "en"), "zh": ("目录", "zh-Hans")}[language]
+    contents = {"en": "Contents", "zh": "目录"}[language]
     return (
-        f'<!doctype html>\n<html lang="{spoken}"><head><meta charset="utf-8">'
+        f'<!doctype html>\n<html lang="{HTML_LANG[language]}"><head><meta charset="utf-8">'
         f'<title>{escape(readers[places[0]].title)}</title><meta http-equiv="Content-Security-Policy" '
-        f'content="{policy}"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'content="{ALONE}"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<style>{styles}\n{_UNLINKED}</style></head><body class="bundle"><nav aria-label="{contents}"><ul>'
         f"{''.join(items)}</ul></nav>"
         f"<main>{''.join(parts)}</main></body></html>\n"

@@ -174,7 +174,7 @@ def _write_assets(project: Project) -> list[Path]:
 
 def _write_missing(project: Project) -> list[Path]:
     """Write, in the place of pages that the sidebar leads to and no one has made, that they are to be made."""
-    titles = {page: dict(zip(LANGUAGES, said, strict=True)) for page, *said in SECTIONS if "#" not in page}
+    titles = {page: dict(zip(LANGUAGES, said, strict=True)) for page, *said in SECTIONS}
     titles |= {f"{code}/{name}": said for code in REGIONS for name, said in notebook_titles(project).items()}
     briefs = {"en": "Brief", "zh": "简报"} if any((project.root / "report").glob("brief.*.md")) else {}
     titles |= {f"{code}/paper": briefs for code in REGIONS if briefs}

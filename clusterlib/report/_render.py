@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from clusterlib.core.checks import check_choice
+from clusterlib.core.hypertext import ALONE
 from clusterlib.core.language import LANGUAGES
 from clusterlib.core.records import RESULTS
 from clusterlib.core.rows import read_text
@@ -38,8 +39,6 @@ from clusterlib.report._prose import Judgements, Prose, render
 from clusterlib.study import ResultLookup
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-# A document that stands alone runs nothing and loads nothing, whatever stands in it.
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 # Works, and those in Chinese as each language cites them.
 WORKS = ("references.bib", "references.{}.bib")
 # A Chinese text cites by the national standard, in numbers; an English one by author and year.
@@ -133,7 +132,7 @@ def to_html(text: str, document: Document, folder: Path) -> str:
     _set_head_apart(tree, document)
     _box_tables(tree["blocks"])
     values = {
-        "policy": escape(POLICY),
+        "policy": escape(ALONE),
         "style": (TEMPLATES / "report.css").read_text(encoding="utf-8"),
         "authors": escape("; ".join(document.authors)),
         "keywords": escape("; ".join(document.keywords)),
