@@ -106,6 +106,12 @@ class RawDataError(ProblemsError):
     head = "{} problem(s) in the raw data; the processed data were left as they were"
 
 
+class OwnDataError(ProblemsError):
+    """Imported indicators that cannot be used."""
+
+    head = "{} problem(s) in the imported indicators"
+
+
 class SheetError(ProblemsError):
     """A sheet that cannot be read without a guess."""
 

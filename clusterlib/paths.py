@@ -32,6 +32,10 @@ class Project:
         return self.root / "data" / "study"
 
     @property
+    def own(self) -> Path:
+        return self.root / "data" / "own"
+
+    @property
     def processed(self) -> Path:
         return self.root / "data" / "processed"
 

@@ -11,7 +11,7 @@ import pandas as pd
 from clusterlib.core.rows import name_of, read_rows
 from clusterlib.data._cells import A_NAME, A_YEAR, NUMBER, Rule, filled, matching, one_of
 from clusterlib.data._columns import CATALOGUE_COLUMNS, KEYS, LEVELS, LIST_COLUMNS, LISTED, raw_files
-from clusterlib.errors import Problem, RawDataError
+from clusterlib.errors import Problem, ProblemsError, RawDataError
 
 LINE = "line"
 _INTEGERS = ["first_year", "last_year", "cells", "direction"]
@@ -42,7 +42,9 @@ class RawTable:
         return found if column else [replace(problem, column="") for problem in found]
 
 
-def read_table(path: Path, columns: Sequence[str], root: Path | None = None) -> RawTable:
+def read_table(
+    path: Path, columns: Sequence[str], root: Path | None = None, error: type[ProblemsError] = RawDataError
+) -> RawTable:
     """Read one raw csv as text, its rows indexed by their line in the file.
 
     Parameters
@@ -53,6 +55,8 @@ def read_table(path: Path, columns: Sequence[str], root: Path | None = None) -> 
         The columns that it must have, in any order.
     root : Path, optional
         Folder that messages name the file from.
+    error : type
+        What is raised.
 
     Returns
     -------
@@ -60,10 +64,10 @@ def read_table(path: Path, columns: Sequence[str], root: Path | None = None) -> 
 
     Raises
     ------
-    RawDataError
+    ProblemsError
         If the file is missing, not UTF-8 or cut off, or has other columns or a row with too many or too few fields.
     """
-    rows = read_rows(path, columns, root, RawDataError)
+    rows = read_rows(path, columns, root, error)
     frame = pd.DataFrame(
         list(rows.values()), columns=list(columns), index=pd.Index(list(rows), name=LINE, dtype="int64"), dtype="str"
     )
