@@ -64,6 +64,10 @@ class BoundaryError(ClusterlibError):
     """A boundary that must be there is missing or invalid."""
 
 
+class MissingExtraError(ClusterlibError, ImportError):
+    """What is asked for needs packages that come with an extra of clusterlib, and they are not installed."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong in a file that people write: where it is and what was expected."""

@@ -62,7 +62,8 @@ def get_project() -> Project:
     root = Path(named).expanduser().resolve() if named else Path(__file__).resolve().parents[1]
     if not (root / "data" / "raw").is_dir():
         raise ClusterlibError(
-            f"no data/raw folder under {root}; set {ROOT_VARIABLE} to the folder of the project's checkout"
+            f"no data/raw folder under {root}: the figures come with the project's repository, not with the package; "
+            f"set {ROOT_VARIABLE} to the folder of a checkout of it"
         )
     return Project(root, os.environ.get(REPORTS_VARIABLE) or REPORTS)
 

@@ -27,9 +27,18 @@ def bounds(requirements) -> dict[str, SpecifierSet]:
     return {canonicalize_name(CONDA_NAMES.get(r.name, r.name)): r.specifier for r in parsed}
 
 
+def requirements_of(extra: str) -> list[str]:
+    """What an extra asks for, with what the extras that it names ask for."""
+    found = []
+    for text in PYPROJECT["project"]["optional-dependencies"][extra]:
+        asked = Requirement(text)
+        own = asked.name == PYPROJECT["project"]["name"]
+        found += [text for name in sorted(asked.extras) for text in requirements_of(name)] if own else [text]
+    return found
+
+
 def declared() -> dict[str, SpecifierSet]:
-    project = PYPROJECT["project"]
-    return bounds([*project["dependencies"], *project["optional-dependencies"]["dev"]])
+    return bounds([*PYPROJECT["project"]["dependencies"], *requirements_of("dev")])
 
 
 def locked() -> list[tuple[str, str, int]]:
@@ -51,6 +60,16 @@ def test_conda_environment_has_the_packages_and_bounds_of_the_project():
     conda.pop("pip")
     assert from_pip.pop() == "-e ."
     assert conda | bounds(from_pip) == declared()
+
+
+def test_developers_and_the_lock_have_every_extra():
+    for extra in PYPROJECT["project"]["optional-dependencies"]:
+        assert bounds(requirements_of(extra)).items() <= declared().items(), extra
+
+
+def test_no_package_is_asked_for_by_the_library_and_by_an_extra():
+    core = bounds(PYPROJECT["project"]["dependencies"])
+    assert not core.keys() & bounds(requirements_of("dev")).keys()
 
 
 def test_no_package_comes_from_both_conda_and_pip():

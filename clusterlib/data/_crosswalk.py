@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from clusterlib.core.checks import check_choice, check_whole
+from clusterlib.core.extras import extra
 from clusterlib.data._load import _load, _note
 from clusterlib.data._processed import read_manifest
 from clusterlib.data._rules import CONTINUED, UNIT_LEVELS
@@ -211,7 +212,8 @@ class _Crosswalk:
 
     def nearest(self, text: str, level: str | None) -> str:
         """Return the units of today whose names are most alike, for someone to choose from."""
-        from rapidfuzz import fuzz, process
+        with extra("data"):
+            from rapidfuzz import fuzz, process
 
         hits = process.extract(text, self.choices.keys(), scorer=fuzz.ratio, limit=None, score_cutoff=_ALIKE)
         found = dict.fromkeys(k for form, *_ in hits for k in self.choices[form] if self.fits(k, level))

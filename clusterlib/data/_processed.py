@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from clusterlib.core.extras import extra
 from clusterlib.core.records import load_json
 from clusterlib.data._columns import raw_files
 from clusterlib.errors import DataNotBuiltError
@@ -61,11 +62,13 @@ def is_current(project: Project) -> bool:
         manifest = read_manifest(project)
     except DataNotBuiltError:
         return False
+    with extra("data"):
+        packages = package_versions(PACKAGES)
     outputs = ((project.processed / name, entry["sha256"]) for name, entry in manifest["outputs"].items())
     return (
         manifest["inputs"] == _raw_hashes(project)
         and manifest["builder"] == _builder_hash(project)
-        and manifest["packages"] == package_versions(PACKAGES)
+        and manifest["packages"] == packages
         and all(path.exists() and sha256(path) == digest for path, digest in outputs)
     )
 

@@ -23,7 +23,7 @@ from clusterlib.provenance import package_versions
 from clusterlib.provenance import sha256 as hash_files
 
 LARGEST = 300_000_000
-_DRAWN_BY = ["frykit", "geopandas", "matplotlib", "pillow", "pylopdf-fonts-zh-cn", "seaborn"]
+_DRAWN_BY = ["geopandas", "matplotlib", "pillow", "pylopdf-fonts-zh-cn", "seaborn"]
 # Addresses in memory, and which of the open figures it is.
 _OF_THE_PROCESS = {"_parents", "_number", "_restore_to_pylab"}
 _LIBRARY = Path(__file__).parents[1]

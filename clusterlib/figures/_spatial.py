@@ -40,7 +40,7 @@ def moran_plot(
     xlabel: str,
     ylabel: str,
     *,
-    mark: Mark = REGION_MARKS["rest"],
+    mark: Mark | None = None,
     highlight: Mapping[object, str] | None = None,
     highlight_label: str = "",
     title: str | None = None,
@@ -51,8 +51,8 @@ def moran_plot(
     ----------
     scatter : MoranScatter
     xlabel, ylabel, title : str
-    mark : Mark
-        Of the highlighted units; the others are grey.
+    mark : Mark, optional
+        Of the highlighted units, by default that of what lies in no region; the others are grey.
     highlight : mapping, optional
         Names of units to mark and to name, by unit, the most important first; an empty name marks only.
     highlight_label : str
@@ -68,6 +68,7 @@ def moran_plot(
     axes.scatter(others["z"], others["lag"], s=12, color="#b8b8b8", linewidth=0, label=say("others", "其他"))
     chosen = table[table.index.isin(list(names))]
     if len(chosen):
+        mark = mark or REGION_MARKS["rest"]
         axes.scatter(
             chosen["z"], chosen["lag"], s=26, color=mark.colour, marker=mark.marker, edgecolor="white", linewidth=0.4,
             label=highlight_label, zorder=3,

@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from clusterlib.core.checks import check_choice
+from clusterlib.core.extras import extra
 from clusterlib.core.hypertext import ALONE
 from clusterlib.core.language import LANGUAGES
 from clusterlib.core.records import RESULTS
@@ -305,6 +306,7 @@ def _styled(style: str, text: str) -> str:
     return f'::: {{custom-style="{style}" .{style.lower()}}}\n{text}\n:::' if text else ""
 
 
+@extra("report")
 def write_paper(
     paper: Paper, project: Project, kinds: Iterable[str] = KINDS, judgements: Judgements | None = None
 ) -> list[Path]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from clusterlib.core.extras import extra
 from clusterlib.errors import ClusterlibError
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def main(
 @contextlib.contextmanager
 def _errors_without_traceback() -> Iterator[None]:
     try:
-        yield
+        with extra("run"):
+            yield
     except (ClusterlibError, OSError) as error:
         _errors.print(f"error: {error}", style="bold", markup=False, highlight=False)
         raise typer.Exit(2) from None

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clusterlib.core.extras import extra
 from clusterlib.errors import ClusterlibError
 from clusterlib.paths import Project
 from clusterlib.provenance import sha256
@@ -208,10 +209,8 @@ def connect(address: str, project: Project, modules: list[str], say: Callable[[s
     ClusterlibError
         If there is no scheduler, no worker, or a worker with other sources.
     """
-    try:
+    with extra("cluster"):
         from distributed import Client
-    except ImportError:
-        raise ClusterlibError("Dask is not installed: install clusterlib[cluster]") from None
     # What is lost is told by the run.
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:

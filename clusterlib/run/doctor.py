@@ -16,6 +16,8 @@ from clusterlib.paths import Project, get_project
 
 _NEEDED_MB = 500
 _SET_UP = "run `make setup`"
+# What the command itself is installed with.
+_EXTRAS = {"run", "report", "data"}
 
 
 class Check(NamedTuple):
@@ -31,8 +33,11 @@ def _packages(project: Project) -> Check:
     """Only those that clusterlib asks for by name: what they need in turn differs between systems."""
     path, other = project.root / "requirements.lock", []
     lock = path.read_text(encoding="utf-8").lower() if path.exists() else ""
-    for asked in (text for text in metadata.requires("clusterlib") or [] if "extra ==" not in text):
-        name = re.split(r"[^A-Za-z0-9._-]", asked)[0]
+    for asked in metadata.requires("clusterlib") or []:
+        name, of = re.split(r"[^A-Za-z0-9._-]", asked)[0], re.search(r"extra == .(\w+)", asked)
+        # An extra may name others, which the package itself then lists.
+        if name == "clusterlib" or (of and of[1] not in _EXTRAS):
+            continue
         try:
             version = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clusterlib.core.extras import extra
 from clusterlib.core.files import write_json
 from clusterlib.core.records import JOURNAL, STEPS_FORM, read_json
 from clusterlib.errors import ClusterlibError
@@ -110,6 +111,7 @@ class _Runner:
         return "done"
 
 
+@extra("run")
 def run(
     regions: list[str] | None = None,
     notebooks: list[str] | None = None,

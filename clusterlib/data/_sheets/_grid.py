@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from clusterlib.core.extras import extra
 from clusterlib.core.language import Phrase
 from clusterlib.data._sheets._cells import Odd
 from clusterlib.errors import Problem, SheetError, UnknownNameError
@@ -186,7 +187,8 @@ def _even(rows: list[list[Any]]) -> list[list[Any]]:
 
 
 def _read_workbook(file: str, content: bytes, sheet: str | None) -> Grid:
-    import python_calamine
+    with extra("data"):
+        import python_calamine
 
     archive, extents = None, {}
     if content[:2] == b"PK":
@@ -402,7 +404,8 @@ def _read_parquet(file: str, content: bytes) -> Grid:
 
 
 def _read_statistics(file: str, path: Path, reader: str, kind: str) -> Grid:
-    import pyreadstat
+    with extra("data"):
+        import pyreadstat
 
     read = getattr(pyreadstat, reader)
     _, meta = read(str(path), metadataonly=True)
