@@ -342,8 +342,10 @@ def test_pages_are_small_link_to_what_is_there_and_are_the_same_when_written_aga
     assert {path: path.read_bytes() for path in pages} == before
 
 
-def test_raw_files_lie_beside_their_pages(site):
-    for path in site.raw.rglob("*.csv"):
+def test_raw_files_lie_beside_their_pages_with_the_licences_of_copies(site):
+    licences = list(site.raw.rglob("*.txt"))
+    assert licences
+    for path in [*site.raw.rglob("*.csv"), *licences]:
         assert (site.reports / "data" / "raw" / path.relative_to(site.raw)).read_bytes() == path.read_bytes()
 
 

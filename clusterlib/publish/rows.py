@@ -239,7 +239,9 @@ def write_rows(project: Project) -> list[Path]:
                 write_text(
                     written[-1], frame(page, language, title, body, contents=contents, styles=[STYLE], project=project)
                 )
-    for path in [*raw_files(project.raw), project.raw / "README.md"]:
+    # A copy that is passed on under a licence carries its text.
+    licences = sorted((project.raw / "licences").glob("*.txt"))
+    for path in [*raw_files(project.raw), project.raw / "README.md", *licences]:
         written.append(project.reports / "data" / "raw" / path.relative_to(project.raw))
         if not written[-1].exists() or not filecmp.cmp(path, written[-1], shallow=False):
             with written_in_place(written[-1]) as scratch:
