@@ -20,6 +20,7 @@ REAL = get_project()
 LONGEST = (
     "test_notebooks", "test_run_cluster", "test_fourth_region", "test_run_faults", "test_readme", "test_run",
     "test_raw_errors", "test_run_warm", "test_environment", "test_fuzz_files", "test_browser", "test_data",
+    "test_package",
 )  # fmt: skip
 
 

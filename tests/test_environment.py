@@ -67,6 +67,18 @@ def test_developers_and_the_lock_have_every_extra():
         assert bounds(requirements_of(extra)).items() <= declared().items(), extra
 
 
+def test_the_readme_says_what_each_package_is_for_and_which_extra_brings_it():
+    project, text = PYPROJECT["project"], (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.partition("| package | extra | what for |")[2].partition("\n\n")[0]
+    told = {}
+    for names, extra in re.findall(r"^\| ([a-z][\w, -]*) \| ?`?(\w*)`? \|", table, flags=re.MULTILINE):
+        told |= {canonicalize_name(name): extra for name in names.split(", ")}
+    extras = {"": project["dependencies"], **project["optional-dependencies"]}
+    own = {extra: [text for text in of if Requirement(text).name != project["name"]] for extra, of in extras.items()}
+    assert told.keys() == declared().keys()
+    assert [name for name, extra in told.items() if name not in bounds(own[extra])] == []
+
+
 def test_no_package_is_asked_for_by_the_library_and_by_an_extra():
     core = bounds(PYPROJECT["project"]["dependencies"])
     assert not core.keys() & bounds(requirements_of("dev")).keys()

@@ -214,6 +214,7 @@ def test_an_example_of_each_method_needs_no_extra(installed, core_only, tmp_path
     ("extra", "code"),
     [
         ("run", "from clusterlib.run import main; main()"),
+        ("cluster", "from clusterlib.run.cluster import connect; connect('tcp://x:1', None, [], print).__enter__()"),
         ("data", "import clusterlib as cl; cl.data.read_yearbook(sys.argv[1])"),
         ("data", "import clusterlib as cl; cl.data.build(force=True, project=cl.paths.Project(Path(sys.argv[2])))"),
     ],
