@@ -18,7 +18,6 @@ from clusterlib.data._rules import CONTINUED, UNIT_LEVELS
 from clusterlib.errors import InvalidInputError
 from clusterlib.paths import get_project
 
-COLUMNS = "name status code code_then level name_zh change successors nearest".split()
 # How many names are offered for one that is not known, and how alike they must be, of 100.
 _OFFERED, _ALIKE = 3, 50
 _MUNICIPALITIES = ("11", "12", "31", "50")
@@ -42,6 +41,20 @@ _KINDS = {
     "province": "省", "municipality": "市", "city": "市", "county": "县", "district": "区", "banner": "旗",
 }  # fmt: skip
 _ENGLISH = re.compile(f"(.+?)({'|'.join(_KINDS)})")
+
+
+class Resolved(NamedTuple):
+    """What is known of one name, as :func:`resolve_units` tells it."""
+
+    name: Any
+    status: str
+    code: int | None
+    code_then: int | None
+    level: str
+    name_zh: str
+    change: str
+    successors: str
+    nearest: str
 
 
 class _Spell(NamedTuple):
@@ -97,7 +110,7 @@ class _Crosswalk:
         for k, spell in enumerate(self.spells):
             self.at[spell.code].append(k)
         # Codes that only statistics use stand in no list, such as that of Xiong'an.
-        first = min(spell.first for spell in self.spells)
+        self.first = first = min(spell.first for spell in self.spells)
         for code, level, name in units[["level", "name_zh"]].itertuples():
             if f"{code:06d}" not in self.at:
                 self.at[f"{code:06d}"] = [len(self.spells)]
@@ -222,24 +235,25 @@ class _Crosswalk:
     def listed(self, spells: Iterable[int]) -> str:
         return "; ".join(f"{self.spells[k].code} {self.spells[k].name}" for k in spells)
 
-    def row(self, given: Any, place: Any, level: str | None, year: int | None) -> tuple:
-        """Return the row of one name."""
+    def row(self, given: Any, place: Any, level: str | None, year: int | None, near: bool = True) -> Resolved:
+        """Return what is known of one name, with near ones if it is not known and they are wanted."""
         text, key = _plain(given), _plain(place)
         coded = {key[:2] if key.endswith("0000") else key[:4]} if re.fullmatch("[0-9]{6}", key) else {"nowhere"}
         within = tuple(self.places.get(key, coded)) if key else ()
         how, spells = self.named(text, within, level) if text else ("unknown", [])
         chosen = self.choose(spells, year) if spells else []
         if len(chosen) != 1:
-            near = self.listed(chosen) if chosen else self.nearest(text, level) if text else ""
-            return given, "ambiguous" if chosen else "unknown", pd.NA, pd.NA, "", "", "", "", near
+            offered = self.listed(chosen) if chosen else self.nearest(text, level) if text and near else ""
+            status = "ambiguous" if chosen else "unknown"
+            return Resolved(given, status, None, None, "", "", "", "", offered)
         k = chosen[0]
         then = k if year is None else self.in_year(k, min(year, self.latest))
         end, start = self.path(k)[-1], k if then is None else then
         alive = self.spells[end].last == self.latest
         status = how if self.spells[k].last == self.latest else "former"
-        return (
-            given, status, int(self.spells[end].code) if alive else pd.NA,
-            pd.NA if then is None else int(self.spells[then].code), self.spells[end if alive else k].level,
+        return Resolved(
+            given, status, int(self.spells[end].code) if alive else None,
+            None if then is None else int(self.spells[then].code), self.spells[end if alive else k].level,
             self.spells[k].name, self.told(start), "" if alive else ";".join(self.today(k)), "",
         )  # fmt: skip
 
@@ -309,12 +323,16 @@ def resolve_units(names: Any, level: str | None = None, year: int | None = None,
         raise InvalidInputError(
             f"within: {len(places)} places for {len(wanted)} names; give one for all or one for each"
         )
+    frame = pd.DataFrame(resolve(wanted, level, year, places), columns=list(Resolved._fields))
+    texts = dict.fromkeys((c for c in frame if c not in ("name", "code", "code_then")), "str")
+    return frame.astype({"code": "Int64", "code_then": "Int64", **texts})
+
+
+def resolve(names: list, level: str | None, year: int | None, places: Iterable, near: bool = True) -> list[Resolved]:
+    """Return what is known of each name in its place; without ``near`` no name is offered for one that is not known."""
     crosswalk = _crosswalk(str(get_project().root), read_manifest()["built_at"])
     if year is not None:
-        year = check_whole("year", year, min(spell.first for spell in crosswalk.spells))
+        year = check_whole("year", year, crosswalk.first)
     for table in ("unit_history", "units"):
         _note(table, (), (), ())
-    rows = [crosswalk.row(name, place, level, year) for name, place in zip(wanted, places, strict=True)]
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    texts = dict.fromkeys((c for c in COLUMNS if c not in ("name", "code", "code_then")), "str")
-    return frame.astype({"code": "Int64", "code_then": "Int64", **texts})
+    return [crosswalk.row(name, place, level, year, near) for name, place in zip(names, places, strict=True)]

@@ -100,6 +100,30 @@ text("database.csv", [
 text("span.csv", ["表3-2 2018-2023年各地区城镇化率(%)", "地区,城镇化率", "北京,87.8", "上海,89.5"])
 text("two_units.csv", ["地区,2023年地区生产总值(亿元),2023年人口(万人)", "北京市,47353.7,2186", "上海市,51404.5,2487"])
 
+# As platforms export them: codes of variables, labels and units in three rows; indicators down and years across.
+text("cnrds.csv", [
+    "Symbol,Prvcnm,Ctnm,Sgnyea,Gdp01,Pop02", "行政区划代码,省份名称,城市名称,统计年度,地区生产总值(现价),年末户籍人口",
+    "没有单位,没有单位,没有单位,没有单位,亿元,万人", "320500,江苏省,苏州市,2022,23958.3,775",
+    "320500,江苏省,苏州市,2023,24653.4,", "320200,江苏省,无锡市,2023,15456.2,516", "330100,浙江省,杭州市,2023,20059,",
+])  # fmt: skip
+text("csmar_dates.csv", [
+    "Ctnm_id,Ctnm,Sgnyea,Gdp0101", "城市代码,城市名称,统计年度,地区生产总值", "没有单位,没有单位,没有单位,亿元",
+    "320500,苏州市,2022-12-31,23958.3", "330100,杭州市,2022-12-31,18753",
+])  # fmt: skip
+text("eps.csv", [
+    "中国城市数据库,,,,,", "指标,地区,单位,2021,2022,2023", "地区生产总值,苏州市,亿元,22718.3,23958.3,24653.4",
+    "地区生产总值,杭州市,亿元,18109,18753,20059", "年末户籍人口,苏州市,万人,762,775,", "年末户籍人口,杭州市,万人,834,847,-",
+    "数据来源：中国城市统计年鉴,,,,,", "EPS数据平台,,,,,",
+])  # fmt: skip
+text("nbs_no_indicator.csv", [
+    "数据库：分省年度数据", "时间：最近10年", "地区,2023年,2022年", "北京市,2186,2184", "上海市,2487,2475",
+    "注：2010、2020年数据为当年人口普查数据推算数。", "数据来源：国家统计局",
+], "gbk")  # fmt: skip
+text("nbs_nation.csv", [
+    "数据库：年度数据", "时间：最近10年", "指标,2023年,2022年", "国内生产总值(亿元),1294271.7,1234029.4",
+    "年末总人口(万人),140967,141175", "数据来源：国家统计局",
+], "gbk")  # fmt: skip
+
 
 def book(name, rows, merged=(), title="3-1", more=None):
     made = openpyxl.Workbook()
@@ -138,6 +162,41 @@ book("columns_of_names.xlsx", [
         zip(CITIES, ["Suzhou", "Hangzhou", "Ningbo", "Shenzhen", "Huangshan"], strict=True), 1)],
     [None, "续表", None, None], ["序号", "城 市", "City", "地区生产总值"], [6, "广东省", "Guangdong", 137905.4],
 ], ["A1:D1"])  # fmt: skip
+
+
+def more_sheets(made, sheet):
+    city, county = made.create_sheet("city"), made.create_sheet("county")
+    for row in (
+        ["city_code", "city_name", "year", "index_aggregate", "coverage_breadth"],
+        [320500, "苏州市", 2022, 330.5, 340.1], [330100, "杭州市", 2022, 352.1, 350.2],
+    ):  # fmt: skip
+        city.append(row)
+    for row in (
+        ["county_code", "county_name", "prov_name", "city_name", "year", "index_aggregate"],
+        [110105, "朝阳区", "北京市", "北京市", 2022, 130.5], [220104, "朝阳区", "吉林省", "长春市", 2022, 120.1],
+        [330122, "桐庐县", "浙江省", "杭州市", 2022, 128.4],
+    ):  # fmt: skip
+        county.append(row)
+
+
+book("finance_index.xlsx", [
+    ["prov_code", "prov_name", "year", "index_aggregate", "coverage_breadth"],
+    [110000, "北京市", 2022, 430.5, 400.1], [320000, "江苏省", 2022, 420.1, 410.2],
+], title="province", more=more_sheets)  # fmt: skip
+book("city_yearbook.xlsx", [
+    ["2-1 地区生产总值和人口 (2022年)"], ["2-1 Gross Regional Product and Population"],
+    ["城 市\nCity", "地区生产总值（亿元）\nGross Regional Product (100 million yuan)", None,
+     "年末户籍人口（万人）\nPopulation at Year-end (10 000 persons)", None],
+    [None, "全 市\nTotal City", "市辖区\nDistricts under City", "全 市\nTotal City", "市辖区\nDistricts under City"],
+    ["江苏省 Jiangsu"], ["苏州市 Suzhou", 23958.3, 11000, 775, 400], ["无锡市 Wuxi", 14850.8, 8000, 515, 280],
+    ["浙江省 Zhejiang"], ["杭州市 Hangzhou", 18753, 17900, 847, 730],
+], ["A1:E1", "A3:A4", "B3:C3", "D3:E3"])  # fmt: skip
+book("counties.xlsx", [
+    ["3-12 河北省各县（市、区）主要经济指标（2022年）"], [None, None, "单位：亿元、万人"],
+    ["县（市、区）", "地区生产总值\n（亿元）", "常住人口\n（万人）"],
+    ["石家庄市", 7100.6, 1122], ["长安区", 700.5, 85], ["桥西区", 900.1, 95], ["正定县", 380.2, 55],
+    ["邢台市", 2546.9, 702], ["桥西区", 120.5, 40], ["沙河市", 250.4, 43], ["朝阳区", 1, 2],
+])  # fmt: skip
 
 
 def errors(made, sheet):

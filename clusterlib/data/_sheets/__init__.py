@@ -82,6 +82,8 @@ class YearbookSheet:
     facts: pd.DataFrame = field(repr=False)
     understood: Understood = field(repr=False)
     problems: list[Problem] = field(repr=False)
+    # Those of the problems that are names without a unit of the level.
+    unresolved: list[Problem] = field(default_factory=list, repr=False)
 
     def summary(self, language: str | None = None) -> str:
         """Return what was read, understood and found wrong, as text."""
@@ -206,7 +208,8 @@ def read_yearbook(
     said |= {key: Phrase(text, text) for key, text in {"encoding": grid.encoding, "sheet": grid.sheet}.items() if text}
     understood = Understood(said, tuple(reading.footnotes), tuple(reading.left_out))
     digest = hashlib.sha256(content).hexdigest()
-    return YearbookSheet(path, digest, grid.sheet, str(reading.level), source, facts, understood, reading.problems)
+    wrong = reading.problems, reading.unresolved
+    return YearbookSheet(path, digest, grid.sheet, str(reading.level), source, facts, understood, *wrong)
 
 
 def _frame(found: list[Any], sheet: str, level: str | None) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from clusterlib.data._cells import YEARS
 
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 # Circled and raised digits are marks of footnotes, and must go before full-width digits are made plain ones.
-_MARK = re.compile(r"[①-⑳⓪❶-❿㈠-㈩¹²³⁰-⁹*†‡]+")
+MARK = re.compile(r"[①-⑳⓪❶-❿㈠-㈩¹²³⁰-⁹*†‡]+")
 _AFTER = re.compile(r"(?<=[\d%])\s*(\[\d{1,2}\]|\(\d{1,2}\)|[a-zA-Z]\))$")
 _GROUPED = re.compile(r"\d{1,3}([ ,']\d{3})+(?=\.|$|e|%)", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.IGNORECASE)
@@ -38,21 +38,22 @@ _BASES = (
     "元 美元 欧元 人 人次 人年 人天 户 件 公里 平方公里 米 平方米 公顷 亩 吨 千克 公斤 立方米 个 家 台 部 条 块 辆 项 "
     "张 次 所 套 册 份 篇 只 头 艘 架 床 标准煤 吨标准煤 千瓦 千瓦时 GB TB 岁 天 小时 分钟 端口 站 座 处 村 页 种 名 位"
 ).split()
-_ALIASES = {"千米": "公里", "平方千米": "平方公里", "km": "公里", "km2": "平方公里", "人民币": "元", "元人民币": "元"}
-_ALIASES |= {"yuan": "元", "usd": "美元", "persons": "人", "person": "人", "people": "人", "households": "户"}
-_ALIASES |= {
-    "subscribers": "户",
-    "enterprises": "个",
-    "patents": "件",
-    "applications": "件",
-    "pieces": "件",
-    "sqkm": "平方公里",
-}
-_SHARES = {"%": -2, "‰": -3, "percent": -2, "百分比": -2, "‱": -4}
-_ENGLISH = (("100million", "亿"), ("10000", "万"), ("billion", "十亿"), ("million", "百万"), ("1000", "千"))
-_ENGLISH += (("1e8", "亿"), ("1e4", "万"), ("thousand", "千"))
+# Other words for a base, and for a power of ten before one.
+_ALIASES = dict(
+    pair.split("=")
+    for pair in (
+        "千米=公里 平方千米=平方公里 km=公里 km2=平方公里 sqkm=平方公里 人民币=元 元人民币=元 yuan=元 usd=美元 "
+        "person=人 persons=人 people=人 households=户 subscribers=户 enterprises=个 patents=件 applications=件 "
+        "pieces=件"
+    ).split()
+)
+_ENGLISH = {"100million": "亿", "10000": "万", "billion": "十亿", "million": "百万", "1000": "千", "thousand": "千"}
+_ENGLISH |= {"1e8": "亿", "1e4": "万"}
+_SHARES = {"%": ("%", -2), "percent": ("%", -2), "百分比": ("%", -2), "‰": ("‰", -3), "‱": ("‱", -4)}
 _PREFIX = re.compile(f"({'|'.join(sorted(filter(None, _POWERS), key=len, reverse=True))})?(.+)")
 _INDEX = re.compile(r"(?:上年|上期|\d{4}年?)=100|指数|index", re.IGNORECASE)
+# A word of two characters is often stretched over its cell.
+_STRETCHED = re.compile(r"(?<![\u3400-\u9fff])([\u3400-\u9fff]) ([\u3400-\u9fff])(?![\u3400-\u9fff])")
 _IN_BRACKETS = re.compile(r"[(\[【〔]([^()\[\]【】〔〕]*)[)\]】〕]")
 
 
@@ -64,6 +65,11 @@ def plain(text: object) -> str:
     """Return a text with plain brackets, digits and single spaces, without what nobody sees."""
     shown = unicodedata.normalize("NFKC", str(text)).replace("−", "-")
     return " ".join(re.sub(r"[\u200b-\u200f\u2060\ufeff\x00-\x08\x7f]", "", shown).split())
+
+
+def unmarked(text: object) -> str:
+    """Return a text made plain, without marks of footnotes."""
+    return plain(MARK.sub("", str(text)))
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,8 @@ def read_number(cell: object) -> Number:
     raw = str(cell)
     if raw.isascii() and _NUMBER.fullmatch(raw):
         return _finite(float(raw), raw)
-    marks = "".join(_MARK.findall(raw))
-    text = plain(_MARK.sub("", raw))
+    marks = "".join(MARK.findall(raw))
+    text = unmarked(raw)
     if _MISSING.fullmatch(text):
         return Number(note=marks)
     if found := _AFTER.search(text):
@@ -120,7 +126,7 @@ def read_year(cell: object) -> int | None:
         return None
     if isinstance(cell, (int, float)):
         return int(cell) if math.isfinite(cell) and cell == int(cell) and YEARS[0] <= cell <= YEARS[1] else None
-    found = _YEAR.fullmatch(plain(_MARK.sub("", str(cell))).strip("() "))
+    found = _YEAR.fullmatch(unmarked(cell).strip("() "))
     return int(found[1]) if found and YEARS[0] <= int(found[1]) <= YEARS[1] else None
 
 
@@ -138,31 +144,33 @@ class Unit:
         return value * 10**shift if shift >= 0 else value / 10**-shift
 
 
-def read_unit(text: str) -> Unit | None:
+def read_unit(text: object) -> Unit | None:
     """Return the unit that a text names, in Chinese or English, or None."""
     shown = plain(text).replace(" ", "").strip("()[]:,;。、").replace("每", "/")
     if shown in _SHARES:
-        return Unit({-2: "%", -3: "‰", -4: "‱"}[_SHARES[shown]], "1", _SHARES[shown])
+        text, power = _SHARES[shown]
+        return Unit(text, "1", power)
     if _INDEX.fullmatch(shown):
         return Unit(shown, shown, 0)
     lower = shown.lower().replace(",", "")
-    for english, prefix in _ENGLISH:
+    for english, prefix in _ENGLISH.items():
         if lower.startswith(english):
             shown = prefix + lower.removeprefix(english)
             break
     over, _, under = shown.partition("/")
-    found = _PREFIX.fullmatch(over)
-    if found is None:
+    prefix, base = _parted(over)
+    if base not in _BASES or (under and _parted(under)[1] not in _BASES):
         return None
-    prefix, base = found[1] or "", found[2]
-    if over in _BASES or over in _ALIASES:
-        prefix, base = "", over
-    base, under = _ALIASES.get(base, _ALIASES.get(base.lower(), base)), _ALIASES.get(under.lower(), under)
-    below = _PREFIX.fullmatch(under) if under else None
-    if base not in _BASES or (under and (below is None or below[2] not in _BASES)):
-        return None
-    base = f"{base}/{under}" if under else base
+    base = f"{base}/{_ALIASES.get(under.lower(), under)}" if under else base
     return Unit(prefix + base, base, _POWERS[prefix])
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """Return the power of ten before a base, and the base."""
+    whole = text in _BASES or text in _ALIASES
+    found = None if whole else _PREFIX.fullmatch(text)
+    prefix, base = (found[1] or "", found[2]) if found else ("", text)
+    return prefix, _ALIASES.get(base.lower(), base)
 
 
 @dataclass(frozen=True)
@@ -187,7 +195,7 @@ def read_label(cell: object) -> Label:
         return Label(year=year)
     lines = [line for line in str(cell).splitlines() if line.strip()]
     chinese = [line for line in lines if CHINESE.search(line) or read_year(line) is not None]
-    text = plain(_MARK.sub("", " ".join(chinese or lines)))
+    text = _STRETCHED.sub(r"\1\2", unmarked(" ".join(chinese or lines)))
     unit = None
     for found in _IN_BRACKETS.finditer(text):
         inside = re.sub(r"^单位[:：]?", "", found[1].strip())

@@ -54,11 +54,14 @@ class Grid:
         line, name = self.place(row, column)
         return Problem(self.file, line, reason, name, sheet=self.sheet)
 
+    def columns(self) -> list[list[Any]]:
+        """Return the cells by column."""
+        return [list(column) for column in zip(*self.cells, strict=True)]
+
     def transposed(self) -> Grid:
         """Return the grid with rows and columns exchanged, places named as before."""
-        cells = [list(column) for column in zip(*self.cells, strict=True)]
         merged = [(left, top, right, bottom) for top, left, bottom, right in self.merged]
-        return replace(self, cells=cells, merged=merged, turned=True)
+        return replace(self, cells=self.columns(), merged=merged, turned=True)
 
 
 def letters(column: int) -> str:

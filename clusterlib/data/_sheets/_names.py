@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import pandas as pd
-
-from clusterlib.data._crosswalk import resolve_units
+from clusterlib.data._crosswalk import resolve
 from clusterlib.data._load import load_units
-from clusterlib.data._sheets._cells import _MARK, CHINESE, plain
+from clusterlib.data._sheets._cells import CHINESE, plain, unmarked
 
 LEVELS = ("province", "city", "county")
 _GROUP = re.compile(
@@ -20,8 +17,10 @@ _GROUP = re.compile(
     r"|(?:eastern|central|western|northeastern|northeast)(?: region)?",
     re.IGNORECASE,
 )
-
-
+# What heads a group of rows: 地级市, 其中：, 直辖市.
+_GROUP_HEAD = re.compile(
+    r"(?:\(?[一二三四五六七八九十]+[)、. ]+)?(?:其中|按.{1,6}分|.{0,8}(?:地区|区域|[市县区省州盟旗])(?:合计|小计)?):?"
+)
 # The year from which names of units are known.
 _FIRST_YEAR = 1980
 
@@ -36,11 +35,14 @@ class Found(NamedTuple):
     nearest: str
 
 
+def whole(cell: object) -> object:
+    """Return a cell, or a whole number without the point that spreadsheets give it."""
+    return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
+
+
 def clean_name(cell: object) -> str:
     """Return the name that a cell gives, without spaces, footnote marks and a translation beside it."""
-    if isinstance(cell, float) and cell.is_integer():
-        cell = int(cell)
-    text = plain(_MARK.sub("", str(cell)))
+    text = "" if cell is None else unmarked(whole(cell))
     if CHINESE.search(text):
         return re.sub(r"[^\u3400-\u9fff]", "", re.sub(r"\([^)]*\)", "", text))
     return re.sub(r"(?<=^\d{6})0{6}$", "", text)
@@ -51,22 +53,39 @@ def is_group(cell: object) -> bool:
     return _GROUP.fullmatch(clean_name(cell)) is not None
 
 
-def find(names: list[str], level: str, year: int | None = None, within: list[str] | None = None) -> list[Found]:
-    """Return what clean names stand for at a level, in their order."""
+def heads_group(text: str) -> bool:
+    """Whether a line between rows only heads those of one group of units."""
+    return _GROUP_HEAD.fullmatch(text) is not None
+
+
+def province_in(text: str) -> str:
+    """Return the only province that a text names, in full or for short, or nothing."""
+    text = re.sub(r"[\s\d]", "", plain(text))
+    named = []
+    for name in load_units("province")["name_zh"]:
+        short = re.sub(r"(?:省|市|(?:壮族|回族|维吾尔)?自治区|特别行政区)$", "", name)
+        # 吉林市 and 海南州 lie in no province of that name, or in a part of it.
+        if name in text or re.search(f"{short}(?![市州县区旗藏])", text):
+            named.append(name)
+    return named[0] if len(named) == 1 else ""
+
+
+def find(
+    names: list[str], level: str, year: int | None = None, places: list[str] | None = None, near: bool = True
+) -> list[Found]:
+    """Return what clean names stand for at a level, in their order; ``near`` offers others for unknown ones."""
     if level == "economy":
         economies = load_units(level)[["name_zh", "name_en"]]
-        lines: Iterator[Any] = economies.itertuples()
-        known = {str(word).casefold(): line[0] for line in lines for word in line}
+        known = {str(word).casefold(): line[0] for line in economies.itertuples() for word in line}
         codes = [known.get(name.casefold()) for name in names]
         return [Found(0 if c is None else 3, c, "unknown" if c is None else "exact", "", "") for c in codes]
     when = None if year is None else max(year, _FIRST_YEAR)
     found = []
-    rows: Iterator[Any] = resolve_units(names, level, when, within).itertuples(index=False)
-    for one in rows:
-        code = None if pd.isna(one.code) else one.code
-        last = code if code is not None else None if pd.isna(one.code_then) else one.code_then
+    for one in resolve(names, level, when, places or [""] * len(names), near):
+        last = one.code or one.code_then
         # Counties that once stood directly under a province are found among cities as well.
         same = one.level in ("", level) or (level == "city" and (one.level == "province" or str(last)[2:4] == "90"))
-        rank = {"unknown": 0, "former": 1 if code is None else 2}.get(one.status, 3) if same else 0
-        found.append(Found(rank, code if same else None, one.status if rank else "unknown", one.change, one.nearest))
+        rank = {"unknown": 0, "former": 2 if one.code else 1}.get(one.status, 3) if same else 0
+        code, status = (one.code, one.status) if rank else (None, "unknown")
+        found.append(Found(rank, code, status, one.change, one.nearest))
     return found
