@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from clusterlib.core.checks import check_choice, parse_years
-from clusterlib.core.language import Phrase, say, speaking
+from clusterlib.core.language import Phrase, say, speaking, spoken
 from clusterlib.errors import InvalidInputError, Problem, SheetError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -36,8 +36,23 @@ _WORDS = {
 }
 
 
+class _Told:
+    """What says itself as text, in the language asked or spoken."""
+
+    def _text(self) -> str:
+        raise NotImplementedError
+
+    def summary(self, language: str | None = None) -> str:
+        """Return it as text, in ``"en"`` or ``"zh"``, by default the language spoken."""
+        with speaking(language or spoken()):
+            return self._text()
+
+    def __str__(self) -> str:
+        return self.summary()
+
+
 @dataclass(frozen=True)
-class Understood:
+class Understood(_Told):
     """What was understood of a sheet: where everything stands and what was left out (读表说明)."""
 
     said: dict[str, Phrase]
@@ -55,15 +70,8 @@ class Understood:
             found.append((say("left out", "未读入"), f"{row}{column}{name}{say(': ', '：')}{one.reason}"))
         return found
 
-    def summary(self, language: str | None = None) -> str:
-        """Return it as text, in ``"en"`` or ``"zh"``, by default the language spoken."""
-        if language is not None:
-            with speaking(language):
-                return self.summary()
+    def _text(self) -> str:
         return "\n".join(f"{what}{say(': ', '：')}{how}" for what, how in self.rows())
-
-    def __str__(self) -> str:
-        return self.summary()
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><th>{escape(what)}</th><td>{escape(how)}</td></tr>" for what, how in self.rows())
@@ -71,7 +79,7 @@ class Understood:
 
 
 @dataclass(frozen=True)
-class YearbookSheet:
+class YearbookSheet(_Told):
     """A sheet as tidy facts, with what was understood of it and what is wrong in it (年鉴表)."""
 
     path: Path
@@ -85,24 +93,15 @@ class YearbookSheet:
     # Those of the problems that are names without a unit of the level.
     unresolved: list[Problem] = field(default_factory=list, repr=False)
 
-    def summary(self, language: str | None = None) -> str:
-        """Return what was read, understood and found wrong, as text."""
-        if language is not None:
-            with speaking(language):
-                return self.summary()
-        units, lacking = (
-            self.facts["name"].nunique(),
-            int(self.facts["code"].isna().groupby(self.facts["name"]).any().sum()),
-        )
+    def _text(self) -> str:
+        coded = self.facts["code"].notna().groupby(self.facts["name"]).all()
+        units, lacking = len(coded), int((~coded).sum())
         head = say(
             f"{self.path.name}: {len(self.facts)} facts, {units} names ({lacking} without a code)",
             f"{self.path.name}：{len(self.facts)} 条数据，{units} 个地区名（{lacking} 个没有代码）",
         )
         found = [say(f"{len(self.problems)} problem(s)", f"{len(self.problems)} 个问题"), *map(str, self.problems)]
         return "\n".join([head, self.understood.summary(), *(found if self.problems else [])])
-
-    def __str__(self) -> str:
-        return self.summary()
 
     def _repr_html_(self) -> str:
         head = escape(self.summary().split("\n", 1)[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 import zipfile
@@ -57,6 +58,15 @@ class Grid:
     def columns(self) -> list[list[Any]]:
         """Return the cells by column."""
         return [list(column) for column in zip(*self.cells, strict=True)]
+
+    def covered(self) -> dict[tuple[int, int], Any]:
+        """Return the places of merged cells, with what the first of them holds."""
+        return {
+            (r, c): self.cells[top][left]
+            for top, left, bottom, right in self.merged
+            for r in range(top, bottom + 1)
+            for c in range(left, right + 1)
+        }
 
     def transposed(self) -> Grid:
         """Return the grid with rows and columns exchanged, places named as before."""
@@ -189,62 +199,57 @@ def _even(rows: list[list[Any]]) -> list[list[Any]]:
     ]
 
 
+@dataclass
+class _Extent:
+    """How far a sheet reaches, and cells that hold an error, no stored value, or, as None, a share shown with %."""
+
+    rows: int = 0
+    columns: int = 0
+    odd: dict[tuple[int, int], Odd | None] = field(default_factory=dict)
+
+    def reach(self, rows: int, columns: int) -> None:
+        self.rows, self.columns = max(self.rows, rows), max(self.columns, columns)
+
+
 def _read_workbook(file: str, content: bytes, sheet: str | None) -> Grid:
     with extra("data"):
         import python_calamine
 
-    archive, extents = None, {}
-    if content[:2] == b"PK":
-        archive = zipfile.ZipFile(io.BytesIO(content))
-        if sum(member.file_size for member in archive.infolist()) > MOST_UNPACKED:
-            raise _refuse(file, f"unpacks to more than {MOST_UNPACKED:,} bytes: save the sheet that is needed alone")
-        # A member that unpacks to more than it says has another checksum.
-        if bad := archive.testzip():
-            raise _refuse(file, f"damaged ({bad}): open it in its program and save it again")
-        if "xl/workbook.xml" not in archive.namelist():
-            raise _refuse(file, "no .xlsx workbook: open it in its program and save it as .xlsx")
-    else:
-        extents = _scan_records(_stream_of(content))
-        for rows, columns, _ in extents.values():
-            _limit(file, rows, columns)
+    ending, extents = (".xlsx", _scan_archive(file, content)) if content[:2] == b"PK" else (".xls", _scan_old(content))
+    # The library makes room for whatever reaches far, in the older format for all sheets at once.
+    for name, extent in extents.items() if ending == ".xls" else ():
+        _limit(file, extent.rows, extent.columns, name)
     book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
     names = [meta.name for meta in book.sheets_metadata if str(meta.typ).endswith("WorkSheet")]
     shown = [meta.name for meta in book.sheets_metadata if meta.name in names and str(meta.visible).endswith("Visible")]
-    if sheet is not None and sheet not in names:
-        raise UnknownNameError("sheet", sheet, names)
     if sheet is None:
-        if archive is None and len(shown) > 1:
-            shown = [name for name in shown if book.get_sheet_by_name(name).height]
-        elif archive is not None and len(shown) > 1:
-            shown = [name for name in shown if _TAG.search(_sheet_xml(archive, name))]
+        if len(shown) > 1:
+            shown = [name for name in shown if name not in extents or extents[name].rows]
         if len(shown) != 1:
             listed = ", ".join(map(repr, shown or names)) or "none"
             raise _refuse(file, f"the workbook has these sheets: {listed}; name one with sheet=")
         sheet = shown[0]
-    odd = extents[sheet][2] if sheet in extents else {}
-    if archive is not None:
-        rows, columns, odd = _scan(archive, _sheet_xml(archive, sheet))
-        _limit(file, rows, columns, sheet)
+    elif sheet not in names:
+        raise UnknownNameError("sheet", sheet, names)
+    extent = extents.get(sheet, _Extent())
+    _limit(file, extent.rows, extent.columns, sheet)
     found = book.get_sheet_by_name(sheet)
     _limit(file, found.total_height, found.total_width, sheet)
     cells = _even(found.to_python(skip_empty_area=False))
     if not cells:
         raise _refuse(file, "the sheet is empty", sheet)
-    cells += [[None] * len(cells[0]) for _ in range(max((row for row, _ in odd), default=0) + 1 - len(cells))]
-    for (row, column), instead in odd.items():
+    cells += [[None] * len(cells[0]) for _ in range(max((row for row, _ in extent.odd), default=0) + 1 - len(cells))]
+    for (row, column), instead in extent.odd.items():
         cells[row] += [None] * (column + 1 - len(cells[row]))
         cells[row][column] = f"{cells[row][column] * 100:.15g}%" if instead is None else instead
     cells = _even(cells)
     last, wide = len(cells) - 1, len(cells[0]) - 1
-    merged = []
-    for (top, left), (bottom, right) in found.merged_cell_ranges or []:
-        if top <= min(bottom, last) and left <= min(right, wide):
-            merged.append((top, left, min(bottom, last), min(right, wide)))
+    ranges = [(top, left, min(bottom, last), min(right, wide))
+              for (top, left), (bottom, right) in found.merged_cell_ranges or []]  # fmt: skip
+    merged = [(top, left, bottom, right) for top, left, bottom, right in ranges if top <= bottom and left <= right]
     if sum((bottom - top + 1) * (right - left + 1) for top, left, bottom, right in merged) > MOST_CELLS:
         raise _refuse(file, "merged cells overlap all over the sheet: unmerge them", sheet)
-    ending = ".xls" if archive is None else ".xlsx"
-    kind = Phrase(f"Excel workbook ({ending})", f"Excel 工作簿（{ending}）")
-    return Grid(file, kind, cells, sheet, "", merged)
+    return Grid(file, Phrase(f"Excel workbook ({ending})", f"Excel 工作簿（{ending}）"), cells, sheet, "", merged)
 
 
 def _stream_of(content: bytes) -> bytes:
@@ -280,79 +285,81 @@ def _stream_of(content: bytes) -> bytes:
         start, length = int.from_bytes(entry[116:120], "little"), int.from_bytes(entry[120:124], "little")
         entries[name.lower()] = start, length
     start, length = entries["workbook"] if "workbook" in entries else entries["book"]
-    if length >= int.from_bytes(content[56:60], "little"):
-        return b"".join(map(sector, chain(start, table)))[:length]
-    small = b"".join(map(sector, chain(entries["root entry"][0], table)))
-    short = numbers(b"".join(map(sector, chain(int.from_bytes(content[60:64], "little"), table))))
-    return b"".join(small[k * 64 : k * 64 + 64] for k in chain(start, short))[:length]
+    if length < int.from_bytes(content[56:60], "little"):
+        raise ValueError("no program writes a workbook as short as that")
+    return b"".join(map(sector, chain(start, table)))[:length]
 
 
-def _scan_records(stream: bytes) -> dict[str, tuple[int, int, dict[tuple[int, int], Odd | None]]]:
-    """Return the extent of each sheet of an .xls file and cells with an error or, as None, a share shown with %."""
-    names: dict[int, str] = {}
-    found: dict[str, tuple[int, int, dict[tuple[int, int], Odd | None]]] = {}
-    at, sheet = 0, ""
+def _scan_old(content: bytes) -> dict[str, _Extent]:
+    """Return what the records of an .xls file say of each of its sheets."""
+    stream, names, found = _stream_of(content), dict[int, str](), dict[str, _Extent]()
+    at, here = 0, _Extent()
     shares, used = {9, 10}, list[int]()
+
+    def number(data: bytes, at: int, length: int = 2) -> int:
+        return int.from_bytes(data[at : at + length], "little")
+
     while at + 4 <= len(stream):
-        kind, length = (int.from_bytes(stream[at + k : at + k + 2], "little") for k in (0, 2))
+        kind, length = number(stream, at), number(stream, at + 2)
         data = stream[at + 4 : at + 4 + length]
-        row, column = (int.from_bytes(data[k : k + 2], "little") for k in (0, 2))
-        rows, columns, odd = found.setdefault(sheet, (0, 0, {}))
+        row, column = number(data, 0), number(data, 2)
+        # A formula's value that is no number says so in its last two bytes.
+        special = kind == 0x0006 and data[12:14] == b"\xff\xff"
         if kind == 0x0809:
-            sheet = names.get(at, f"at {at}")
+            here = found[names.get(at, f"at {at}")] = _Extent()
         elif kind == 0x0085 and length > 8:
-            encoding = "utf-16-le" if data[7] & 1 else "latin-1"
-            names[int.from_bytes(data[:4], "little")] = data[8:].decode(encoding, "replace")
+            names[number(data, 0, 4)] = data[8:].decode("utf-16-le" if data[7] & 1 else "latin-1", "replace")
         elif kind == 0x041E and b"%" in data[4:]:
             shares.add(row)
         elif kind == 0x00E0:
             used.append(column)
         elif kind == 0x0200 and length >= 12:
-            most = int.from_bytes(data[4:8], "little"), int.from_bytes(data[10:12], "little")
-            found[sheet] = max(rows, most[0]), max(columns, most[1]), odd
+            here.reach(number(data, 4, 4), number(data, 10))
         elif kind in (0x0203, 0x027E, 0x00FD, 0x0204, 0x0205, 0x0006, 0x00D6, 0x00BD):
-            last = int.from_bytes(data[-2:], "little") if kind == 0x00BD else column
-            found[sheet] = max(rows, row + 1), max(columns, last + 1), odd
-            styles = [data[4:6]] if kind in (0x0203, 0x027E, 0x0006) and data[12:14] != b"\xff\xff" else []
-            styles = [data[k : k + 2] for k in range(4, length - 2, 6)] if kind == 0x00BD else styles
-            for k, style in enumerate(int.from_bytes(one, "little") for one in styles):
-                if style < len(used) and used[style] in shares:
-                    odd[row, column + k] = None
-            if kind == 0x0205 and length >= 8 and data[7]:
-                odd[row, column] = Odd(_ERROR.format(_ERRORS.get(data[6], "")))
-            elif kind == 0x0006 and data[12:14] == b"\xff\xff" and data[6:7] == b"\x02":
-                odd[row, column] = Odd(_ERROR.format(_ERRORS.get(data[8], "")))
+            here.reach(row + 1, (number(data, length - 2) if kind == 0x00BD else column) + 1)
+            styles = range(4, length - 2, 6) if kind == 0x00BD else [4] if kind in (0x0203, 0x027E, 0x0006) else []
+            for k, style in enumerate(number(data, place) for place in styles):
+                if not special and style < len(used) and used[style] in shares:
+                    here.odd[row, column + k] = None
+            if (kind == 0x0205 and length >= 8 and data[7]) or (special and data[6:7] == b"\x02"):
+                here.odd[row, column] = Odd(_ERROR.format(_ERRORS.get(data[8 if special else 6], "")))
         at += 4 + length
     return found
 
 
-def _sheet_xml(archive: zipfile.ZipFile, sheet: str) -> bytes:
-    from html import unescape
-
-    book = archive.read("xl/workbook.xml").decode("utf-8", "replace")
+def _scan_archive(file: str, content: bytes) -> dict[str, _Extent]:
+    """Return what the parts of an .xlsx file say of each of its sheets."""
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    if sum(member.file_size for member in archive.infolist()) > MOST_UNPACKED:
+        raise _refuse(file, f"unpacks to more than {MOST_UNPACKED:,} bytes: save the sheet that is needed alone")
+    # A member that unpacks to more than it says has another checksum.
+    if bad := archive.testzip():
+        raise _refuse(file, f"damaged ({bad}): open it in its program and save it again")
+    if "xl/workbook.xml" not in archive.namelist():
+        raise _refuse(file, "no .xlsx workbook: open it in its program and save it as .xlsx")
+    styles = archive.read("xl/styles.xml") if "xl/styles.xml" in archive.namelist() else b""
+    formats = re.findall(rb"<(?:\w+:)?numFmt\b[^<>]*?numFmtId=\"(\d+)\"[^<>]*?formatCode=\"([^\"]*)\"", styles)
+    shares = {b"9", b"10", *(number for number, code in formats if b"%" in code)}
+    table = re.search(rb"<(?:\w+:)?cellXfs\b.*?</(?:\w+:)?cellXfs>", styles, re.DOTALL)
+    used = re.findall(rb"<(?:\w+:)?xf\b[^<>]*?numFmtId=\"(\d+)\"", table[0]) if table else []
+    shown_as_share = {str(k).encode() for k, form in enumerate(used) if form in shares}
     links = archive.read("xl/_rels/workbook.xml.rels").decode("utf-8", "replace")
     targets = {
         found[1]: target[1]
         for link in re.findall(r"<Relationship\b[^>]*>", links)
         if (found := re.search(r"\bId=\"([^\"]+)\"", link)) and (target := re.search(r"\bTarget=\"([^\"]+)\"", link))
     }
-    for tag in re.findall(r"<(?:\w+:)?sheet\b[^>]*>", book):
+    extents = {}
+    for tag in re.findall(r"<(?:\w+:)?sheet\b[^>]*>", archive.read("xl/workbook.xml").decode("utf-8", "replace")):
         name, link = re.search(r"\bname=\"([^\"]*)\"", tag), re.search(r"\b\w+:id=\"([^\"]+)\"", tag)
-        if name and link and unescape(name[1]) == sheet:
-            target = targets[link[1]]
-            return archive.read(target.lstrip("/") if target.startswith("/") else f"xl/{target}")
-    raise KeyError(sheet)
+        if name and link and "chartsheets/" not in (target := targets[link[1]]):
+            xml = archive.read(target.lstrip("/") if target.startswith("/") else f"xl/{target}")
+            extents[html.unescape(name[1])] = _scan_sheet(xml, shown_as_share)
+    return extents
 
 
-def _scan(archive: zipfile.ZipFile, xml: bytes) -> tuple[int, int, dict[tuple[int, int], Odd | None]]:
-    """Return a sheet's extent, and its cells that hold an error, no stored value, or (as None) a share shown with %."""
-    styles = archive.read("xl/styles.xml") if "xl/styles.xml" in archive.namelist() else b""
-    formats = re.findall(rb"<(?:\w+:)?numFmt\b[^<>]*?numFmtId=\"(\d+)\"[^<>]*?formatCode=\"([^\"]*)\"", styles)
-    shares = {b"9", b"10", *(number for number, code in formats if b"%" in code)}
-    table = re.search(rb"<(?:\w+:)?cellXfs\b.*?</(?:\w+:)?cellXfs>", styles, re.DOTALL)
-    used = re.findall(rb"<(?:\w+:)?xf\b[^<>]*?numFmtId=\"(\d+)\"", table[0]) if table else []
-    rows = columns = 0
-    odd: dict[tuple[int, int], Odd | None] = {}
+def _scan_sheet(xml: bytes, shares: set[bytes]) -> _Extent:
+    extent = _Extent()
     cells: list[tuple[bytes, dict[bytes, bytes]]] = []
     for name, attributes, text in _TAG.findall(xml):
         if name == b"c":
@@ -366,18 +373,16 @@ def _scan(archive: zipfile.ZipFile, xml: bytes) -> tuple[int, int, dict[tuple[in
         column = 0
         for letter in at[1]:
             column = column * 26 + letter - 64
-        rows, columns = max(rows, int(at[2])), max(columns, column)
-        found, place = re.search(rb"\bt=\"(\w+)\"", attributes), (int(at[2]) - 1, column - 1)
-        kind, stored = found[1] if found else b"n", inside.get(b"v", b"")
+        extent.reach(int(at[2]), column)
+        found, style = re.search(rb"\bt=\"(\w+)\"", attributes), re.search(rb"\bs=\"(\d+)\"", attributes)
+        kind, stored, place = found[1] if found else b"n", inside.get(b"v", b""), (int(at[2]) - 1, column - 1)
         if kind == b"e":
-            odd[place] = Odd(_ERROR.format(stored.decode("utf-8", "replace")))
+            extent.odd[place] = Odd(_ERROR.format(stored.decode("utf-8", "replace")))
         elif b"f" in inside and not stored and kind != b"str":
-            odd[place] = _NO_STORED
-        elif stored and kind == b"n":
-            style = re.search(rb"\bs=\"(\d+)\"", attributes)
-            if style and int(style[1]) < len(used) and used[int(style[1])] in shares:
-                odd[place] = None
-    return rows, columns, odd
+            extent.odd[place] = _NO_STORED
+        elif stored and kind == b"n" and style and style[1] in shares:
+            extent.odd[place] = None
+    return extent
 
 
 def _of_frame(file: str, kind: Phrase, frame: Any, labels: list[str | None], encoding: str = "") -> Grid:

@@ -209,17 +209,16 @@ class Reading:
                 continue
             column, first = filled[0]
             texts = [plain(cell) for _, cell in filled]
-            without_figures = all(read_number(cell).value is None for _, cell in filled)
-            line = without_figures and all(map(_is_line, texts))
-            alone = len(filled) == 1 and isinstance(first, str) and (column == 0 or (number, column) in wide)
-            alone = alone and without_figures
-            dated = len(filled) == 1 and re.fullmatch(r"\(\d{4}年?\)", texts[0])
-            if len(row) == 1 or not (line or alone or dated):
+            without = all(read_number(cell).value is None for _, cell in filled)
+            line = without and all(_KEY.match(text) or _NUMBERED.match(text) or _NOTE.match(text) for text in texts)
+            alone = without and isinstance(first, str) and (column == 0 or (number, column) in wide)
+            dated = re.fullmatch(r"\(\d{4}年?\)", texts[0])
+            if len(row) == 1 or not (line or (len(filled) == 1 and (alone or dated))):
                 begun = begun or len(filled) > 1
                 continue
             known = any(_names.clean_name(texts[0]) in of for of in self._known.values())
             rows[number] = [None] * len(row)
-            if alone and not line and (known or _names.is_group(texts[0])):
+            if not line and not dated and (known or _names.is_group(texts[0])):
                 self.leave("heading", number, name=texts[0])
                 self._headings[number] = _names.clean_name(texts[0])
                 continue
@@ -248,11 +247,11 @@ class Reading:
         lines = lines or {("place", 0): {_names.clean_name(self._keys.get("region", ""))}}
         asked = self.level is not None
         # A name of a unit of today says more than the same one of a unit of another level that is no more.
-        highest: dict[str, int] = {}
-        for name, one in (pair for known in self._known.values() for pair in known.items()):
-            highest[name] = max(highest.get(name, 0), one.rank)
+        ranks = Counter[str]()
+        for known in self._known.values():
+            ranks |= Counter({name: one.rank for name, one in known.items()})
         meant = {
-            level: {n: one.code or n for n, one in self._known[level].items() if asked or one.rank == highest[n]}
+            level: {n: one.code or n for n, one in self._known[level].items() if asked or one.rank == ranks[n]}
             for level in ([self.level] if self.level else _names.LEVELS)
         }
         best: dict[str, tuple[int, set[str]]] = {}
@@ -294,9 +293,9 @@ class Reading:
         row = self.grid.turned
         self.said["layout"] = Phrase(f"units in a {'row' if row else 'column'}", f"地区排在{'一行' if row else '一列'}")
 
-    def _where(self, column: int) -> Phrase:
+    def _where(self, column: int, en: str = "", zh: str = "") -> Phrase:
         line, name = self.grid.place(None, column)
-        return Phrase(f"column {name}", f"{name} 列") if name else Phrase(f"row {line}", f"{line} 行")
+        return Phrase(f"{en}column {name}", f"{zh}{name} 列") if name else Phrase(f"{en}row {line}", f"{zh}{line} 行")
 
     # The columns and what they are.
 
@@ -354,9 +353,10 @@ class Reading:
 
     def _read_heads(self) -> None:
         cells = [list(row) for row in self.grid.cells[: self._start]]
-        for top, left, bottom, right in self.grid.merged:
-            for r in range(top, min(bottom + 1, self._start)):
-                cells[r][left : right + 1] = [self.grid.cells[top][left]] * len(cells[r][left : right + 1])
+        self._covered = self.grid.covered()
+        for (r, c), cell in self._covered.items():
+            if r < self._start:
+                cells[r][c] = cell
         heads = self._find_heads(cells)
         apart = {*self._regions, self._code_column, *self._role_columns.values()}
         for r, below in pairwise(heads):
@@ -379,16 +379,13 @@ class Reading:
         heads = list[int]()
         for r, row in enumerate(cells):
             written = [cell for cell in row if cell is not None]
-            figures = [
-                c
-                for c, cell in enumerate(row)
-                if c not in self._regions and read_number(cell).value is not None and read_year(cell) is None
-            ]
+            numbers = {c: read_number(cell).value for c, cell in enumerate(row) if c not in self._regions}
+            figures = [c for c, number in numbers.items() if number is not None and read_year(row[c]) is None]
             if not figures:
                 heads += [r] if written else []
                 continue
-            numbers = [read_number(cell).value for cell in written if plain(cell) not in ("甲", "乙", "丙")]
-            if len(written) > 1 and any(numbers == [*range(first, first + len(numbers))] for first in (0, 1, 2)):
+            counted = [read_number(cell).value for cell in written if plain(cell) not in ("甲", "乙", "丙")]
+            if len(written) > 1 and any(counted == [*range(first, first + len(counted))] for first in (0, 1, 2)):
                 self.leave("numbers", r)
             elif heads and self._regions and row[self._regions[0]] is not None:
                 # A unit whose name is not known stands first.
@@ -429,8 +426,6 @@ class Reading:
     def _settle_years(self) -> None:
         dated = [c for c, column in self._columns.items() if column.year is not None]
         column = self._role_columns["year"]
-        if column is None and not dated:
-            column = self._role_columns["year"] = self._guess_year_column()
         if column is not None and dated:
             self.stop("years stand in this column and in the head as well: keep one of them", None, column)
         above = {label.year for text in [self._keys.get("year", ""), *self._titles] if (label := read_label(text)).year}
@@ -442,8 +437,7 @@ class Reading:
             self.stop(f"the year above the table is {named}, in it {others}: correct or delete one of them")
         self._year, where = self.year, Phrase(f"{self.year}, as told", f"{self.year} 年，按说明")
         if column is not None:
-            where = self._where(column)
-            where = Phrase(f"in {where.en}", f"在 {where.zh}")
+            where = self._where(column, "in ", "在 ")
         elif dated:
             where = _IN_HEAD
             for c in sorted(self._columns.keys() - set(dated)):
@@ -456,16 +450,6 @@ class Reading:
             self.stop("no year was found, in a column, the head or above the table: say years=2023")
         self.said["years"] = where
 
-    def _guess_year_column(self) -> int | None:
-        for c in self._columns:
-            cells = [cell for cell in self._column(c) if cell is not None]
-            if all(map(read_year, cells)):
-                if any(isinstance(cell, str) and "年" in cell for cell in cells):
-                    del self._columns[c]
-                    return c
-                self.stop("these may be years or figures: head the column 年份 or year, or name the indicator", None, c)
-        return None
-
     def _settle_indicator(self) -> None:
         unnamed = [c for c, column in self._columns.items() if not column.words]
         title = _NUMBERED.sub("", self._titles[0]).strip() if self._titles else ""
@@ -475,8 +459,7 @@ class Reading:
             self._default = replace(self._default, words="", reason="")
         where, column = _IN_HEAD, self._role_columns["indicator"]
         if column is not None:
-            where = self._where(column)
-            where = Phrase(f"in {where.en}", f"在 {where.zh}")
+            where = self._where(column, "in ", "在 ")
         elif unnamed:
             where = _ABOVE if self._default.words else _TOLD
             if not self._default.words and self.indicator is None:
@@ -498,12 +481,6 @@ class Reading:
 
     def _name_rows(self) -> None:
         """Find the name of each row, which is written once for several years and in merged cells."""
-        self._covered = {
-            (r, c): self.grid.cells[top][left]
-            for top, left, bottom, right in self.grid.merged
-            for r in range(max(top, self._start), bottom + 1)
-            for c in range(left, right + 1)
-        }
         self._heads = [row for row in self.grid.cells[: self._start] if any(cell is not None for cell in row)]
         dated = self._role_columns["year"]
         self._named: dict[tuple[int, int | None], Any] = {}
@@ -541,12 +518,11 @@ class Reading:
                 asked[r, region], above[r, region] = (name, place), heading
         self._within = {at: place for at, (_, place) in asked.items()}
         self._found = self._find(asked, latest)
-        if title and self.level == "county" and title in self._within.values():
-            self.said["within"] = Phrase(f"{title}, above the table", f"{title}，见表上方")
+        titled = Phrase(f"{title}, above the table", f"{title}，见表上方")
+        if title and title in self._within.values():
+            self.said.setdefault("within", titled)
         self._settle_open(above, latest, Phrase("the row above that names it", "上方写有其名的行"))
-        self._settle_open(
-            dict.fromkeys(asked, title), latest, Phrase(f"{title}, above the table", f"{title}，见表上方")
-        )
+        self._settle_open(dict.fromkeys(asked, title), latest, titled)
         if self._code_column is not None:
             codes = {r: (self._clean.get(code, ""), "") for r, code in enumerate(self._column(self._code_column))}
             self._coded = {r + self._start: one.code for r, one in self._find(codes, latest).items()}
@@ -562,14 +538,12 @@ class Reading:
         """Take the place that is said elsewhere for names that more than one unit bears."""
         names = {at: self._named[at] for at, one in self._found.items() if one.status == "ambiguous"}
         asked = {at: (_names.clean_name(name), places[at]) for at, name in names.items() if places[at]}
-        if not asked:
-            return
-        settled = {at: one for at, one in self._find(asked, year).items() if one.rank and one.status != "ambiguous"}
+        found = self._find(asked, year) if asked else {}
+        settled = {at: one for at, one in found.items() if one.rank and one.status != "ambiguous"}
         self._found |= settled
-        if settled:
-            said = self.said.setdefault("within", where)
-            if where.en not in said.en:
-                self.said["within"] = Phrase(f"{said.en}; {where.en}", f"{said.zh}；{where.zh}")
+        said = self.said.get("within")
+        if settled and (said is None or where.en not in said.en):
+            self.said["within"] = Phrase(f"{said.en}; {where.en}", f"{said.zh}；{where.zh}") if said else where
 
     def _other_level(self, name: str) -> str:
         """Return the level of which a name is rather than of that of the sheet, or nothing."""
@@ -607,9 +581,8 @@ class Reading:
     def _read_row(self, r: int, region: int | None, given: dict[int, Number]) -> None:
         name = self._named[r, region]
         text = "" if name is None else plain(_names.whole(name))
-        if all(number.value is None and not number.reason for number in given.values()) and (
-            name is None or _NOTE.match(text)
-        ):
+        missing = [c for c, number in given.items() if number.value is None and not number.reason]
+        if len(missing) == len(given) and (name is None or _NOTE.match(text)):
             self.footnotes += [text] if text else []
             return
         if name is None:
@@ -634,10 +607,7 @@ class Reading:
             return
         self.facts += facts
         self.problems += problems
-        if said:
-            self._missing.update(
-                plain(self.grid.cells[r][c]) for c, n in given.items() if n.value is None and not n.reason
-            )
+        self._missing.update(plain(self.grid.cells[r][c]) for c in missing if said and (r, c) not in self._covered)
 
     def _keep_unknown(self, r: int, region: int | None, text: str, given: dict[int, Number]) -> bool:
         """Tell of a name without a code; return whether its figures stand nevertheless."""
@@ -795,11 +765,6 @@ class Reading:
             self.said["missing"] = Phrase(f"cells that say so: {tokens}", f"标为缺失的单元格：{tokens}")
         above = Phrase(f"{self._place}, above the table", f"{self._place}，见表上方")
         self.said["regions"] = self._where(self._regions[0]) if self._regions else above
-
-
-def _is_line(text: str) -> bool:
-    """Whether a text belongs above or below a table."""
-    return any(pattern.match(text) for pattern in (_KEY, _NUMBERED, _NOTE))
 
 
 def _role(column: list[Any]) -> str:
