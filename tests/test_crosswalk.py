@@ -347,3 +347,19 @@ def test_a_history_that_contradicts_itself_is_refused(rows, told):
 def test_the_shipped_history_has_no_contradiction():
     frame = HISTORY.astype(str).set_axis(range(2, 2 + len(HISTORY)))
     assert history_problems(RawTable("unit_history.csv", frame)) == []
+
+
+def test_every_unit_has_a_code_that_stood_for_its_name():
+    names = HISTORY.groupby(HISTORY["adcode"].astype(int))["name_zh"].agg(set)
+    listed = UNITS[UNITS.index.isin(names.index)]
+    wrong = [code for code, name in listed["name_zh"].items() if name not in names[code]]
+    # Codes that only statistics use, such as that of all counties directly under Hubei.
+    assert wrong == [] and len(UNITS) - len(listed) < 10
+
+
+def test_a_code_of_a_county_tells_the_name_of_today():
+    found = resolve_units([540422, 540530, 542623, 540481], level="county")
+    assert found["code"].tolist() == [540481, 540581, 540481, 540481]
+    assert found["change"].tolist()[:2] == ["converted 2023: 540481 米林市", "converted 2023: 540581 错那市"]
+    today = resolve_units(found["code"], level="county")
+    assert today["name_zh"].tolist() == ["米林市", "错那市", "米林市", "米林市"] and set(today["status"]) == {"exact"}

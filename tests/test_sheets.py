@@ -486,6 +486,55 @@ def test_codes_of_counties_that_no_table_has_become_those_of_today(tmp_path):
     assert sheet.facts["code"].tolist() == [330122, 540481, 110105]
 
 
+ROWS = ("北京市,2022,1.5", "上海市,2022,2.5")
+
+
+@pytest.mark.parametrize(
+    ("lines", "asked", "told"),
+    [
+        (("地区,年份,2023年人口(万人)", *ROWS), {}, "years stand in this column and in the head"),
+        (("地区,年份,人口(万人)", *ROWS), {"indicator": "就业"}, "no indicator '就业'; the sheet has '人口'"),
+        (("地区,年份,人口(万人)", *ROWS), {"sheet": "表一"}, "only workbooks (.xls, .xlsx) have sheets"),
+        (("地区：北京市", "甲,乙", "人口,1.5"), {}, "the sheet is of one unit, but no column is headed"),
+        (("代码,地区,2023年人口(万人)", "330106,朝阳区,1.5", "110105,朝阳区,2.5"), {"level": "county"}, "'朝阳区'"),
+        (("地区,年份,人口", *ROWS), {"unit": "斗"}, "unit='斗' is not known"),
+    ],
+)
+def test_what_contradicts_itself_or_is_not_there_is_refused(lines, asked, told, tmp_path):
+    assert told in stopped(written(tmp_path, *lines), **asked)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (("单位：斗", "地区,年份,人口", *ROWS), "the unit '斗' above the table is not known"),
+        (
+            ("地区,年份,指标,数值", "北京市,2022,人口(万人),1.5", "上海市,2022,,2.5"),
+            "no indicator is named in this row",
+        ),
+        (("地区,年份,单位,人口", "北京市,2022,万人,1.5", "上海市,2022,斗,2.5"), "the unit '斗' is not known"),
+        (("地区,2022年人口(万人),就业(万人)", "北京市,1.5,2", "上海市,2.5,2"), "no year in this head"),
+        (("地区,2022年人口(万人)", "北京市,1.5", "上海市,2.5%"), "a per cent sign where the unit is 万人"),
+    ],
+)
+def test_what_is_wrong_beside_sound_figures_is_told(lines, told, tmp_path):
+    sheet = cl.data.read_yearbook(written(tmp_path, *lines))
+    assert any(told in problem.reason for problem in sheet.problems) and 1.5 in sheet.facts["value"].tolist()
+    whole(sheet)
+
+
+def test_a_unit_is_asked_for_the_indicator_that_is_chosen_alone():
+    sheet = read("two_units.csv", indicator="地区生产总值", unit="万元")
+    assert sheet.facts["value"].tolist() == [473537000, 514045000] and "万人" not in sheet.summary("en")
+    assert "which is no 万元" in refused("two_units.csv", unit="万元")[0]
+
+
+def test_figures_of_groups_stand_with_what_was_left_out():
+    nation, east = read("indicator_over_year.xlsx").understood.left_out
+    assert [fact.value for fact in nation.facts] == [1204724.0, 1260582.1, 141175, 140967]
+    assert {fact.row for fact in east.facts} == {6} and {fact.unit for fact in east.facts} == {"亿元", "万人"}
+
+
 def test_shares_of_an_older_workbook_are_read_as_shown():
     facts = read("share_format.xls").facts
     assert facts["value"].tolist() == [87.8, 89.5, 75.0, 12.0, 30.0, 12.5] and set(facts["unit"]) == {"%"}

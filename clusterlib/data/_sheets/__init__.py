@@ -124,7 +124,9 @@ def read_yearbook(
     Exports of the National Bureau of Statistics (csv, xls), workbooks (.xls, .xlsx), text in UTF-8, UTF-16 or GB18030,
     Stata, SPSS and Parquet. Units stand in a column, a row or above the table, years and indicators in the head or a
     column, or above the table. One table is read of a sheet; units are found as :func:`resolve_units` finds them, as of
-    the latest year of the sheet, within the province or city that a column before theirs names.
+    the latest year of the sheet, within the province or city that a column before theirs names. Counties without such a
+    column lie in the only province that the title names; names that are still of several units lie in the city or
+    province whose row stands above theirs, or in that of the title.
 
     Parameters
     ----------
@@ -149,7 +151,8 @@ def read_yearbook(
         ``facts`` (name, code of today or missing, year, indicator, value, unit, footnote mark, sheet, row, column),
         ``understood`` and ``problems``, each with its place: cells that are no figure, names without a code, whose
         figures are facts, and rows of units of another level, whose figures are none. Cells that say that a figure is
-        missing make no fact, nor do rows of the nation, a group or a sum, which ``understood`` lists.
+        missing make no fact, nor do rows of the nation, a group or a sum, or of a unit over
+        those that lie in it, which ``understood`` lists.
 
     Raises
     ------

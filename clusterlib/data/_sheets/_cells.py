@@ -39,14 +39,12 @@ _BASES = (
     "张 次 所 套 册 份 篇 只 头 艘 架 床 标准煤 吨标准煤 千瓦 千瓦时 GB TB 岁 天 小时 分钟 端口 站 座 处 村 页 种 名 位"
 ).split()
 # Other words for a base, and for a power of ten before one.
-_ALIASES = dict(
-    pair.split("=")
-    for pair in (
-        "千米=公里 平方千米=平方公里 km=公里 km2=平方公里 sqkm=平方公里 人民币=元 元人民币=元 yuan=元 usd=美元 "
-        "person=人 persons=人 people=人 households=户 subscribers=户 enterprises=个 patents=件 applications=件 "
-        "pieces=件"
-    ).split()
-)
+_SYNONYMS = {
+    "公里": "千米 km", "平方公里": "平方千米 km2 sqkm", "元": "人民币 元人民币 yuan", "美元": "usd",
+    "人": "person persons people", "户": "households subscribers", "个": "enterprises",
+    "件": "patents applications pieces",
+}  # fmt: skip
+_ALIASES = {word: base for base, words in _SYNONYMS.items() for word in words.split()}
 _ENGLISH = {"100million": "亿", "10000": "万", "billion": "十亿", "million": "百万", "1000": "千", "thousand": "千"}
 _ENGLISH |= {"1e8": "亿", "1e4": "万"}
 _SHARES = {"%": ("%", -2), "percent": ("%", -2), "百分比": ("%", -2), "‰": ("‰", -3), "‱": ("‱", -4)}

@@ -641,17 +641,12 @@ class Reading:
         return False
 
     def _heads_units(self, r: int, region: int | None, level: str) -> bool:
-        """Whether a unit of another level stands above one that lies in it."""
+        """Whether a unit of a level above stands over one that lies in it."""
         below = self._found.get((r + 1, region))
-        area = str(self._known[level][_names.clean_name(self._named[r, region])].code)[
-            : {"province": 2, "city": 4}.get(level, 6)
-        ]
-        return (
-            below is not None
-            and below.code is not None
-            and level in self._higher()
-            and str(below.code).startswith(area)
-        )
+        if below is None or below.code is None or level not in self._higher():
+            return False
+        code = str(self._known[level][_names.clean_name(self._named[r, region])].code)
+        return str(below.code).startswith(code[:2] if level == "province" else code[:4])
 
     def _tell_unresolved(self, reason: str, row: int, column: int | None) -> None:
         self.tell(reason, row, column)
@@ -692,6 +687,9 @@ class Reading:
     def _fact(self, said: _Row, c: int, number: Number) -> Fact | str:
         """Return the fact of a cell, or why it is none."""
         value, column = number.value or 0.0, self._columns[c]
+        words = " ".join(filter(None, (said.words, column.words))) or self._default.words or self.indicator or ""
+        # Those of other indicators are not taken and may be of any unit.
+        wanted = self._wanted if self.indicator in (None, words) else None
         places = (said.unit, _IN_ROW), (column.unit, _IN_HEAD), (self._unit, _ABOVE)
         unit, where = next(((unit, where) for unit, where in places if unit), (None, _TOLD))
         if number.percent and unit is None:
@@ -699,20 +697,20 @@ class Reading:
         elif number.percent and unit is not None and unit.base != "1":
             return f"a per cent sign where the unit is {unit.text}: correct the cell or the unit"
         if unit is None:
-            unit = self._wanted
-        elif self._wanted is not None and unit != self._wanted:
-            if unit.base != self._wanted.base:
-                reason = f"the unit is {unit.text}, which is no {self._wanted.text}: drop unit=, or choose an indicator"
+            unit = wanted
+        elif wanted is not None and unit != wanted:
+            if unit.base != wanted.base:
+                reason = f"the unit is {unit.text}, which is no {wanted.text}: drop unit=, or choose an indicator"
                 self.stop(reason, said.number, c)
-                return reason
+                return ""
             self.said["converted"] = Phrase(
-                f"{unit.text} to {self._wanted.text}, by a power of ten",
-                f"由{unit.text}换算为{self._wanted.text}（十的整数次幂）",
+                f"{unit.text} to {wanted.text}, by a power of ten",
+                f"由{unit.text}换算为{wanted.text}（十的整数次幂）",
             )
-            value, unit = unit.convert(value, self._wanted), self._wanted
+            value, unit = unit.convert(value, wanted), wanted
         text = unit.text if unit else ""
-        self._units.setdefault(text, where)
-        words = " ".join(filter(None, (said.words, column.words))) or self._default.words or self.indicator or ""
+        if self.indicator in (None, words):
+            self._units.setdefault(text, where)
         place = self.grid.place(said.number, c)
         return Fact(said.name, said.code, column.year or said.year, words, value, text, number.note, *place)
 
