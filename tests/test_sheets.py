@@ -563,7 +563,7 @@ def lost(grid, facts, told, left_out, said):
     whole_lines = {place for place in {*told, *left_out} if not all(place)}
     # Where names, codes, years and units stand, figures are no facts.
     for key, phrase in said.items():
-        for kind, name in re.findall(r"(column|row) (\w+)", phrase.en) if key != "layout" else ():
+        for kind, name in re.findall(r"(column|row) ([^\s;,]+)", phrase.en) if key != "layout" else ():
             whole_lines.add((0, name) if kind == "column" else (int(name), "") if name.isdigit() else (0, ""))
     first = min(((column, row) if grid.turned else (row, column) for row, column in map(grid_place(grid), facts)),
                 default=(0, 0))[0]  # fmt: skip

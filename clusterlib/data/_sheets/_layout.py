@@ -355,7 +355,7 @@ class Reading:
         cells = [list(row) for row in self.grid.cells[: self._start]]
         self._covered = self.grid.covered()
         for (r, c), cell in self._covered.items():
-            if r < self._start:
+            if r < self._start and cells[r][c] is None:
                 cells[r][c] = cell
         heads = self._find_heads(cells)
         apart = {*self._regions, self._code_column, *self._role_columns.values()}
