@@ -19,6 +19,8 @@ from ._load import trace as trace
 from ._load import unit_names as unit_names
 from ._processed import build as build
 from ._processed import read_manifest as read_manifest
+from ._sheet_checks import SheetChecks as SheetChecks
+from ._sheet_checks import check_sheet as check_sheet
 from ._sheets import Understood as Understood
 from ._sheets import YearbookSheet as YearbookSheet
 from ._sheets import read_yearbook as read_yearbook
