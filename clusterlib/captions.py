@@ -9,7 +9,9 @@ value as in ``p = 0.012`` or ``p < 0.001``; nothing in a file is ever run.
 
 from __future__ import annotations
 
+import contextlib
 import math
+import numbers
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +26,7 @@ from clusterlib.core.checks import check_choice
 from clusterlib.core.language import LANGUAGES, Phrase, parse_template, speaking
 from clusterlib.core.rows import Place, Settings, read_settings
 from clusterlib.core.tables import Cells, format_number, has_labels, write_cells
-from clusterlib.errors import CaptionsError, InvalidInputError, Problem
+from clusterlib.errors import CaptionsError, InvalidInputError, OwnDataError, Problem
 
 Text: TypeAlias = Mapping[str, str]
 
@@ -116,20 +118,40 @@ class Captions:
         }
 
     @cached_property
+    def _former_places(self) -> Mapping[str, Mapping[Any, str]]:
+        from clusterlib.data import unit_names
+
+        return {language: unit_names(language=language, former=True).to_dict() for language in LANGUAGES}
+
+    def place(self, code: Any, language: str) -> str | None:
+        """Return the short name of a province, city, county or economy by its code, or None if there is none."""
+        name = self.places[language].get(code)
+        known = name is not None or not isinstance(code, numbers.Integral)
+        return name if known else self._former_places[language].get(code)
+
+    @cached_property
     def study(self) -> Mapping[str, Mapping[str, str]]:
-        """What the study and the catalogue say: regions, belts, variables, indicators, units, breaks, economies."""
+        """What the study and the catalogues say: regions, belts, variables, indicators, units, breaks, economies."""
         from clusterlib.data import indicator_catalogue
+        from clusterlib.data._own import in_shipped_run, own_entries
+        from clusterlib.paths import get_project
         from clusterlib.regions import REGIONS
         from clusterlib.study import design
 
         plan, catalogue = design(), indicator_catalogue().droplevel(0)
+        own: list[dict[str, str]] = []
+        # What is wrong with imported indicators is told to whoever loads one.
+        with contextlib.suppress(OwnDataError):
+            own += [] if in_shipped_run() else own_entries(get_project()).values()
         catalogue = catalogue.assign(unit_en=catalogue["unit"], breaks_en=catalogue["breaks"])
         broken = catalogue[catalogue["breaks"] != ""]
         catalogue = catalogue[~catalogue.index.duplicated()]
         found = {}
-        for language, short in (("en", "short_en"), ("zh", "name_zh")):
+        for language, short, unit in (("en", "short_en", "unit"), ("zh", "name_zh", "unit_zh")):
             named = {**plan.measures, **plan.dimensions, **plan.variables, **plan.real_economy, **plan.belts}
             found[language] = {
+                **{row["unit"]: row[unit] for row in own},
+                **{row["indicator"]: row[f"name_{language}"] for row in own},
                 **{code: name for code, name in self.places[language].items() if isinstance(code, str)},
                 **dict(zip(catalogue["unit"], catalogue[f"unit_{language}"], strict=True)),
                 **dict(zip(broken["breaks"], broken[f"breaks_{language}"], strict=True)),
@@ -337,10 +359,10 @@ class Wording:
 
     def unit(self, code: Any) -> str:
         """Return the short name of a province, city or economy by its code."""
-        names = self._captions.places[self.language]
-        if code not in names:
+        name = self._captions.place(code, self.language)
+        if name is None:
             raise InvalidInputError(f"{self._where}: no province, city or economy has the code {code!r}")
-        return names[code]
+        return name
 
     def units(self, codes: Iterable[Any]) -> dict[Any, str]:
         """Return the short name of each place by its code."""
@@ -504,7 +526,8 @@ class Wording:
     def _unit_cell(self, value: Any) -> Any:
         if isinstance(value, (list, tuple)):
             return say_list((self.unit(code) for code in value), self.language) or "–"
-        return self._captions.places[self.language].get(value, value)
+        name = self._captions.place(value, self.language)
+        return value if name is None else name
 
 
 def say_list(texts: Iterable[str], language: str, long: bool = False) -> str:

@@ -47,6 +47,11 @@ class Project:
     def reports(self) -> Path:
         return self.root / self.folder
 
+    @property
+    def named(self) -> bool:
+        """Whether the reports are those of a run with a name."""
+        return self.folder.startswith(f"{REPORTS}/{NAMED_RUNS}/")
+
 
 def get_project() -> Project:
     """Return the project that holds this installation, or the one named by ``CLUSTERLIB_ROOT``.

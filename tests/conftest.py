@@ -71,6 +71,17 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 
 @pytest.fixture
+def own_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project with the real raw and processed data and no notebooks, whose imported indicators are its own."""
+    for part in (REAL.raw, REAL.study, REAL.processed):
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / part.name).symlink_to(part)
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+    return Project(tmp_path)
+
+
+@pytest.fixture
 def raw_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project with a copy of the raw tables that a test may damage, and nothing built."""
     for part in (REAL.raw, REAL.study):

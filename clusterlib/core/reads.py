@@ -11,7 +11,9 @@ from typing import NamedTuple
 READS_VARIABLE, ENDED = "CLUSTERLIB_READS", "cell="
 _ALL, _NONE = "*", "-"
 _LIST = r"(?:[*-]|[\w.]+(?:,[\w.]+)*)"
-READ = re.compile(rf"[a-z_]+ {_LIST} {_LIST} (?:[*-]|\d+:\d+|\d+(?:,\d+)*)")
+# Imported indicators are a table each, by the name that their sheet has for them.
+_TABLE = r"(?:[a-z_]+|own\.[a-z]+\.\w+)"
+READ = re.compile(rf"{_TABLE} {_LIST} {_LIST} (?:[*-]|\d+:\d+|\d+(?:,\d+)*)")
 # Of the code of a function: the code of a module, such as a cell, has it not.
 _OF_A_FUNCTION = 1
 
@@ -22,7 +24,7 @@ class Read(NamedTuple):
     Attributes
     ----------
     table : str
-        Such as ``"city"``.
+        Such as ``"city"``, or ``"own.city.firms"`` for an imported indicator.
     columns : tuple of str, optional
         Indicators of a panel, or the kinds of rows of a list, such as its programmes; empty if no row was looked at.
     units : tuple of str, optional

@@ -207,6 +207,12 @@ def _fault_of_reads(content: dict) -> str:
     return "".join(f"{name} points to a read that is not there" for name in [*beyond][:1])
 
 
+def tables_read(reports: Path) -> set[str]:
+    """Return the tables that the notebooks of a run read, from the records of it."""
+    paths = (path for path in reports.glob(f"*/*/{RUN}") if not path.parent.name.endswith(".failed"))
+    return {table for path in paths if (run := read_json(path, RUN_FORM)) for table in run["inputs"]["data"]}
+
+
 def load_records(path: Path) -> dict:
     """Return what a run recorded: the name, kind and value of each result hold.
 

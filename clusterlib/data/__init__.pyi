@@ -17,6 +17,7 @@ from ._load import load_region_totals as load_region_totals
 from ._load import load_units as load_units
 from ._load import trace as trace
 from ._load import unit_names as unit_names
+from ._own import own_indicators as own_indicators
 from ._processed import build as build
 from ._processed import read_manifest as read_manifest
 from ._sheet_checks import SheetChecks as SheetChecks

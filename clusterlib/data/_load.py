@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -20,6 +20,17 @@ from clusterlib.core.places import CRS
 from clusterlib.core.reads import READS_VARIABLE, Read, calling_line
 from clusterlib.data._columns import KEYS, LEVELS, NATION, PANELS
 from clusterlib.data._formulas import compute, formula_inputs
+from clusterlib.data._own import (
+    ORIGIN_COLUMNS,
+    OWN,
+    facts_path,
+    in_shipped_run,
+    own_entry,
+    own_facts,
+    own_names,
+    own_table,
+    split_table,
+)
 from clusterlib.data._processed import read_manifest
 from clusterlib.data._raw import rows_of
 from clusterlib.errors import DataNotBuiltError, InvalidInputError, UnknownNameError
@@ -50,7 +61,19 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def note_read(read: str) -> None:
-    """Tell whoever wants to know, such as the run that executes this notebook, what is read and by which line."""
+    """Tell whoever wants to know, such as the run that executes this notebook, what is read and by which line.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is of an imported indicator, and this a run without a name: its reports are passed on.
+    """
+    if read.startswith(OWN) and in_shipped_run():
+        level, name = split_table(read.partition(" ")[0])
+        raise InvalidInputError(
+            f"{name!r} is an imported {level} indicator, and a run without a name writes the reports that are passed on:"
+            " keep this run apart, as in `clusterlib run --name own`"
+        )
     if (noted := _NOTED.get()) is not None:
         noted.append(read)
     if path := os.environ.get(READS_VARIABLE):
@@ -62,6 +85,11 @@ def _note(table: str, columns: Iterable | None = None, units: Any = None, years:
     # To find out which rows were returned takes longer than to return them.
     if _NOTED.get() is not None or READS_VARIABLE in os.environ:
         note_read(Read.of(table, columns, units, years).text)
+
+
+def note_table(table: str) -> None:
+    """Note that a table is read, whatever rows are then chosen, and though it be none."""
+    _note(table, (), (), ())
 
 
 @contextmanager
@@ -78,8 +106,7 @@ def noting() -> Iterator[list[str]]:
 def _load(name: str) -> Any:
     # Without a manifest a build stopped half-way: the files may be of two builds.
     read_manifest()
-    # Whatever rows are then chosen, and though it be none.
-    _note(name, (), (), ())
+    note_table(name)
     path = get_project().processed / f"{name}.parquet"
     if not path.exists():
         raise DataNotBuiltError(f"data/processed/{path.name} is missing: run `make data`")
@@ -108,7 +135,7 @@ def _select_kind(frame: pd.DataFrame, column: str, kind: str | None) -> pd.DataF
     return frame[frame[column] == kind]
 
 
-def _check_names(indicators: str | Iterable[str], catalogue: pd.Index, level: str) -> list[str]:
+def _check_names(indicators: str | Iterable[str], catalogue: Iterable[Hashable], level: str) -> list[str]:
     names = as_names(indicators, "indicators")
     for name in names:
         check_choice(f"{level} indicator", name, catalogue)
@@ -131,7 +158,8 @@ def load_panel(
         Provinces (31 in the mainland), cities (about 300, whole-city scope), county-level cities (about 400, four
         years) or economies of the World Bank.
     indicators : str or list of str, optional
-        Names from :func:`indicator_catalogue`, raw or derived; by default all.
+        Names from :func:`indicator_catalogue`, raw or derived, by default all; or, where they are named, from
+        :func:`own_indicators`, alone or filling up the shipped indicator of the same meaning, as that catalogue says.
     region : str or Region, optional
         Only this region's units, such as ``"yrd"``: see :func:`clusterlib.regions.get_region`. At the province level
         the Greater Bay Area is Guangdong as a whole: no provincial table covers Hong Kong and Macao.
@@ -150,7 +178,9 @@ def load_panel(
     UnknownNameError
         For an unknown level, indicator, region or year, with the nearest valid names.
     InvalidInputError
-        For indicators or years of another kind, or an indicator given twice.
+        For indicators or years of another kind, an indicator given twice, or an imported one in a run without a name.
+    OwnDataError
+        With line and column of what is wrong with an imported indicator.
     DataNotBuiltError
         If the processed data are missing.
 
@@ -164,20 +194,44 @@ def load_panel(
     check_choice("level", level, PANELS)
     _show_names()
     panel = _load(level)
+    read = {level: None if indicators is None else as_names(indicators, "indicators")}
     if indicators is not None:
-        panel = panel[_check_names(indicators, panel.columns, level)]
+        panel, read = _choose(panel, read[level], level)
     if region is not None:
         panel = panel[_inside(panel.index.get_level_values(0), get_region(region), level)]
     # Years that have no figure of these indicators are unknown years, not empty answers.
     panel = panel.dropna(how="all")
     panel = _select_years(panel, panel.index.get_level_values("year"), years, "panel")
-    _note(
-        level,
-        None if indicators is None else panel.columns,
-        None if region is None else panel.index.unique(0),
-        panel.index.unique("year"),
-    )
+    for table, columns in read.items():
+        _note(table, columns, None if region is None else panel.index.unique(0), panel.index.unique("year"))
     return panel
+
+
+def _choose(panel: pd.DataFrame, names: list[str], level: str) -> tuple[pd.DataFrame, dict[str, list[str]]]:
+    """Return the columns of these names, imported ones among them, and what is read of which table."""
+    unheard = [name for name in names if name not in panel.columns]
+    imported = own_names(level) if unheard else []
+    _check_names(names, [*panel.columns, *imported], level)
+    if not unheard:
+        return panel[names], {level: names}
+    columns, shipped = {}, [name for name in names if name not in unheard]
+    for name in unheard:
+        columns[name], same = _own_column(panel, level, name)
+        shipped += [same] if same and same not in shipped else []
+    found = pd.concat({name: columns.get(name, panel.get(name)) for name in names}, axis=1).sort_index()
+    return found, {**({level: shipped} if shipped else {}), **{own_table(level, name): [name] for name in unheard}}
+
+
+def _own_column(panel: pd.DataFrame, level: str, name: str) -> tuple[pd.Series, str]:
+    """Return an imported indicator, and the name of the shipped one that it is put together with, or nothing."""
+    note_table(own_table(level, name))
+    entry = own_entry(level, name)
+    own = own_facts(level, name).set_index([*KEYS[level], "year"])["value"]
+    if entry["precedence"] == "alone":
+        return own, ""
+    shipped = panel[entry["same_as"]]
+    first, second = (own, shipped) if entry["precedence"] == "own" else (shipped, own)
+    return first.combine_first(second), entry["same_as"]
 
 
 def _inside(codes: pd.Index, region: Region, level: str) -> Any:
@@ -249,6 +303,7 @@ def _named_html(frame: pd.DataFrame) -> str | None:
     if level is not None:
         names = (load_units("economy") if level == "economy" else load_units())["name_zh"].to_dict()
         codes = frame.index.unique(level)
+        names = names if codes.isin(list(names)).all() else {**_former_names().to_dict(), **names}
         named = {code: f"{code} {names[code]}" if code in names else code for code in codes}
         frame = frame.rename(index=named, level=level) if frame.index.nlevels > 1 else frame.rename(index=named)
     return frame._repr_html_()  # type: ignore[operator]
@@ -256,6 +311,8 @@ def _named_html(frame: pd.DataFrame) -> str | None:
 
 def indicator_catalogue(level: str | None = None) -> pd.DataFrame:
     """Load the catalogue of indicators (指标目录): names, units, definitions, sources, years, vintages, breaks.
+
+    Those that were imported have their own: :func:`own_indicators`.
 
     Parameters
     ----------
@@ -300,7 +357,7 @@ def load_units(level: str | None = None) -> pd.DataFrame:
     return _select_kind(units, "level", level)
 
 
-def unit_names(level: str | None = None, language: str | None = None) -> pd.Series:
+def unit_names(level: str | None = None, language: str | None = None, former: bool = False) -> pd.Series:
     """Return the short names of units or economies by code: without 省, 市 or 自治区, as figures and tables set them.
 
     Parameters
@@ -309,6 +366,9 @@ def unit_names(level: str | None = None, language: str | None = None) -> pd.Seri
         By default all units, without economies.
     language : {"en", "zh"}, optional
         By default the one that is spoken, see :func:`clusterlib.core.language.speaking`.
+    former : bool
+        Also units that no shipped figure is of, such as most counties, and those that are no more, by their last name
+        since 1980. They have none in English: there their code stands for them.
 
     Returns
     -------
@@ -324,10 +384,24 @@ def unit_names(level: str | None = None, language: str | None = None) -> pd.Seri
     >>> import clusterlib as cl
     >>> cl.data.unit_names(language="zh")[[150000, 330100, 810000]].tolist()
     ['内蒙古', '杭州', '香港']
+    >>> cl.data.unit_names("county", "zh", former=True)[[130123, 130181]].tolist()
+    ['正定县', '辛集']
     """
     language = check_choice("language", spoken() if language is None else language, LANGUAGES)
     names = load_units(level)[f"name_{language}"].rename("name")
+    if former and level != "economy":
+        others = _former_names(level)
+        others = others[~others.index.isin(names.index)]
+        names = pd.concat([names, others if language == "zh" else others.index.to_series().astype("str")]).sort_index()
     return names.str.replace(_OF_A_NAME, "", regex=True) if language == "zh" and level != "economy" else names
+
+
+def _former_names(level: str | None = None) -> pd.Series:
+    """Return the last full name in Chinese of each code of a level since 1980."""
+    history = _load("unit_history")
+    _note("unit_history", None if level is None else [level])
+    history = history if level is None else history[history["level"] == level]
+    return history.sort_values("last_year").drop_duplicates("adcode", keep="last").set_index("adcode")["name_zh"]
 
 
 def load_boundaries(level: str, region: str | Region | None = None) -> gpd.GeoDataFrame:
@@ -519,17 +593,20 @@ def trace(level: str, code: int | str | tuple, year: int | str, indicator: str) 
         The unit's adcode, an economy's ISO code, or the adcodes of the cities of a pair.
     year : int
     indicator : str
-        Raw or derived; a derived one is traced to the inputs of its formula.
+        Raw or derived, or imported; a derived one is traced to the inputs of its formula.
 
     Returns
     -------
     DataFrame
-        One row a raw fact, empty if the figure is missing.
+        One row a raw fact, empty if the figure is missing. That of an imported indicator also has ``original``,
+        ``sheet``, ``row`` and ``column`` of the file that it was imported from.
 
     Raises
     ------
     InvalidInputError
-        For a code or year of another kind.
+        For a code or year of another kind, or an imported indicator in a run without a name.
+    OwnDataError
+        With line and column of what is wrong with an imported indicator.
     UnknownNameError
         For an unknown level, unit, year or indicator.
 
@@ -540,13 +617,18 @@ def trace(level: str, code: int | str | tuple, year: int | str, indicator: str) 
     ['gdp', 'software_revenue']
     """
     catalogue, panel = indicator_catalogue(level), _load(level)
-    check_choice(f"{level} indicator", indicator, catalogue.index)
-    period, keys = panel.index.unique("year"), KEYS[level]
+    imported = own_names(level) if indicator not in catalogue.index else []
+    check_choice(f"{level} indicator", indicator, [*catalogue.index, *imported])
+    same, index = indicator, panel.index
+    if imported:
+        column, same = _own_column(panel, level, indicator)
+        index = index.union(column.index)
+    period, keys = index.unique("year"), KEYS[level]
     codes = list(code) if isinstance(code, tuple) else [code]
     if len(codes) != len(keys):
         raise InvalidInputError(f"code: expected {', '.join(keys)}, got {code!r}")
     for k, key in enumerate(keys):
-        unit = panel.index.unique(key)
+        unit = index.unique(key)
         if level != "economy":
             text = codes[k]
             codes[k] = int(text) if isinstance(text, str) and text.isdecimal() else check_whole("code", text)
@@ -554,11 +636,20 @@ def trace(level: str, code: int | str | tuple, year: int | str, indicator: str) 
             raise UnknownNameError(f"{level} code", codes[k], unit)
     year = int(year) if isinstance(year, str) and year.isdecimal() else check_whole("year", year)
     check_choice("year", year, period.sort_values().tolist(), f"the panel has {period.min()}-{period.max()}")
-    inputs = formula_inputs(str(catalogue.loc[indicator, "formula"])) or [indicator]
+    columns = ["indicator", "value", "unit", "source", "file", "line"]
+    if imported:
+        _note(own_table(level, indicator), [indicator], codes, [year])
+        facts = own_facts(level, indicator).reset_index()
+        rows = facts[(facts[keys] == codes).all(axis=1) & (facts["year"] == year)]
+        shipped = same and pd.notna(panel[same].get((*codes, year)))
+        if not shipped or (len(rows) and own_entry(level, indicator)["precedence"] == "own"):
+            file = facts_path(get_project(), level, indicator).relative_to(get_project().root).as_posix()
+            return rows.assign(file=file)[[*columns, *ORIGIN_COLUMNS]].reset_index(drop=True)
+    inputs = formula_inputs(str(catalogue.loc[same, "formula"])) or [same]
     facts = _load(f"{level}_facts")
-    _note(level, [indicator], codes, [year])
+    _note(level, [same], codes, [year])
     rows = facts[(facts[keys] == codes).all(axis=1) & (facts["year"] == year) & facts["indicator"].isin(inputs)]
-    return rows[["indicator", "value", "unit", "source", "file", "line"]].reset_index(drop=True)
+    return rows[columns].reset_index(drop=True)
 
 
 def load_region_totals(indicators: str | Iterable[str], years: Years = None) -> pd.DataFrame:
@@ -585,12 +676,16 @@ def load_region_totals(indicators: str | Iterable[str], years: Years = None) -> 
     Raises
     ------
     InvalidInputError
-        For an indicator that cannot be added up, such as an index.
+        For an indicator that cannot be added up, such as an index, or that was imported.
     UnknownNameError
         For an unknown indicator or year.
     """
-    catalogue = indicator_catalogue("province")
-    names = _check_names(indicators, catalogue.index, "province")
+    catalogue, names = indicator_catalogue("province"), as_names(indicators, "indicators")
+    unheard = [name for name in names if name not in catalogue.index]
+    if imported := [name for name in own_names("province") if name in unheard] if unheard else []:
+        reason = "is imported, and nobody knows whether it can be added up: load it with load_panel and add it up there"
+        raise InvalidInputError(f"{imported[0]!r} {reason}")
+    _check_names(names, catalogue.index, "province")
     formulas = {name: str(catalogue.loc[name, "formula"]) for name in names}
     needed = list(dict.fromkeys(raw for name in names for raw in formula_inputs(formulas[name]) or [name]))
     for raw in needed:

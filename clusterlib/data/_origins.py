@@ -12,9 +12,11 @@ from clusterlib.core.reads import Read
 from clusterlib.core.rows import read_rows
 from clusterlib.data._columns import CATALOGUE_COLUMNS, KEYS, LEVELS, LISTED
 from clusterlib.data._formulas import formula_inputs
+from clusterlib.data._own import OWN, fact_columns, facts_path, own_entries, own_facts, split_table
 from clusterlib.data._processed import MANIFEST, read_manifest
-from clusterlib.errors import RawDataError
+from clusterlib.errors import OwnDataError, RawDataError
 from clusterlib.paths import Project
+from clusterlib.provenance import sha256
 from clusterlib.regions import stamps_of
 
 if TYPE_CHECKING:
@@ -41,8 +43,8 @@ class Origins:
     ------
     DataNotBuiltError
         If the processed data have not been built.
-    RawDataError
-        If a raw table is damaged when it is asked for; with file and line.
+    RawDataError, OwnDataError
+        If a table is damaged when it is asked for; with file and line.
     """
 
     def __init__(self, project: Project) -> None:
@@ -75,6 +77,30 @@ class Origins:
         return {level: {row["indicator"]: row for row in rows if row["level"] == level} for level in LEVELS}
 
     @cached_property
+    def own(self) -> dict[str, dict[str, str]]:
+        """What the catalogue of imported indicators tells of each, by what reads call its table."""
+        return own_entries(self.project)
+
+    def entry(self, level: str, name: str) -> dict[str, str]:
+        """Return what the catalogue tells of an indicator; ``"own.city"`` is the level of imported ones of cities."""
+        return self.own[f"{level}.{name}"] if level.startswith(OWN) else self.indicators[level][name]
+
+    @cache  # noqa: B019
+    def own_rows(self, table: str) -> Rows:
+        """Return the rows of an imported indicator by line, once they are found sound."""
+        level, name = split_table(table)
+        own_facts(level, name, self.project)
+        path = facts_path(self.project, level, name)
+        return read_rows(path, fact_columns(level), self.project.root, OwnDataError)
+
+    def hash_of(self, file: str) -> str:
+        """Return the hash of a raw table as the data were last built, or of an imported one as it is; none if gone."""
+        path = self.project.root / file
+        if not file.startswith("data/own/"):
+            return self.hashes.get(file, "")
+        return sha256(path) if path.is_file() else ""
+
+    @cached_property
     def sources(self) -> dict[str, dict[str, str]]:
         return {row["source"]: row for row in self.list_rows("sources").values()}
 
@@ -83,9 +109,14 @@ class Origins:
         lists = {"units": "adcode", "economies": "economy"}
         return {row[key]: row for table, key in lists.items() for row in self.list_rows(table).values()}
 
+    @cached_property
+    def _former(self) -> dict[str, dict[str, str]]:
+        rows = sorted(self.list_rows("unit_history").values(), key=lambda row: row["last_year"])
+        return {row["adcode"]: row for row in rows}
+
     def name(self, code: str) -> str:
         """Return a unit's name in the language spoken, or its code."""
-        return self._names.get(code, {}).get(say("name_en", "name_zh"), code)
+        return (self._names.get(code) or self._former.get(code, {})).get(say("name_en", "name_zh"), code)
 
     @cache  # noqa: B019 - what holds it is kept anyway
     def _facts(self, level: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -143,16 +174,33 @@ class Origins:
         import numpy as np
 
         places: dict[tuple[str, str], list[np.ndarray]] = {}
+        owned: dict[tuple[str, str], Rows] = {}
         lists: dict[str, Rows] = {}
         for read in map(Read.parse, reads):
-            if read.table in LEVELS:
+            if read.table.startswith(OWN):
+                self.own[read.table]  # one that is gone has no rows
+                level, name = split_table(read.table)
+                owned.setdefault((OWN + level, name), {}).update(self._of_own(read))
+            elif read.table in LEVELS:
                 for name, at in self._of_read(read):
                     places.setdefault((read.table, name), []).append(at)
             elif not read.table.startswith("boundaries_"):
                 lists.setdefault(read.table, {}).update(self._of_list(read))
         found = {key: self._groups(key[0], np.unique(np.concatenate(each))) for key, each in sorted(places.items())}
+        found |= {
+            (level, name): [_group(f"data/own/{level.removeprefix(OWN)}/{name}.csv", rows, KEYS[level.removeprefix(OWN)])]
+            for (level, name), rows in sorted(owned.items())
+        }
         found |= {(table, ""): [_group(f"data/raw/{table}.csv", rows)] for table, rows in sorted(lists.items()) if rows}
         return {key: groups for key, groups in found.items() if groups}
+
+    def _of_own(self, read: Read) -> Rows:
+        (key,) = KEYS[split_table(read.table)[0]]
+        return {
+            line: row
+            for line, row in self.own_rows(read.table).items()
+            if (read.units is None or row[key] in read.units) and (read.years is None or int(row["year"]) in read.years)
+        }
 
     def _of_list(self, read: Read) -> Rows:
         kind = "level" if read.table == "catalogue" else LISTED[read.table]
@@ -178,11 +226,12 @@ class Origins:
         return found
 
 
-def _group(file: str, rows: Mapping[int, Mapping[str, str]]) -> Group:
+def _group(file: str, rows: Mapping[int, Mapping[str, str]], keys: Iterable[str] = ()) -> Group:
+    units = sorted({row[key] for row in rows.values() for key in keys})
     years = sorted({int(row["year"]) for row in rows.values() if "year" in row})
     # The catalogue tells sources of figures, not of itself.
     told: Iterable[str] = (row.get("source", "") for row in rows.values() if file != CATALOGUE_FILE)
-    return Group(file, tuple(sorted(rows)), (), tuple(years), tuple(filter(None, dict.fromkeys(told))))
+    return Group(file, tuple(sorted(rows)), tuple(units), tuple(years), tuple(filter(None, dict.fromkeys(told))))
 
 
 @lru_cache(maxsize=4)
@@ -191,5 +240,5 @@ def _kept(root: Path, stamps: tuple) -> Origins:
 
 
 def origins_of(project: Project) -> Origins:
-    """Return the origins of a project's data; the same object until the data are built anew."""
-    return _kept(project.root, stamps_of(project.processed / MANIFEST))
+    """Return the origins of a project's data; the same object until they are built anew, or own ones change."""
+    return _kept(project.root, stamps_of(project.processed / MANIFEST, *sorted(project.own.rglob("*.csv"))))

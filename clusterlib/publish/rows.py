@@ -11,9 +11,11 @@ from pathlib import Path, PurePosixPath
 
 from clusterlib.core.files import write_text, written_in_place
 from clusterlib.core.language import LANGUAGES, say, speaking, spoken
+from clusterlib.core.records import tables_read
 from clusterlib.data._columns import KEYS, LEVELS, raw_files
 from clusterlib.data._formulas import formula_inputs
 from clusterlib.data._origins import Origins, Rows
+from clusterlib.data._own import ORIGIN_COLUMNS, OWN, facts_path, split_table
 from clusterlib.paths import Project
 from clusterlib.publish.frame import file_of, frame
 
@@ -32,12 +34,14 @@ _TITLES = {
     "units": ("Administrative units", "行政区划代码"), "economies": ("Names of economies", "经济体名称"),
     "sources": ("Sources", "资料来源"), "catalogue": ("Catalogue of indicators", "指标目录"),
 }  # fmt: skip
+_OWN_TERMS = ("imported; not to be passed on unless its publisher allows it", "自行导入，未经发布者许可不得转发")
 _LISTS = [table for table in _TITLES if table not in LEVELS]
 
 
 def title_of(table: str) -> str:
-    """Return what a level or list is called in the language spoken."""
-    return say(*_TITLES[table])
+    """Return what a level or list is called in the language spoken; ``"own.city"`` are imported figures of cities."""
+    title = say(*_TITLES[table.removeprefix(OWN)])
+    return say(f"{title}, imported figures", f"{title}自有数据") if table.startswith(OWN) else title
 
 
 def link_to(table: str, indicator: str = "", anchor: str = "") -> str:
@@ -48,7 +52,7 @@ def link_to(table: str, indicator: str = "", anchor: str = "") -> str:
     >>> link_to("city", "gdp", anchor_of("data/raw/city/output.csv", 12))
     'data/city/gdp.html#output-L12'
     """
-    place = f"data/{table}/{indicator}" if indicator else f"data/{table}"
+    place = f"data/{table.replace('.', '/')}/{indicator}" if indicator else f"data/{table}"
     return file_of(place, spoken()) + (f"#{anchor}" if anchor else "")
 
 
@@ -58,9 +62,16 @@ def anchor_of(file: str, line: int) -> str:
 
 
 def describe_sources(origins: Origins, keys: Iterable[str]) -> str:
-    """Return title, publisher and terms of sources in the language spoken, as HTML, those of like terms together."""
+    """Return title, publisher and terms of sources in the language spoken, as HTML, those of like terms together.
+
+    What is no key of a source is the citation of one that somebody imported.
+    """
     alike: dict[str, list[str]] = {}
-    for row in (origins.sources[key] for key in keys):
+    for key in keys:
+        if key not in origins.sources:
+            alike.setdefault(say(*_OWN_TERMS), []).append(escape(key))
+            continue
+        row = origins.sources[key]
         title, ending = escape(row[say("title_en", "title_zh")]), say("", "_zh")
         if row["url"].startswith(("https://", "http://")):
             title = f'<a href="{escape(row["url"])}">{title}</a>'
@@ -112,7 +123,7 @@ def _links(origins: Origins, level: str, names: Iterable[str]) -> str:
 
 def _about(origins: Origins, level: str, name: str) -> str:
     """Return what the catalogue tells of an indicator, as HTML; what it tells in English alone is marked as such."""
-    row, known = origins.indicators[level][name], origins.indicators[level]
+    row, known = origins.entry(level, name), origins.indicators.get(level, {})
     inputs = formula_inputs(row["formula"])
     used = [other for other in known if name in formula_inputs(known[other]["formula"])]
     told = {
@@ -124,14 +135,16 @@ def _about(origins: Origins, level: str, name: str) -> str:
         say("Years", "年份"): "" if inputs else f"{row['first_year']}{say('–', '—')}{row['last_year']}",
         say("Rows", "行数"): "" if inputs else f"{int(row['cells']):,}",
         say("Used in", "用于计算"): _links(origins, level, used),
-        say("Source", "来源"): describe_sources(origins, row["source"].split(";")),
+        say("Source", "来源"): describe_sources(origins, row["source"].split(";") if known else [row["source"]]),
         say("Vintage", "数据版本"): _english(row["vintage"]),
         say("Breaks", "口径变化"): escape(row[say("breaks", "breaks_zh")]),
     }
     return f"<dl>{''.join(f'<dt>{term}</dt><dd>{said}</dd>' for term, said in told.items() if said)}</dl>"
 
 
-def _fact_rows(origins: Origins, level: str, stem: str, rows: Rows, seen: set[str]) -> Iterator[str]:
+def _fact_rows(
+    origins: Origins, level: str, stem: str, rows: Rows, seen: set[str], columns: Iterable[str] = ("source",)
+) -> Iterator[str]:
     """Yield an indicator's rows in a file as HTML; the first of each unit has the unit's anchor."""
     for line, row in rows.items():
         cells = ""
@@ -139,7 +152,7 @@ def _fact_rows(origins: Origins, level: str, stem: str, rows: Rows, seen: set[st
             mark = "" if k or row[key] in seen else f' id="u{escape(row[key])}"'
             cells += f"<td{mark}>{escape(row[key])}<td>{escape(origins.name(row[key]))}"
         seen.add(row[KEYS[level][0]])
-        told = "".join(f"<td>{escape(row[name])}" for name in ("year", "value", "source"))
+        told = "".join(f"<td>{escape(row[name])}" for name in ("year", "value", *columns))
         yield f'<tr id="{stem}-L{line}"><td>{line}{cells}{told}\n'
 
 
@@ -155,6 +168,32 @@ def _fact_pages(origins: Origins, level: str, facts: Mapping[str, Mapping[str, R
             body.append(_table(heads, _fact_rows(origins, level, PurePosixPath(file).stem, rows, seen), caption))
         title = about[say("name_en", "name_zh")] + say(f" ({title_of(level).lower()})", f"（{title_of(level)}）")
         yield f"data/{level}/{name}", title, "".join(body)
+
+
+def _own_pages(origins: Origins, tables: Iterable[str]) -> Iterator[Page]:
+    """Yield the page of every imported indicator that the run has read."""
+    told = [("Name in the file", "文件所用名称"), ("File", "原文件"), ("Sheet", "工作表"), ("Row", "原行"), ("Column", "原列")]
+    heads = [say(*each) for each in [("Line", "行"), ("Code", "代码"), ("Name", "名称"), ("Year", "年份")]]
+    heads += [say(*each) for each in [("Value", "数值"), *told, ("Note", "备注")]]
+    notice = say(
+        "These figures were imported by whoever made this run: do not pass this page on unless their publisher allows "
+        "it.",
+        "本页数据由本次运行的使用者自行导入，未经发布者许可请勿转发。",
+    )
+    for table in tables:
+        level, name = split_table(table)
+        file = f"data/own/{level}/{name}.csv"
+        link = f'<p><a href="{escape(name)}.csv"><code>{escape(file)}</code></a></p>'
+        lines = _fact_rows(origins, level, name, origins.own_rows(table), set(), ORIGIN_COLUMNS)
+        body = [f'<p class="notice"><strong>{notice}</strong></p>', _about(origins, OWN + level, name), link]
+        body.append(_table(heads, lines, say(f"{file}, values as they stand there", f"{file}，数值照录原文件")))
+        title = f"{origins.own[table][say('name_en', 'name_zh')]}{say(' (', '（')}{title_of(OWN + level).lower()}"
+        yield f"data/own/{level}/{name}", title + say(")", "）"), "".join(body)
+
+
+def own_read(project: Project) -> list[str]:
+    """Return the tables of imported indicators that a run with a name has read."""
+    return sorted(table for table in tables_read(project.reports) if table.startswith(OWN)) if project.named else []
 
 
 def _list_pages(origins: Origins) -> Iterator[Page]:
@@ -176,7 +215,7 @@ def _list_pages(origins: Origins) -> Iterator[Page]:
         yield f"data/{table}", title_of(table), body + _table(heads, lines, file, " list")
 
 
-def _index(origins: Origins) -> str:
+def _index(origins: Origins, own: Iterable[str]) -> str:
     """Return the body of the page that lists all others, with publishers and terms."""
     heads = [say(*each) for each in (("Indicator", "指标"), ("Unit", "单位"), ("Years", "年份"), ("Rows", "行数"))]
     told = say(
@@ -186,15 +225,19 @@ def _index(origins: Origins) -> str:
     )
     # A span of years is not parted between two lines.
     body, span = [f"<p>{told}</p>"], say("\u2060–\u2060", "\u2060—\u2060")
-    for level in LEVELS:
+    levels = {level: [*origins.indicators[level]] for level in LEVELS}
+    for table in own:
+        levels.setdefault(OWN + split_table(table)[0], []).append(split_table(table)[1])
+    for level, names in levels.items():
         rows = []
-        for name, row in origins.indicators[level].items():
+        for name in names:
+            row = origins.entry(level, name)
             raw = not row["formula"]
             title = escape(row[say("name_en", "name_zh")])
-            cells = [f'<a href="{level}/{file_of(name, spoken())}">{title}</a>', escape(row[say("unit", "unit_zh")])]
+            cells = [f'<a href="{link_to(level, name).removeprefix("data/")}">{title}</a>', escape(row[say("unit", "unit_zh")])]
             years = f"{row['first_year']}{span}{row['last_year']}"
             cells += [years, row["cells"]] if raw else ["", ""]
-            cells.append(describe_sources(origins, row["source"].split(";")))
+            cells.append(describe_sources(origins, row["source"].split(";") if level in LEVELS else [row["source"]]))
             rows.append(f"<tr>{''.join(f'<td>{cell}' for cell in cells)}\n")
         table = _table([*heads, say("Source", "来源")], rows, title_of(level), headed=True)
         body.append(f'<h2 id="{level}">{title_of(level)}</h2>{table}')
@@ -206,6 +249,8 @@ def _index(origins: Origins) -> str:
 def write_rows(project: Project) -> list[Path]:
     """Write the pages of the raw rows under ``reports/data``, in both languages, and the raw files beside them.
 
+    A run with a name has those of the imported indicators that it read as well.
+
     Parameters
     ----------
     project : Project
@@ -216,8 +261,8 @@ def write_rows(project: Project) -> list[Path]:
 
     Raises
     ------
-    RawDataError
-        If a raw table is damaged; with file and line.
+    RawDataError, OwnDataError
+        If a table is damaged; with file and line.
     DataNotBuiltError
         If the processed data have not been built.
 
@@ -227,12 +272,15 @@ def write_rows(project: Project) -> list[Path]:
     >>> pages = write_rows(get_project())  # doctest: +SKIP
     """
     origins, written = Origins(project), []
-    facts = {level: origins.fact_rows(level) for level in LEVELS}
+    facts, own = {level: origins.fact_rows(level) for level in LEVELS}, own_read(project)
+    # One that is gone has no page.
+    own = own and [table for table in own if table in origins.own]
     for language in LANGUAGES:
         with speaking(language):
             sections = [*((level, title_of(level)) for level in LEVELS), ("lists", say("Lists", "名单与目录"))]
-            pages = [("data/index", say("Raw data", "原始数据"), _index(origins)), *_list_pages(origins)]
+            pages = [("data/index", say("Raw data", "原始数据"), _index(origins, own)), *_list_pages(origins)]
             pages += (page for level in LEVELS for page in _fact_pages(origins, level, facts[level]))
+            pages += _own_pages(origins, own)
             for page, title, body in pages:
                 written.append(project.reports / file_of(page, language))
                 contents = sections if page == "data/index" else ()
@@ -241,8 +289,9 @@ def write_rows(project: Project) -> list[Path]:
                 )
     # A copy that is passed on under a licence carries its text.
     licences = sorted((project.raw / "licences").glob("*.txt"))
-    for path in [*raw_files(project.raw), project.raw / "README.md", *licences]:
-        written.append(project.reports / "data" / "raw" / path.relative_to(project.raw))
+    copied = [*raw_files(project.raw), project.raw / "README.md", *licences]
+    for path in [*copied, *(facts_path(project, *split_table(table)) for table in own)]:
+        written.append(project.reports / path.relative_to(project.root))
         if not written[-1].exists() or not filecmp.cmp(path, written[-1], shallow=False):
             with written_in_place(written[-1]) as scratch:
                 shutil.copyfile(path, scratch)

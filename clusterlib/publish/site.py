@@ -121,18 +121,22 @@ def _make(project: Project, known: dict, name: str, write: Callable, made_from: 
 
 def _made_from(project: Project) -> dict[str, dict[str, str]]:
     """Return hashes of what pages over all notebooks are made from, by kind."""
+    from clusterlib.data._own import own_hashes
     from clusterlib.provenance import sha256
+    from clusterlib.publish.rows import own_read
 
     reports, root = project.reports, project.root
+    own = own_read(project)
+    data = {table: digest for table, digest in own_hashes(project).items() if table in own} if own else {}
 
     def hashes(files: Iterable[Path], base: Path = root) -> dict[str, str]:
         return {path.relative_to(base).as_posix(): sha256(path) for path in sorted(files) if path.is_file()}
 
     found = [path for name in (RESULTS, RUN) for path in reports.glob(f"*/*/{name}")]
-    places = ("publish", "core", "maps", "data/_origins.py", "study/claims.py", "report/_papers.py")
+    places = ("publish", "core", "maps", "data/_origins.py", "data/_own.py", "study/claims.py", "report/_papers.py")
     code = [p for place in places for p in [PACKAGE / place, *(PACKAGE / place).rglob("*.*")] if p.suffix != ".pyc"]
     manifest = read_json(project.processed / "manifest.json", {"inputs": {str: str}, "outputs": {str: {"sha256": str}}})
-    data = {name: entry["sha256"] for name, entry in manifest["outputs"].items()} if manifest else {}
+    data |= {name: entry["sha256"] for name, entry in manifest["outputs"].items()} if manifest else {}
     cited = root / "CITATION.cff"
     papers = [*reports.glob("report.*"), *reports.glob("*/brief.*")]
     return {

@@ -12,6 +12,7 @@ from clusterlib.core.language import say, speaking, spoken
 from clusterlib.core.reads import Read
 from clusterlib.data._columns import LEVELS
 from clusterlib.data._origins import CATALOGUE_FILE, Group, Origins, origins_of
+from clusterlib.data._own import OWN
 from clusterlib.paths import get_project
 from clusterlib.publish.frame import file_of
 from clusterlib.publish.rows import anchor_of, describe_boundaries, describe_sources, link_to, title_of
@@ -73,8 +74,9 @@ def follow(
         if "reads" in record:
             origins = origins_of(get_project())
             # Lines are told of the files that the run was made from, and of no others.
-            both = results["data"], origins.hashes
-            changed = frozenset(file for file in {*both[0], *both[1]} if both[0].get(file) != both[1].get(file))
+            made_from = results["data"]
+            files = {*made_from, *origins.hashes}
+            changed = frozenset(file for file in files if made_from.get(file, "") != origins.hash_of(file))
             reads = tuple(results["reads"][k] for k in record["reads"])
             shared += _rows(origins, reads, changed, up, language, _units_of(record))
     return own, shared
@@ -156,11 +158,12 @@ def _rows(
     try:
         found = origins.find(reads)
     except KeyError:
-        return [(term, _stale(CATALOGUE_FILE))]
+        gone = any(Read.parse(read).table not in origins.own for read in reads if read.startswith(OWN))
+        return [(term, _stale("data/own/catalogue.csv" if gone else CATALOGUE_FILE))]
     if any(Read.parse(read).table in LEVELS for read in reads) and CATALOGUE_FILE in changed:
         return [(term, _stale(CATALOGUE_FILE))]
     told = []
-    for level in LEVELS:
+    for level in dict.fromkeys([*LEVELS, *(table for table, name in found if name)]):
         groups = {name: each for (table, name), each in found.items() if table == level}
         few = len(groups) <= _MOST
         lines = (_by_indicator if few else _by_file)(origins, level, groups, changed, up, units)
@@ -206,7 +209,7 @@ def _lines(group: Group, changed: frozenset) -> str:
 
 def _place(origins: Origins, level: str, groups: Iterable[Group]) -> str:
     """Return the units and years of rows."""
-    each = list(groups)
+    each, level = list(groups), level.removeprefix(OWN)
     units, years = {unit for group in each for unit in group.units}, {year for group in each for year in group.years}
     regions = REGIONS.values() if level in ("province", "city", "pair") else ()
     known = {region: {*map(str, region.adcodes("province" if level == "province" else "city"))} for region in regions}
@@ -226,14 +229,15 @@ def _by_indicator(
 ) -> Iterator[str]:
     """Yield a line for each indicator; of a table of units with links to their rows."""
     for name, each in groups.items():
-        title, (first, *_) = escape(origins.indicators[level][name][say("name_en", "name_zh")]), each
+        about, (first, *_) = origins.entry(level, name), each
+        title, table = escape(about[say("name_en", "name_zh")]), f"{level}.{name}" if level.startswith(OWN) else level
         # Of all rows of the page its beginning is shown, which says what they are.
-        some = sum(len(group.lines) for group in each) < int(origins.indicators[level][name]["cells"])
+        some = sum(len(group.lines) for group in each) < int(about["cells"])
         unit = len(first.units) == 1 < len(first.lines)
         anchor = (f"u{first.units[0]}" if unit else anchor_of(first.file, first.lines[0])) if some else ""
         to = {}
         for unit, year in units if len(groups) <= _MOST_UNITS else ():
-            own = origins.find((Read.of(level, [name], [unit], [year] if year else None).text,)).get((level, name))
+            own = origins.find((Read.of(table, [name], [unit], [year] if year else None).text,)).get((level, name))
             if own and unit in first.units:
                 text = f"{origins.name(unit)} {year or ''}".strip()
                 to[text] = anchor_of(own[0].file, own[0].lines[0]) if year else f"u{unit}"
@@ -252,7 +256,7 @@ def _by_file(
         for group in each:
             files.setdefault(group.file, {})[name] = group
     for file, found in sorted(files.items()):
-        titles = {name: escape(origins.indicators[level][name][say("name_en", "name_zh")]) for name in found}
+        titles = {name: escape(origins.entry(level, name)[say("name_en", "name_zh")]) for name in found}
         links = _list(f'<a href="{up}{link_to(level, name)}">{title}</a>' for name, title in titles.items())
         lines = sorted(line for group in found.values() for line in group.lines)
         place = _place(origins, level, found.values())

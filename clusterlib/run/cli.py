@@ -178,6 +178,7 @@ def sweep(
     cell_timeout: CellTimeout = 1800,
     notebook_timeout: NotebookTimeout = 7200,
     keep_notebooks: Annotated[bool, typer.Option("--keep-notebooks", help="Keep each executed notebook.")] = False,
+    name: Name = None,
     dask: Dask = None,
 ) -> None:
     """Run a notebook for every combination of parameters and collect the results in one table."""
@@ -186,7 +187,7 @@ def sweep(
 
     with _errors_without_traceback():
         how = _how(workers, cell_timeout, notebook_timeout, dask)
-        outcome = run_sweep(notebook, parse_grid(grid), keep_notebooks=keep_notebooks, **how)
+        outcome = run_sweep(notebook, parse_grid(grid), keep_notebooks=keep_notebooks, project=_project(name), **how)
     _tell(outcome, f"Results: {outcome.table}")
 
 
@@ -287,17 +288,19 @@ def bundle(
     from clusterlib.core.checks import check_choice
     from clusterlib.core.language import LANGUAGES
     from clusterlib.publish.bundle import bundle as write_bundle
+    from clusterlib.publish.rows import own_read
     from clusterlib.regions import get_region
 
     with _errors_without_traceback():
         check_choice("language", language, LANGUAGES)
         parts = ["clusterlib", *([get_region(region).code] if region else []), *([language] if html else [])]
-        path = output or Path("-".join(parts) + (".html" if html else ".zip"))
-        write_bundle(
-            _project(name).reports, path, region, html=html, language=language, notebooks=notebooks, force=force
-        )
+        path, project = output or Path("-".join(parts) + (".html" if html else ".zip")), _project(name)
+        write_bundle(project.reports, path, region, html=html, language=language, notebooks=notebooks, force=force)
+        own = [table.removeprefix("own.") for table in own_read(project)]
     size = path.stat().st_size / 1e6
     _print(f"Wrote {path}, {size:.1f} MB.")
+    if own:
+        _print(f"It holds imported figures ({', '.join(own)}): do not pass it on unless their publishers allow it.")
     if size > _MAILED:
         _print(f"Many mailboxes refuse more than {_MAILED} MB: send a link to it, or one region or one page.")
 

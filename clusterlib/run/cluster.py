@@ -135,7 +135,9 @@ class Cluster:
     ) -> None:
         self.client, self.address, self.project, self.modules, self.say = client, address, project, modules, say
         self.slots = sum(client.nthreads().values())  # type: ignore[attr-defined]
-        read = [*(project.root / "data").rglob("*"), *project.notebooks.glob("*.yml")]
+        # What was imported is for runs with a name alone.
+        read = [path for path in (project.root / "data").rglob("*") if project.named or project.own not in path.parents]
+        read += project.notebooks.glob("*.yml")
         data = pack(project.root, read)
         self.digest = hashlib.sha256(data).hexdigest()
         # As a task, it can be done again if the worker that holds it is lost.

@@ -231,6 +231,8 @@ def _write_results(folder: Path, task: Task, context: Context, notebook: Noteboo
     from clusterlib.core.language import LANGUAGES
     from clusterlib.core.lineage import trace_records
     from clusterlib.core.reads import has_rows
+    from clusterlib.data._own import OWN, facts_path, split_table
+    from clusterlib.provenance import sha256
     from clusterlib.report._tables import write_tables
     from clusterlib.results import collect_images, collect_records
 
@@ -252,11 +254,13 @@ def _write_results(folder: Path, task: Task, context: Context, notebook: Noteboo
         write_tables(folder / f"tables.{language}.docx", records, language)
     for file, image in images.items():
         (folder / file).write_bytes(base64.b64decode(image))
+    imported = {facts_path(context.project, *split_table(text.split()[0])) for *_, text in reads if text.startswith(OWN)}
+    own = {path.relative_to(context.project.root).as_posix(): sha256(path) for path in sorted(imported)}
     content = {
         "notebook": task.notebook.name,
         "region": task.region,
         "parameters": task.parameters,
-        "data": context.raw,
+        "data": {**context.raw, **own},
         "reads": rows,
         "records": records,
     }

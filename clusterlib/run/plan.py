@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clusterlib.core.records import ERROR, RUN, RUN_FORM, STATE, STEPS_FORM, Place, read_json
+from clusterlib.data._own import OWN, own_hashes
 from clusterlib.paths import Project
 from clusterlib.publish.frame import frame_digest
 from clusterlib.regions import region_codes
@@ -83,12 +84,13 @@ class Planner:
     ----------
     project : Project
     tables : dict
-        Hash of each table of the processed data.
+        Hash of each table of the processed data; those of imported indicators are added.
     """
 
     def __init__(self, project: Project, tables: Mapping[str, str]) -> None:
-        self.project, self.tables = project, tables
+        self.project = project
         self.hashes = FileHashes(project.reports / STATE / "hashes.json")
+        self.tables = {**tables, **own_hashes(project, self.hashes.sha256)}
         study = {f"data/study/{path.name}": path for path in project.study.glob("*") if path.suffix in {".yml", ".csv"}}
         self.sources = {name: self.hashes.sha256(path) for name, path in sorted((library_files() | study).items())}
         self._frame = frame_digest(project)
@@ -144,7 +146,8 @@ class Planner:
             found.append("the notebook changed")
         found += _parameter_reasons(before["parameters"], inputs["parameters"])
         for kind, known, hashes in (("library code", "code", self.sources), ("data", "data", self.tables)):
-            found += changes(kind, before[known], {name: hashes.get(name, "") for name in before[known]})
+            now = {name: hashes.get(name, "") for name in before[known] if name in hashes or not name.startswith(OWN)}
+            found += changes(kind, before[known], now)
         return found
 
     def output_reasons(self, folder: Path, outputs: Mapping[str, str]) -> list[str]:

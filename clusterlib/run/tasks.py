@@ -189,9 +189,8 @@ def prepared(project: Project, home: Project, limits: Limits | None) -> Iterator
         clear_left()
         build(project)
         manifest = read_manifest(project)
-        tables = table_hashes(manifest)
-        planner = Planner(home, tables)
-        yield planner, Context(project, manifest["inputs"], tables, planner.sources, limits=limits or Limits())
+        planner = Planner(home, table_hashes(manifest))
+        yield planner, Context(project, manifest["inputs"], planner.tables, planner.sources, limits=limits or Limits())
         planner.hashes.save()
 
 

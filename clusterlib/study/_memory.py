@@ -25,6 +25,7 @@ import clusterlib
 from clusterlib.core.locks import waiting_lock
 from clusterlib.data import read_manifest
 from clusterlib.data._load import note_read, noting
+from clusterlib.data._own import own_hashes, split_table
 from clusterlib.paths import get_project
 from clusterlib.provenance import package_versions
 from clusterlib.regions import stamps_of
@@ -57,12 +58,14 @@ def _library_hash() -> str:
     return digest.hexdigest()
 
 
-def _key() -> str:
-    """What everything kept depends on beside its arguments."""
-    manifest = read_manifest()
+def _key(arguments: dict) -> str:
+    """What everything kept depends on beside its arguments: of imported indicators, those that these name."""
+    manifest, own = read_manifest(), own_hashes(get_project())
+    named = [digest for table, digest in own.items() if repr(split_table(table)[1]) in repr(arguments)]
     study = [(get_project().study / name).read_bytes() for name in ("regions.csv", "design.yml", "digital_fields.csv")]
     made = {name: manifest[name] for name in ("outputs", "boundaries")}
-    return sha256(b"".join([json.dumps(made, sort_keys=True).encode(), _library_hash().encode(), *study])).hexdigest()
+    text = json.dumps([made, *named], sort_keys=True).encode()
+    return sha256(b"".join([text, _library_hash().encode(), *study])).hexdigest()
 
 
 def remember(function: Callable) -> Callable:
@@ -82,7 +85,7 @@ def remember(function: Callable) -> Callable:
         name, arguments = f"{function.__module__}.{function.__qualname__}", dict(given.arguments)
         memory = Memory(folder, verbose=0)
         kept: Any = memory.cache(_compute, ignore=["function"])
-        call = (name, _key(), arguments, function)
+        call = (name, _key(arguments), arguments, function)
         if not kept.check_call_in_cache(*call):
             # Of several processes that miss it one computes, and the others wait for what it finds.
             with waiting_lock(folder / f"{name}.lock", tell=False):
