@@ -1,4 +1,4 @@
-"""Imported indicators: used like shipped ones, stale one by one, followed to their rows, and never in shipped reports."""
+"""Imported indicators: used like shipped ones, stale one by one, followed to their rows, never in shipped reports."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_two_sources_of_one_indicator_are_put_together_as_the_catalogue_says(own
 def test_a_traced_cell_tells_its_place_in_data_own_and_in_the_file_that_was_imported(own_project):
     import_own(own_project, "数字企业")
     rows = cl.data.trace("city", HANGZHOU, 2020, "数字企业")
-    told = rows[["file", "line", "value", "original", "sheet", "row", "column"]].values.tolist()
+    told = rows[["file", "line", "value", "original", "sheet", "row", "column"]].to_numpy().tolist()
     assert told == [["data/own/city/数字企业.csv", 3, 12.5, "年鉴.xlsx", "表1", "8", "C"]]
     assert cl.data.trace("city", HANGZHOU, 2018, "数字企业").empty
     with pytest.raises(UnknownNameError, match="did you mean '数字企业'"):
@@ -345,7 +345,12 @@ def test_captions_know_what_own_indicators_and_their_units_are_called(own_projec
 def test_the_rows_of_a_read_are_those_of_its_units_and_years(own_project):
     import_own(own_project, "firms")
     (group,) = Origins(own_project).find(("own.city.firms firms 330100 2020:2021",))["own.city", "firms"]
-    assert (group.file, group.lines, group.units, group.years) == ("data/own/city/firms.csv", (3,), ("330100",), (2020,))
+    assert (group.file, group.lines, group.units, group.years) == (
+        "data/own/city/firms.csv",
+        (3,),
+        ("330100",),
+        (2020,),
+    )
     assert group.sources == ("Yearbook of <Zhejiang> 2024",)
     with pytest.raises(KeyError):
         Origins(own_project).find(("own.city.gone gone * *",))

@@ -25,7 +25,6 @@ from clusterlib.data._own import (
     OWN,
     facts_path,
     in_shipped_run,
-    own_entry,
     own_facts,
     own_names,
     own_table,
@@ -71,8 +70,8 @@ def note_read(read: str) -> None:
     if read.startswith(OWN) and in_shipped_run():
         level, name = split_table(read.partition(" ")[0])
         raise InvalidInputError(
-            f"{name!r} is an imported {level} indicator, and a run without a name writes the reports that are passed on:"
-            " keep this run apart, as in `clusterlib run --name own`"
+            f"{name!r} is an imported {level} indicator, and a run without a name writes the reports that are passed "
+            "on: keep this run apart, as in `clusterlib run --name own`"
         )
     if (noted := _NOTED.get()) is not None:
         noted.append(read)
@@ -194,9 +193,10 @@ def load_panel(
     check_choice("level", level, PANELS)
     _show_names()
     panel = _load(level)
-    read = {level: None if indicators is None else as_names(indicators, "indicators")}
+    read: dict[str, list[str] | None] = {level: None}
     if indicators is not None:
-        panel, read = _choose(panel, read[level], level)
+        panel, chosen = _choose(panel, as_names(indicators, "indicators"), level)
+        read = {**chosen}
     if region is not None:
         panel = panel[_inside(panel.index.get_level_values(0), get_region(region), level)]
     # Years that have no figure of these indicators are unknown years, not empty answers.
@@ -225,8 +225,10 @@ def _choose(panel: pd.DataFrame, names: list[str], level: str) -> tuple[pd.DataF
 def _own_column(panel: pd.DataFrame, level: str, name: str) -> tuple[pd.Series, str]:
     """Return an imported indicator, and the name of the shipped one that it is put together with, or nothing."""
     note_table(own_table(level, name))
-    entry = own_entry(level, name)
-    own = own_facts(level, name).set_index([*KEYS[level], "year"])["value"]
+    facts = own_facts(level, name)
+    entry, own = facts.attrs, facts.set_index([*KEYS[level], "year"])["value"]
+    # Frames that have been put together need not say it of all their columns.
+    own.attrs = {}
     if entry["precedence"] == "alone":
         return own, ""
     shipped = panel[entry["same_as"]]
@@ -640,9 +642,10 @@ def trace(level: str, code: int | str | tuple, year: int | str, indicator: str) 
     if imported:
         _note(own_table(level, indicator), [indicator], codes, [year])
         facts = own_facts(level, indicator).reset_index()
+        precedence = facts.attrs["precedence"]
         rows = facts[(facts[keys] == codes).all(axis=1) & (facts["year"] == year)]
         shipped = same and pd.notna(panel[same].get((*codes, year)))
-        if not shipped or (len(rows) and own_entry(level, indicator)["precedence"] == "own"):
+        if not shipped or (len(rows) and precedence == "own"):
             file = facts_path(get_project(), level, indicator).relative_to(get_project().root).as_posix()
             return rows.assign(file=file)[[*columns, *ORIGIN_COLUMNS]].reset_index(drop=True)
     inputs = formula_inputs(str(catalogue.loc[same, "formula"])) or [same]

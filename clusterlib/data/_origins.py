@@ -188,7 +188,9 @@ class Origins:
                 lists.setdefault(read.table, {}).update(self._of_list(read))
         found = {key: self._groups(key[0], np.unique(np.concatenate(each))) for key, each in sorted(places.items())}
         found |= {
-            (level, name): [_group(f"data/own/{level.removeprefix(OWN)}/{name}.csv", rows, KEYS[level.removeprefix(OWN)])]
+            (level, name): [
+                _group(f"data/own/{level.removeprefix(OWN)}/{name}.csv", rows, KEYS[level.removeprefix(OWN)])
+            ]
             for (level, name), rows in sorted(owned.items())
         }
         found |= {(table, ""): [_group(f"data/raw/{table}.csv", rows)] for table, rows in sorted(lists.items()) if rows}

@@ -1,4 +1,4 @@
-"""The indicators that a user brought along (自有指标): tidy facts and a catalogue in ``data/own``, which git ignores."""
+"""The indicators that a user brought along (自有指标): facts and a catalogue in ``data/own``, which git ignores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clusterlib.core.reads import READS_VARIABLE
 from clusterlib.core.rows import read_rows
@@ -114,7 +114,9 @@ def _checked_catalogue(project: Project) -> tuple[RawTable, list[Problem]]:
 
     read_manifest(project)
     table = read_table(_path(project), OWN_COLUMNS, project.root, OwnDataError)
-    shipped = pd.read_parquet(project.processed / "catalogue.parquet", columns=["unit"])["unit"].to_dict()
+    shipped: dict[Any, str] = pd.read_parquet(project.processed / "catalogue.parquet", columns=["unit"])[
+        "unit"
+    ].to_dict()
     number = matching(f"({NUMBER})?", "is not a number")
     rules = {
         **filled("name_en name_zh unit unit_zh source"),
@@ -141,7 +143,9 @@ def _checked_catalogue(project: Project) -> tuple[RawTable, list[Problem]]:
             names = [name for at, name in shipped if at == level]
             problems.append(table.problem(line, str(UnknownNameError(f"{level} indicator", same, names)), "same_as"))
         elif row["precedence"] in PRECEDENCE[1:] and row["unit"] != shipped.get((level, same)):
-            reason = f"expected the unit of {same!r}, {shipped[level, same]!r}" if same else "no same_as names the other"
+            reason = (
+                f"expected the unit of {same!r}, {shipped[level, same]!r}" if same else "no same_as names the other"
+            )
             reason = f"figures of two indicators in one column, though {reason}: put alone here, or import again"
             problems.append(table.problem(line, reason, "precedence"))
     return table, problems
@@ -228,7 +232,7 @@ def own_entry(level: str, indicator: str, project: Project | None = None) -> pd.
 
 
 def own_facts(level: str, indicator: str, project: Project | None = None) -> pd.DataFrame:
-    """Load the tidy facts of an imported indicator, indexed by their line in ``data/own``.
+    """Load the tidy facts of an imported indicator, indexed by their line in ``data/own``; ``attrs`` is its entry.
 
     Raises
     ------
@@ -270,7 +274,9 @@ def own_facts(level: str, indicator: str, project: Project | None = None) -> pd.
             problems = [Problem(table.file, 0, f"{reason}{stated[0]}-{stated[1]}: import the file again")]
     if problems:
         raise OwnDataError(problems)
-    return table.frame.astype({"year": "int64", "value": float, **{k: "int64" for k in keys if k != "economy"}})
+    facts = table.frame.astype({"year": "int64", "value": float, **{k: "int64" for k in keys if k != "economy"}})
+    facts.attrs = entry.to_dict()
+    return facts
 
 
 def _codes_of(level: str, project: Project) -> Rule:
@@ -286,7 +292,9 @@ def _codes_of(level: str, project: Project) -> Rule:
     codes = levels.index[levels == level]
     if level == "city":
         # Municipalities are cities as well, and so are counties that no city stands above.
-        alone = units.index[units["level"] == "province"].difference(units.loc[units["level"] == "city", "province"])
+        alone = units.index[units["level"] == "province"].difference(
+            pd.Index(units.loc[units["level"] == "city", "province"])
+        )
         codes = codes.union(alone).union(levels.index[levels.index // 100 % 100 == 90])
     known, files = frozenset(map(str, codes)), "data/raw/units.csv or unit_history.csv"
     return lambda cells: cells.isin(known), lambda text: f"{text!r} is no code of a {level} of {files}"

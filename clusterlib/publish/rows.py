@@ -172,7 +172,13 @@ def _fact_pages(origins: Origins, level: str, facts: Mapping[str, Mapping[str, R
 
 def _own_pages(origins: Origins, tables: Iterable[str]) -> Iterator[Page]:
     """Yield the page of every imported indicator that the run has read."""
-    told = [("Name in the file", "文件所用名称"), ("File", "原文件"), ("Sheet", "工作表"), ("Row", "原行"), ("Column", "原列")]
+    told = [
+        ("Name in the file", "文件所用名称"),
+        ("File", "原文件"),
+        ("Sheet", "工作表"),
+        ("Row", "原行"),
+        ("Column", "原列"),
+    ]
     heads = [say(*each) for each in [("Line", "行"), ("Code", "代码"), ("Name", "名称"), ("Year", "年份")]]
     heads += [say(*each) for each in [("Value", "数值"), *told, ("Note", "备注")]]
     notice = say(
@@ -234,7 +240,10 @@ def _index(origins: Origins, own: Iterable[str]) -> str:
             row = origins.entry(level, name)
             raw = not row["formula"]
             title = escape(row[say("name_en", "name_zh")])
-            cells = [f'<a href="{link_to(level, name).removeprefix("data/")}">{title}</a>', escape(row[say("unit", "unit_zh")])]
+            cells = [
+                f'<a href="{link_to(level, name).removeprefix("data/")}">{title}</a>',
+                escape(row[say("unit", "unit_zh")]),
+            ]
             years = f"{row['first_year']}{span}{row['last_year']}"
             cells += [years, row["cells"]] if raw else ["", ""]
             cells.append(describe_sources(origins, row["source"].split(";") if level in LEVELS else [row["source"]]))

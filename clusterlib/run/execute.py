@@ -254,7 +254,9 @@ def _write_results(folder: Path, task: Task, context: Context, notebook: Noteboo
         write_tables(folder / f"tables.{language}.docx", records, language)
     for file, image in images.items():
         (folder / file).write_bytes(base64.b64decode(image))
-    imported = {facts_path(context.project, *split_table(text.split()[0])) for *_, text in reads if text.startswith(OWN)}
+    imported = {
+        facts_path(context.project, *split_table(text.split()[0])) for *_, text in reads if text.startswith(OWN)
+    }
     own = {path.relative_to(context.project.root).as_posix(): sha256(path) for path in sorted(imported)}
     content = {
         "notebook": task.notebook.name,
