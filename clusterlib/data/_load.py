@@ -619,7 +619,7 @@ def trace(level: str, code: int | str | tuple, year: int | str, indicator: str) 
     ['gdp', 'software_revenue']
     """
     catalogue, panel = indicator_catalogue(level), _load(level)
-    imported = own_names(level) if indicator not in catalogue.index else []
+    imported = own_names(level) if isinstance(indicator, str) and indicator not in catalogue.index else []
     check_choice(f"{level} indicator", indicator, [*catalogue.index, *imported])
     same, index = indicator, panel.index
     if imported:
