@@ -95,6 +95,8 @@ class ProblemsError(ClusterlibError):
 
     shown = 20
     head = "{} problem(s)"
+    # What to do about a file that is gone or empty.
+    advice = "restore it from version control"
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = list(problems)
@@ -114,12 +116,19 @@ class OwnDataError(ProblemsError):
     """Imported indicators that cannot be used."""
 
     head = "{} problem(s) in the imported indicators"
+    advice = "delete it if it is there, and import the files again that it was made of"
 
 
 class SheetError(ProblemsError):
     """A sheet that cannot be read without a guess."""
 
     head = "{} problem(s) in the sheet; nothing was read from it"
+
+
+class ImportRefusedError(ProblemsError):
+    """A sheet that is not imported as it is."""
+
+    head = "{} problem(s); nothing was imported"
 
 
 class StudyError(ProblemsError):

@@ -15,7 +15,7 @@ from clusterlib.errors import Problem, ProblemsError
 
 Place = tuple[str | int, ...]
 # What a cell never holds: control characters but the end of a line, and marks that nobody sees.
-_UNSEEN = re.compile("[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]")
+UNSEEN = re.compile("[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]")
 _CUT = "the file ends in the middle of a line: it looks cut off"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # Beyond these a yaml file was not written by hand.
@@ -31,7 +31,7 @@ def read_text(path: Path, file: str, error: type[ProblemsError]) -> str:
     except OSError as wrong:
         gone = isinstance(wrong, FileNotFoundError)
         reason = "the file is missing" if gone else f"no file that can be read: {wrong.strerror}"
-        raise error([Problem(file, 0, f"{reason}; restore it from version control")]) from None
+        raise error([Problem(file, 0, f"{reason}; {error.advice}")]) from None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as wrong:
@@ -43,7 +43,7 @@ def read_text(path: Path, file: str, error: type[ProblemsError]) -> str:
             guess = "save it again as UTF-8"
         raise error([Problem(file, line, f"the text is not UTF-8; {guess}")]) from None
     if not text.strip():
-        raise error([Problem(file, 1, "the file is empty; restore it from version control")])
+        raise error([Problem(file, 1, f"the file is empty; {error.advice}")])
     return text
 
 
@@ -99,12 +99,12 @@ def read_rows(
         # A quotation mark that is never closed swallows the rest of the file: name the line that it stands in.
         problems.append(Problem(file, start, f"not valid csv: {wrong}"))
     # Looked for in the text first: no cell has any in almost every file.
-    if _UNSEEN.search(text.replace("\r\n", "\n")):
+    if UNSEEN.search(text.replace("\r\n", "\n")):
         problems += [
             Problem(file, line, f"the character {found[0]!r} has no place in a table: delete it", column)
             for line, row in rows.items()
             for column, cell in row.items()
-            if (found := _UNSEEN.search(cell.replace("\r\n", "\n")))
+            if (found := UNSEEN.search(cell.replace("\r\n", "\n")))
         ]
     if not text.endswith("\n"):
         last = text.count("\n") + 1

@@ -4,6 +4,8 @@ from ._crosswalk import resolve_units as resolve_units
 from ._digital_fields import DigitalField as DigitalField
 from ._digital_fields import digital_fields as digital_fields
 from ._digital_fields import digital_of as digital_of
+from ._import import Imported as Imported
+from ._import import import_sheet as import_sheet
 from ._load import consistent_units as consistent_units
 from ._load import indicator_catalogue as indicator_catalogue
 from ._load import load_boundaries as load_boundaries
@@ -18,6 +20,7 @@ from ._load import load_units as load_units
 from ._load import trace as trace
 from ._load import unit_names as unit_names
 from ._own import own_indicators as own_indicators
+from ._own_files import forget_indicator as forget_indicator
 from ._processed import build as build
 from ._processed import read_manifest as read_manifest
 from ._sheet_checks import SheetChecks as SheetChecks

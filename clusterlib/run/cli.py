@@ -261,6 +261,77 @@ def clean(
     _print(f"Deleted {len(found)}.")
 
 
+@app.command("import")
+def import_files(
+    file: Annotated[list[Path], typer.Argument(help="A yearbook's sheet or a statistical file; several may be named.")],
+    level: Annotated[str | None, typer.Option(help="province, city, county or economy. Default: by the names.")] = None,
+    indicator: Annotated[str | None, typer.Option(help="The one to take of several. Default: all.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--as", help="Name to load it by. Default: as the sheet calls it.")
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Such as 亿元, where the sheet does not say, or to convert to.")
+    ] = None,
+    source: Annotated[str, typer.Option(help="To be cited. Default: as a footnote says, or the file's name.")] = "",
+    sheet: Annotated[str | None, typer.Option(help="The sheet of a workbook that has several.")] = None,
+    years: Annotated[str | None, typer.Option(help="Such as 2023, 2018:2023 or 2018,2020.")] = None,
+    same_as: Annotated[
+        str, typer.Option(help="The shipped indicator that is the same, or none. Default: by name.")
+    ] = "",
+    precedence: Annotated[str | None, typer.Option(help="alone, own or shipped: which figures come first.")] = None,
+    missing: Annotated[str | None, typer.Option(help="leave, or such as 'linear 2' or 'multiple 20'.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Take new figures where earlier ones differ.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep earlier figures where new ones differ.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a file upon any finding of the checks.")] = False,
+    accept_errors: Annotated[bool, typer.Option("--accept-errors", help="Import what the checks call errors.")] = False,
+    skip_unresolved: Annotated[
+        bool, typer.Option("--skip-unresolved", help="Leave out names that are no unit.")
+    ] = False,
+    name_en: Annotated[str, typer.Option(help="Name in figures and tables in English.")] = "",
+    name_zh: Annotated[str, typer.Option(help="The same in Chinese.")] = "",
+    direction: Annotated[
+        int | None, typer.Option(help="-1 if more is worse, 1 if it is better, 0 for neither.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="Of what is told: en or zh.")] = "en",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be written, and write nothing.")] = False,
+) -> None:
+    """Bring figures of your own into data/own; each file wholly or not at all."""
+    from clusterlib.core.language import speaking
+    from clusterlib.data import import_sheet, read_yearbook
+
+    read = {"level": level, "indicator": indicator, "unit": unit, "source": source, "sheet": sheet}
+    brought = {
+        "name": name, "same_as": same_as, "precedence": precedence, "missing": missing, "replace": replace,
+        "keep": keep, "strict": strict, "accept_errors": accept_errors, "skip_unresolved": skip_unresolved,
+        "name_en": name_en, "name_zh": name_zh, "direction": direction, "dry_run": dry_run,
+    }  # fmt: skip
+    span: Any = years.split(",") if years and "," in years else years
+    code = 0
+    for path in file:
+        try:
+            with _errors_without_traceback(), speaking(language):
+                _print(import_sheet(read_yearbook(path, years=span, **read), **brought).summary())
+        except typer.Exit as wrong:
+            code = wrong.exit_code
+    raise typer.Exit(code)
+
+
+@app.command()
+def imported(
+    remove: Annotated[str | None, typer.Option(help="Delete this indicator, such as firms or city.firms.")] = None,
+) -> None:
+    """List the indicators in data/own, or delete one."""
+    from clusterlib.data._own_files import catalogue_lines, forget_indicator
+
+    with _errors_without_traceback():
+        if remove is not None:
+            level, _, name = remove.rpartition(".")
+            forget_indicator(name, level or None)
+            _print(f"Deleted {remove}.")
+        for line in catalogue_lines(_project()):
+            _print(line)
+
+
 @app.command("new-notebook")
 def new_notebook(
     name: Annotated[str, typer.Argument(help="Two digits and words, such as 11_energy_use.")],
