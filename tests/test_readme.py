@@ -31,9 +31,11 @@ def command(line: str) -> list[str]:
 def project(tmp_path_factory, executed):
     """The real data and notebooks after the first command, with reports that one test leaves to the next."""
     root = tmp_path_factory.mktemp("readme")
-    for name in ("data", "report"):
-        if (ROOT / name).exists():
-            (root / name).symlink_to(ROOT / name)
+    (root / "report").symlink_to(ROOT / "report")
+    (root / "data").mkdir()
+    for name in ("raw", "study", "processed"):
+        (root / "data" / name).symlink_to(ROOT / "data" / name)
+    shutil.copyfile(ROOT / "tests" / "sheets" / "nbs_gbk.csv", root / "yearbook.csv")
     (root / "notebooks").mkdir()
     for path in (ROOT / "notebooks").glob("*.*"):
         (root / "notebooks" / path.name).symlink_to(path)
@@ -72,7 +74,8 @@ def test_the_commands_run_one_after_the_other(project):
             assert re.search(r"\b0 done, \d+ unchanged, 0 failed", said), "the reports are what this command wrote"
         if name == "compare":
             assert re.search(r"\d+ of \d+ differ", said)
-    assert done >= {"run", "compare", "status", "sweep", "new-notebook", "doctor", "report"}
+    assert done >= {"run", "compare", "status", "sweep", "new-notebook", "doctor", "report", "import", "imported"}
+    assert (root / "data" / "own" / "province" / "地区生产总值.csv").exists()
     assert (root / "reports" / "yrd" / "03_digital_index.html").exists()
     assert len(list((root / "reports" / "runs" / "short" / "yrd").glob("*.html"))) >= 13
     assert (root / "notebooks" / "30_energy_use.yml").exists()

@@ -257,8 +257,8 @@ class Drafting:
         changed = pd.MultiIndex.from_frame(differ[keys]) if self.options.replace else at[:0]
         added, replaced, stay = ~at.isin(at_before), at.isin(changed), ~at_before.isin(changed)
         facts = pd.concat([frame for frame in (before[stay], new[added | replaced]) if len(frame)])
-        facts = facts[new.columns].sort_values(keys, kind="stable").reset_index(drop=True)
         entry |= {"source": "; ".join(facts["source"].unique()), "cells": len(facts)}
+        facts = facts[new.columns].sort_values(keys, kind="stable").reset_index(drop=True)
         entry |= {"first_year": int(facts["year"].min()), "last_year": int(facts["year"].max())}
         counts = {"facts": len(new), "added": int(added.sum()), "same": len(both) - len(differ)}
         counts |= {"replaced": int(replaced.sum()), "kept": len(differ) - int(replaced.sum())}

@@ -20,7 +20,7 @@ from clusterlib.errors import InvalidInputError, OwnDataError
 from clusterlib.paths import Project, get_project
 
 SCRATCH, READY, LOCK = ".importing", ".imported", ".lock"
-CATALOGUE, IMPORTS = "catalogue.csv", "imports.csv"
+CATALOGUE, IMPORTS, REPORTS = "catalogue.csv", "imports.csv", "checks"
 IMPORT_COLUMNS = "original sha256 sheet level indicator facts date".split()
 
 
@@ -41,7 +41,10 @@ def held_own(project: Project) -> Iterator[None]:
         with _telling(own):
             own.mkdir(parents=True, exist_ok=True)
             stack.enter_context(waiting_lock(own / LOCK))
+            # Who left these is dead: an import that lives holds the lock.
             shutil.rmtree(own / SCRATCH, ignore_errors=True)
+            for left in (own / REPORTS).glob(".*"):
+                left.unlink()
             _put_in_place(own)
         yield
 
@@ -56,7 +59,7 @@ def past_imports(project: Project) -> pd.DataFrame:
 
 def report_path(project: Project, level: str, indicator: str) -> Path:
     """Return the page of the checks of an indicator's last import."""
-    return project.own / "checks" / f"{level}.{indicator}.html"
+    return project.own / REPORTS / f"{level}.{indicator}.html"
 
 
 def write_own(

@@ -30,7 +30,7 @@ _BASE_YEAR = re.compile(
     re.IGNORECASE,
 )
 _HIDE, _SHOW = ({here + k: there + k for k in range(10)} for here, there in ((48, 0xE000), (0xE000, 48)))
-_PART = re.compile(r"年.*(?:月|季|上半年|下半年)|\d{4}\s*[-/年.]\s*\d{1,2}(?!\d)|\d{4}\s*q[1-4]", re.IGNORECASE)
+_PART = re.compile(r"年.*(?:月|季|上半年|下半年)|\d{4}\s*[-/年.]\s*\d{1,2}(?![\da-z])|\d{4}\s*q[1-4]", re.IGNORECASE)
 
 _POWERS = {"": 0, "十": 1, "百": 2, "千": 3, "万": 4, "十万": 5, "百万": 6, "千万": 7, "亿": 8, "十亿": 9, "百亿": 10}
 _POWERS |= {"千亿": 11, "万亿": 12}
