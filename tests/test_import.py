@@ -466,11 +466,11 @@ def test_the_command_imports_lists_and_deletes(run, mine):
     assert run("imported") == ""
     said = run("import", str(SHEETS / "yearbook.xls"), "--indicator", "人口", "--as", "people", "--source", "统计年鉴",
                "--years", "2023", "--same-as", "resident_population", "--precedence", "own", "--missing", "linear 1",
-               "--direction", "1", "--name-en", "People", "--name-zh", "居民")  # fmt: skip
+               "--name-en", "People", "--name-zh", "居民")  # fmt: skip
     assert "sheet: 主要指标" in said and "unit:" in said and "wrote data/own/province/people.csv" in said
     entry = own_indicators("province", mine).loc["people"]
-    told = ["name_en", "name_zh", "source", "precedence", "missing", "direction", "first_year"]
-    assert entry[told].tolist() == ["People", "居民", "统计年鉴", "own", "linear 1", 1, 2023]
+    told = ["name_en", "name_zh", "source", "precedence", "missing", "first_year"]
+    assert entry[told].tolist() == ["People", "居民", "统计年鉴", "own", "linear 1", 2023]
     assert "already imported" in run("import", str(SHEETS / "yearbook.xls"), "--indicator", "人口", "--as", "people",
                                      "--source", "统计年鉴", "--years", "2023")  # fmt: skip
     assert run("imported") == "province.people 万人 2023-2023 5 cells 统计年鉴 yearbook.xls"
