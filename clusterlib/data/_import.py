@@ -147,11 +147,11 @@ def import_sheet(
     --------
     >>> import tempfile, pathlib, clusterlib as cl
     >>> path = pathlib.Path(tempfile.mkdtemp(), "robots.csv")
-    >>> _ = path.write_text("地区,2022年机器人密度(台/万人),2023年\\n上海,383,426\\n江苏,410,448\\n")
-    >>> cl.data.import_sheet(path, dry_run=True).indicators[["unit", "facts", "first_year", "last_year"]]
-                unit  facts  first_year  last_year
-    indicator
-    机器人密度      台/万人      4        2022       2023
+    >>> head = "指标：机器人密度(台/万人)", "地区,2022年,2023年"
+    >>> _ = path.write_text("\\n".join([*head, "上海,383,426", "江苏,410,448"]), encoding="utf-8")
+    >>> done = cl.data.import_sheet(path, dry_run=True)
+    >>> done.indicators.loc["机器人密度", ["unit", "facts", "first_year"]].tolist()
+    ['台/万人', 4, 2022]
     """
     sheet = sheet if isinstance(sheet, YearbookSheet) else read_yearbook(sheet)
     options = Options(
