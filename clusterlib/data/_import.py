@@ -149,9 +149,8 @@ def import_sheet(
     >>> path = pathlib.Path(tempfile.mkdtemp(), "robots.csv")
     >>> head = "指标：机器人密度(台/万人)", "地区,2022年,2023年"
     >>> _ = path.write_text("\\n".join([*head, "上海,383,426", "江苏,410,448"]), encoding="utf-8")
-    >>> done = cl.data.import_sheet(path, dry_run=True)
-    >>> done.indicators.loc["机器人密度", ["unit", "facts", "first_year"]].tolist()
-    ['台/万人', 4, 2022]
+    >>> print(cl.data.import_sheet(path, dry_run=True).outcome)
+    would write data/own/province/机器人密度.csv
     """
     sheet = sheet if isinstance(sheet, YearbookSheet) else read_yearbook(sheet)
     options = Options(
