@@ -114,6 +114,18 @@ class Layout:
         time = self._time_inverse @ group_sums(left, self.time, len(self.periods))
         return group_means(values - time[self.time], self.unit, len(self.units)), time
 
+    def draw_twoway_effects(
+        self, values: np.ndarray, sigma: float, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw effects of units and of periods from their posterior under a flat prior, errors of variance sigma²."""
+        mean = self.twoway_effects(values[:, None])[1][:, 0]
+        size, directions = np.linalg.eigh(self._time_inverse)
+        scale = sigma * np.sqrt(np.maximum(size, 0))
+        time = mean + directions @ (scale * random.standard_normal(len(size)))
+        rows = np.bincount(self.unit)
+        unit = np.bincount(self.unit, values - time[self.time]) / rows
+        return unit + sigma * random.standard_normal(len(rows)) / np.sqrt(rows), time
+
 
 def _twoway(unit: np.ndarray, time: np.ndarray) -> tuple[int, np.ndarray]:
     """Return the number of independent effects and an inverse of the period dummies' products within units.
