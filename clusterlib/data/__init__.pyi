@@ -4,9 +4,9 @@ from ._crosswalk import resolve_units as resolve_units
 from ._digital_fields import DigitalField as DigitalField
 from ._digital_fields import digital_fields as digital_fields
 from ._digital_fields import digital_of as digital_of
+from ._fill import fill_missing as fill_missing
 from ._import import Imported as Imported
 from ._import import import_sheet as import_sheet
-from ._fill import fill_missing as fill_missing
 from ._load import consistent_units as consistent_units
 from ._load import indicator_catalogue as indicator_catalogue
 from ._load import load_boundaries as load_boundaries
