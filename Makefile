@@ -17,7 +17,8 @@ report: setup ## run every notebook for every region and write the report; what 
 data: setup ## build data/processed from data/raw
 	$(bin)/clusterlib data $(ARGS)
 
-lab: setup ## open the notebooks in JupyterLab
+lab: setup ## open the notebooks in JupyterLab; git then leaves out of notebooks what running them adds
+	@scripts/strip.sh --install
 	$(bin)/jupyter lab --notebook-dir=notebooks $(ARGS)
 
 # logical: xdist's auto counts physical cores, which on many small machines is one. Files keep the order of
@@ -35,7 +36,7 @@ format: setup ## mend what can be mended: layout, import order, notebook outputs
 	$(bin)/ruff check --fix
 	$(bin)/nbqa "ruff check --fix" notebooks
 	$(bin)/ruff format
-	find notebooks -name '*.ipynb' -not -path '*/.*' -exec $(bin)/nbstripout --keep-id {} +
+	find notebooks -name '*.ipynb' -not -path '*/.*' -exec scripts/strip.sh {} +
 
 lock: setup ## write requirements.lock anew from pyproject.toml, keeping versions that still fit
 	PATH="$$PATH:$(CURDIR)/$(bin)" uv pip compile --quiet --no-config pyproject.toml --extra dev --universal \

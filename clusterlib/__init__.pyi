@@ -6,6 +6,7 @@ from . import diagnosis as diagnosis
 from . import did as did
 from . import efficiency as efficiency
 from . import errors as errors
+from . import explore as explore
 from . import figures as figures
 from . import inequality as inequality
 from . import inference as inference

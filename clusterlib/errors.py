@@ -6,6 +6,27 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+__all__ = [
+    "BoundaryError",
+    "CaptionsError",
+    "ClusterlibError",
+    "ClusterlibWarning",
+    "DataNotBuiltError",
+    "InvalidInputError",
+    "OwnDataError",
+    "Problem",
+    "ProblemsError",
+    "RawDataError",
+    "ReportError",
+    "SheetError",
+    "StudyError",
+    "UnknownNameError",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class ClusterlibError(Exception):
     """Base of all errors that clusterlib raises for a user's mistake."""

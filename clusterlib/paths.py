@@ -9,11 +9,20 @@ from pathlib import Path
 
 from clusterlib.errors import ClusterlibError, InvalidInputError
 
+__all__ = ["Project", "get_project", "named_run"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 ROOT_VARIABLE = "CLUSTERLIB_ROOT"
 REPORTS_VARIABLE = "CLUSTERLIB_REPORTS"
 REPORTS = "reports"
 # What the run without a name is called, and the folder in the reports that holds those with one.
 DEFAULT_RUN, NAMED_RUNS = "default", "runs"
+# What the notebooks that are run are called.
+ANALYSIS = r"(?!00)\d{2}_[a-z0-9_]+"
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,11 @@ class Project:
     @property
     def notebooks(self) -> Path:
         return self.root / "notebooks"
+
+    @property
+    def analyses(self) -> list[Path]:
+        """The notebooks that runs execute, in order: 01 to 99; those numbered 00 are for looking around."""
+        return [p for p in sorted(self.notebooks.glob("*.ipynb")) if re.fullmatch(ANALYSIS, p.stem)]
 
     @property
     def reports(self) -> Path:

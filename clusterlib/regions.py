@@ -18,6 +18,13 @@ from clusterlib.data._columns import UNIT_COLUMNS
 from clusterlib.errors import Problem, StudyError, UnknownNameError
 from clusterlib.paths import get_project
 
+__all__ = ["REGIONS", "Region", "Unit", "get_region", "region_codes", "region_of"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 FILE = "regions.csv"
 COLUMNS = (
     "code name_zh name_en short_zh short_en other_names provinces cities whole_provinces colour marker line hatch"

@@ -32,6 +32,13 @@ if TYPE_CHECKING:
 
     from clusterlib.captions import Caption, Wording
 
+__all__ = ["Record", "Recorder", "Results", "load_results", "record"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 MIME = "application/vnd.clusterlib.result+json"
 RESULTS_FILE = "results.json"
 # Names the folder of a run, which takes from the kernel what is too much for a notebook's own output.

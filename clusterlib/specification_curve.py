@@ -25,6 +25,13 @@ from clusterlib.core.resampling import exceedance_p
 from clusterlib.core.results import Result
 from clusterlib.errors import ClusterlibError, InvalidInputError
 
+__all__ = ["SpecificationCurve", "specification_curve"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 FIELDS = ("estimate", "std_error", "p_value", "lower", "upper")
 STATISTICS = ("median", "dominant sign", "dominant sign and significant")
 P_VALUES = ("p_value", "p_null")

@@ -133,7 +133,7 @@ def test_home_leads_to_each_notebook_and_each_back_and_to_its_neighbours(opened,
     page = opened()
     page.goto((reports / "index.html").as_uri())
     rows = page.locator("section:has(> #notebooks) tbody tr")
-    assert rows.count() == len(list(get_project().notebooks.glob("*.ipynb")))
+    assert rows.count() == len(get_project().analyses)
     page.get_by_role("link", name="02_overview").first.click()
     assert "Overview" in page.locator("h1").inner_text()
     page.get_by_role("link", name="03 Digital development index").last.click()

@@ -165,7 +165,7 @@ def test_a_figure_is_followed_by_its_caption_in_the_notebook_alone(folder):
 def test_no_figure_writes_what_its_caption_says(folder):
     with pytest.raises(InvalidInputError, match="no word for 'title'"):
         recorded(folder, "plain", lambda words: plt.subplots(num=words("title"))[0])
-    notebooks = sorted(get_project().notebooks.glob("*.ipynb"))
+    notebooks = get_project().analyses
     titled = r"\b(suptitle|set_title|title ?=)"
     assert notebooks and not [path.stem for path in notebooks if re.search(titled, path.read_text(encoding="utf-8"))]
     written = [

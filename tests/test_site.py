@@ -41,7 +41,7 @@ def built(project, monkeypatch):
     monkeypatch.setattr(site, "WRITERS", {})
     # The claims name the notebooks that conclude on them: all are there, each with its title alone.
     known = {"02_overview": ("Overview", "概况")}
-    for name in (path.stem for path in REAL.notebooks.glob("*.ipynb")):
+    for name in (path.stem for path in REAL.analyses):
         titles = known.get(name, ("Space", "空间"))
         notebook = nbformat.v4.new_notebook()
         notebook.cells = [

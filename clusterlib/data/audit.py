@@ -18,6 +18,12 @@ from clusterlib.core.checks import (
 )
 from clusterlib.errors import InvalidInputError
 
+__all__ = ["coverage", "decimal_slips", "growth_jumps", "identity_gaps"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def coverage(panel: pd.DataFrame, units: Iterable | None = None, years: Iterable[int] | None = None) -> pd.DataFrame:
     """Share of units that have a figure, by indicator and year (覆盖率).

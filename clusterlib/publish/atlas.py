@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,13 +12,12 @@ import pandas as pd
 
 from clusterlib.core.files import write_text
 from clusterlib.core.language import LANGUAGES, say, speaking, spoken
+from clusterlib.provenance import sha256
 from clusterlib.publish.frame import file_of, fill, frame
 from clusterlib.regions import REGIONS
 from clusterlib.results import RESULTS_FILE, Results, load_results
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from clusterlib.paths import Project
 
 # A unit of the drawing is a kilometre; details of a border below three are left out.
@@ -32,8 +32,10 @@ _HATCHES = {
     "xxxx": "M0 0l8 8M8 0l-8 8",
     "none": "M0 0l8 8M-1 7l2 2M7-1l2 2",
 }
-# What templates/atlas.html.j2 draws, by the names that it has there.
-_Drawn = dict[str, Any]
+# What a cell of a unit without a figure shows.
+BLANK = "–"
+# What templates/atlas_map.html.j2 draws, by the names that it has there.
+Drawn = dict[str, Any]
 
 
 def _ring(points: np.ndarray) -> str:
@@ -45,8 +47,18 @@ def _ring(points: np.ndarray) -> str:
     return start + "l" + " ".join(map(str, np.diff(points, axis=0)[:-1].ravel())).replace(" -", "-") + "z"
 
 
-def _ground() -> _Drawn:
-    """Draw cities, provinces, nation and core regions from the same lines, so that they fit; the bar is of 500 km."""
+def map_ground() -> Drawn:
+    """Draw cities, provinces, nation and core regions from the same lines, so that they fit; the bar is of 500 km.
+
+    This takes seconds and is kept on disk until boundaries, regions or the code that draws it change.
+    """
+    from clusterlib.maps import _ground
+    from clusterlib.study._memory import remember
+
+    return remember(_draw_ground)(sha256(Path(__file__), Path(_ground.__file__)))
+
+
+def _draw_ground(code: str) -> Drawn:
     import geopandas as gpd
     import shapely
 
@@ -112,7 +124,7 @@ def _found(project: Project, notebook: str, *names: str) -> list[list[Results]]:
     return list(found.values())
 
 
-def _headed(name: str, groups: list[list[Results]], record: str, caption: str) -> Iterator[_Drawn]:
+def _headed(name: str, groups: list[list[Results]], record: str, caption: str) -> Iterator[Drawn]:
     """Yield what heads a map of each group of runs: its title, source and note are those of a recorded caption."""
     for number, runs in enumerate(groups):
         said = runs[0][caption]
@@ -124,36 +136,77 @@ def _headed(name: str, groups: list[list[Results]], record: str, caption: str) -
         }  # fmt: skip
 
 
-def _index(ground: _Drawn, names: pd.Series, groups: list[list[Results]]) -> Iterator[_Drawn]:
-    from clusterlib.maps.base import NO_DATA, class_labels, class_shades, natural_classes
+def _index(ground: Drawn, names: pd.Series, groups: list[list[Results]]) -> Iterator[Drawn]:
+    from clusterlib.maps.base import natural_classes
 
     for head in _headed("index", groups, "index.by_province", "index.by_province"):
-        record, none = head["runs"][0]["index.by_province"], f"url(#{head['name']}-none)"
+        record = head["runs"][0]["index.by_province"]
         shown, kept = record.said("shown", spoken()), record.frame()
         rows = {code: row[1:] for code, row in zip(kept.index, shown["rows"], strict=True)}
         # Classed as the table shows them, from which the page tells the class of another year.
-        figures = pd.Series([float(cell) for row in rows.values() for cell in row])
-        classes = natural_classes(figures, _CLASSES)
-        shades, lows = class_shades(classes.k), ["0", *(f"{bound:.3f}" for bound in classes.bins[:-1])]
-        fills = {code: shades[int(np.searchsorted(classes.bins, float(row[-1])))] for code, row in rows.items()}
+        classes = natural_classes(pd.Series([float(cell) for row in rows.values() for cell in row]), _CLASSES)
         without = [code for code in ground["province"] if code not in rows]
-        boxes = [{"fill": shade, "low": low} for shade, low in zip(shades, lows, strict=True)]
-        first, last, blank = kept.columns[0], kept.columns[-1], ["–"] * kept.shape[1]
+        first, last = kept.columns[0], kept.columns[-1]
         notes = [
             say(f"{first}–{last}, {last} unless another year is chosen", f"{first}—{last}年，未另选时为{last}年"),
             say(f"no data: {', '.join(names[without])}", f"无数据：{'、'.join(names[without])}"),
         ]
-        yield head | {
-            "notes": [*head["notes"], *notes], "kept": kept, "years": list(kept.columns), "level": "province",
+        edges = [classes.y.min(), *classes.bins]
+        yield head | shade(ground, head["name"], "province", rows, names, edges, 3) | {
+            "notes": [*head["notes"], *notes], "kept": kept, "years": list(kept.columns), "heads": shown["heads"],
             "heading": say("Index, 0 to 1; natural breaks over all years", "指数（0—1）；按全部年份自然断点分级"),
-            "legend": [*zip(boxes, class_labels(classes, 3), strict=True), ({"fill": none}, say("no data", "无数据"))],
-            "patterns": [(f"{head['name']}-none", _HATCHES["none"], NO_DATA)], "places": [*rows, *without],
-            "heads": shown["heads"], "fills": fills | dict.fromkeys(without, none),
-            "rows": [(str(code), [names[code], *rows.get(code, blank)]) for code in [*rows, *without]],
         }  # fmt: skip
 
 
-def _lisa(ground: _Drawn, names: pd.Series, groups: list[list[Results]]) -> Iterator[_Drawn]:
+def shade(
+    ground: Drawn,
+    name: str,
+    level: str,
+    rows: Mapping[Any, list[str]],
+    names: pd.Series,
+    edges: Sequence[float],
+    digits: int,
+) -> Drawn:
+    """Return what a map draws of figures by unit and year, the last of which is shown first, and its table.
+
+    Parameters
+    ----------
+    ground : dict
+        That of :func:`map_ground`.
+    name : str
+        What the page calls the map.
+    level : str
+    rows : mapping of code to list of str
+        Each year's figure as the table sets it, without separators, or :data:`BLANK`.
+    names : Series
+        By code.
+    edges : sequence of float
+        The lowest figure and the upper bound of each class, of figures as the table sets them: from these the page
+        tells the class of another year.
+    digits : int
+        Decimals in the legend.
+    """
+    from clusterlib.maps.base import NO_DATA, class_labels, class_shades
+
+    shades, none, bins = class_shades(len(edges) - 1), f"url(#{name}-none)", edges[1:]
+    lows = ["-Infinity", *(f"{bound:.{digits}f}" for bound in bins[:-1])]
+    boxes = [{"fill": colour, "low": low} for colour, low in zip(shades, lows, strict=True)]
+    last = {code: row[-1] for code, row in rows.items()}
+    drawn = ground.get(level, [])
+    blank = [BLANK] * max(map(len, rows.values()))
+    every = [*rows, *(code for code in drawn if code not in rows)]
+    fills = {
+        code: none if last.get(code, BLANK) == BLANK else shades[int(np.searchsorted(bins, float(last[code])))]
+        for code in drawn
+    }
+    return {
+        "level": level, "places": every, "fills": fills, "patterns": [(f"{name}-none", _HATCHES["none"], NO_DATA)],
+        "legend": [*zip(boxes, class_labels(edges, digits), strict=True), ({"fill": none}, say("no data", "无数据"))],
+        "rows": [(str(code), [names[code], *rows.get(code, blank)]) for code in every],
+    }  # fmt: skip
+
+
+def _lisa(ground: Drawn, names: pd.Series, groups: list[list[Results]]) -> Iterator[Drawn]:
     from clusterlib.maps._maps import CLUSTER_LOOKS
     from clusterlib.maps.base import NO_DATA
 
@@ -179,7 +232,7 @@ def _lisa(ground: _Drawn, names: pd.Series, groups: list[list[Results]]) -> Iter
         }  # fmt: skip
 
 
-def _clusters(ground: _Drawn, names: pd.Series, groups: list[list[Results]], lists: pd.DataFrame) -> Iterator[_Drawn]:
+def _clusters(ground: Drawn, names: pd.Series, groups: list[list[Results]], lists: pd.DataFrame) -> Iterator[Drawn]:
     for head in _headed("clusters", groups[:1], "clusters.totals", "clusters.totals"):
         totals = head["runs"][0]["clusters.totals"].frame()
         kept, last = lists[lists["programme"].isin(totals.columns)], totals.iloc[-1]
@@ -208,7 +261,7 @@ def _clusters(ground: _Drawn, names: pd.Series, groups: list[list[Results]], lis
         }  # fmt: skip
 
 
-def _links(ground: _Drawn, names: pd.Series, groups: list[list[Results]], pairs: pd.DataFrame) -> Iterator[_Drawn]:
+def _links(ground: Drawn, names: pd.Series, groups: list[list[Results]], pairs: pd.DataFrame) -> Iterator[Drawn]:
     from clusterlib.figures import REGION_MARKS
 
     for head in _headed("links", groups[:1], "trains.map", "trains.map"):
@@ -265,7 +318,7 @@ def write_atlas(project: Project) -> list[Path]:
     from clusterlib.data import load_clusters, load_pairs, unit_names
     from clusterlib.maps.base import base_note
 
-    ground, written, maps = _ground(), [], []
+    ground, written, maps = map_ground(), [], []
     makers = [
         (_index, _found(project, "03_digital_index", "index.by_province")),
         (_clusters, _found(project, "02_overview", "clusters.totals"), load_clusters()),
@@ -277,7 +330,7 @@ def write_atlas(project: Project) -> list[Path]:
         with speaking(language):
             maps = [drawn for make, *given in makers for drawn in make(ground, names[language], *given)]
             known = {"names": names[language].to_dict(), "base": base_note(ground["approval"])}
-            body = fill("atlas.html.j2", language, maps=maps, ground=ground, **known)
+            body = fill("atlas.html.j2", language, maps=maps, ground=ground, skipped="province", **known)
             extras: Any = {"styles": ["map.css"], "scripts": ["map.js"], "project": project}
             extras["contents"] = [(f"map-{drawn['name']}", drawn["title"]) for drawn in maps]
             page = frame("maps", language, say("Maps", "地图"), body, **extras)

@@ -62,8 +62,7 @@ def policy_of(body: str) -> tuple[str, str]:
 
 def notebook_titles(project: Project | None = None) -> dict[str, dict[str, str]]:
     """Return the title of each notebook of a project by name and language."""
-    paths = sorted((project or get_project()).notebooks.glob("[0-9][0-9]_*.ipynb"))
-    return {path.stem: _titles(path, path.stat().st_mtime_ns) for path in paths}
+    return {path.stem: _titles(path, path.stat().st_mtime_ns) for path in (project or get_project()).analyses}
 
 
 @lru_cache(maxsize=200)

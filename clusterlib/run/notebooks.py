@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 
 PARAMETERS = "parameters"
-_NAME = re.compile(r"\d{2}_[a-z0-9_]+")
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def scan_notebooks(project: Project, names: list[str] | None = None) -> tuple[li
     InvalidInputError
         If several begin with it.
     """
-    paths = {p.stem: p for p in sorted(project.notebooks.glob("*.ipynb")) if _NAME.fullmatch(p.stem)}
+    paths = {path.stem: path for path in project.analyses}
     wanted = {_named(name, paths) for name in names} if names else paths.keys()
     good, wrong = [], {}
     for name, path in paths.items():

@@ -11,7 +11,7 @@ from clusterlib.core.files import written_in_place
 from clusterlib.errors import ClusterlibError, InvalidInputError
 from clusterlib.paths import Project, get_project
 
-_NAME = re.compile(r"\d{2}_[a-z0-9]+(_[a-z0-9]+)*")
+_NAME = re.compile(r"(?!00)\d{2}_[a-z0-9]+(_[a-z0-9]+)*")
 _SKELETON = Path(__file__).resolve().parent / "templates" / "notebook" / "notebook"
 
 
@@ -21,14 +21,16 @@ def write_skeleton(name: str, title: str = "", project: Project | None = None) -
     Raises
     ------
     InvalidInputError
-        If the name is not two digits and words in lower case, or its number or the file is taken.
+        If the name is not two digits, 01 to 99, and words in lower case, or its number or the file is taken.
     ClusterlibError
         If the title is no text that a file can hold.
     """
     project = project or get_project()
     name = name.removesuffix(".ipynb")
     if not _NAME.fullmatch(name):
-        raise InvalidInputError(f"{name!r}: a notebook is named by two digits and words, such as 30_energy_use")
+        raise InvalidInputError(
+            f"{name!r}: a notebook is named by two digits, 01 to 99, and words, such as 30_energy_use"
+        )
     if taken := sorted(project.notebooks.glob(f"{name[:2]}_*.*")):
         raise InvalidInputError(f"number {name[:2]} is taken by {taken[0].name}")
     # A terminal without UTF-8 hands its bytes over as lone surrogates.

@@ -15,6 +15,13 @@ from clusterlib.regions import get_region
 from clusterlib.study._memory import remember
 from clusterlib.study._panels import city_panel, in_years
 
+__all__ = ["complete_rows", "instruments", "models", "output_panel", "province_of", "region_slope", "spillovers"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 # What stands for digital development, and what is held: per resident the divisor is GDP over GDP per head.
 FORMS = {
     "per_resident": ["broadband"],

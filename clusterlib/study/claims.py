@@ -16,6 +16,13 @@ from clusterlib.regions import REGIONS, get_region
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = ["VERDICTS_ZH", "Claim", "Verdict", "evaluate_claims", "judge", "load_claims"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 SUPPORTED, CONTRADICTED, MIXED = "supported", "contradicted", "mixed"
 NOT_TESTABLE, NO_EXPERIMENT = "not testable", "no experiment"
 VERDICTS_ZH = {
