@@ -148,7 +148,8 @@ class _Chosen:
             say(f"n = {{all}} {what} in {{year}}", f"{{year}}年n = {{all}}个{what}")
         )
         drawn = shade(ground, "chosen", self.level, rows, self.names, edges, self.digits) | {
-            "name": "chosen", "title": f"{self.title}{say(', ', '，')}{self.unit}", "years": years, "source": self.source,
+            "name": "chosen", "title": f"{self.title}{say(', ', '，')}{self.unit}", "years": years,
+            "source": self.source,
             "heads": [say("Unit", "地区"), *years], "notes": [*self.notes, count],
             "heading": say(f"{self.unit}; classes of as many figures each, over all years",
                            f"{self.unit}；按全部年份分位数分级"),
@@ -160,18 +161,29 @@ class _Chosen:
                          f"{{year}}年有数据的{what}{{all}}个，列出{{shown}}个，由高到低；序号为全部{what}中的位次"),
         }  # fmt: skip
         mark = policy_of("".join(map(str, rows.values())))[1]
+        styles, scripts = (
+            [(_ASSETS / f"{name}.{ending}").read_text(encoding="utf-8") for name in names]
+            for ending, names in (("css", ("site", "map", "explore")), ("js", ("map", "explore")))
+        )
         shown = {
-            "ground": ground, "map": drawn, "ranking": ranking, "unit": self.unit, "region": self.region,
-            "names": self.names.to_dict(), "base": base_note(ground["approval"]) if self.level in ground else "", "html_lang": HTML_LANG[spoken()],
+            "ground": ground,
+            "map": drawn,
+            "ranking": ranking,
+            "unit": self.unit,
+            "region": self.region,
+            "names": self.names.to_dict(),
+            "base": base_note(ground["approval"]) if self.level in ground else "",
+            "html_lang": HTML_LANG[spoken()],
             "skipped": ("province",) if self.level == "city" else ("province", "city"),
-            "policy": f"{ALONE}; script-src 'nonce-{mark}'", "mark": mark,
-            "styles": "".join((_ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in ("site", "map", "explore")),
-            "scripts": [(_ASSETS / f"{name}.js").read_text(encoding="utf-8") for name in ("map", "explore")],
-        }  # fmt: skip
+            "policy": f"{ALONE}; script-src 'nonce-{mark}'",
+            "mark": mark,
+            "styles": "".join(styles),
+            "scripts": scripts,
+        }
         return fill("explore.html.j2", spoken(), **shown)
 
     def trend(self, units: Sequence[Any]) -> str:
-        """Return lines of these units and of medians as a picture with its alternative text and what stands below it."""
+        """Return lines of these units and of medians as a picture, with what stands below it."""
         import matplotlib as mpl
         import matplotlib.pyplot as plt
         import pandas as pd
@@ -318,8 +330,9 @@ class _Controls:
             (f"{mine if row['own'] else ''}{row[say('name_en', 'name_zh')]} [{row[say('unit', 'unit_zh')]}]", name)
             for name, row in known.iterrows()
         ]
+        areas = [(say("China", "全国"), _NATION), *((region.short, code) for code, region in REGIONS.items())]
         words = {
-            "region": (say("Region", "区域"), [(say("China", "全国"), _NATION), *((r.short, c) for c, r in REGIONS.items())]),
+            "region": (say("Region", "区域"), areas),
             "level": (say("Level", "层级"), [(say(*what), level) for level, what in _LEVELS.items()]),
             "indicator": (say("Indicator", "指标"), titles),
             "language": (say("Language", "语言"), self.choices["language"].options),

@@ -97,8 +97,8 @@ METHODS = {
     "specification_curve",
 }  # fmt: skip
 ABOVE_METHODS = {
-    "captions", "claims", "data", "diagnosis", "explore", "figures", "maps", "publish", "regions", "report", "results", "run",
-    "scenario", "study", "tables",
+    "captions", "claims", "data", "diagnosis", "explore", "figures", "maps", "publish", "regions", "report", "results",
+    "run", "scenario", "study", "tables",
 }  # fmt: skip
 PUBLIC_PACKAGES = sorted(name for name in clusterlib.__all__ if (PACKAGE / name).is_dir())
 
