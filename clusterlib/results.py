@@ -63,7 +63,7 @@ class Record:
     alt, alt_zh : str
         What a figure shows.
     shown, shown_zh : dict or None
-        A table as it was set for people: ``heads``, ``rows`` and ``align``, see :class:`clusterlib.core.tables.Cells`.
+        A table as it was set for people: ``heads``, ``rows`` and ``align``, one list a row.
     """
 
     name: str

@@ -367,7 +367,7 @@ def unit_names(level: str | None = None, language: str | None = None, former: bo
     level : {"province", "city", "county", "economy"}, optional
         By default all units, without economies.
     language : {"en", "zh"}, optional
-        By default the one that is spoken, see :func:`clusterlib.core.language.speaking`.
+        By default the one that figures and tables are being drawn in.
     former : bool
         Also units that no shipped figure is of, such as most counties, and those that are no more, by their last name
         since 1980. They have none in English: there their code stands for them.

@@ -37,7 +37,7 @@ def first_treated(data: pd.DataFrame, treatment: str | pd.Series) -> pd.Series:
     InvalidInputError
         For units treated in all periods in which they are seen, a treatment that switches off, an indicator that is
         missing, first treated periods that are no whole numbers, a Series none of whose units is in the panel, or a
-        panel in which nobody is treated; as :func:`clusterlib.core.checks.check_index`.
+        panel in which nobody is treated.
     UnknownNameError
         If ``treatment`` is not a column.
 

@@ -259,8 +259,8 @@ def read_paper(
     Raises
     ------
     ReportError
-        For what :func:`clusterlib.report._prose.render` refuses, a template without a title, and languages that state
-        different numbers.
+        For a number that is typed in or computed, a result that does not exist or differs between the regions, a
+        template without a title, and languages that state different numbers.
     """
     folder = project.root / FOLDER
     lookups = {paper.region: lookups[paper.region]} if paper.region else lookups

@@ -154,8 +154,8 @@ def region_gap(
 ) -> pd.Series:
     """Estimate how far a region's units lie from the curve that holds elsewhere (区域对全国曲线的偏离).
 
-    Units of the region's provinces that are not its own are left out on both sides; see :class:`GapDesign` for the
-    errors, which are those of provinces alike where they are near.
+    Units of the region's provinces that are not its own are left out on both sides. Errors are those of
+    provinces alike where they are near.
 
     Parameters
     ----------

@@ -321,10 +321,10 @@ def open_markets() -> OpenMarkets:
     Returns
     -------
     OpenMarkets
-        ``gaps``, by outcome, area and kind (``level``, mean of all years; ``change``, last year less first): as of
-        :func:`predicted_gap`; of the ``nation`` the mean change over provinces; ``expected``: each province ``seen``
-        and ``expected`` from all others, goods trade in percent of GDP; ``covered``: how many of these intervals hold
-        what is seen, percent, by outcome; ``years``.
+        ``gaps``, by outcome, area and kind (``level``, mean of all years; ``change``, last year less first); of
+        the ``nation`` the mean change over provinces; ``expected``: each province ``seen`` and ``expected``
+        from all others, goods trade in percent of GDP; ``covered``: how many of these intervals hold what is
+        seen, percent, by outcome; ``years``.
 
     Examples
     --------
@@ -448,7 +448,7 @@ def industry_links() -> IndustryLinks:
     Returns
     -------
     IndustryLinks
-        ``slopes``, by measure, area and row: as of :func:`share_slopes`, ``main``, ``income`` (given GDP per head),
+        ``slopes``, by measure, area and row: ``main``, ``income`` (given GDP per head),
         ``employment`` (industry by its employees), ``employment_income`` and ``year_before``; ``over_time``: the
         nation's slope over provinces by year, and ``change``, last year less first with an interval over provinces;
         ``sizes``: ``year`` and numbers of cities and provinces.

@@ -128,7 +128,7 @@ def models(years: str, long_years: str, draws: int, seed: int, cutoff: float) ->
     -------
     DataFrame
         By outcome, form, design and sample: estimate, errors by province, ``smallest`` detectable effect, counts; for
-        :data:`MAIN` forms of all cities also ``wild_*``, ``low`` and ``high`` without each province, ``conley``.
+        main forms of all cities also ``wild_*``, ``low`` and ``high`` without each province, ``conley``.
     """
     from clusterlib.data import load_boundaries
 

@@ -276,7 +276,7 @@ def case_control(
 ) -> SyntheticControl:
     r"""Synthetic control of the pilot that a city had (试点的合成控制).
 
-    Of growth cumulated without that of years :math:`B` in which the series changes its basis (:data:`BREAKS`), less
+    Of growth cumulated without that of years :math:`B` in which the series changes its basis (``BREAKS``), less
     each city's own mean before the pilot, so that the donors need follow the city's path and not its level:
 
     .. math:: y_{it} = \sum_{s \le t,\, s \notin B} \Delta \ln Y_{is}, \quad

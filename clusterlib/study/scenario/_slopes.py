@@ -301,7 +301,7 @@ def choose_slope(remedy: str, region: str, model: str = "best") -> Slope:
     region : str
         A region's code.
     model : str
-        One of :data:`MODELS`.
+        One of ``MODELS``.
 
     Returns
     -------
