@@ -1,6 +1,6 @@
 # Nothing is needed beforehand but make and Python 3.11 or newer. ARGS="..." goes on to the command.
 .DEFAULT_GOAL := help
-.PHONY: help setup report data lab test lint format lock upgrade clean
+.PHONY: help setup report data lab docs test lint format lock upgrade clean
 bin := .venv/bin
 # Kernels and commands are processes of their own: each would compile the library anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -20,6 +20,10 @@ data: setup ## build data/processed from data/raw
 lab: setup ## open the notebooks in JupyterLab; git then leaves out of notebooks what running them adds
 	@scripts/strip.sh --install
 	$(bin)/jupyter lab --notebook-dir=notebooks $(ARGS)
+
+# Everything anew: Sphinx does not see that data or code behind an example changed. -W: a warning is an error.
+docs: data ## write the documentation into docs/_build/html
+	$(bin)/python -m sphinx -q -E -a -W --keep-going docs docs/_build/html $(ARGS)
 
 # logical: xdist's auto counts physical cores, which on many small machines is one. Files keep the order of
 # tests/conftest.py, the longest first; by default those with most tests would be, and one worker would end late.
