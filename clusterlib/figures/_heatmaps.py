@@ -73,7 +73,8 @@ def coverage_heatmap(coverage: pd.DataFrame, *, title: str | None = None) -> Fig
     title : str, optional
     """
     coverage = check_table(coverage, what="coverage")
-    figure, axes = plt.subplots(figsize=(8.6, 1.2 + 0.19 * len(coverage)))
+    # Few rows leave no room for the years below them otherwise.
+    figure, axes = plt.subplots(figsize=(8.6, max(2.2, 1.2 + 0.19 * len(coverage))))
     _draw_cells(
         axes, coverage.where(coverage > 0), 0, missing="", size=6, cmap="Greys", vmin=0, vmax=130,
         ink=lambda value: "white" if value > 80 else "black",
