@@ -107,7 +107,7 @@ def test_the_commands_of_the_start_and_the_tutorial_run_one_after_the_other(proj
             assert re.search(r"[1-9]\d* of \d+ differ", said)
     page = (project.reports / "yrd" / "31_broadband_gap.html").read_text(encoding="utf-8")
     assert "末年方差与首年方差之比" in page and "Variance of the last year" in page
-    assert {path.parent.name for path in project.reports.glob("*/31_broadband_gap.html")} == set(cl.regions.REGIONS)
+    assert {path.parent.name for path in project.reports.glob("*/31_broadband_gap.html")} >= set(cl.regions.REGIONS)
 
 
 class Links(HTMLParser):
