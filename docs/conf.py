@@ -14,8 +14,6 @@ version = release = clusterlib.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "house"]
 exclude_patterns = ["_build", "generated/_*"]
 templates_path = ["_templates"]
-# Guides to own data come in later.
-suppress_warnings = ["toc.empty_glob"]
 # A reference that leads nowhere is an error.
 nitpicky = True
 # What docstrings say of modules that are not for users, and of other packages, has no page here.
