@@ -360,7 +360,7 @@ def speak(app, pagename: str, templatename: str, context: dict, doctree) -> None
 def join_lines(app, docname: str, source: list[str]) -> None:
     """Set Chinese lines together: a break between two characters would be shown as a space."""
     if docname.endswith(".zh"):
-        source[0] = re.sub(rf"(?<=[{HAN}，。；：、）”])\n(?=[{HAN}（“`\[])", "", source[0])
+        source[0] = re.sub(rf"(?<=[{HAN}，。；：、）”])\n(?=[{HAN}（“\[]|`(?!`))", "", source[0])
 
 
 def without_guesses(app, what, name, value, options, lines: list[str]) -> None:
