@@ -1,12 +1,12 @@
 # Nothing is needed beforehand but make and Python 3.11 or newer. ARGS="..." goes on to the command.
 .DEFAULT_GOAL := help
-.PHONY: help setup report data lab docs test lint format lock upgrade clean
+.PHONY: help setup report data lab docs check test test-all lint format lock upgrade clean
 bin := .venv/bin
 # Kernels and commands are processes of their own: each would compile the library anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
 
 setup: ## prepare .venv, if it is not up to date (the others do this first)
 	@scripts/setup.sh
@@ -27,8 +27,21 @@ docs: data ## write the documentation into docs/_build/html
 
 # logical: xdist's auto counts physical cores, which on many small machines is one. Files keep the order of
 # tests/conftest.py, the longest first; by default those with most tests would be, and one worker would end late.
-test: lint ## check the code and run every test
-	$(bin)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder $(ARGS)
+pytest := $(bin)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
+# Files of the library that are not as in the last commit: the types of all take longer than the quick tests.
+changed = git diff --name-only --diff-filter=d HEAD -- 'clusterlib/*.py'; git ls-files -o --exclude-standard -- 'clusterlib/*.py'
+
+check: setup ## while at work: layout, types of what changed, quick tests
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	@{ $(changed); } | xargs -r $(bin)/pyright --project . --pythonpath $(bin)/python
+	$(pytest) -q -m "not slow and not lengthy" $(ARGS)
+
+test: lint ## check the code and run the tests, but those marked slow
+	$(pytest) -m "not slow" $(ARGS)
+
+test-all: lint ## check the code and run every test
+	$(pytest) $(ARGS)
 
 lint: setup ## check the code and the notebooks without changing them
 	$(bin)/ruff check

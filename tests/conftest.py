@@ -22,6 +22,14 @@ LONGEST = (
     "test_raw_errors", "test_run_warm", "test_environment", "test_fuzz_files", "test_browser", "test_data",
     "test_package",
 )  # fmt: skip
+# The layers, by file or test: `make check` leaves out both, `make test` the slow ones. What executes notebooks or opens a
+# browser is lengthy without being named here.
+SLOW = (
+    "test_run_cluster", "test_fourth_region", "test_readme", "test_run_faults", "test_docs", "test_lab", "test_package",
+)  # fmt: skip
+LENGTHY = (
+    "test_run", "test_raw_errors", "test_run_warm", "test_environment", "test_fuzz_files", "test_data",
+)  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,7 +41,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first; with ``--no-loadscope-reorder`` workers take them in this order."""
+    """Mark the layers, and put the files that take longest first.
+
+    With ``--no-loadscope-reorder`` workers take them in this order.
+    """
+    for item in items:
+        names = {item.path.stem, getattr(item, "originalname", item.name)}
+        if names & {*SLOW}:
+            item.add_marker("slow")
+        elif names & {*LENGTHY} or item.get_closest_marker("notebooks") or item.get_closest_marker("browser"):
+            item.add_marker("lengthy")
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
