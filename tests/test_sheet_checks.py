@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import clusterlib as cl
@@ -45,9 +45,8 @@ def sheet_of(unit="亿元", level="city", **indicators):
         row = long["code"].map({code: r for r, code in enumerate(wide.index, 5)})
         parts.append(long.assign(indicator=name, row=row, column=long["year"].map(places)))
     facts = pd.concat(parts, ignore_index=True)
-    facts = facts.assign(name=facts["code"].map(str), unit=unit, note="", sheet="1").astype(
-        {"code": "Int64", "year": int}
-    )
+    facts = facts.assign(name=facts["code"].map(str), unit=unit, note="", sheet="1")
+    facts = facts.astype({"code": "string" if level == "economy" else "Int64", "year": int})
     facts = facts["name code year indicator value unit note sheet row column".split()]
     return YearbookSheet(Path("x.xlsx"), "", "1", level, "", facts, Understood({}, (), ()), [])
 
@@ -71,10 +70,9 @@ def test_a_sound_sheet_has_no_finding():
     )
 
 
-@given(k=st.integers(-4, 4), seed=st.integers(0, 5))
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_a_sheet_in_another_power_of_ten_is_found_as_that_power(k, seed):
-    x = walks(seed, digits=6)
+@pytest.mark.parametrize("k", [-4, -1, 0, 2, 4])
+def test_a_sheet_in_another_power_of_ten_is_found_as_that_power(k):
+    x = walks(k + 5, units=12, digits=6)
     rows = found(sheet_of(x=x * 10.0**k), "unit", known=known_of(x))
     assert len(rows) == (k != 0)
     if k:
@@ -102,23 +100,16 @@ def test_a_year_ten_thousand_times_the_year_before_needs_nothing_to_compare_with
     assert (row.year, row.severity) == (2014, "error")
 
 
-@pytest.mark.parametrize("level", ["province", "city", "county", "economy"])
-def test_no_shipped_indicator_is_of_another_unit_than_itself_with_differences_of_vintage(level):
+@pytest.mark.parametrize(("level", "names"), [
+    ("province", ["gdp", "railway_length"]), ("city", ["gdp", "us_entity_list_entries"]),
+    ("county", ["gdp"]), ("economy", ["gdp"]),
+])  # fmt: skip
+def test_differences_of_vintage_are_no_other_unit_of_measure(level, names):
     rng = np.random.default_rng(3)
-    panel, units = cl.data.load_panel(level), cl.data.indicator_catalogue(level)["unit_zh"]
-    for name in panel.columns:
-        wide = panel[name].unstack()
-        vintage = wide * np.exp(rng.normal(0, 0.1, wide.shape))
-        known = known_of(wide).dropna()
-        facts = (
-            known_of(vintage)
-            .dropna()
-            .assign(name="", indicator=name, unit=units[name], note="", sheet="", row=1, column="A")
-        )
-        facts["name"] = facts["code"].astype(str)
-        facts["code"] = facts["code"].astype("string" if level == "economy" else "Int64")
-        sheet = YearbookSheet(Path("x.csv"), "", "", level, "", facts, Understood({}, (), ()), [])
-        rows = found(sheet, "unit", known=known)
+    for name in names:
+        wide = cl.data.load_panel(level, [name])[name].unstack()
+        sheet = sheet_of(level=level, x=wide * np.exp(rng.normal(0, 0.1, wide.shape)))
+        rows = found(sheet, "unit", known=known_of(wide).dropna())
         assert not rows["reason"].astype(str).str.contains("imported before").any(), name
 
 
@@ -240,29 +231,50 @@ def test_a_year_of_midpoints_is_found_unit_by_unit():
     assert set(rows["year"]) == {2013} and set(filled) <= set(rows["code"]) and len(rows) <= len(filled) + 2
 
 
-def test_random_walks_seldom_look_interpolated():
+@pytest.mark.parametrize(("level", "digits"), [(6, 2), (6, 0), (1.5, 1), (1.5, 0)])
+def test_random_walks_seldom_look_interpolated_however_few_digits_they_have(level, digits):
     false = 0
-    for seed in range(200):
-        x = walks(seed, digits=seed % 3).stack().rename_axis(["adcode", "year"]).to_frame("x")
-        false += not interpolated_runs(x).empty
-    assert false <= 10
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        steps = 0.06 + 0.05 * np.exp(rng.normal(0, 0.4, (80, 1))) * rng.normal(size=(80, 15))
+        x = np.exp(rng.normal(level, 1, (80, 1)) + steps.cumsum(axis=1)).round(digits)
+        false += not interpolated_runs(pd.DataFrame(x).stack().rename_axis(["unit", "year"]).to_frame("x")).empty
+    assert false <= 1
 
 
-def test_a_year_rounded_more_coarsely_is_found():
+def test_small_figures_of_few_digits_are_often_midpoints_by_chance():
+    # Shares of primary industry as printed: many cities of Jiangsu lie midway in 2012, and near it.
+    share = cl.data.load_panel("city", ["value_added_primary_share"])
+    assert interpolated_runs(share).empty
+
+
+def test_a_stock_that_often_stays_is_no_interpolation_and_one_that_never_does_is():
+    stock = cl.data.load_panel("province", ["mobile_exchange_capacity", "railway_length"])
+    assert interpolated_runs(stock).empty
     x = walks()
-    x[2016] = x[2016].round(0)
-    (row,) = found(sheet_of(x=x), "rounding").itertuples()
-    assert row.year == 2016 and "rounded to 1, of most years to 0.01" in str(row.reason)
+    x.iloc[4, 3:8] = x.iloc[4, 3]
+    (run,) = interpolated_runs(x.stack().rename_axis(["adcode", "year"]).to_frame("x")).itertuples()
+    assert (run.kind, run.first, run.last) == ("same", YEARS[3], YEARS[7])
+
+
+def test_lines_in_shipped_figures_are_those_that_the_catalogue_names():
+    runs = interpolated_runs(cl.data.load_panel("city", ["broadband_subscribers"]))
+    lines = runs[runs["kind"] != "midpoint"]
+    assert lines[["adcode", "first", "last", "kind"]].to_numpy().tolist() == [[540100, 2012, 2019, "step"]]
+    named = cl.data.indicator_catalogue("city").loc["broadband_subscribers", "breaks"]
+    names = cl.data.load_units("city")["name_en"]
+    # Bazhong's whole figures of 2011-2013 are a midpoint by chance.
+    assert [code for code in runs["adcode"] if f"{names[code]}" not in named.split("on a line")[1]] == [511900]
 
 
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=2, deadline=None, derandomize=True)
 def test_the_order_of_rows_changes_no_finding(seed):
     x = walks()
     x.iloc[2, 5] *= 10
     x.iloc[5, 6:] *= 4
-    x[2016] = x[2016].round(0)
-    sheet = sheet_of(x=x, y=walks(4))
+    x.iloc[7, 3] = -x.iloc[7, 3]
+    sheet = sheet_of("件", x=x, y=walks(4))
     mixed = replace(sheet, facts=sheet.facts.sample(frac=1, random_state=seed).reset_index(drop=True))
     first, second = (cl.data.check_sheet(one).findings.astype({"reason": str}) for one in (sheet, mixed))
     assert len(first) >= 3
@@ -302,7 +314,7 @@ def test_findings_are_one_page_without_scripts_in_one_language(tmp_path, languag
     assert words in text and "<b>&城市" in text and "BG10" in text
     assert words in checks.summary(language)
     assert ("年" in checks.summary(language)) == (language == "zh")
-    assert checks._repr_html_().count("<table>") == 1
+    assert checks._repr_html_().count("<table") == 1
 
 
 def test_what_cannot_be_compared_is_refused_or_told():
@@ -325,7 +337,7 @@ def test_large_sheets_are_checked_at_once():
     wide = [pd.DataFrame(np.exp(rng.normal(0.06, 0.05, (len(cities), 20)).cumsum(axis=1) + 5).round(2), cities,
                          list(range(2004, 2024))) for _ in range(5)]  # fmt: skip
     sheet = sheet_of(**dict(zip("abcde", wide, strict=True)))
-    cl.data.check_sheet(sheet)
     begin = time.process_time()
     cl.data.check_sheet(sheet)
+    # A tenth of it on a machine at rest; others may share the processor.
     assert time.process_time() - begin < 5

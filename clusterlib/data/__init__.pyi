@@ -24,8 +24,8 @@ from ._own import own_indicators as own_indicators
 from ._own_files import forget_indicator as forget_indicator
 from ._processed import build as build
 from ._processed import read_manifest as read_manifest
-from ._sheet_checks import SheetChecks as SheetChecks
 from ._sheet_checks import check_sheet as check_sheet
+from ._sheet_findings import SheetChecks as SheetChecks
 from ._sheets import Understood as Understood
 from ._sheets import YearbookSheet as YearbookSheet
 from ._sheets import read_yearbook as read_yearbook

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -116,15 +117,23 @@ def identity_gaps(panel: pd.DataFrame, identities: Mapping[str, str | Iterable[s
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("total")
 
 
-def _beside(panel: pd.DataFrame, step: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _beside(panel: pd.DataFrame, step: int) -> tuple[pd.DataFrame, np.ndarray]:
     """Return a panel in order, and of each figure that of the year before (1) or after (-1) if it is positive."""
     check_index(check_frame(panel))
     panel = _numbers(panel, list(panel.columns)).sort_index()
-    years = pd.Series(panel.index.get_level_values(1), index=panel.index)
+    units, years = pd.factorize(panel.index.get_level_values(0))[0], panel.index.get_level_values(1)
     if not pd.api.types.is_numeric_dtype(years.dtype):
         raise InvalidInputError(f"expected years as whole numbers in the index, got {years.dtype}")
-    adjacent = years.groupby(level=0).diff(step).eq(step)
-    return panel, panel.groupby(level=0).shift(step).where(adjacent, axis=0).where(lambda x: x > 0)
+    years, values = years.to_numpy(), np.roll(panel.to_numpy(float), step, axis=0)
+    adjacent = (np.roll(units, step) == units) & (years - np.roll(years, step) == step)
+    return panel, np.where(adjacent[:, None] & (values > 0), values, np.nan)
+
+
+def _cells(panel: pd.DataFrame, chosen: np.ndarray, order: np.ndarray, **columns: np.ndarray) -> pd.DataFrame:
+    """Return the chosen cells of a panel, a row each, with what the columns say of them."""
+    rows, names = (places[order] for places in np.nonzero(chosen))
+    table = panel.index[rows].to_frame(index=False).assign(indicator=panel.columns[names])
+    return table.assign(**{name: values[rows, names] for name, values in columns.items()})
 
 
 def growth_jumps(panel: pd.DataFrame, limit: float = 0.6, spread: float | None = None) -> pd.DataFrame:
@@ -155,32 +164,34 @@ def growth_jumps(panel: pd.DataFrame, limit: float = 0.6, spread: float | None =
     """
     check_number("limit", limit, least=0, open_ends=True)
     panel, before = _beside(panel, 1)
-    change = panel.where(panel > 0) / before
+    after = panel.to_numpy(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(after > 0, after / before, np.nan)
+    growth = np.log(ratio)
+    jumps = np.abs(growth) > np.log(1 + limit)
     if spread is not None:
         check_number("spread", spread, least=0, open_ends=True)
-        change = change.where(_unlike_others(change.transform(np.log), spread, float(np.log(1 + limit))))
-    ratio = change.rename_axis("indicator", axis=1).stack()
-    jumps = ratio[np.abs(np.log(ratio)) > np.log(1 + limit)]
-    order = np.abs(np.log(jumps)).sort_values(ascending=False, kind="stable").index
-    table = pd.DataFrame(
-        {
-            "before": before.rename_axis("indicator", axis=1).stack().reindex(order),
-            "after": panel.rename_axis("indicator", axis=1).stack().reindex(order),
-            "ratio": jumps.reindex(order),
-        }
-    )
-    return table.reset_index()
+        jumps &= _unlike_others(panel.index, growth, spread)
+    order = np.argsort(-np.abs(growth[jumps]), kind="stable")
+    return _cells(panel, jumps, order, before=before, after=after, ratio=ratio)
 
 
-def _unlike_others(growth: pd.DataFrame, spread: float, limit: float) -> pd.DataFrame:
+def _unlike_others(index: pd.Index, growth: np.ndarray, spread: float) -> np.ndarray:
     """Whether growth stands out of that of its year, by the spread of all units and of its own; few changes all do."""
-    rest = growth - growth.groupby(level=1).transform("median")
-    # A unit alone in its year would be its own median.
-    rest = rest.where(growth.notna().groupby(level=1).transform("sum") >= 5, growth - growth.median())
-    size = rest.abs()
-    of_unit, of_year = (size.groupby(level=level).transform("median") for level in (0, 1))
-    scale = of_unit.where(of_unit > of_year, of_year).clip(lower=size.median(), axis=1)
-    return (size > (spread * 1.4826 * scale).clip(lower=limit)) | (growth.count() < 8)
+    units, years = (pd.factorize(index.get_level_values(level))[0] for level in (0, 1))
+    unlike = np.ones(growth.shape, bool)
+    for k in range(growth.shape[1]):
+        wide = np.full((max(units) + 1, max(years) + 1), np.nan)
+        wide[units, years] = growth[:, k]
+        have = np.isfinite(wide)
+        if have.sum() < 8:
+            continue
+        # A unit alone in its year would be its own median.
+        middle = np.where(have.sum(axis=0) >= 5, _medians(wide.T), np.median(wide[have]))
+        size = np.abs(wide - middle)
+        scale = np.fmax(np.fmax(_medians(size)[:, None], _medians(size.T)), np.median(size[have]))
+        unlike[:, k] = (size > spread * 1.4826 * scale)[units, years]
+    return unlike
 
 
 def decimal_slips(panel: pd.DataFrame, slack: float = 0.5) -> pd.DataFrame:
@@ -218,13 +229,12 @@ def decimal_slips(panel: pd.DataFrame, slack: float = 0.5) -> pd.DataFrame:
     """
     check_number("slack", slack, least=0, most=1)
     (panel, before), (_, after) = _beside(panel, 1), _beside(panel, -1)
-    sizes = [np.log10((panel.where(panel > 0) / other).to_numpy()) for other in (before, after)]
-    near = [np.all([np.abs(size - ten) <= np.log10(1 + slack) for size in sizes], axis=0) for ten in (1, -1)]
-    found = {
-        name: frame.where(near[0] | near[1]) for name, frame in (("before", before), ("value", panel), ("after", after))
-    }
-    table = pd.DataFrame({name: frame.rename_axis("indicator", axis=1).stack() for name, frame in found.items()})
-    return table.dropna().reset_index()
+    value = panel.to_numpy(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sizes = np.log10(np.where(value > 0, value, np.nan) / np.stack([before, after]))
+    near = [np.all(np.abs(sizes - ten) <= np.log10(1 + slack), axis=0) for ten in (1, -1)]
+    found = near[0] | near[1]
+    return _cells(panel, found, np.arange(found.sum()), before=before, value=value, after=after)
 
 
 def interpolated_runs(panel: pd.DataFrame, expected: float = 0.01) -> pd.DataFrame:
@@ -232,11 +242,16 @@ def interpolated_runs(panel: pd.DataFrame, expected: float = 0.01) -> pd.DataFra
 
     A figure is straight if :math:`|x_{t-1} - 2 x_t + x_{t+1}|` is within the rounding of the three, of levels (equal
     steps, 等差) or of logarithms (equal growth, 等比). How likely that is by chance follows from a normal density of
-    low standard deviation: the lower quartile over units of the median second difference, relative to the figure; where
-    most units are straight, or fewer than five, a tenth of the step. Runs of four figures or more are returned of which
-    no more than ``expected`` are expected by chance among all figures of the indicator; and midpoints (插补中点) of a
-    year of which there are more than in ``expected`` such years by the binomial distribution, with the greatest of that
-    chance, the share in other years, and what the number of figures that nearly are midpoints leads to expect.
+    low standard deviation: the 5 % quantile over units of the median second difference, relative to the figure; where
+    most units are straight, or fewer than five, a tenth of the step. That a figure stays, to a ten-thousandth, is as
+    likely as in other units and as its last digit is large beside usual changes, so that a stock that often stays is
+    none. Runs of four figures or more are returned of which no more than ``expected`` are expected by chance among all
+    figures of the indicator.
+
+    Midpoints (插补中点) are judged by the digits printed: rounded to :math:`u`, three of the :math:`2K + 1` second
+    differences from :math:`-Ku` to :math:`Ku` are a midpoint. Up to half the unit's usual one all are about as likely,
+    and of fewer than seven nothing can be told. Those of a year are returned if more than ``expected`` such years are
+    not, by the binomial distribution given how many are within that band.
 
     Parameters
     ----------
@@ -250,7 +265,7 @@ def interpolated_runs(panel: pd.DataFrame, expected: float = 0.01) -> pd.DataFra
     DataFrame
         One row a run: unit, ``indicator``, ``first`` and ``last`` year, ``figures``, ``kind`` ("same", "step" or
         "growth"; of single midpoints "midpoint" or "geometric midpoint"), ``pace`` (the step, or growth in percent)
-        and ``units``, how many have a midpoint in that year.
+        and ``units``, how many have such a midpoint in that year.
 
     Raises
     ------
@@ -271,11 +286,11 @@ def interpolated_runs(panel: pd.DataFrame, expected: float = 0.01) -> pd.DataFra
     rows = []
     for name in panel.columns:
         wide = panel[name].unstack()
-        wide = wide.reindex(columns=range(wide.columns.min(), wide.columns.max() + 1)) if len(wide) else wide
-        if wide.shape[1] > 2:
+        given = wide.columns.to_numpy(int)
+        years = np.arange(given[0], given[-1] + 1) if len(given) else given
+        if len(years) > 2:
             with np.errstate(divide="ignore", invalid="ignore"):
-                found = _straight(wide.to_numpy(), expected)
-            years = wide.columns.to_numpy()
+                found = _unlikely_runs(wide.reindex(columns=years).to_numpy(float), expected)
             rows += [(wide.index[i], name, years[t], years[t + n - 1], n, *rest) for i, t, n, *rest in found]
     return pd.DataFrame(rows, columns=[index.names[0], "indicator", *"first last figures kind pace units".split()])
 
@@ -290,75 +305,98 @@ def last_digits(values: np.ndarray) -> np.ndarray:
     return ends
 
 
-def _straight(levels: np.ndarray, expected: float) -> list[tuple]:
-    """Return unit, first column, figures, kind, pace and units of runs and midpoints in units by years."""
+class _Run(NamedTuple):
+    """Row, first column and number of figures of a run in units by years, and what it is."""
+
+    unit: int
+    first: int
+    figures: int
+    kind: str
+    pace: float
+    units: int = 1
+
+
+def _unlikely_runs(levels: np.ndarray, expected: float) -> list[_Run]:
+    """Return the runs and midpoints in units by years."""
+    found, told = list[_Run](), np.zeros(levels.shape, bool)
+    change = np.diff(levels, axis=1)
+    stays = (np.abs(change) <= 1e-4 * np.abs(levels[:, 1:])) & (levels[:, 1:] != 0)
+    cases = np.isfinite(change).sum(axis=1, keepdims=True)
+    others = [count.sum() - count for count in (stays.sum(axis=1, keepdims=True), cases)]
     ends = last_digits(levels)
+    size = np.abs(levels[:, 1:])
+    # Where most units seldom change, or are few, a figure that stays tells nothing.
+    usual = np.nan_to_num(_low(_medians(np.abs(change) / size)))
+    of_digit = 10.0 ** np.fmin(ends[:, :-1], ends[:, 1:]) / (usual * size)
+    chance = np.fmax((others[0] + 1) / (others[1] + 2), of_digit).clip(max=1.0)
+    for i, t, n in _runs(stays, chance, 3, expected / max(cases.sum(), 1)):
+        found.append(_Run(i, t, n + 1, "same", 0.0))
+        told[i, t : t + n + 1] = True
+    moves = ~(stays[:, :-1] & stays[:, 1:])
     # Of three figures the one with the most digits tells how they are rounded.
     half = 0.5 * 10.0 ** np.fmin(np.fmin(ends[:, :-2], ends[:, 1:-1]), ends[:, 2:])
-    found, told = list[tuple](), np.zeros(levels.shape, bool)
     for kind in ("step", "growth"):
-        x, size = (levels, 1.0) if kind == "step" else (np.log(np.where(levels > 0, levels, np.nan)), levels)
-        error = [half / (size if kind == "step" else size[:, k : k + half.shape[1]]) for k in range(3)]
+        x = levels if kind == "step" else np.log(np.where(levels > 0, levels, np.nan))
         bend = np.abs(x[:, :-2] - 2 * x[:, 1:-1] + x[:, 2:])
+        error = [half / (1.0 if kind == "step" else levels[:, k : k + half.shape[1]]) for k in range(3)]
         slack = 2 * error[1] + 1e-12 * np.abs(x[:, 1:-1])
         of_runs = slack + error[0] + error[2]
         size = np.abs(x[:, 1:-1]) if kind == "step" else np.ones_like(bend)
-        scale = _usual_bend(bend / size, of_runs / size) * size
+        usual = _medians(bend / size)
+        scale = _low(usual, _medians(of_runs / size)) / 0.6745 * size
         scale = np.where(np.isfinite(scale), scale, 0.05 * np.abs(x[:, 2:] - x[:, :-2]))
-        for i, t, n in _runs(
-            bend <= of_runs, _chance(of_runs, scale), np.log(expected / max(np.isfinite(bend).sum(), 1))
-        ):
-            first, last = levels[i, [t, t + n - 1]]
-            pace = (last - first) / (n - 1) if kind == "step" else 100 * ((last / first) ** (1 / (n - 1)) - 1)
-            if not told[i, t : t + n].all():
-                found.append((i, t, n, "same" if first == last else kind, pace, 1))
-            told[i, t : t + n] = True
-        for t in _crowded(bend, slack, np.where(np.isfinite(bend), _chance(slack, scale), np.nan), expected):
-            straight = bend[:, t] <= slack[:, t]
-            units = np.flatnonzero(straight & ~told[:, t + 1])
-            name = "midpoint" if kind == "step" else "geometric midpoint"
-            found += [(i, t, 3, name, np.nan, int(straight.sum())) for i in units]
-            told[units, t + 1] = True
+        # A whole number of last digits is within its slack from half a digit further on.
+        chance = (2 * of_runs + slack) / (np.sqrt(2 * np.pi) * scale)
+        chance = np.nan_to_num(chance, nan=1.0, posinf=1.0).clip(1e-12, 1.0)
+        for i, t, n in _runs((bend <= of_runs) & moves, chance, 2, expected / max(np.isfinite(bend).sum(), 1)):
+            first, last = levels[i, [t, t + n + 1]]
+            pace = (last - first) / (n + 1) if kind == "step" else 100 * ((last / first) ** (1 / (n + 1)) - 1)
+            if not told[i, t : t + n + 2].all():
+                found.append(_Run(i, t, n + 2, kind, float(pace)))
+            told[i, t : t + n + 2] = True
+        midpoint = _midpoints(
+            np.where(moves & ~told[:, 1:-1], bend / slack, np.nan), usual[:, None] * size / slack, expected
+        )
+        name = "midpoint" if kind == "step" else "geometric midpoint"
+        units = midpoint.sum(axis=0)
+        found += [_Run(int(i), int(t), 3, name, np.nan, int(units[t])) for i, t in np.argwhere(midpoint)]
+        told[:, 1:-1] |= midpoint
     return found
 
 
-def _usual_bend(bend: np.ndarray, slack: np.ndarray) -> float:
-    """Return a low standard deviation of second differences, of units that are not straight; missing if most are."""
-    have = np.isfinite(bend) & np.isfinite(slack)
-    bend, slack, lines = np.where(have, bend, np.nan), np.where(have, slack, np.nan), have.any(axis=1)
-    if lines.sum() < 5:
-        return np.nan
-    middles = np.nanmedian(bend[lines], axis=1)
-    bent = middles > np.nanmedian(slack[lines], axis=1)
-    return np.quantile(middles[bent], 0.25) / 0.6745 if bent.mean() >= 0.5 else np.nan
+def _medians(x: np.ndarray) -> np.ndarray:
+    """Return the median of each row, missing where it has no figure."""
+    middles, lines = np.full(len(x), np.nan), np.isfinite(x).any(axis=1)
+    middles[lines] = np.nanmedian(np.where(np.isfinite(x[lines]), x[lines], np.nan), axis=1)
+    return middles
 
 
-def _chance(slack: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Return how likely a second difference is within its slack by chance."""
-    return np.clip(np.nan_to_num(2 * slack / (np.sqrt(2 * np.pi) * scale), nan=1.0, posinf=1.0), 1e-12, 1.0)
+def _low(medians: np.ndarray, slack: np.ndarray | float = 0.0) -> float:
+    """Return a low median of units, of those beyond their slack; missing if these are few."""
+    known = np.isfinite(medians)
+    beyond = medians[known & (medians > slack)]
+    return float(np.quantile(beyond, 0.05)) if known.sum() >= 5 and 2 * len(beyond) >= known.sum() else np.nan
 
 
-def _runs(straight: np.ndarray, chance: np.ndarray, least: float) -> list[tuple[int, int, int]]:
-    """Return row, first column and figures of runs that are less likely than ``least``, a logarithm."""
+def _runs(straight: np.ndarray, chance: np.ndarray, shortest: int, least: float) -> list[tuple[int, int, int]]:
+    """Return row, first column and length of runs that are less likely than ``least``."""
     # A last column that is not straight parts the units.
     ids = np.cumsum(~np.pad(straight, ((0, 0), (0, 1)))).reshape(len(straight), -1)[:, :-1][straight]
     runs, begin, of = np.unique(ids, return_index=True, return_inverse=True)
     length, log = np.bincount(of, minlength=len(runs)), np.bincount(of, np.log(chance[straight]), len(runs))
     rows, columns = np.nonzero(straight)
-    chosen = (length > 1) & (log < least)
-    return list(zip(rows[begin][chosen], columns[begin][chosen], length[chosen] + 2, strict=True))
+    chosen = (length >= shortest) & (log < np.log(least))
+    return list(zip(*(part[chosen].tolist() for part in (rows[begin], columns[begin], length)), strict=True))
 
 
-def _crowded(bend: np.ndarray, slack: np.ndarray, chance: np.ndarray, expected: float) -> np.ndarray:
-    """Return the columns with more midpoints than chance, the other columns and those that are nearly one explain."""
+def _midpoints(bend: np.ndarray, usual: np.ndarray, expected: float) -> np.ndarray:
+    """Return midpoints of years with too many of them, from second differences in units of the last digit."""
     from scipy.special import bdtrc
 
-    straight, near = bend <= slack, (bend > slack) & (bend <= 3 * slack)
-    count, cases = straight.sum(axis=0), np.isfinite(bend).sum(axis=0)
-    # Of seven steps of the last digit beside a midpoint three are within its rounding.
-    explained = 0.75 * near.sum(axis=0) + 1, np.nansum(chance, axis=0)
-    others = (count.sum() - count + 1) / (cases.sum() - cases + 2)
-    p = np.maximum(np.maximum(*explained) / np.maximum(cases, 1), others)
-    # Figures of so few digits that midpoints are common tell nothing.
-    tail = bdtrc(count - 1.0, np.maximum(cases, count), np.minimum(p, 1)) * len(count)
-    return np.flatnonzero((count >= 3) & (p <= 0.2) & (tail < expected))
+    reach = np.floor(np.minimum(usual / 2, 20))
+    within = (bend <= reach) & (reach >= 3)
+    straight = within & (bend <= 1)
+    count, cases = straight.sum(axis=0), within.sum(axis=0)
+    chance = np.where(within, 3 / (2 * reach + 1), 0).sum(axis=0) / np.maximum(cases, 1)
+    tail = bdtrc(count - 1.0, np.maximum(cases, 1), chance) * len(count)
+    return straight & (count >= 3) & (tail < expected)
