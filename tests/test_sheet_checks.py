@@ -70,14 +70,13 @@ def test_a_sound_sheet_has_no_finding():
     )
 
 
-@pytest.mark.parametrize("k", [-4, -1, 0, 2, 4])
+@pytest.mark.parametrize("k", [-4, -1, 2])
 def test_a_sheet_in_another_power_of_ten_is_found_as_that_power(k):
     x = walks(k + 5, units=12, digits=6)
     rows = found(sheet_of(x=x * 10.0**k), "unit", known=known_of(x))
-    assert len(rows) == (k != 0)
-    if k:
-        size = f"{10 ** abs(k):,}"
-        assert (f"{size} times" if k > 0 else f"1/{size} of") in str(rows["reason"].iloc[0])
+    size = f"{10 ** abs(k):,}"
+    assert len(rows) == 1
+    assert (f"{size} times" if k > 0 else f"1/{size} of") in str(rows["reason"].iloc[0])
 
 
 def test_a_year_and_a_unit_in_another_unit_of_measure_are_found_alone_and_the_likely_unit_is_named():
@@ -100,17 +99,14 @@ def test_a_year_ten_thousand_times_the_year_before_needs_nothing_to_compare_with
     assert (row.year, row.severity) == (2014, "error")
 
 
-@pytest.mark.parametrize(("level", "names"), [
-    ("province", ["gdp", "railway_length"]), ("city", ["gdp", "us_entity_list_entries"]),
-    ("county", ["gdp"]), ("economy", ["gdp"]),
-])  # fmt: skip
-def test_differences_of_vintage_are_no_other_unit_of_measure(level, names):
-    rng = np.random.default_rng(3)
-    for name in names:
-        wide = cl.data.load_panel(level, [name])[name].unstack()
-        sheet = sheet_of(level=level, x=wide * np.exp(rng.normal(0, 0.1, wide.shape)))
-        rows = found(sheet, "unit", known=known_of(wide).dropna())
-        assert not rows["reason"].astype(str).str.contains("imported before").any(), name
+@pytest.mark.parametrize(
+    ("level", "name"), [("province", "gdp"), ("city", "us_entity_list_entries"), ("economy", "gdp")]
+)
+def test_differences_of_vintage_are_no_other_unit_of_measure(level, name):
+    wide = cl.data.load_panel(level, [name])[name].unstack()
+    noise = np.random.default_rng(3).normal(0, 0.1, wide.shape)
+    rows = found(sheet_of(level=level, x=wide * np.exp(noise)), "unit", known=known_of(wide).dropna())
+    assert not rows["reason"].astype(str).str.contains("imported before").any()
 
 
 def test_first_releases_are_no_other_unit_than_final_figures():
@@ -339,5 +335,5 @@ def test_large_sheets_are_checked_at_once():
     sheet = sheet_of(**dict(zip("abcde", wide, strict=True)))
     begin = time.process_time()
     cl.data.check_sheet(sheet)
-    # A tenth of it on a machine at rest; others may share the processor.
-    assert time.process_time() - begin < 5
+    # Far less on a machine at rest; others may share the processor.
+    assert time.process_time() - begin < 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -40,8 +40,7 @@ _SAID = {
     "differs": ("differs", "warning", "{what}: {there:.10g}{size}{where}", "{what}：{there:.10g}{size}{where}"),
     "decimal": ("decimal", "warning", "{before:.10g} the year before, {after:.10g} the year after",
                 "上年为{before:.10g}，下年为{after:.10g}"),
-    "jump": ("jump", "warning", "{ratio:.3g} times the {before:.10g} of the year before",
-             "为上年{before:.10g}的{ratio:.3g}倍"),
+    "jump": ("jump", "warning", "{ratio:.3g} times {before:.10g} the year before", "上年{before:.10g}的{ratio:.3g}倍"),
     "together": ("jump", "warning", "most figures of {year} change at once, the median to {ratio:.2f} times: has the "
                  "definition changed?", "{year}年多数地区同时跳变，中位数为上年的{ratio:.2f}倍：口径是否改变？"),
     "parts": ("parts", "warning", "{names} sum to {sums:.10g}; to 100 in {good} of {cells} cases",
@@ -51,12 +50,10 @@ _SAID = {
     "twin": ("identical", "error", "all {cells} figures are those of {name}", "{cells}个数据与{name}完全相同"),
     "copy": ("identical", "error", "all {cells} figures of {year} are those of {before}",
              "{year}年{cells}个数据与{before}年完全相同"),
-    "economy": ("code", "error", "no economy has the code {code}", "没有代码为{code}的经济体"),
     "level": ("code", "error", "no {level} has had the code {code}", "代码{code}不属于本层级"),
     "stood": ("code", "warning", "did not stand at the end of {years}", "{years}年末未设立"),
     "same": ("interpolated", "warning", "the same figure {first}-{last}", "{first}—{last}年数值不变"),
-    "step": ("interpolated", "warning", "equal steps of {pace:.4g} {first}-{last}",
-             "{first}—{last}年逐年等差{pace:.4g}"),
+    "step": ("interpolated", "warning", "equal steps of {pace:.4g} {first}-{last}", "{first}—{last}年等差{pace:.4g}"),
     "growth": ("interpolated", "warning", "equal growth of {pace:.3g} % a year {first}-{last}",
                "{first}—{last}年逐年等比增长{pace:.3g}%"),
     "midpoint": ("interpolated", "warning", "midway between the years beside it, as {units} units in this year",
@@ -79,7 +76,10 @@ def check_sheet(sheet: YearbookSheet, same_as: str = "", known: pd.DataFrame | N
     their ratios lies within a factor of 1.4 of one and four of five ratios within a factor of 2 (of a unit, all within
     1.4); and of a year beside the year before. Ranges; figures that differ by more than 1 %; decimal points, jumps and
     interpolation by :mod:`clusterlib.data.audit`; shares that sum to 100 in most units only; a total in the sheet;
-    figures given twice, series that are the same; codes of another level or of years without the unit; rounding.
+    figures given twice, series that are the same; codes of another level or of years without the unit.
+
+    In sound random walks jumps and interpolation are found in 0 to 2 % of sheets; where changes have heavy tails, jumps
+    in most large ones (``benchmarks/monte_carlo_interpolation.py``).
 
     Parameters
     ----------
@@ -121,8 +121,8 @@ def check_sheet(sheet: YearbookSheet, same_as: str = "", known: pd.DataFrame | N
             check_choice(f"{sheet.level} indicator", same_as, indicator_catalogue(sheet.level).index)
             checking.shipped(same_as)
         else:
-            nothing = "Not compared with a shipped indicator, since none was named.", "未指定内置指标，未作对照。"
-            checking.unchecked.append(Phrase(*nothing))
+            en, zh = "Not compared with a shipped indicator, since none was named.", "未指定内置指标，未作对照。"
+            checking.unchecked.append(Phrase(en, zh))
         if known is not None:
             checking.imported(known)
         for one in checking.series:
@@ -220,13 +220,9 @@ class _Checking:
 
     def add(self, at: int, said: str, expected: float = np.nan, **values: Any) -> None:
         """Note a finding at a fact."""
-        check, severity, *texts = _SAID[said]
-        languages: tuple[Literal["en", "zh"], ...] = ("en", "zh")
-        told = [
-            text.format(**{k: getattr(v, language) if isinstance(v, Phrase) else v for k, v in values.items()})
-            for language, text in zip(languages, texts, strict=True)
-        ]
-        self.found.append(_Finding(at, check, severity, expected, Phrase(*told)))
+        check, severity, en, zh = _SAID[said]
+        english, chinese = ({k: getattr(v, language, v) for k, v in values.items()} for language in ("en", "zh"))
+        self.found.append(_Finding(at, check, severity, expected, Phrase(en.format(**english), zh.format(**chinese))))
 
     def findings(self) -> pd.DataFrame:
         """Return what was found, by check, indicator, unit and year."""
@@ -303,9 +299,8 @@ class _Checking:
 
     def ranges(self, one: _Series, same_as: str) -> None:
         """Find figures beyond the bounds of the catalogue, of shares, and of what is counted."""
-        own = np.sort(one.place[one.place >= 0])
-        unit, x, said = self.units[int(own[0])], self.value[own], ""
-        least, most = -np.inf, np.inf
+        own, least, most, said = np.sort(one.place[one.place >= 0]), -np.inf, np.inf, ""
+        unit, x = self.units[int(own[0])], self.value[own]
         if same_as:
             row, said = indicator_catalogue(self.sheet.level).loc[same_as], "bound"
             scale = _over(read_unit(str(row["unit_zh"])), unit)
@@ -418,7 +413,7 @@ class _Checking:
             years.setdefault(self.key[at], {}).setdefault(self.year[at], at)
         if level == "economy":
             for code in set(years) - set(load_units("economy").index):
-                self.add(min(years[code].values()), "economy", code=code)
+                self.add(min(years[code].values()), "level", level=level, code=code)
             return
         crosswalk = _crosswalk(str(get_project().root), read_manifest()["built_at"])
         begin = min(spell.first for spell in crosswalk.spells)
