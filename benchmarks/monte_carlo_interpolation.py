@@ -37,7 +37,8 @@ def walks(
 
 def panel(x: np.ndarray) -> pd.DataFrame:
     """Return units by years as a panel."""
-    return pd.DataFrame(x).stack().rename_axis(["unit", "year"]).to_frame("x")
+    index = pd.MultiIndex.from_product([range(n) for n in x.shape], names=["unit", "year"])
+    return pd.DataFrame({"x": x.ravel()}, index).dropna()
 
 
 def runs(x: np.ndarray) -> pd.DataFrame:
