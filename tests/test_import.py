@@ -85,7 +85,7 @@ def test_a_sheet_becomes_facts_with_their_places_an_entry_and_a_record(mine):
     first = own_facts("province", GDP, mine).query("adcode == @SHANGHAI and year == 2022").iloc[0]
     assert (first["name"], first["original"], first["row"], first["column"]) == ("上海市", "nbs_gbk.csv", "6", "C")
     assert (first["unit"], first["source"]) == ("1e8 yuan", "国家统计局")
-    entry = own_indicators("province", mine).loc[GDP]
+    entry = own_indicators("province", project=mine).loc[GDP]
     assert entry[["name_en", "unit", "unit_zh", "same_as", "precedence", "missing"]].tolist() == [
         "Gross domestic product", "1e8 yuan", "亿元", "gdp", "alone", "leave",
     ]  # fmt: skip
@@ -100,7 +100,7 @@ def test_a_sheet_becomes_facts_with_their_places_an_entry_and_a_record(mine):
 def test_every_indicator_of_a_sheet_is_imported_or_the_one_named(mine):
     done = cl.data.import_sheet(SHEETS / "yearbook.xls", project=mine)
     assert done.indicators[["unit", "facts"]].to_numpy().tolist() == [["1e8 yuan", 10], ["1e4 persons", 10]]
-    assert set(own_indicators("province", mine).index) == {GDP, "人口"}
+    assert set(own_indicators("province", project=mine).index) == {GDP, "人口"}
     assert figures(mine, "人口")[SHANGHAI, 2023] == 2487
     one = cl.data.read_yearbook(SHEETS / "yearbook.xls", indicator="人口")
     again = cl.data.import_sheet(one, name="residents", same_as="resident_population", project=mine)
@@ -120,7 +120,7 @@ def test_one_indicator_that_is_refused_keeps_all_of_its_sheet_out(mine, sheet_of
         SHEETS / "yearbook.xls", project=mine
     )
     assert contents(mine.own) == before
-    assert list(own_indicators("province", mine).index) == ["人口"]
+    assert list(own_indicators("province", project=mine).index) == ["人口"]
 
 
 @pytest.mark.parametrize(
@@ -185,16 +185,16 @@ def test_precedence_needs_a_shipped_indicator_and_settings_stay_until_they_are_s
         first, name="some", same_as="gdp", precedence="shipped", missing="linear 2", name_en="Some number",
         name_zh="某个数", direction=-1, accept_errors=True, project=mine,
     )  # fmt: skip
-    kept = own_indicators("province", mine).loc["some"]
+    kept = own_indicators("province", project=mine).loc["some"]
     second = sheet_of("地区,2023年某数(亿元) 北京,2", "second.csv")
     cl.data.import_sheet(second, name="some", missing="leave", accept_errors=True, project=mine)
-    now = own_indicators("province", mine).loc["some"]
+    now = own_indicators("province", project=mine).loc["some"]
     assert now["missing"] == "leave" and now["cells"] == 2
     same = ["precedence", "same_as", "name_en", "name_zh", "direction"]
     assert now[same].tolist() == kept[same].tolist() == ["shipped", "gdp", "Some number", "某个数", -1]
     # The same file with another setting is no second import of its figures.
     cl.data.import_sheet(second, name="some", precedence="alone", accept_errors=True, project=mine)
-    assert own_indicators("province", mine).loc["some", ["precedence", "cells"]].tolist() == ["alone", 2]
+    assert own_indicators("province", project=mine).loc["some", ["precedence", "cells"]].tolist() == ["alone", 2]
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_later_sheets_add_units_and_years_and_equal_figures_stay_as_they_are(min
     facts = own_facts("province", GDP, mine).set_index(["adcode", "year"])
     assert facts.loc[(BEIJING, 2023), ["value", "original"]].tolist() == [47353.7, "nbs_gbk.csv"]
     assert facts.loc[(BEIJING, 2021), ["value", "original"]].tolist() == [41045.6, "sheet.csv"]
-    assert own_indicators("province", mine).loc[GDP, "source"] == "国家统计局; sheet.csv"
+    assert own_indicators("province", project=mine).loc[GDP, "source"] == "国家统计局; sheet.csv"
     assert pd.read_csv(mine.own / "imports.csv")["facts"].tolist() == [10, 3]
 
 
@@ -340,7 +340,7 @@ def test_checks_are_written_before_anything_and_stop_what_cannot_be(mine, sheet_
     assert len(done.checks[GDP].warnings) == 1 and "51404.5" in done.summary()
     wrong = sheet_of("地区,2022年城镇化率(%) 北京,187.6 上海,89.3", "wrong.csv")
     assert "row 2, column 'B': 北京 2022: beyond" in refused(wrong, name="urban", project=mine)
-    assert list(own_indicators("province", mine).index) == [GDP]
+    assert list(own_indicators("province", project=mine).index) == [GDP]
     cl.data.import_sheet(wrong, name="urban", accept_errors=True, project=mine)
     assert figures(mine, "urban")[BEIJING, 2022] == 187.6
 
@@ -437,7 +437,7 @@ def test_two_imports_at_a_time_wait_for_each_other(mine):
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
         assert "wrote data/own/province/" in out
-    assert set(own_indicators("province", mine).index) == {"one", "two"}
+    assert set(own_indicators("province", project=mine).index) == {"one", "two"}
     assert pd.read_csv(mine.own / "imports.csv")["indicator"].nunique() == 2
 
 
@@ -468,7 +468,7 @@ def test_the_command_imports_lists_and_deletes(run, mine):
                "--years", "2023", "--same-as", "resident_population", "--precedence", "own", "--missing", "linear 1",
                "--name-en", "People", "--name-zh", "居民")  # fmt: skip
     assert "sheet: 主要指标" in said and "unit:" in said and "wrote data/own/province/people.csv" in said
-    entry = own_indicators("province", mine).loc["people"]
+    entry = own_indicators("province", project=mine).loc["people"]
     told = ["name_en", "name_zh", "source", "precedence", "missing", "first_year"]
     assert entry[told].tolist() == ["People", "居民", "统计年鉴", "own", "linear 1", 2023]
     assert "already imported" in run("import", str(SHEETS / "yearbook.xls"), "--indicator", "人口", "--as", "people",
@@ -552,7 +552,7 @@ def test_texts_that_would_break_a_table_are_written_so_that_it_can_be_read(mine,
     cl.data.import_sheet(sheet, name_en=" \n", name_zh="某\t数", project=mine)
     row = own_facts("province", "某数", mine).iloc[0]
     assert (row["source"], row["original"]) == ('统计局, "年鉴"', 'a "b", c.csv')
-    assert own_indicators("province", mine).loc["某数", ["name_en", "name_zh"]].tolist() == ["某数", "某 数"]
+    assert own_indicators("province", project=mine).loc["某数", ["name_en", "name_zh"]].tolist() == ["某数", "某 数"]
 
 
 def test_economies_are_imported_by_their_codes(mine, tmp_path):

@@ -15,8 +15,16 @@ from clusterlib.core.checks import check_choice
 from clusterlib.core.language import Phrase
 from clusterlib.core.rows import UNSEEN
 from clusterlib.data._columns import KEYS
-from clusterlib.data._overlaps import shipped_catalogue
-from clusterlib.data._own import _NAME, MISSING, ORIGIN_COLUMNS, OWN_COLUMNS, PRECEDENCE, facts_path, own_facts
+from clusterlib.data._own import (
+    _NAME,
+    MISSING,
+    ORIGIN_COLUMNS,
+    OWN_COLUMNS,
+    PRECEDENCE,
+    facts_path,
+    own_facts,
+    shipped_catalogue,
+)
 from clusterlib.data._raw import rows_of
 from clusterlib.data._sheets import YearbookSheet
 from clusterlib.data._sheets._cells import Unit, read_unit

@@ -85,8 +85,9 @@ def fill_missing(
     check_columns(panel, list(panel.columns))
     limits: dict[str, tuple[float, float]] = {}
     if level is not None:
-        own = own_indicators(check_choice("level", level, PANELS))
-        for known in (indicator_catalogue(level), own):
+        shipped = indicator_catalogue(check_choice("level", level, PANELS))
+        own = own_indicators(level, [str(name) for name in panel.columns if name not in shipped.index])
+        for known in (shipped, own):
             there = known.loc[known.index.intersection(panel.columns), ["minimum", "maximum"]]
             limits |= {str(name): (low, high) for name, low, high in there.itertuples()}
         if policy is None:

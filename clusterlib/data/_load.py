@@ -28,6 +28,7 @@ from clusterlib.data._own import (
     own_facts,
     own_names,
     own_table,
+    refuse_shipped_names,
     split_table,
 )
 from clusterlib.data._processed import read_manifest
@@ -212,6 +213,7 @@ def _choose(panel: pd.DataFrame, names: list[str], level: str) -> tuple[pd.DataF
     unheard = [name for name in names if name not in panel.columns]
     imported = own_names(level) if unheard else []
     _check_names(names, [*panel.columns, *imported], level)
+    refuse_shipped_names(level, [name for name in names if name not in unheard])
     if not unheard:
         return panel[names], {level: names}
     columns, shipped = {}, [name for name in names if name not in unheard]

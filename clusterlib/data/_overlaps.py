@@ -10,7 +10,7 @@ import pandas as pd
 from clusterlib.core.language import say
 from clusterlib.data._columns import KEYS
 from clusterlib.data._formulas import formula_inputs
-from clusterlib.data._processed import read_manifest
+from clusterlib.data._own import shipped_catalogue
 from clusterlib.paths import Project
 
 # Figures this near to each other are taken for the same, and how many differing ones are shown.
@@ -58,18 +58,6 @@ class Overlap:
             for row in self.table.itertuples()
         ]
         return "\n".join([said, *rows])
-
-
-def shipped_catalogue(project: Project) -> pd.DataFrame:
-    """Return the catalogue of the shipped indicators, indexed by (level, indicator).
-
-    Raises
-    ------
-    DataNotBuiltError
-        If the processed data have not been built.
-    """
-    read_manifest(project)
-    return pd.read_parquet(project.processed / "catalogue.parquet")
 
 
 def compare_with_shipped(facts: pd.DataFrame, level: str, indicator: str, same_as: str, project: Project) -> Overlap:

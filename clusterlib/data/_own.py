@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,18 +106,21 @@ def own_hashes(project: Project, digest: Callable[[Path], str] = sha256) -> dict
         return {}
 
 
-def _checked_catalogue(project: Project) -> tuple[RawTable, list[Problem]]:
-    """Return the catalogue as text, and what is wrong in it by line."""
+def shipped_catalogue(project: Project) -> pd.DataFrame:
+    """Return the catalogue of shipped indicators by (level, indicator); raises DataNotBuiltError without one."""
     import pandas as pd
 
+    read_manifest(project)
+    return pd.read_parquet(project.processed / "catalogue.parquet")
+
+
+def _checked_catalogue(project: Project) -> tuple[RawTable, list[Problem]]:
+    """Return the catalogue as text, and what is wrong in it by line."""
     from clusterlib.data._cells import A_YEAR, NUMBER, filled, matching, one_of
     from clusterlib.data._raw import read_table, rule_problems
 
-    read_manifest(project)
     table = read_table(_path(project), OWN_COLUMNS, project.root, OwnDataError)
-    shipped: dict[Any, str] = pd.read_parquet(project.processed / "catalogue.parquet", columns=["unit"])[
-        "unit"
-    ].to_dict()
+    shipped: dict[Any, str] = shipped_catalogue(project)["unit"].to_dict()
     number = matching(f"({NUMBER})?", "is not a number")
     rules = {
         **filled("name_en name_zh unit unit_zh source"),
@@ -137,8 +141,8 @@ def _checked_catalogue(project: Project) -> tuple[RawTable, list[Problem]]:
     for line, row in table.frame.iterrows():
         level, same = row["level"], row["same_as"]
         if (level, row["indicator"]) in shipped:
-            reason = "a shipped indicator has this name: import the file again with --as and another"
-            problems.append(table.problem(line, reason, "indicator"))
+            way = f"`clusterlib imported --remove {level}.{row['indicator']}`, then import its files again with --as"
+            problems.append(table.problem(line, f"a shipped indicator has this name: {way} and another", "indicator"))
         if same and (level, same) not in shipped:
             names = [name for at, name in shipped if at == level]
             problems.append(table.problem(line, str(UnknownNameError(f"{level} indicator", same, names)), "same_as"))
@@ -151,7 +155,9 @@ def _checked_catalogue(project: Project) -> tuple[RawTable, list[Problem]]:
     return table, problems
 
 
-def own_indicators(level: str | None = None, project: Project | None = None) -> pd.DataFrame:
+def own_indicators(
+    level: str | None = None, names: str | Iterable[str] | None = None, *, project: Project | None = None
+) -> pd.DataFrame:
     """Load the catalogue of imported indicators (自有指标目录), in the form of :func:`indicator_catalogue`.
 
     In a notebook that a run without a name executes there are none: what is shipped rests on nobody's own data.
@@ -160,8 +166,11 @@ def own_indicators(level: str | None = None, project: Project | None = None) -> 
     ----------
     level : {"province", "city", "county", "economy"}, optional
         Only this level; the result is then indexed by indicator, else by (level, indicator).
+    names : str or list of str, optional
+        Only these, as far as they were imported. A notebook that asks for names is stale when one of these changes,
+        one that asks for all upon every import.
     project : Project, optional
-        By default the one that holds this installation, and the catalogue counts as read.
+        By default the one that holds this installation, where what is read counts as read.
 
     Returns
     -------
@@ -172,7 +181,7 @@ def own_indicators(level: str | None = None, project: Project | None = None) -> 
     Raises
     ------
     OwnDataError
-        With line and column of what is wrong in ``data/own/catalogue.csv``.
+        With line and column of what is wrong in ``data/own/catalogue.csv``, with ``names`` in their rows.
     UnknownNameError
         If there is no such level.
 
@@ -184,19 +193,26 @@ def own_indicators(level: str | None = None, project: Project | None = None) -> 
     """
     import pandas as pd
 
-    from clusterlib.core.checks import check_choice
+    from clusterlib.core.checks import as_names, check_choice
     from clusterlib.data._load import note_table
 
     check_choice("level", level, [None, *PANELS])
-    if project is None:
+    chosen = None if names is None else as_names(names)
+    at, frame = project or get_project(), pd.DataFrame(columns=OWN_COLUMNS, dtype="str")
+    if project is None and chosen is None:
         note_table(OWN_CATALOGUE)
-        project = get_project()
-    frame = pd.DataFrame(columns=OWN_COLUMNS, dtype="str")
-    if _path(project).exists() and not in_shipped_run():
-        table, problems = _checked_catalogue(project)
+    if _path(at).exists() and (project is not None or not in_shipped_run()):
+        for table in own_entries(at) if chosen is not None and project is None else ():
+            of, name = split_table(table)
+            if name in chosen and level in (None, of):
+                note_table(table)
+        catalogue, problems = _checked_catalogue(at)
+        frame = catalogue.frame
+        if chosen is not None:
+            frame = frame[frame["indicator"].isin(chosen) & frame["level"].isin([level] if level else PANELS)]
+            problems = [problem for problem in problems if problem.line in frame.index]
         if problems:
             raise OwnDataError(problems)
-        frame = table.frame
     frame = _typed(frame)
     return frame if level is None else frame[frame.index.get_level_values("level") == level].droplevel("level")
 
@@ -224,11 +240,26 @@ def own_entry(level: str, indicator: str, project: Project | None = None) -> pd.
     project = project or get_project()
     check_choice("level", level, PANELS)
     check_choice(f"imported {level} indicator", indicator, own_names(level, project))
-    table, problems = _checked_catalogue(project)
-    rows = table.frame[(table.frame["level"] == level) & (table.frame["indicator"] == indicator)]
-    if problems := [problem for problem in problems if problem.line in rows.index]:
-        raise OwnDataError(problems)
-    return _typed(rows).iloc[0]
+    return own_indicators(level, indicator, project=project).loc[indicator]
+
+
+def refuse_shipped_names(level: str, names: Iterable[str]) -> None:
+    """Refuse names of shipped indicators that imported ones had before: nobody knows which is meant.
+
+    Raises
+    ------
+    OwnDataError
+        With the line of the catalogue, and what to do.
+    """
+    if in_shipped_run() or not _path(project := get_project()).exists():
+        return
+    taken: list[str] = []
+    with contextlib.suppress(OwnDataError):
+        # Of a catalogue that cannot be read hears whoever needs it.
+        taken = own_names(level, project)
+    for name in names:
+        if name in taken:
+            own_entry(level, name, project)
 
 
 def own_facts(level: str, indicator: str, project: Project | None = None) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pandas as pd
 from clusterlib.core.checks import check_choice
 from clusterlib.core.locks import waiting_lock
 from clusterlib.data._columns import PANELS
-from clusterlib.data._own import OWN_COLUMNS, facts_path, own_indicators
+from clusterlib.data._own import OWN_COLUMNS, facts_path, own_indicators, own_names
 from clusterlib.data._raw import read_table
 from clusterlib.errors import InvalidInputError, OwnDataError
 from clusterlib.paths import Project, get_project
@@ -51,10 +52,14 @@ def held_own(project: Project) -> Iterator[None]:
 
 def past_imports(project: Project) -> pd.DataFrame:
     """Return the record of imports as text; raises OwnDataError with the line of what is wrong in it."""
-    path = project.own / IMPORTS
+    return _as_text(project, IMPORTS, IMPORT_COLUMNS)
+
+
+def _as_text(project: Project, file: str, columns: list[str]) -> pd.DataFrame:
+    path = project.own / file
     if not path.exists():
-        return pd.DataFrame(columns=IMPORT_COLUMNS, dtype="str")
-    return read_table(path, IMPORT_COLUMNS, project.root, OwnDataError).frame
+        return pd.DataFrame(columns=columns, dtype="str")
+    return read_table(path, columns, project.root, OwnDataError).frame
 
 
 def report_path(project: Project, level: str, indicator: str) -> Path:
@@ -124,10 +129,11 @@ def forget_indicator(indicator: str, level: str | None = None, project: Project 
     check_choice("level", level, [None, *PANELS])
     project = project or get_project()
     with held_own(project):
-        catalogue, imports = own_indicators(project=project).reset_index(), past_imports(project)
-        of_level = catalogue if level is None else catalogue[catalogue["level"] == level]
-        check_choice("imported indicator", indicator, list(of_level["indicator"].unique()))
-        levels = of_level.loc[of_level["indicator"] == indicator, "level"].tolist()
+        # As text, so that what is wrong in an entry does not keep it from being deleted.
+        catalogue, imports = _as_text(project, CATALOGUE, OWN_COLUMNS), past_imports(project)
+        names = {at: own_names(at, project) for at in (PANELS if level is None else [level])}
+        check_choice("imported indicator", indicator, list(dict.fromkeys(chain(*names.values()))))
+        levels = [at for at, imported in names.items() if indicator in imported]
         if len(levels) > 1:
             raise InvalidInputError(f"{indicator!r} is imported at the levels {' and '.join(levels)}: say level=")
         rest, past = (

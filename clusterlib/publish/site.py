@@ -113,9 +113,12 @@ def _make(project: Project, known: dict, name: str, write: Callable, made_from: 
         known.pop(name, None)
         problems[name] = str(error) if isinstance(error, ClusterlibError) else f"{type(error).__name__}: {error}"
     else:
-        # What was written for something that is no more.
-        for file in {*(last["outputs"] if last else ())} - {*written}:
-            (project.reports / file).unlink(missing_ok=True)
+        # What was written for something that is no more, unless it is now another's, such as the page of a notebook
+        # that had failed before.
+        for file, digest in (last["outputs"] if last else {}).items():
+            path = project.reports / file
+            if file not in written and path.is_file() and sha256(path) == digest:
+                path.unlink()
         known[name] = {"made_from": made_from, "outputs": written}
 
 

@@ -303,7 +303,7 @@ def import_files(
     brought = {
         "name": name, "same_as": same_as, "precedence": precedence, "missing": missing, "replace": replace,
         "keep": keep, "strict": strict, "accept_errors": accept_errors, "skip_unresolved": skip_unresolved,
-        "name_en": name_en, "name_zh": name_zh, "dry_run": dry_run,
+        "name_en": name_en, "name_zh": name_zh, "direction": direction, "dry_run": dry_run,
     }  # fmt: skip
     span: Any = years.split(",") if years and "," in years else years
     code = 0
