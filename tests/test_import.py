@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 import clusterlib as cl
 from clusterlib.core.locks import waiting_lock
-from clusterlib.data import _own_files, _sheet_checks
+from clusterlib.data import _import, _own_files, _sheet_checks
 from clusterlib.data._own import own_facts, own_indicators
 from clusterlib.errors import ImportRefusedError, InvalidInputError, OwnDataError, UnknownNameError
 from clusterlib.paths import ROOT_VARIABLE, Project, get_project
@@ -38,6 +38,23 @@ def project_in(folder: Path) -> Project:
     for name in ("raw", "study", "processed"):
         (folder / "data" / name).symlink_to(REAL.root / "data" / name)
     return Project(folder)
+
+
+def unchecked(sheet, same_as="", known=None):
+    """What stands for the checks where the figures are none that anything is to be found in."""
+    nothing = pd.DataFrame(columns=_sheet_checks.COLUMNS)
+    return _sheet_checks.SheetChecks(sheet.path.name, len(sheet.facts), nothing)
+
+
+@pytest.fixture
+def checked():
+    """The real checks, for tests that are about what they find; they take longer than all else."""
+
+
+@pytest.fixture(autouse=True)
+def checks(request, monkeypatch):
+    if "checked" not in request.fixturenames:
+        monkeypatch.setattr(_sheet_checks, "check_sheet", unchecked)
 
 
 @pytest.fixture
@@ -76,7 +93,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
-def test_a_sheet_becomes_facts_with_their_places_an_entry_and_a_record(mine):
+def test_a_sheet_becomes_facts_with_their_places_an_entry_and_a_record(mine, checked):
     done = cl.data.import_sheet(SHEETS / "nbs_gbk.csv", project=mine)
     sheet = cl.data.read_yearbook(SHEETS / "nbs_gbk.csv")
     assert figures(mine, GDP) == dict(
@@ -97,7 +114,7 @@ def test_a_sheet_becomes_facts_with_their_places_an_entry_and_a_record(mine):
     assert len(done.facts) == 10 and GDP in done._repr_html_()
 
 
-def test_every_indicator_of_a_sheet_is_imported_or_the_one_named(mine):
+def test_every_indicator_of_a_sheet_is_imported_or_the_one_named(mine, checked):
     done = cl.data.import_sheet(SHEETS / "yearbook.xls", project=mine)
     assert done.indicators[["unit", "facts"]].to_numpy().tolist() == [["1e8 yuan", 10], ["1e4 persons", 10]]
     assert set(own_indicators("province", project=mine).index) == {GDP, "人口"}
@@ -295,7 +312,7 @@ def test_a_dry_run_tells_all_and_writes_nothing(mine):
     assert not mine.own.exists()
 
 
-def test_overlaps_are_those_of_the_shipped_cells_with_file_and_line(mine, tmp_path):
+def test_overlaps_are_those_of_the_shipped_cells_with_file_and_line(mine, checked, tmp_path):
     shipped = cl.data.load_panel("province", "gdp", years="2021:2022")["gdp"]
     drawn = np.random.default_rng(1).normal(1, 0.03, len(shipped))
     own = shipped * drawn
@@ -314,7 +331,7 @@ def test_overlaps_are_those_of_the_shipped_cells_with_file_and_line(mine, tmp_pa
         assert text.startswith(f"{row.code},{row.year},gdp,{row.shipped:g}"[:20])
 
 
-def test_a_common_power_of_ten_is_named(mine, sheet_of):
+def test_a_common_power_of_ten_is_named(mine, checked, sheet_of):
     thousandfold = sheet_of("地区,2023年地区生产总值(亿元) 北京,473537000 上海,514045000 江苏,1309243000")
     assert "10,000 times" in refused(thousandfold, project=mine)
     done = cl.data.import_sheet(thousandfold, accept_errors=True, project=mine)
@@ -330,7 +347,7 @@ def test_derived_indicators_are_traced_to_the_facts_of_their_inputs(mine, sheet_
     assert sorted(first.place.split("; ")) == sorted(f"{row.file}:{row.line}" for row in inputs.itertuples())
 
 
-def test_checks_are_written_before_anything_and_stop_what_cannot_be(mine, sheet_of):
+def test_checks_are_written_before_anything_and_stop_what_cannot_be(mine, checked, sheet_of):
     odd = sheet_of("地区,2023年地区生产总值(亿元) 北京,47353.7 上海,99999")
     report = mine.own / "checks" / f"province.{GDP}.html"
     said = refused(odd, strict=True, project=mine)
@@ -345,14 +362,8 @@ def test_checks_are_written_before_anything_and_stop_what_cannot_be(mine, sheet_
     assert figures(mine, "urban")[BEIJING, 2022] == 187.6
 
 
-def unchecked(sheet, same_as="", known=None):
-    """What stands for the checks where the figures are none that anything is to be found in."""
-    nothing = pd.DataFrame(columns=_sheet_checks.COLUMNS)
-    return _sheet_checks.SheetChecks(sheet.path.name, len(sheet.facts), nothing)
-
-
-def killed_at(step: int, path: Path, project: Project) -> bool:
-    """Import in a process that is killed at the given step of its writing, and say whether it came that far."""
+def killed_at(step: int, project: Project, decided: list) -> bool:
+    """Write what an import decided in a process that is killed at the given step; whether it came that far."""
     pid = os.fork()
     if pid == 0:
         left = [step]
@@ -369,14 +380,14 @@ def killed_at(step: int, path: Path, project: Project) -> bool:
         try:
             _own_files._save = killing(_own_files._save)
             os.rename, os.replace = killing(os.rename), killing(os.replace)
-            cl.data.import_sheet(path, replace=True, project=project)
+            with _own_files.held_own(project):
+                _own_files.write_own(*decided)
         finally:
             os._exit(0)
     return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
 
 
 def test_an_import_that_is_killed_leaves_what_was_there_or_is_finished_by_the_next(mine, sheet_of, monkeypatch):
-    monkeypatch.setattr(_sheet_checks, "check_sheet", unchecked)
     first = sheet_of("地区,2023年甲(个),2023年乙(万人) 北京,1,2 上海,3,4", "first.csv")
     second = sheet_of("地区,2023年甲(个),2023年乙(万人) 北京,-1,-2 江苏,5,6", "second.csv")
     cl.data.import_sheet(first, project=mine)
@@ -385,7 +396,11 @@ def test_an_import_that_is_killed_leaves_what_was_there_or_is_finished_by_the_ne
            "乙": old["乙"] | {(BEIJING, 2023): -2, (JIANGSU, 2023): 6}}  # fmt: skip
     before, aside, seen = contents(mine.own), mine.root / "aside", []
     shutil.copytree(mine.own, aside)
-    while killed_at(len(seen), second, mine):
+    decided: list = []
+    with monkeypatch.context() as waiting:
+        waiting.setattr(_import, "write_own", lambda *given: decided.extend(given))
+        cl.data.import_sheet(second, replace=True, project=mine)
+    while killed_at(len(seen), mine, decided):
         # Whoever comes next, for whatever, clears up.
         with pytest.raises(UnknownNameError):
             cl.data.forget_indicator("no_such", project=mine)
@@ -398,8 +413,8 @@ def test_an_import_that_is_killed_leaves_what_was_there_or_is_finished_by_the_ne
             assert contents(mine.own) == before
         shutil.rmtree(mine.own)
         shutil.copytree(aside, mine.own)
-    # Two reports; two facts, the record and the catalogue, written and made ready: what is ready is put in place.
-    assert seen == [False] * 7 + [True] * 4
+    # Two facts, the record and the catalogue, written and made ready: what is ready is put in place.
+    assert seen == [False] * 5 + [True] * 4
 
 
 def test_a_disk_that_is_full_leaves_what_was_there(mine, monkeypatch):
@@ -466,11 +481,11 @@ def test_the_command_imports_lists_and_deletes(run, mine):
     assert run("imported") == ""
     said = run("import", str(SHEETS / "yearbook.xls"), "--indicator", "人口", "--as", "people", "--source", "统计年鉴",
                "--years", "2023", "--same-as", "resident_population", "--precedence", "own", "--missing", "linear 1",
-               "--name-en", "People", "--name-zh", "居民")  # fmt: skip
+               "--name-en", "People", "--name-zh", "居民", "--direction", "-1")  # fmt: skip
     assert "sheet: 主要指标" in said and "unit:" in said and "wrote data/own/province/people.csv" in said
     entry = own_indicators("province", project=mine).loc["people"]
-    told = ["name_en", "name_zh", "source", "precedence", "missing", "first_year"]
-    assert entry[told].tolist() == ["People", "居民", "统计年鉴", "own", "linear 1", 2023]
+    told = ["name_en", "name_zh", "source", "precedence", "missing", "first_year", "direction"]
+    assert entry[told].tolist() == ["People", "居民", "统计年鉴", "own", "linear 1", 2023, -1]
     assert "already imported" in run("import", str(SHEETS / "yearbook.xls"), "--indicator", "人口", "--as", "people",
                                      "--source", "统计年鉴", "--years", "2023")  # fmt: skip
     assert run("imported") == "province.people 万人 2023-2023 5 cells 统计年鉴 yearbook.xls"
@@ -502,7 +517,7 @@ def test_a_user_s_mistake_is_an_error_line_and_nothing_is_written(run, mine, opt
     assert not (mine.own / "catalogue.csv").exists()
 
 
-def test_the_command_refuses_strictly_leaves_out_and_only_tells(run, mine):
+def test_the_command_refuses_strictly_leaves_out_and_only_tells(run, mine, checked):
     assert "would write" in run("import", str(SHEETS / "halves.csv"), "--dry-run")
     assert "left out: unknown_name.csv" in run("import", str(SHEETS / "unknown_name.csv"), "--skip-unresolved")
     strict = run("import", str(SHEETS / "share_format.xls"), "--strict", code=2)
@@ -536,7 +551,7 @@ def test_damage_is_told_with_what_to_do_and_the_advice_helps(mine):
 def test_an_indicator_is_forgotten_alone_and_by_its_level(mine):
     cl.data.import_sheet(SHEETS / "yearbook.xls", project=mine)
     cl.data.import_sheet(SHEETS / "unknown_name.csv", skip_unresolved=True, project=mine)
-    with pytest.raises(InvalidInputError, match="imported at the levels city and province: say level="):
+    with pytest.raises(InvalidInputError, match="imported at the levels province and city: say level="):
         cl.data.forget_indicator(GDP, project=mine)
     cl.data.forget_indicator(GDP, "province", project=mine)
     assert set(own_indicators(project=mine).index) == {("city", GDP), ("province", "人口")}
@@ -566,14 +581,13 @@ CODES = cl.data.load_panel("province", "gdp").index.unique("adcode").tolist()
 FIGURES = st.floats(allow_nan=False, allow_infinity=False, width=64).filter(lambda value: abs(value) < 1e290)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     cells=st.dictionaries(st.tuples(st.sampled_from(CODES), st.integers(1990, 2024)), FIGURES, min_size=2, max_size=30),
     split=st.integers(0, 30),
 )
 def test_what_is_imported_is_what_the_sheet_says_in_one_file_or_two(cells, split):
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
-        patched.setattr(_sheet_checks, "check_sheet", unchecked)
+    with tempfile.TemporaryDirectory() as folder:
         project = project_in(Path(folder) / "project")
         items = list(cells.items())
         for k, part in enumerate((items[:split], items[split:])):

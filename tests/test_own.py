@@ -77,6 +77,12 @@ def few_pages(monkeypatch):
     monkeypatch.setattr(rows, "LEVELS", ("economy",))
 
 
+@pytest.fixture
+def no_site(monkeypatch):
+    """Runs that write no site, for tests that are not about pages."""
+    monkeypatch.setattr(site, "write_site", lambda *given: {})
+
+
 # Panels.
 
 
@@ -116,7 +122,7 @@ def test_units_beyond_the_shipped_panel_are_there_with_their_names(own_project):
     assert 130123 not in cl.data.unit_names().index and names.index.is_unique
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(
         st.tuples(st.sampled_from([110000, HANGZHOU, NINGBO, 341400]), st.integers(1995, 2030)),
@@ -160,6 +166,7 @@ def test_a_traced_cell_tells_its_place_in_data_own_and_in_the_file_that_was_impo
 names = st.from_regex(r"[^\W\d]\w{0,8}", fullmatch=True)
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.sampled_from(["city", "economy"]), names, st.lists(st.integers(1990, 2030), max_size=4))
 def test_reads_of_own_indicators_go_into_one_line_and_come_back(level, name, years):
     read = Read.of(f"own.{level}.{name}", [name], [HANGZHOU], years)
@@ -198,11 +205,39 @@ def test_what_is_wrong_is_told_with_line_and_column_to_who_loads_it_and_to_nobod
     assert len(cl.data.load_panel("city", ["sound", "gdp"])["sound"].dropna()) == 3
 
 
-def test_an_indicator_of_a_shipped_name_is_found_when_own_ones_are_listed(own_project):
+def test_a_name_that_a_shipped_indicator_took_later_means_neither_until_the_imported_one_is_deleted(
+    own_project, monkeypatch, tmp_path
+):
     import_own(own_project, "gdp")
-    with pytest.raises(OwnDataError, match="a shipped indicator has this name: import the file again with --as"):
-        cl.data.own_indicators()
-    assert cl.data.load_panel("city", "gdp")["gdp"].notna().sum() > 3
+    import_own(own_project, "firms")
+    said = r"line 2, column 'indicator': a shipped indicator has this name: `clusterlib imported --remove city.gdp`"
+    for load in (
+        cl.data.own_indicators,
+        lambda: cl.data.own_indicators("city", ["gdp", "firms"]),
+        lambda: cl.data.load_panel("city", "gdp"),
+        lambda: cl.data.load_panel("city", ["firms", "gdp"]),
+    ):
+        with pytest.raises(OwnDataError, match=said):
+            load()
+    # Of another name or level it is nothing wrong, nor in what is shipped.
+    assert cl.data.load_panel("city", "population").shape[1] == cl.data.load_panel("province", "gdp").shape[1] == 1
+    with monkeypatch.context() as kernel:
+        kernel.setenv(READS_VARIABLE, str(tmp_path / "reads.txt"))
+        assert cl.data.load_panel("city", "gdp")["gdp"].notna().sum() > 3
+    cl.data.forget_indicator("gdp", "city")
+    assert cl.data.load_panel("city", ["firms", "gdp"])["firms"].notna().sum() == 3
+
+
+def test_who_asks_for_some_own_indicators_reads_these_alone(own_project):
+    for name in ("firms", "other"):
+        import_own(own_project, name, missing="linear 1")
+    with noting() as reads:
+        found = cl.data.own_indicators("city", ["firms", "gdp", "none"])
+        panel = cl.data.load_panel("city", "firms", years="2019:2020")
+        assert cl.data.fill_missing(panel, "city").policy == {"firms": "linear 1"}
+    assert list(found.index) == ["firms"]
+    assert {Read.parse(read).table for read in reads} == {"own.city.firms", "catalogue"}
+    assert cl.data.own_indicators("province", "firms").empty
 
 
 def test_a_cut_catalogue_stops_only_who_names_an_own_indicator(own_project):
@@ -267,7 +302,7 @@ def test_an_own_indicator_runs_under_a_name_and_is_followed_to_its_rows(own_proj
     assert "clusterlib/data/own/city/数字企业.html" in zipfile.ZipFile(archive).namelist()
 
 
-def test_a_change_of_one_own_indicator_makes_stale_what_read_it_and_says_why(own_project):
+def test_a_change_of_one_own_indicator_makes_stale_what_read_it_and_says_why(own_project, no_site):
     named = named_run(own_project, "mine")
     for name in ("firms", "other"):
         import_own(own_project, name)
@@ -305,7 +340,7 @@ def test_a_change_of_one_own_indicator_makes_stale_what_read_it_and_says_why(own
     assert stale() == {"yrd/01_firms": ["data gone: own.city.firms"]}
 
 
-def test_who_lists_own_indicators_is_stale_when_one_is_imported(own_project):
+def test_who_lists_own_indicators_is_stale_when_one_is_imported(own_project, no_site):
     named = named_run(own_project, "mine")
     write_notebook(own_project, "01_list", "import clusterlib as cl\ncl.data.own_indicators().shape", TELL[:44])
     assert run(["yrd"], project=named).ok
