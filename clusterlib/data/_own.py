@@ -202,9 +202,9 @@ def own_indicators(
     if project is None and chosen is None:
         note_table(OWN_CATALOGUE)
     if _path(at).exists() and (project is not None or not in_shipped_run()):
-        for table in own_entries(at) if chosen is not None and project is None else ():
+        for table in own_entries(at) if project is None else ():
             of, name = split_table(table)
-            if name in chosen and level in (None, of):
+            if chosen is not None and name in chosen and level in (None, of):
                 note_table(table)
         catalogue, problems = _checked_catalogue(at)
         frame = catalogue.frame
@@ -240,7 +240,7 @@ def own_entry(level: str, indicator: str, project: Project | None = None) -> pd.
     project = project or get_project()
     check_choice("level", level, PANELS)
     check_choice(f"imported {level} indicator", indicator, own_names(level, project))
-    return own_indicators(level, indicator, project=project).loc[indicator]
+    return own_indicators(level, indicator, project=project).iloc[0]
 
 
 def refuse_shipped_names(level: str, names: Iterable[str]) -> None:

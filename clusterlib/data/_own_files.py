@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -55,10 +55,10 @@ def past_imports(project: Project) -> pd.DataFrame:
     return _as_text(project, IMPORTS, IMPORT_COLUMNS)
 
 
-def _as_text(project: Project, file: str, columns: list[str]) -> pd.DataFrame:
+def _as_text(project: Project, file: str, columns: Sequence[str]) -> pd.DataFrame:
     path = project.own / file
     if not path.exists():
-        return pd.DataFrame(columns=columns, dtype="str")
+        return pd.DataFrame(columns=list(columns), dtype="str")
     return read_table(path, columns, project.root, OwnDataError).frame
 
 
