@@ -22,8 +22,8 @@ LONGEST = (
     "test_raw_errors", "test_run_warm", "test_environment", "test_fuzz_files", "test_browser", "test_data",
     "test_package",
 )  # fmt: skip
-# The layers, by file or test: `make check` leaves out both, `make test` the slow ones. What executes notebooks or opens a
-# browser is lengthy without being named here.
+# The layers, by file or test: `make check` leaves out both, `make test` the slow ones. What executes notebooks or opens
+# a browser is lengthy without being named here.
 SLOW = (
     "test_run_cluster", "test_fourth_region", "test_readme", "test_run_faults", "test_docs", "test_lab", "test_package",
 )  # fmt: skip
