@@ -23,7 +23,9 @@ lab: setup ## open the notebooks in JupyterLab; git then leaves out of notebooks
 
 # Everything anew: Sphinx does not see that data or code behind an example changed. -W: a warning is an error.
 docs: data ## write the documentation into docs/_build/html
+	rm -f docs/_build/complete
 	$(bin)/python -m sphinx -q -E -a -j auto -W --keep-going docs docs/_build/html $(ARGS)
+	touch docs/_build/complete
 
 # logical: xdist's auto counts physical cores, which on many small machines is one. Files keep the order of
 # tests/conftest.py, the longest first; by default those with most tests would be, and one worker would end late.

@@ -11,7 +11,7 @@ project = "clusterlib"
 author = "The clusterlib developers"
 version = release = clusterlib.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "house"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "house"]
 exclude_patterns = ["_build", "generated/_*"]
 templates_path = ["_templates"]
 # A reference that leads nowhere is an error.
@@ -23,7 +23,6 @@ myst_enable_extensions = ["attrs_inline", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 math_renderer = html_math_renderer = "mathml"
 
-autosummary_generate = False
 autodoc_typehints = "none"
 autodoc_class_signature = "separated"
 autodoc_member_order = "bysource"

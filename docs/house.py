@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import inspect
+import os
 import re
+import shlex
 import types
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import fill
 
 import matplotlib as mpl
@@ -20,14 +25,16 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from matplotlib.figure import Figure
 from numpydoc.docscrape import NumpyDocString
+from numpydoc.docscrape_sphinx import SphinxDocString
 from sphinx.search import languages
 from sphinx.search.en import SearchEnglish
 from sphinx.util.docutils import SphinxDirective
 from typer.cli import get_docs_for_click
 from typer.main import get_command
+from typer.testing import CliRunner
 
 import clusterlib as cl
-from clusterlib.paths import get_project
+from clusterlib.paths import ROOT_VARIABLE, get_project
 from clusterlib.publish.pages import math_to_mathml
 
 mpl.use("agg")
@@ -37,18 +44,7 @@ COMMANDS_OWN = {"clusterlib.run"}
 # Characters of a constant that are still read.
 LONGEST_VALUE = 300
 # The floors of the house from the roof down, and the rooms of each.
-FLOORS = {
-    "run": ["run"],
-    "publish": ["publish", "report", "figures", "tables", "maps", "results", "captions"],
-    "study": ["study", "claims", "diagnosis", "scenario"],
-    "methods": [
-        "composite", "agglomeration", "inequality", "weights", "spatial", "panel", "spatial_panel", "did", "efficiency",
-        "specification_curve",
-    ],
-    "data": ["data", "regions"],
-    "core": ["core", "inference", "provenance"],
-    "ground": ["errors", "paths"],
-}  # fmt: skip
+FLOORS = yaml.safe_load(Path(__file__).with_name("floors.yml").read_text(encoding="utf-8"))
 
 
 def escaped(text: str) -> str:
@@ -91,14 +87,22 @@ def details(name: str, value: object) -> str:
     return f".. py:data:: {name}" + (f"\n   :value: {shown}" if len(shown) <= LONGEST_VALUE else "")
 
 
+def first_sentence(value: object) -> str:
+    return (inspect.getdoc(value) or "").partition("\n\n")[0].replace("\n", " ")
+
+
 def reference_page(name: str, module: types.ModuleType) -> str:
     names = public_names(module)
     summary = (module.__doc__ or "").strip().partition("\n\n")[0].replace("\n", " ")
     values = {one: getattr(module, one) for one in names}
     # Of a constant all is said by its value.
-    listed = "".join(f"\n   {one}" for one, value in values.items() if callable(value))
+    rows = [
+        f"\n   * - :py:obj:`{one} <{name}.{one}>`\n     - {first_sentence(value)}"
+        for one, value in values.items()
+        if callable(value)
+    ]
     # Its anchor goes to what follows it, which must be a paragraph.
-    parts = [f".. py:module:: {name}", summary, f".. autosummary::\n   :nosignatures:\n{listed}"]
+    parts = [f".. py:module:: {name}", summary, *([".. list-table::\n" + "".join(rows)] if rows else [])]
     body = "\n\n".join([*parts, *(details(one, value) for one, value in values.items())])
     title = name.replace("clusterlib.", "cl.", 1)
     return f"# `{title}`\n\n```{{eval-rst}}\n{body}\n```\n"
@@ -115,7 +119,16 @@ def command_page() -> str:
 # Data.
 
 
-def data_page(level: str, catalogue: pd.DataFrame, folder: Path) -> str:
+def coverage_table(shares: pd.DataFrame) -> str:
+    """Return shares, in percent, by indicator and year as a table with shaded cells."""
+    parts = ["<td>" + "".join(f'<th scope="col">{year}' for year in shares.columns)]
+    for name, row in shares.iterrows():
+        cells = "".join(f'<td style="--share: {value:.0f}">{value:.0f}' if value > 0 else "<td>" for value in row)
+        parts.append(f'<th scope="row"><code>{name}</code>{cells}')
+    return '<div class="shown coverage" tabindex="0"><table><tr>' + "<tr>".join(parts) + "</table></div>"
+
+
+def data_page(level: str, catalogue: pd.DataFrame) -> str:
     """Return the page of a level's indicators, by theme, each theme with the share of units that have a figure."""
     sources = pd.read_csv(get_project().raw / "sources.csv", dtype=str, keep_default_na=False).set_index("source")
     panel = cl.data.load_panel(level) if level != "pair" else None
@@ -124,13 +137,9 @@ def data_page(level: str, catalogue: pd.DataFrame, folder: Path) -> str:
         text.append(f"## {theme.replace('_', ' ').capitalize()}")
         if panel is not None:
             known = panel.loc[:, list(rows["indicator"])].dropna(how="all")
-            figure = cl.figures.coverage_heatmap(cl.data.audit.coverage(known, panel.index.unique(0)))
-            save(figure, folder / f"{level}.{theme}.svg")
-            units = panel.index.unique(0).size
-            text.append(
-                f"```{{figure}} {level}.{theme}.svg\n:alt: Share of units with a figure, by indicator and year\n\n"
-                f"Share of the {units} units with a figure, percent.\n```"
-            )
+            units = panel.index.unique(0)
+            text.append(f"Share of the {units.size} units with a figure, percent.")
+            text.append(f"```{{raw}} html\n{coverage_table(cl.data.audit.coverage(known, units))}\n```")
         text += [described(row, sources) for row in rows.to_dict("records")]
     return "\n\n".join(text) + "\n"
 
@@ -171,7 +180,8 @@ def glossary_page(language: str, root: Path) -> str:
                 said += f" {clause.number}: " + escaped(clause.clause if language == "zh" else clause.en)
             if name := term.get("name"):
                 said += f" {{py:func}}`cl.{name} <clusterlib.{name}>`"
-            text.append(f"{escaped(term[language])} ({escaped(term[other])})\n: {said}")
+            place = "-".join(["term", *re.findall(r"\w+", term["en"].lower()), *["zh"] * (language == "zh")])
+            text.append(f"[{escaped(term[language])}]{{#{place}}} ({escaped(term[other])})\n: {said}")
     words = yaml.safe_load((get_project().notebooks / "words.yml").read_text(encoding="utf-8"))["words"]
     design = yaml.safe_load((get_project().study / "design.yml").read_text(encoding="utf-8"))
     pairs = [value for value in words.values() if isinstance(value, dict)]
@@ -202,7 +212,7 @@ def imports_between_floors() -> Counter:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("clusterlib"):
                 inner = node.module.split(".")[1:2] or [alias.name for alias in node.names]
                 reached |= {floor_of[one] for one in inner if one in floor_of}
-            waiting += ast.iter_child_nodes(node)
+            waiting += (child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr))
         found.update((floor_of[room], floor) for floor in reached - {floor_of[room]})
     return found
 
@@ -243,14 +253,85 @@ def write_pages(app) -> None:
     pages["command"] = command_page()
     catalogue = pd.read_csv(get_project().raw / "catalogue.csv", dtype=str, keep_default_na=False)
     for level, rows in catalogue.groupby("level", sort=False):
-        pages[f"data-{level}"] = data_page(level, rows, folder)
+        pages[f"data-{level}"] = data_page(level, rows)
     pages |= {f"_glossary.{language}": glossary_page(language, root) for language in ("en", "zh")}
     save(draw_house(), folder / "house.svg")
     for name, text in pages.items():
-        (folder / f"{name}.md").write_text(text, encoding="utf-8")
+        path = folder / f"{name}.md"
+        # What has not changed is not read again.
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
 
 
 # Directives.
+
+
+@contextlib.contextmanager
+def project_of_page(env) -> Iterator[None]:
+    """Stand in a project of the page's own: all that ships, and as own data what the page itself has brought in."""
+    root = get_project().root
+    if "project" not in env.temp_data:
+        folder = env.temp_data["project"] = TemporaryDirectory()
+        for part in ("data/raw", "data/study", "data/processed", "notebooks", "tests"):
+            link = Path(folder.name, part)
+            link.parent.mkdir(exist_ok=True)
+            link.symlink_to(root / part)
+    before = os.environ.get(ROOT_VARIABLE, str(root))
+    os.environ[ROOT_VARIABLE] = env.temp_data["project"].name
+    try:
+        with contextlib.chdir(os.environ[ROOT_VARIABLE]):
+            yield
+    finally:
+        os.environ[ROOT_VARIABLE] = before
+
+
+def table_html(table: str) -> nodes.raw:
+    # A head without a text is none.
+    table = table.replace("<th></th>", "<td></td>")
+    return nodes.raw("", f'<div class="shown" tabindex="0">{table}</div>', format="html")
+
+
+class Console(SphinxDirective):
+    """Run commands in the page's project, and show them with their answers; ``refused`` says that they must fail."""
+
+    has_content = True
+    option_spec = {"refused": directives.flag}  # noqa: RUF012
+
+    def run(self) -> list[nodes.Node]:
+        from clusterlib.run.cli import app
+
+        shown = []
+        for line in self.content:
+            with project_of_page(self.env):
+                done = CliRunner().invoke(app, shlex.split(line)[2:])
+            if done.exit_code != (2 if "refused" in self.options else 0):
+                raise self.error(f"{line}: {done.exit_code}\n{done.output}")
+            shown += [line, (done.stderr if "refused" in self.options else done.stdout).strip()]
+        text = "\n".join(shown)
+        return [nodes.literal_block(text, text, language="console")]
+
+
+class Sheet(SphinxDirective):
+    """Show a file as it comes: a text as it stands, a sheet with the letters and numbers that messages name."""
+
+    required_arguments = 1
+    option_spec = {"sheet": directives.unchanged, "encoding": directives.encoding}  # noqa: RUF012
+
+    def run(self) -> list[nodes.Node]:
+        path = get_project().root / self.arguments[0]
+        self.env.note_dependency(path)
+        if path.suffix in (".csv", ".tsv"):
+            text = path.read_text(encoding=self.options.get("encoding", "utf-8")).strip()
+            return [nodes.literal_block(text, text, language="text")]
+        if path.suffix in (".xls", ".xlsx"):
+            rows = pd.read_excel(
+                path, sheet_name=self.options.get("sheet", 0), header=None, dtype=object, engine="calamine"
+            )
+            rows = rows.set_axis(rows.index + 1).set_axis([chr(ord("A") + number) for number in rows], axis=1)
+        else:
+            readers = {".dta": pd.read_stata, ".parquet": pd.read_parquet}
+            rows = readers[path.suffix](path)
+        return [table_html(rows.to_html(na_rep="", index=path.suffix.startswith(".xls")))]
 
 
 class Example(SphinxDirective):
@@ -264,7 +345,8 @@ class Example(SphinxDirective):
         source = "\n".join(self.content)
         tree = ast.parse(source)
         last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-        with mpl.rc_context(), warnings.catch_warnings():
+        where = project_of_page(self.env) if "project" in self.env.temp_data else contextlib.nullcontext()
+        with where, mpl.rc_context(), warnings.catch_warnings():
             warnings.simplefilter("error")
             cl.figures.use_style()
             try:
@@ -292,7 +374,7 @@ class Example(SphinxDirective):
         with pd.option_context("display.max_colwidth", None, "display.max_rows", None):
             html = getattr(value, "_repr_html_", lambda: None)()
         if html:
-            return [nodes.raw("", f'<div class="shown" tabindex="0">{html}</div>', format="html")]
+            return [table_html(html)]
         return [nodes.literal_block(repr(value), repr(value), language="text")]
 
 
@@ -355,6 +437,12 @@ def speak(app, pagename: str, templatename: str, context: dict, doctree) -> None
         context["language"] = "zh-CN"
     if other in app.env.found_docs:
         context["other_language"] = (other, *(("en", "English") if chinese else ("zh-CN", "中文")))
+    name = "展开" if chinese else "Open"
+    draw = context["generate_toctree_html"]
+    # The theme gives its buttons that open a branch no name.
+    context["generate_toctree_html"] = lambda *args, **options: str(draw(*args, **options)).replace(
+        "<summary>", f'<summary aria-label="{name}">'
+    )
 
 
 def join_lines(app, docname: str, source: list[str]) -> None:
@@ -368,14 +456,29 @@ def without_guesses(app, what, name, value, options, lines: list[str]) -> None:
     lines[:] = [re.sub(r":obj:`(\w+) <[^`]*>`", r"\1", line) for line in lines]
 
 
+def with_template(load_config):
+    """Let all docstrings share one template, which numpydoc compiles anew for each."""
+    held = {}
+
+    def load(self, config):
+        load_config(self, config | held)
+        held["template"] = self.template
+
+    return load
+
+
 def setup(app) -> dict:
+    SphinxDocString.load_config = with_template(SphinxDocString.load_config)
     languages["en"] = SearchBoth
+    app.add_directive("console", Console)
     app.add_directive("example", Example)
     app.add_directive("formula", Formula)
+    app.add_directive("sheet", Sheet)
     app.add_html_math_renderer("mathml", (inline_math, None), (display_math, None))
     app.connect("builder-inited", write_pages)
     app.connect("source-read", join_lines)
     # After numpydoc, which has the usual priority.
     app.connect("autodoc-process-docstring", without_guesses, priority=900)
-    app.connect("html-page-context", speak)
+    # After the theme, which adds what draws its tables of contents.
+    app.connect("html-page-context", speak, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -40,7 +40,9 @@ def blocks(name: str, language: str) -> list[str]:
 
 
 def commands(name: str) -> list[str]:
-    return [line.removeprefix("$ ") for block in blocks(name, "console") for line in block.splitlines()]
+    """The commands of a page, also those that building it carries out, whatever language they answer in."""
+    lines = [line for block in blocks(name, r"\{?console\}?") for line in block.splitlines()]
+    return [line.removeprefix("$ ").removesuffix(" --language zh") for line in lines if line.startswith("$ ")]
 
 
 @pytest.mark.parametrize("name", PAIRED)
@@ -111,6 +113,20 @@ def test_the_commands_of_the_start_and_the_tutorial_run_one_after_the_other(proj
     assert {path.parent.name for path in project.reports.glob("*/31_broadband_gap.html")} >= set(cl.regions.REGIONS)
 
 
+@pytest.mark.notebooks
+def test_own_figures_go_from_a_sheet_into_a_run_and_a_bundle_as_the_guides_say(own_project):
+    root = own_project.root
+    for name in ("report", "tests"):
+        (root / name).symlink_to(ROOT / name)
+    for path in (ROOT / "notebooks").glob("*.*"):
+        (own_project.notebooks / path.name).symlink_to(path)
+    place = root, {**os.environ, ROOT_VARIABLE: str(root)}
+    said = [carry_out(place, line) for line in [*commands("own-data/use.md"), *commands("own-data/sharing.md")]]
+    assert "wrote data/own/province/年末常住人口.csv" in said[0]
+    assert (root / "reports" / "runs" / "mine" / "yrd" / "21_own_indicator.html").exists()
+    assert "imported figures (province.年末常住人口)" in said[-1]
+
+
 class Links(HTMLParser):
     """The addresses that a page refers to or loads, and the anchors that it has."""
 
@@ -130,10 +146,22 @@ class Links(HTMLParser):
             self.loaded.append(given.get("src") or given["href"])
 
 
+def made_before() -> bool:
+    """Whether `make docs` has come to its end since anything that the pages are made of was changed."""
+    end = DOCS / "_build" / "complete"
+    sources = [path for path in DOCS.rglob("*") if path.relative_to(DOCS).parts[0] not in ("_build", "generated")]
+    for part in ("clusterlib", "data/raw", "data/study", "notebooks", "tests/sheets"):
+        sources += (ROOT / part).rglob("*")
+    files = (path for path in sources if path.is_file() and path.suffix != ".pyc")
+    return end.exists() and max(path.stat().st_mtime for path in files) < end.stat().st_mtime
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The pages as ``make docs`` writes them, of a copy of their sources."""
+    """The pages as ``make docs`` writes them, of a copy of their sources unless it has just done so."""
     pytest.importorskip("sphinx", reason="needs the extra docs")
+    if made_before():
+        return DOCS / "_build" / "html"
     folder = tmp_path_factory.mktemp("docs")
     shutil.copytree(DOCS, folder / "docs", ignore=shutil.ignore_patterns("_build", "generated", "__pycache__"))
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "docs", "html"]
@@ -198,3 +226,15 @@ def test_pages_name_their_language_and_lead_to_the_other(built):
         assert re.search(r'<html[^>]* lang="zh-CN"', page) and re.search(r'<html[^>]* lang="en"', other)
         assert f'href="{Path(name).stem.removesuffix(".zh")}.html"' in page
         assert f'href="{Path(name).stem}.html"' in other
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize("name", sorted(name for name in PAGES if name.startswith("own-data/")))
+def test_guides_to_own_data_show_what_their_commands_answer(built, name):
+    page = unescape(re.sub(r"<[^>]+>", "", (built / name).with_suffix(".html").read_text(encoding="utf-8")))
+    told = blocks(name, r"\{console\}")
+    refused = sum(":refused:" in block for block in told)
+    listed = sum("clusterlib imported" in block for block in told)
+    answers = re.findall(r"^(wrote data/own/|已写入 data/own/|already imported|已导入过|error: )", page, flags=re.M)
+    assert answers.count("error: ") == refused
+    assert len(answers) == len(told) - listed
