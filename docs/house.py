@@ -437,9 +437,12 @@ def speak(app, pagename: str, templatename: str, context: dict, doctree) -> None
         context["language"] = "zh-CN"
     if other in app.env.found_docs:
         context["other_language"] = (other, *(("en", "English") if chinese else ("zh-CN", "中文")))
-    name = "展开" if chinese else "Open"
+
+
+def name_buttons(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Name the buttons that open a branch of contents, to which the theme gives no name."""
+    name = "展开" if pagename.endswith(".zh") else "Open"
     draw = context["generate_toctree_html"]
-    # The theme gives its buttons that open a branch no name.
     context["generate_toctree_html"] = lambda *args, **options: str(draw(*args, **options)).replace(
         "<summary>", f'<summary aria-label="{name}">'
     )
@@ -479,6 +482,7 @@ def setup(app) -> dict:
     app.connect("source-read", join_lines)
     # After numpydoc, which has the usual priority.
     app.connect("autodoc-process-docstring", without_guesses, priority=900)
+    app.connect("html-page-context", speak)
     # After the theme, which adds what draws its tables of contents.
-    app.connect("html-page-context", speak, priority=900)
+    app.connect("html-page-context", name_buttons, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
