@@ -119,9 +119,10 @@ class Layout:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Draw effects of units and of periods from their posterior under a flat prior, errors of variance sigma²."""
         mean = self.twoway_effects(values[:, None])[1][:, 0]
-        size, directions = np.linalg.eigh(self._time_inverse)
-        scale = sigma * np.sqrt(np.maximum(size, 0))
-        time = mean + directions @ (scale * random.standard_normal(len(size)))
+        # The symmetric root: unlike eigenvectors, whose signs are open, it is the same on every machine.
+        size, directions = np.linalg.eigh(np.asarray(self._time_inverse))
+        root = (directions * np.sqrt(np.maximum(size, 0))) @ directions.T
+        time = mean + sigma * (root @ random.standard_normal(len(size)))
         rows = np.bincount(self.unit)
         unit = np.bincount(self.unit, values - time[self.time]) / rows
         return unit + sigma * random.standard_normal(len(rows)) / np.sqrt(rows), time

@@ -325,8 +325,8 @@ def imported(
 
     with _errors_without_traceback():
         if remove is not None:
-            *level, name = remove.split(".")
-            forget_indicator(name, *level[:1])
+            level, _, name = remove.rpartition(".")
+            forget_indicator(name, level or None)
             _print(f"Deleted {remove}.")
         _print("\n".join(catalogue_lines(_project())))
 
