@@ -86,6 +86,14 @@ def _catalogue(level: str) -> pd.DataFrame:
     return pd.concat([shipped, own.assign(own=True)]) if len(own) else shipped
 
 
+def _edges(figures: Any) -> list[float]:
+    """Return the lowest figure and the upper bounds of quantile classes (分位数分级)."""
+    found = np.asarray(figures)[np.asarray(figures.notna())]
+    # Natural breaks would put most cities into the lowest class. Equal figures are of one class.
+    bounds = np.quantile(found, np.arange(1, _CLASSES + 1) / _CLASSES, method="inverted_cdf")
+    return [found.min(), *np.unique(bounds)]
+
+
 class _Chosen:
     """One indicator by unit and year, and what is said of it, in the language spoken."""
 
@@ -131,14 +139,17 @@ class _Chosen:
 
         from clusterlib.core.hypertext import ALONE
         from clusterlib.maps.base import base_note
-        from clusterlib.publish.atlas import BLANK, map_ground, shade
+        from clusterlib.publish.atlas import BLANK, legend_of, map_ground, shade
         from clusterlib.publish.frame import HTML_LANG, fill, policy_of
 
         ground, years = map_ground(), [str(year) for year in self.values.columns]
-        figures = np.sort(self.values.stack().dropna().to_numpy())
-        # As many figures in each class; natural breaks would put most cities into the lowest.
-        bins = np.unique(np.quantile(figures, np.arange(1, _CLASSES + 1) / _CLASSES, method="inverted_cdf"))
-        edges = [figures[0], *bins]
+        legends = [
+            (say(f"{self.unit}; quantile classes {when}", f"{self.unit}；{when_zh}分位数分级"), _edges(figures))
+            for when, when_zh, figures in (
+                *((f"of {year}", f"按{year}年", figures) for year, figures in self.values.items()),
+                ("over all years", "按全部年份", self.values),
+            )
+        ]
         rows = {
             code: [BLANK if np.isnan(v) else f"{v:.{self.digits}f}" for v in row]
             for code, row in zip(self.values.index, self.values.to_numpy(), strict=True)
@@ -147,12 +158,12 @@ class _Chosen:
         count = Markup('<span data-count="{}"></span>').format(
             say(f"n = {{all}} {what} in {{year}}", f"{{year}}年n = {{all}}个{what}")
         )
-        drawn = shade(ground, "chosen", self.level, rows, self.names, edges, self.digits) | {
+        latest = legends[len(years) - 1][1]
+        drawn = shade(ground, "chosen", self.level, rows, self.names, latest, self.digits) | {
+            "legends": [(heading, legend_of("chosen", edges, self.digits)) for heading, edges in legends],
             "name": "chosen", "title": f"{self.title}{say(', ', '，')}{self.unit}", "years": years,
             "source": self.source,
             "heads": [say("Unit", "地区"), *years], "notes": [*self.notes, count],
-            "heading": say(f"{self.unit}; classes of as many figures each, over all years",
-                           f"{self.unit}；按全部年份分位数分级"),
         }  # fmt: skip
         ranking = {
             "title": say(f"Ranking, {self.place}", f"排名（{self.place}）"),

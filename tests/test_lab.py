@@ -42,7 +42,8 @@ def lab(tmp_path_factory):
         path = root / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(chosen), encoding="utf-8")
-    own = {f"JUPYTER_{name}_DIR": str(root / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    # Not in the folder of data, which is the project's.
+    own = {f"JUPYTER_{name}_DIR": str(root / "jupyter" / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
     own |= {"JUPYTERLAB_SETTINGS_DIR": str(root / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(root / "workspaces")}
     # Whatever asks for an address elsewhere is refused.
     own |= dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
@@ -55,7 +56,7 @@ def lab(tmp_path_factory):
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=root)
     try:
         ends = time.monotonic() + SOON / 1000
-        while not (found := list((root / "runtime").glob("jpserver-*.json"))):
+        while not (found := list((root / "jupyter" / "runtime").glob("jpserver-*.json"))):
             assert server.poll() is None and time.monotonic() < ends, (root / "log").read_text(encoding="utf-8")
             time.sleep(0.1)
         yield json.loads(found[0].read_text(encoding="utf-8"))["url"], root / "notebooks"
@@ -82,7 +83,7 @@ def page(browser, lab):
         for url in asked
         if not url.startswith((lab[0], lab[0].replace("http", "ws", 1), "data:", "blob:", "about:"))
     ] == []
-    assert complaints == []
+    assert complaints == [], complaints
     context.close()
 
 

@@ -186,11 +186,10 @@ def shade(
     digits : int
         Decimals in the legend.
     """
-    from clusterlib.maps.base import NO_DATA, class_labels, class_shades
+    from clusterlib.maps.base import NO_DATA
 
-    shades, none, bins = class_shades(len(edges) - 1), f"url(#{name}-none)", edges[1:]
-    lows = ["-Infinity", *(f"{bound:.{digits}f}" for bound in bins[:-1])]
-    boxes = [{"fill": colour, "low": low} for colour, low in zip(shades, lows, strict=True)]
+    legend, bins = legend_of(name, edges, digits), edges[1:]
+    *shades, none = (look["fill"] for look, _ in legend)
     last = {code: row[-1] for code, row in rows.items()}
     drawn = ground.get(level, [])
     blank = [BLANK] * max(map(len, rows.values()))
@@ -201,9 +200,25 @@ def shade(
     }
     return {
         "level": level, "places": every, "fills": fills, "patterns": [(f"{name}-none", _HATCHES["none"], NO_DATA)],
-        "legend": [*zip(boxes, class_labels(edges, digits), strict=True), ({"fill": none}, say("no data", "无数据"))],
+        "legend": legend,
         "rows": [(str(code), [names[code], *rows.get(code, blank)]) for code in every],
     }  # fmt: skip
+
+
+def legend_of(name: str, edges: Sequence[float], digits: int) -> list[tuple[Drawn, str]]:
+    """Return how each class between these edges looks and what is said of it; the last is of units without a figure.
+
+    Parameters
+    ----------
+    name, edges, digits
+        As of :func:`shade`.
+    """
+    from clusterlib.maps.base import class_labels, class_shades
+
+    lows = ["-Infinity", *(f"{bound:.{digits}f}" for bound in edges[1:-1])]
+    boxes = [{"fill": colour, "low": low} for colour, low in zip(class_shades(len(lows)), lows, strict=True)]
+    none = ({"fill": f"url(#{name}-none)"}, say("no data", "无数据"))
+    return [*zip(boxes, class_labels(edges, digits), strict=True), none]
 
 
 def _lisa(ground: Drawn, names: pd.Series, groups: list[list[Results]]) -> Iterator[Drawn]:

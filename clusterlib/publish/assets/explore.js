@@ -7,6 +7,8 @@
   const places = page.querySelector(".places");
   const heads = [...page.querySelectorAll("thead th")];
   const rows = [...page.querySelectorAll("tbody tr")];
+  const classes = [...page.querySelectorAll(".classes")];
+  const fixed = page.querySelector(".fixed");
   const wanted = new Set(list.dataset.units.split(" "));
 
   function item(row, place, width, value) {
@@ -46,6 +48,12 @@
     list.querySelectorAll("button").forEach((one) => one.setAttribute("aria-pressed", one.dataset.u === places.value));
   }
 
+  // Those of each year, and last those of all; known before the map is drawn with them.
+  page.addEventListener("input", () => {
+    const shown = fixed.checked ? classes.length - 1 : slider.value - 1;
+    classes.forEach((one, k) => (one.hidden = k !== shown));
+  }, true);
+  fixed.addEventListener("input", () => slider.dispatchEvent(new Event("input")));
   slider.addEventListener("input", rank);
   places.addEventListener("change", mark);
   // A unit that is clicked on the map is the one chosen.

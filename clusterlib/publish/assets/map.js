@@ -74,7 +74,7 @@
     }
 
     function drawYear(column) {
-      const steps = all(".legend [data-low]").reverse();
+      const steps = all(".classes:not([hidden]) [data-low]").reverse();
       const fills = {};
       rows.forEach((row) => {
         const value = parseFloat(row.cells[column].textContent);
