@@ -362,6 +362,8 @@ class _Controls:
         try:
             chosen = self.explorer._chosen()
             self.page.value = _framed(chosen.page(), chosen.title)
+            # The browser gets one after the other, and looks for what is selected among the new ones.
+            self.units.value = ()
             self.units.options = [(str(chosen.names[unit]), unit) for unit in chosen.ordered]
             self.units.value = tuple(chosen.ordered[:_FIRST])
             self.units.description = say("Lines of", "趋势线")
