@@ -108,8 +108,9 @@ class _Chosen:
         values = load_panel(level, indicator)[indicator].unstack("year").dropna(axis=1, how="all").sort_index(axis=1)
         figures = values.abs().stack().dropna()
         # About four significant digits of most figures.
-        size = figures.quantile(0.75)
-        self.digits = 0 if (figures % 1 == 0).all() or not size else int(np.clip(3 - np.floor(np.log10(size)), 0, 6))
+        size = float(np.quantile(figures, 0.75))
+        whole = bool((figures.to_numpy() % 1 == 0).all())
+        self.digits = 0 if whole or not size else int(np.clip(3 - np.floor(np.log10(size)), 0, 6))
         self.values = values.round(self.digits)
         names = unit_names(level if level == "economy" else None)
         self.names = names.reindex(names.index.union(self.values.index)).fillna("?")
@@ -117,7 +118,7 @@ class _Chosen:
             values.index if not self.region else load_panel(level, indicator, self.region).index.unique(KEYS[level][0])
         )
         self.inside = values.index[values.index.isin(inside)]
-        self.title, self.unit = entry[say("name_en", "name_zh")], entry[say("unit", "unit_zh")]
+        self.title, self.unit = str(entry[say("name_en", "name_zh")]), str(entry[say("unit", "unit_zh")])
         sources = Origins(get_project()).sources
         titles = [
             sources[key][say("title_en", "title_zh")] if key in sources else key for key in entry["source"].split(";")

@@ -70,7 +70,7 @@ def fill_panel(
         raise InvalidInputError("the second level of the index holds no whole years: make it one, as with astype(int)")
     policies = _policies(policy, names)
     frame = as_floats(panel, names)
-    infinite = frame.index[np.isinf(frame.to_numpy()).any(axis=1)]
+    infinite = frame.index[np.flatnonzero(np.isinf(frame.to_numpy()).any(axis=1))]
     if len(infinite):
         raise InvalidInputError(f"{listed(infinite)} has an infinite figure: make it missing or correct it")
     units, years = frame.index.unique(0).sort_values(), frame.index.unique(1)
