@@ -54,10 +54,11 @@ def lab(tmp_path_factory):
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=root)
     try:
         ends = time.monotonic() + SOON / 1000
-        while not (found := list((root / "jupyter" / "runtime").glob("jpserver-*.json"))):
+        # The file is there a moment before what it tells.
+        while not (told := "".join(path.read_text() for path in root.glob("jupyter/runtime/jpserver-*.json"))):
             assert server.poll() is None and time.monotonic() < ends, (root / "log").read_text(encoding="utf-8")
             time.sleep(0.1)
-        yield json.loads(found[0].read_text(encoding="utf-8"))["url"], root / "notebooks"
+        yield json.loads(told)["url"], root / "notebooks"
     finally:
         server.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
