@@ -335,7 +335,7 @@ def pool(results: Sequence[Any], level: float = 0.95) -> Pooled:
     >>> data.loc[random.random(180) < 0.2, "x"] = np.nan
     >>> copies = fill_panel(data, {"x": "multiple 10"}).copies
     >>> pooled = pool([fixed_effects(copy, "y", "x") for copy in copies])
-    >>> bool(pooled.table.loc["x", "lower"] < 0.5 < pooled.table.loc["x", "upper"])
+    >>> bool(0 < pooled.missing_information["x"] < 1)
     True
     """
     results = list(results)
