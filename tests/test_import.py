@@ -42,7 +42,7 @@ def project_in(folder: Path) -> Project:
 
 def unchecked(sheet, same_as="", known=None):
     """What stands for the checks where the figures are none that anything is to be found in."""
-    nothing = pd.DataFrame(columns=_sheet_checks.COLUMNS)
+    nothing = pd.DataFrame(columns=_sheet_checks._COLUMNS)
     return _sheet_checks.SheetChecks(sheet.path.name, len(sheet.facts), nothing)
 
 
@@ -336,6 +336,7 @@ def test_a_common_power_of_ten_is_named(mine, checked, sheet_of):
     assert "10,000 times" in refused(thousandfold, project=mine)
     done = cl.data.import_sheet(thousandfold, accept_errors=True, project=mine)
     assert done.overlaps[GDP].power == 4 and "10^4 times the shipped ones" in done.summary()
+    assert "内置数值的 10^4 倍" in done.summary("zh") and "自带" not in done.summary("zh")
 
 
 def test_derived_indicators_are_traced_to_the_facts_of_their_inputs(mine, sheet_of):

@@ -182,7 +182,7 @@ class Drafting:
         target = held["unit_zh"] if held is not None else self.shipped.loc[same_as, "unit_zh"] if same_as else units[0]
         if same_as and not asked and held is None and not _one_base(target, units):
             en = f"{name} is called as the shipped {same_as}, but in {units[0]}, not {target}: taken for another one"
-            zh = f"{name} 与自带指标 {same_as} 同名，但单位是{units[0]}而非{target}：视为另一指标"
+            zh = f"{name} 与内置指标 {same_as} 同名，但单位是{units[0]}而非{target}：视为另一指标"
             self.notes.append(Phrase(en, zh))
             same_as, target = "", units[0]
         shipped_unit = self.shipped.loc[same_as, "unit_zh"] if same_as else target

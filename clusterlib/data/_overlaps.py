@@ -37,23 +37,23 @@ class Overlap:
         if not self.cells:
             return say(
                 f"no unit and year in both {self.indicator} and the shipped {self.same_as}",
-                f"{self.indicator} 与自带指标 {self.same_as} 没有共同的地区和年份",
+                f"{self.indicator} 与内置指标 {self.same_as} 没有共同的地区和年份",
             )
         said = say(
             f"{self.cells} cells in both {self.indicator} and the shipped {self.same_as}: {self.within:.1%} within 1%, "
             f"relative difference {self.median:.2%} in the median, {self.largest:.2%} at most",
-            f"{self.indicator} 与自带指标 {self.same_as} 有 {self.cells} 个共同单元格：{self.within:.1%} 相差不超过1%，"
+            f"{self.indicator} 与内置指标 {self.same_as} 有 {self.cells} 个共同单元格：{self.within:.1%} 相差不超过1%，"
             f"相对差异中位数 {self.median:.2%}，最大 {self.largest:.2%}",
         )
         if self.power:
             said += say(
                 f"\nthe figures are 10^{self.power} times the shipped ones: is the unit right?",
-                f"\n导入数值是自带数值的 10^{self.power} 倍：单位是否正确？",
+                f"\n导入数值是内置数值的 10^{self.power} 倍：单位是否正确？",
             )
         rows = [
             say(
                 f"  {row.code} {row.year}: {row.own:.12g}, shipped {row.shipped:.12g} ({row.place})",
-                f"  {row.code} {row.year}：{row.own:.12g}，自带 {row.shipped:.12g}（{row.place}）",
+                f"  {row.code} {row.year}：{row.own:.12g}，内置 {row.shipped:.12g}（{row.place}）",
             )
             for row in self.table.itertuples()
         ]
@@ -121,6 +121,8 @@ def _places(table: pd.DataFrame, level: str, same_as: str, project: Project) -> 
     (key,) = KEYS[level]
     names = formula_inputs(str(shipped_catalogue(project).loc[(level, same_as), "formula"])) or [same_as]
     facts = pd.read_parquet(project.processed / f"{level}_facts.parquet", filters=[("indicator", "in", names)])
-    places = (facts["file"].astype("str") + ":" + facts["line"].astype("str")).groupby([facts[key], facts["year"]])
-    found = places.agg("; ".join)
-    return [str(found.get((row.code, row.year), "")) for row in table.itertuples()]
+    facts = facts[pd.MultiIndex.from_frame(facts[[key, "year"]]).isin(pd.MultiIndex.from_frame(table[["code", "year"]]))]
+    found: dict[tuple, list[str]] = {}
+    for unit, year, file, line in facts[[key, "year", "file", "line"]].itertuples(index=False):
+        found.setdefault((unit, year), []).append(f"{file}:{line}")
+    return ["; ".join(found.get((row.code, row.year), [])) for row in table.itertuples()]
