@@ -121,7 +121,9 @@ def _places(table: pd.DataFrame, level: str, same_as: str, project: Project) -> 
     (key,) = KEYS[level]
     names = formula_inputs(str(shipped_catalogue(project).loc[(level, same_as), "formula"])) or [same_as]
     facts = pd.read_parquet(project.processed / f"{level}_facts.parquet", filters=[("indicator", "in", names)])
-    facts = facts[pd.MultiIndex.from_frame(facts[[key, "year"]]).isin(pd.MultiIndex.from_frame(table[["code", "year"]]))]
+    facts = facts[
+        pd.MultiIndex.from_frame(facts[[key, "year"]]).isin(pd.MultiIndex.from_frame(table[["code", "year"]]))
+    ]
     found: dict[tuple, list[str]] = {}
     for unit, year, file, line in facts[[key, "year", "file", "line"]].itertuples(index=False):
         found.setdefault((unit, year), []).append(f"{file}:{line}")
