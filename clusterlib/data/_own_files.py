@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from clusterlib.core.checks import check_choice
+from clusterlib.core.language import say
 from clusterlib.core.locks import waiting_lock
 from clusterlib.data._columns import PANELS
 from clusterlib.data._own import OWN_COLUMNS, facts_path, own_indicators, own_names
@@ -108,8 +109,8 @@ def catalogue_lines(project: Project) -> list[str]:
     files = imports.groupby(["level", "indicator"])["original"].agg(lambda names: ", ".join(dict.fromkeys(names)))
     rows: Iterator[Any] = own_indicators(project=project).iterrows()
     return [
-        f"{level}.{name}  {row['unit_zh']}  {row['first_year']}-{row['last_year']}  {row['cells']} cells  "
-        f"{row['source']}  {files.get((level, name), '')}".rstrip()
+        f"{level}.{name}  {row['unit_zh']}  {row['first_year']}-{row['last_year']}  "
+        f"{row['cells']} {say('cells', '条数据')}  {row['source']}  {files.get((level, name), '')}".rstrip()
         for (level, name), row in rows
     ]
 

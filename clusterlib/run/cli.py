@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,13 +78,21 @@ def main(
 
 
 @contextlib.contextmanager
-def _errors_without_traceback() -> Iterator[None]:
+def _errors_without_traceback(tell: Callable[[str], str] = str) -> Iterator[None]:
     try:
         with extra("run"):
             yield
     except (ClusterlibError, OSError) as error:
-        _errors.print(f"error: {error}", style="bold", markup=False, highlight=False)
+        _errors.print(f"error: {tell(str(error))}", style="bold", markup=False, highlight=False)
         raise typer.Exit(2) from None
+
+
+def _by_options(text: str) -> str:
+    """Say of the arguments of read_yearbook and import_sheet what they are called on the command line."""
+    text = re.sub(r"\b\w+=(?:'none')? \((--[^)]+)\)", r"\1", text)
+    return re.sub(
+        r"\b(level|indicator|unit|sheet|years)=(?=([\w'])?)", lambda found: f"--{found[1]}{' ' * bool(found[2])}", text
+    )
 
 
 def _project(name: str | None = None) -> Project:
@@ -309,7 +318,7 @@ def import_files(
     code = 0
     for path in file:
         try:
-            with _errors_without_traceback(), speaking(language):
+            with _errors_without_traceback(_by_options), speaking(language):
                 _print(import_sheet(read_yearbook(path, years=span, **read), **brought).summary())
         except typer.Exit as wrong:
             code = wrong.exit_code
@@ -319,15 +328,17 @@ def import_files(
 @app.command()
 def imported(
     remove: Annotated[str | None, typer.Option(help="Delete this indicator, such as firms or city.firms.")] = None,
+    language: Annotated[str, typer.Option(help="Of what is told: en or zh.")] = "en",
 ) -> None:
     """List the indicators in data/own, or delete one."""
+    from clusterlib.core.language import say, speaking
     from clusterlib.data._own_files import catalogue_lines, forget_indicator
 
-    with _errors_without_traceback():
+    with _errors_without_traceback(), speaking(language):
         if remove is not None:
             level, _, name = remove.rpartition(".")
             forget_indicator(name, level or None)
-            _print(f"Deleted {remove}.")
+            _print(say(f"Deleted {remove}.", f"已删除 {remove}。"))
         _print("\n".join(catalogue_lines(_project())))
 
 
