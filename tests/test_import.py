@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,6 +168,23 @@ def test_a_name_that_is_taken_or_none_is_refused(mine, sheet_of):
     assert "makes no name of up to 60 letters: say name= (--as)" in refused(long, project=mine)
     alike = sheet_of("地区,2023年甲(1)数(个),2023年甲-1-数(个) 北京,1,2", "alike.csv")
     assert "would both be 甲_1_数" in refused(alike, project=mine)
+
+
+def test_a_conversion_is_told_once_from_the_unit_of_the_sheet_to_that_of_the_facts(mine, sheet_of):
+    people = sheet_of("地区,2023年人口(万人) 北京,2186 上海,2487")
+    sheet = cl.data.read_yearbook(people, unit="人")
+    told = cl.data.import_sheet(sheet, same_as="resident_population", dry_run=True, project=mine).summary("en")
+    assert "unit: 万人" in told and "converted" not in told
+    told = cl.data.import_sheet(sheet, same_as="none", dry_run=True, project=mine).summary("en")
+    assert "人口: converted from 万人 to 人" in told and told.count("convert") == 1
+
+
+def test_checks_of_several_indicators_name_them_and_say_once_what_is_open(mine, checked):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        told = cl.data.import_sheet(SHEETS / "cnrds.csv", same_as="none", dry_run=True, project=mine).summary("en")
+    assert "地区生产总值_现价: 4 figures checked" in told and "年末户籍人口: 2 figures checked" in told
+    assert told.count("Not compared") == 1
 
 
 def test_figures_take_the_unit_of_the_shipped_indicator_of_their_name(mine, sheet_of):
@@ -490,6 +508,7 @@ def test_the_command_imports_lists_and_deletes(run, mine):
     assert "already imported" in run("import", str(SHEETS / "yearbook.xls"), "--indicator", "人口", "--as", "people",
                                      "--source", "统计年鉴", "--years", "2023")  # fmt: skip
     assert run("imported") == "province.people 万人 2023-2023 5 cells 统计年鉴 yearbook.xls"
+    assert "5 条数据" in run("imported", "--language", "zh")
     assert "unknown imported indicator 'pepole'; did you mean 'people'?" in run(
         "imported", "--remove", "pepole", code=2
     )
@@ -510,6 +529,9 @@ def test_the_command_imports_lists_and_deletes(run, mine):
         (["--years", "1999"], "unknown year"),
         (["--level", "town"], "unknown level 'town'"),
         (["--language", "de"], "unknown language 'de'"),
+        (["--unit", "斗"], "--unit '斗' is not known"),
+        (["--unit", "万人"], "drop --unit,"),
+        (["--as", "1"], "error: name '1'"),
     ],
 )
 def test_a_user_s_mistake_is_an_error_line_and_nothing_is_written(run, mine, options, told):

@@ -170,7 +170,6 @@ def test_a_name_that_is_not_known_keeps_its_figures_and_is_told_with_near_ones()
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("dates.xlsx", "column 'B': the date 2022-12-31 stands in place of a year"),
         ("repeated.csv", "row 4, column 'B': 北京 2023 人口 stands in row 2"),
         ("quarters.csv", "column 'B': '2023年1-6月' is a part of a year"),
         ("no_year.csv", "say years="),
@@ -183,6 +182,37 @@ def test_a_name_that_is_not_known_keeps_its_figures_and_is_told_with_near_ones()
 )
 def test_a_sheet_with_two_readings_is_refused(name, told):
     assert any(told in text for text in refused(name)), refused(name)
+
+
+@pytest.mark.parametrize("day", ["2022-12-31", "2022/12/31"])
+def test_the_last_day_of_a_year_is_that_year_and_another_day_none(day, tmp_path):
+    sheet = read("csmar_dates.csv")
+    assert cells(sheet) == {(320500, 2022): 23958.3, (330100, 2022): 18753}
+    assert "31 December read as its year" in sheet.understood.summary("en")
+    heads = read("dates.xlsx", indicator="产值", unit="亿元")
+    assert set(heads.facts["year"]) == {2022, 2023} and "12 月 31 日读作当年" in heads.understood.summary("zh")
+    path = tmp_path / "days.csv"
+    path.write_text(
+        f"地区,年份,产值(亿元)\n北京,{day},1\n上海,{day.replace('12', '06').replace('31', '30')},2\n", "utf-8"
+    )
+    sheet = cl.data.read_yearbook(path)
+    assert cells(sheet, "产值") == {(110000, 2022): 1}
+    assert "row 3, column 'B'" in str(sheet.problems[0]) and "=YEAR()" in str(sheet.problems[0])
+
+
+def test_parts_of_years_are_left_out_where_years_are_asked_for():
+    sheet = read("quarters.csv", indicator="产值", unit="亿元", years=2023)
+    assert cells(sheet, "产值") == {(110000, 2023): 47353.7, (310000, 2023): 51404.5} and not sheet.problems
+    assert "B" in {left.column for left in sheet.understood.left_out}
+    (problem,) = read("quarters.csv", indicator="产值", unit="亿元").problems
+    assert "delete it, or say the years to take by years=" in problem.reason
+
+
+def test_an_indicator_is_asked_for_by_either_of_its_names():
+    path = "city_yearbook.xlsx"
+    for name in read(path).facts["indicator"].unique():
+        as_imported = "_".join(name.replace("(", " ").replace(")", " ").split())
+        assert set(read(path, indicator=as_imported).facts["indicator"]) == {name}
 
 
 def test_what_is_asked_settles_what_the_sheet_leaves_open():
@@ -203,7 +233,11 @@ def test_what_is_asked_settles_what_the_sheet_leaves_open():
 def test_units_are_converted_by_powers_of_ten_within_one_dimension_alone():
     sheet = read("nbs_gbk.csv", unit="万元")
     assert cells(sheet)[310000, 2022] == 485945000 and set(sheet.facts["unit"]) == {"万元"}
-    assert "亿元 to 万元" in sheet.understood.summary("en") and "换算" in sheet.understood.summary("zh")
+    assert (
+        "unit: 亿元" in sheet.understood.summary("en")
+        and "亿元 to 万元" in sheet.understood.summary("en")
+        and "换算" in sheet.understood.summary("zh")
+    )
     assert "which is no 万人" in refused("nbs_gbk.csv", unit="万人")[0]
     assert "is not known" in refused("nbs_gbk.csv", unit="斗")[0]
 
@@ -420,9 +454,8 @@ def test_exports_of_platforms_are_read():
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("csmar_dates.csv", "'2022-12-31' is a part of a year"),
         ("nbs_no_indicator.csv", "say indicator="),
-        ("nbs_nation.csv", "no column or row of names of a known province"),
+        ("nbs_nation.csv", "the sheet has no unit of any level"),
         ("finance_index.xlsx", "'province', 'city', 'county'; name one with sheet="),
         ("counties.xlsx", "say level= city or county"),
     ],

@@ -27,7 +27,7 @@ from clusterlib.data._own import (
 )
 from clusterlib.data._raw import rows_of
 from clusterlib.data._sheets import YearbookSheet
-from clusterlib.data._sheets._cells import Unit, read_unit
+from clusterlib.data._sheets._cells import Unit, as_word, read_unit
 from clusterlib.errors import ImportRefusedError, InvalidInputError, OwnDataError, Problem
 from clusterlib.paths import Project
 
@@ -119,11 +119,6 @@ def unit_of(text: str) -> Unit:
     return read_unit(text) or Unit(text, text, 0)
 
 
-def _word(text: str) -> str:
-    word = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", text)).strip("_")
-    return f"_{word}" if re.match(r"\d", word) else word
-
-
 def _alike(text: str) -> str:
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text)).casefold()
 
@@ -147,7 +142,7 @@ class Drafting:
         found, texts = [], dict[str, str]()
         for text, part in self.facts.groupby("indicator", sort=False):
             text, count = str(text), len(self.problems)
-            name = self.options.name or _word(text)
+            name = self.options.name or as_word(text)
             if name in texts:
                 self._refuse(
                     f"{texts[name]!r} and {text!r} would both be {name}: choose one by indicator= (--indicator)"
@@ -197,7 +192,7 @@ class Drafting:
             self._refuse(f"figures of {text!r} are in {odd}, {what} in {target}, which no power of ten converts" + (
                 f": say {advice}" if same_as or held is not None else ": import one of them at a time"
             ))  # fmt: skip
-        elif changed := [unit for unit in units if unit != target]:
+        elif changed := [unit for unit in self.sheet.stated.get(text, units) if unit != target]:
             en = f"{name}: converted from {', '.join(changed)} to {target}, by a power of ten"
             self.notes.append(Phrase(en, f"{name}：由{'、'.join(changed)}换算为{target}（十的整数次幂）"))
         precedence = options.precedence or (held["precedence"] if held is not None else "alone")

@@ -42,7 +42,10 @@ class Imported:
         if language is not None:
             with speaking(language):
                 return self.summary()
-        lines = [f"{self.sheet.path.name}", self.sheet.understood.summary()]
+        # What figures were converted to in the end is told of each indicator.
+        understood = self.sheet.understood
+        said = {key: phrase for key, phrase in understood.said.items() if key != "converted"}
+        lines = [f"{self.sheet.path.name}", replace(understood, said=said).summary()]
         for name, row in self.indicators.iterrows():
             span = "-".join(map(str, dict.fromkeys([row["first_year"], row["last_year"]])))
             lines.append(
@@ -56,7 +59,8 @@ class Imported:
             )
         lines += map(str, self.notes)
         lines += [f"{say('left out', '未导入')}{say(': ', '：')}{problem}" for problem in self.left_out]
-        lines += [checks.summary() for checks in self.checks.values()]
+        lines += [replace(checks, file=name, unchecked=()).summary() for name, checks in self.checks.items()]
+        lines += dict.fromkeys(str(told) for checks in self.checks.values() for told in checks.unchecked)
         lines += [overlap.summary() for overlap in self.overlaps.values()]
         return "\n".join([*filter(None, lines), str(self.outcome)])
 

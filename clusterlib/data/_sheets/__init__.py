@@ -92,6 +92,8 @@ class YearbookSheet(_Told):
     problems: list[Problem] = field(repr=False)
     # Those of the problems that are names without a unit of the level.
     unresolved: list[Problem] = field(default_factory=list, repr=False)
+    # In which units the sheet gives the figures of which another was asked for, by indicator.
+    stated: dict[str, list[str]] = field(default_factory=dict, repr=False)
 
     def _text(self) -> str:
         coded = self.facts["code"].notna().groupby(self.facts["name"]).all()
@@ -134,7 +136,8 @@ def read_yearbook(
     level : {"province", "city", "county", "economy"}, optional
         By default the one that most names of a column or a row are of; it must be asked for where another may be meant.
     indicator : str, optional
-        The one to take of several; what the figures are, where the sheet does not say.
+        The one to take of several, as the sheet calls it or with ``_`` for all but letters and digits; what the
+        figures are, where the sheet does not say.
     unit : str, optional
         Such as ``"亿元"``: what the figures are in where the sheet does not say, else what they are converted to, by
         a power of ten.
@@ -144,6 +147,7 @@ def read_yearbook(
         The sheet of a workbook that has several.
     years : int, str, slice or list, optional
         The years to take, as in :func:`load_panel`; a single one also says of which year a sheet is that names none.
+        Parts and spans of years are then left out.
 
     Returns
     -------
@@ -194,7 +198,7 @@ def read_yearbook(
         raise SheetError([Problem(str(path), 0, f"{reason}; check the path", sheet="")]) from None
     grid = read_grid(path, content, sheet)
     single = wanted[0] if wanted is not None and len(set(wanted)) == 1 else None
-    reading = Reading(grid, level, indicator, unit, single)
+    reading = Reading(grid, level, indicator, unit, single, wanted is not None)
     reading.read()
     facts = _frame(reading.facts, grid.sheet, reading.level)
     if wanted is not None:
@@ -211,7 +215,8 @@ def read_yearbook(
     understood = Understood(said, tuple(reading.footnotes), tuple(reading.left_out))
     digest = hashlib.sha256(content).hexdigest()
     wrong = reading.problems, reading.unresolved
-    return YearbookSheet(path, digest, grid.sheet, str(reading.level), source, facts, understood, *wrong)
+    stated = {text: sorted(units) for text, units in reading.stated.items()}
+    return YearbookSheet(path, digest, grid.sheet, str(reading.level), source, facts, understood, *wrong, stated)
 
 
 def _frame(found: list[Any], sheet: str, level: str | None) -> pd.DataFrame:

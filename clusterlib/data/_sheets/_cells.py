@@ -30,6 +30,9 @@ _BASE_YEAR = re.compile(
     re.IGNORECASE,
 )
 _HIDE, _SHOW = ({here + k: there + k for k in range(10)} for here, there in ((48, 0xE000), (0xE000, 48)))
+# As some exports date what is of a whole year.
+_YEAR_END = re.compile(r"((?:19|20)\d{2})([-/.])12(?:\2)31(?: 00:00(?::00)?)?")
+_DATE = re.compile(r"\d{4}\s*([-/.])\s*\d{1,2}\s*\1\s*\d{1,2}(?: [\d:.]+)?")
 _PART = re.compile(r"年.*(?:月|季|上半年|下半年)|\d{4}\s*[-/年.]\s*\d{1,2}(?![\da-z])|\d{4}\s*q[1-4]", re.IGNORECASE)
 
 _POWERS = {"": 0, "十": 1, "百": 2, "千": 3, "万": 4, "十万": 5, "百万": 6, "千万": 7, "亿": 8, "十亿": 9, "百亿": 10}
@@ -63,6 +66,12 @@ def plain(text: object) -> str:
     """Return a text with plain brackets, digits and single spaces, without what nobody sees."""
     shown = unicodedata.normalize("NFKC", str(text)).replace("−", "-")
     return " ".join(re.sub(r"[\u200b-\u200f\u2060\ufeff\x00-\x08\x7f]", "", shown).split())
+
+
+def as_word(text: str) -> str:
+    """Return a text as the name of an indicator may be: letters and digits with ``_`` between."""
+    word = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", text)).strip("_")
+    return f"_{word}" if re.match(r"\d", word) else word
 
 
 def unmarked(text: object) -> str:
@@ -119,13 +128,22 @@ def _finite(value: float, cell: object, note: str = "", percent: bool = False) -
 
 
 def read_year(cell: object) -> int | None:
-    """Return the year that a cell is, whole and alone, or None."""
+    """Return the year that a cell is, whole and alone or by its last day, or None."""
+    if is_year_end(cell):
+        return cell.year if isinstance(cell, datetime.date) else int(plain(cell)[:4])
     if isinstance(cell, (bool, datetime.date)) or cell is None:
         return None
     if isinstance(cell, (int, float)):
         return int(cell) if math.isfinite(cell) and cell == int(cell) and YEARS[0] <= cell <= YEARS[1] else None
     found = _YEAR.fullmatch(unmarked(cell).strip("() "))
     return int(found[1]) if found and YEARS[0] <= int(found[1]) <= YEARS[1] else None
+
+
+def is_year_end(cell: object) -> bool:
+    """Whether a cell dates a year by its last day."""
+    if isinstance(cell, datetime.date):
+        return (cell.month, cell.day) == (12, 31)
+    return isinstance(cell, str) and _YEAR_END.fullmatch(plain(cell)) is not None
 
 
 @dataclass(frozen=True)
@@ -179,18 +197,21 @@ class Label:
     year: int | None = None
     unit: Unit | None = None
     reason: str = ""
+    # Whether it is of some time other than a year.
+    undated: bool = False
 
 
 def read_label(cell: object) -> Label:
     """Read a cell of the head, or a line above it."""
     if cell is None:
         return Label()
-    if isinstance(cell, (datetime.date, datetime.time, datetime.timedelta)):
-        return Label(reason=f"the date {cell} stands in place of a year: write the year alone, such as 2023")
     if isinstance(cell, Odd):
         return Label(reason=str(cell))
     if (year := read_year(cell)) is not None:
         return Label(year=year)
+    dated = isinstance(cell, (datetime.date, datetime.time, datetime.timedelta))
+    if dated or _DATE.fullmatch(plain(cell)):
+        return Label(reason=f"the date {cell} stands in place of a year: write the year alone, such as by =YEAR()")
     lines = [line for line in str(cell).splitlines() if line.strip()]
     chinese = [line for line in lines if CHINESE.search(line) or read_year(line) is not None]
     text = _STRETCHED.sub(r"\1\2", unmarked(" ".join(chinese or lines)))
@@ -205,9 +226,11 @@ def read_label(cell: object) -> Label:
         text = re.sub(r"(?<=[\u3400-\u9fff)])\s+[A-Za-z][A-Za-z ,.&'/()-]+$", "", text.strip())
     whole, text = text, _BASE_YEAR.sub(lambda found: found[0].translate(_HIDE), text)
     if _SPAN.search(text):
-        return Label(whole, reason=f"{whole!r} is a span of years: only single years are read")
+        said = f"{whole!r} is a span of years: only single years are read"
+        return Label(whole, reason=f"{said}; delete it, or say the years to take by years=", undated=True)
     if _PART.search(text):
-        return Label(whole, reason=f"{whole!r} is a part of a year: only whole years are read")
+        said = f"{whole!r} is a part of a year: only whole years are read"
+        return Label(whole, reason=f"{said}; delete it, or say the years to take by years=", undated=True)
     if len(set(_YEAR_IN.findall(text))) > 1:
         return Label(whole, reason=f"{whole!r} names several years: write one year in each head")
     year = int(found[1]) if (found := _YEAR_IN.search(text)) else None

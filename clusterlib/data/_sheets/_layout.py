@@ -15,6 +15,8 @@ from clusterlib.data._sheets._cells import (
     Label,
     Number,
     Unit,
+    as_word,
+    is_year_end,
     plain,
     read_label,
     read_number,
@@ -64,6 +66,7 @@ _LEFT_OUT = {
     "group": Phrase("the nation, a group or a sum, no unit", "全国、分组或合计，不是单个地区"),
     "above": Phrase("a unit of a level above those below it, which lie in it", "其下各地区的上级地区"),
     "wrong": Phrase("something in it is wrong: see the problems", "其中有误，见所列问题"),
+    "undated": Phrase("no whole year, and years were asked for", "不是整年，而所要求的是年份"),
     "empty": Phrase("a name without figures", "没有数据的行"),
 }
 _IN_HEAD, _IN_ROW = Phrase("in the head", "在表头"), Phrase("in its row", "见所在行")
@@ -127,6 +130,8 @@ class Reading:
     indicator: str | None = None
     unit: str | None = None
     year: int | None = None
+    # Whether years were asked for, so that a part of one is none of them.
+    dated: bool = False
     facts: list[Fact] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     # Those of the problems that are names without a unit of the level.
@@ -144,6 +149,8 @@ class Reading:
     _known: dict[str, dict[str, _names.Found]] = field(default_factory=dict)
     _coded: dict[int, object] = field(default_factory=dict)
     _units: dict[str, Phrase] = field(default_factory=dict)
+    # In which units the sheet gives the figures of which another was asked for, by indicator.
+    stated: dict[str, set[str]] = field(default_factory=dict)
     _missing: Counter = field(default_factory=Counter)
 
     def stop(self, reason: str, row: int | None = None, column: int | None = None) -> None:
@@ -332,7 +339,13 @@ class Reading:
         label = next((c for c in [*self._regions, *self._role_columns.values()] if c is not None), None)
         if not self._regions and self._place is None:
             reason = f"no column or row of names of a known {self.level} or of codes was found: name its head 地区 or "
-            self.stop(f"{reason}region, or say level=")
+            reason += "region, or say level="
+            if not any(self._known.values()):
+                reason = "the sheet has no unit of any level, and figures of the nation alone cannot be imported: take "
+                reason += (
+                    "the table by province, city or county (分省、分市 or 分县), or for economies say level=economy"
+                )
+            self.stop(reason)
         elif label is None:
             self.stop("the sheet is of one unit, but no column is headed 指标 or indicator, or 年份 or year")
         else:
@@ -409,8 +422,12 @@ class Reading:
             return self.leave("text", None, c, head)
         if not said:
             return self.stop("a column with figures and no head: write above it what it is", None, c)
-        if wrong := next((label.reason for label in chosen if label.reason), ""):
-            return self._drop(wrong, None, c)
+        if wrong := next((label for label in chosen if label.reason), None):
+            return (
+                self.leave("undated", None, c, head)
+                if wrong.undated and self.dated
+                else self._drop(wrong.reason, None, c)
+            )
         years = {label.year for label in chosen} - {None}
         if len(years) > 1:
             self.stop(f"the head names several years, {sorted(map(str, years))}: one is allowed", None, c)
@@ -448,6 +465,9 @@ class Reading:
             where = Phrase(f"{self._year}, above the table", f"{self._year} 年，见表上方")
         elif self.year is None:
             self.stop("no year was found, in a column, the head or above the table: say years=2023")
+        dates = self._column(column) if column is not None else [cell for row in self.grid.cells for cell in row]
+        if any(map(is_year_end, dates)):
+            where = Phrase(f"{where.en}; 31 December read as its year", f"{where.zh}；12 月 31 日读作当年")
         self.said["years"] = where
 
     def _settle_indicator(self) -> None:
@@ -658,7 +678,10 @@ class Reading:
         dated, own, measured = (self._role_columns[role] for role in ("year", "indicator", "unit"))
         year = self._year if dated is None else read_year(row[dated])
         if dated is not None and year is None:
-            said = read_label(row[dated]).reason or f"{plain(row[dated] or '')!r} is no year"
+            label = read_label(row[dated])
+            if label.undated and self.dated:
+                return self.leave("undated", r, name=row[dated])
+            said = label.reason or f"{plain(row[dated] or '')!r} is no year"
             return self._drop(said, r, dated)
         label = Label() if own is None else read_label(row[own])
         if own is not None and (label.reason or not label.words):
@@ -689,7 +712,8 @@ class Reading:
         value, column = number.value or 0.0, self._columns[c]
         words = " ".join(filter(None, (said.words, column.words))) or self._default.words or self.indicator or ""
         # Those of other indicators are not taken and may be of any unit.
-        wanted = self._wanted if self.indicator in (None, words) else None
+        asked = self.indicator in (None, words, as_word(words))
+        wanted = self._wanted if asked else None
         places = (said.unit, _IN_ROW), (column.unit, _IN_HEAD), (self._unit, _ABOVE)
         unit, where = next(((unit, where) for unit, where in places if unit), (None, _TOLD))
         if number.percent and unit is None:
@@ -698,19 +722,18 @@ class Reading:
             return f"a per cent sign where the unit is {unit.text}: correct the cell or the unit"
         if unit is None:
             unit = wanted
-        elif wanted is not None and unit != wanted:
+        stated = unit.text if unit else ""
+        if wanted is not None:
+            self.stated.setdefault(words, set()).add(stated)
+        if unit is not None and wanted is not None and unit != wanted:
             if unit.base != wanted.base:
                 reason = f"the unit is {unit.text}, which is no {wanted.text}: drop unit=, or choose an indicator"
                 self.stop(reason, said.number, c)
                 return ""
-            self.said["converted"] = Phrase(
-                f"{unit.text} to {wanted.text}, by a power of ten",
-                f"由{unit.text}换算为{wanted.text}（十的整数次幂）",
-            )
             value, unit = unit.convert(value, wanted), wanted
         text = unit.text if unit else ""
-        if self.indicator in (None, words):
-            self._units.setdefault(text, where)
+        if asked:
+            self._units.setdefault(stated, where)
         place = self.grid.place(said.number, c)
         return Fact(said.name, said.code, column.year or said.year, words, value, text, number.note, *place)
 
@@ -730,12 +753,13 @@ class Reading:
 
     def _choose_indicator(self) -> None:
         named = sorted({fact.indicator for fact in self.facts})
-        if self.indicator in named:
-            self.facts = [fact for fact in self.facts if fact.indicator == self.indicator]
+        asked = [self.indicator] if self.indicator in named else [n for n in named if as_word(n) == self.indicator]
+        if len(asked) == 1:
+            self.facts = [fact for fact in self.facts if fact.indicator == asked[0]]
             where = self.said["indicator"]
             self.said["indicator"] = Phrase(
-                f"{where.en}; {self.indicator!r} chosen of {len(named)}",
-                f"{where.zh}；从 {len(named)} 个指标中选取“{self.indicator}”",
+                f"{where.en}; {asked[0]!r} chosen of {len(named)}",
+                f"{where.zh}；从 {len(named)} 个指标中选取“{asked[0]}”",
             )
         elif self.indicator is not None and named:
             self.stop(f"no indicator {self.indicator!r}; the sheet has {', '.join(map(repr, named[:12]))}")
@@ -758,6 +782,10 @@ class Reading:
                 "; ".join(f"{text} {where.en}" for text, where in found),
                 "；".join(f"{text}，{where.zh}" for text, where in found),
             )
+        to = self._wanted.text if self._wanted else ""
+        if units := sorted(set().union(*self.stated.values()) - {to}):
+            en, zh = f"{', '.join(units)} to {to}, by a power of ten", f"由{'、'.join(units)}换算为{to}（十的整数次幂）"
+            self.said["converted"] = Phrase(en, zh)
         if self._missing:
             tokens = ", ".join(f"{token!r} {count}" for token, count in self._missing.most_common())
             self.said["missing"] = Phrase(f"cells that say so: {tokens}", f"标为缺失的单元格：{tokens}")
