@@ -51,7 +51,7 @@ def plan_papers(planner: Planner, tasks: Iterable[Task], force: bool = False) ->
     from clusterlib.run.plan import FORCED
 
     tasks = list(tasks)
-    names = [path.stem for path in planner.project.notebooks.glob(_NOTEBOOKS + ".ipynb")]
+    names = [path.stem for path in planner.project.analyses]
     there = {(task.place.region, task.notebook.name) for task in tasks}
     there |= {(r, n) for r in REGIONS for n in names if (planner.project.reports / r / n / RESULTS).is_file()}
     found = []

@@ -389,7 +389,7 @@ def _check_experiment(experiment: Any) -> None:
 def _check_notebook(name: Any) -> None:
     from clusterlib.paths import get_project
 
-    known = [path.stem for path in sorted(get_project().notebooks.glob("[0-9]*.ipynb"))]
+    known = [path.stem for path in get_project().analyses]
     if name and known and name not in known:
         raise UnknownNameError("notebook", name, known)
 
