@@ -211,7 +211,7 @@ class _Chosen:
         for key, (place, frame) in medians.items():
             series[key], marks[key] = frame.median(), REGION_MARKS.get(key, REGION_MARKS["rest"])
             labels[key] = say(f"median, {place} ({len(frame)} {what})", f"{place}{len(frame)}个{what}的中位数")
-        with mpl.rc_context(), plt.ioff():
+        with mpl.rc_context():
             use_style()
             figure = trend_lines(pd.DataFrame(series), marks, labels, self.unit)
             plt.close(figure)

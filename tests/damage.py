@@ -519,10 +519,11 @@ def asdict_deep(value: Any) -> Any:
 def note_subjects(project: Project) -> list[Subject]:
     """Return the notebooks and caption files of a project."""
     names = sorted(path.stem for path in project.notebooks.glob("[0-9]*.ipynb"))
+    captioned = [name for name in names if (project.notebooks / f"{name}.yml").exists()]
     return [
         *(Subject(f"notebooks/{name}.ipynb", _notebook(name)) for name in names),
-        *(Subject(f"notebooks/{name}.yml", _captions(name)) for name in names),
-        Subject("notebooks/words.yml", _captions(names[0])),
+        *(Subject(f"notebooks/{name}.yml", _captions(name)) for name in captioned),
+        Subject("notebooks/words.yml", _captions(captioned[0])),
     ]
 
 

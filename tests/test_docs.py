@@ -88,7 +88,6 @@ def test_terms_are_told_in_both_languages_and_lead_to_what_is_there():
 
 
 @pytest.mark.notebooks
-@pytest.mark.skip(reason="one of the commands fails, and which was not found yet")
 def test_the_commands_of_the_start_and_the_tutorial_run_one_after_the_other(project):
     for path in (ROOT / "notebooks").glob("*.*"):
         (project.notebooks / path.name).symlink_to(path)
@@ -109,8 +108,8 @@ def test_the_commands_of_the_start_and_the_tutorial_run_one_after_the_other(proj
             notebook.with_suffix(".yml").write_text(caption, encoding="utf-8")
         if name == "compare":
             assert re.search(r"[1-9]\d* of \d+ differ", said)
-    page = (project.reports / "yrd" / "31_broadband_gap.html").read_text(encoding="utf-8")
-    assert "末年方差与首年方差之比" in page and "Variance of the last year" in page
+    for page, title in (("", "Variance of the last year"), (".zh", "末年方差与首年方差之比")):
+        assert title in (project.reports / "yrd" / f"31_broadband_gap{page}.html").read_text(encoding="utf-8")
     assert {path.parent.name for path in project.reports.glob("*/31_broadband_gap.html")} >= set(cl.regions.REGIONS)
 
 

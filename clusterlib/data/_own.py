@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clusterlib.core.reads import READS_VARIABLE
+from clusterlib.core.records import tables_read
 from clusterlib.core.rows import read_rows
 from clusterlib.data._columns import CATALOGUE_COLUMNS, KEYS, PANELS
 from clusterlib.data._processed import read_manifest
@@ -33,6 +34,11 @@ MISSING = "leave|linear [1-9]|multiple [1-9][0-9]?"
 # What reads call the catalogue, and what the names of all other imported tables begin with.
 OWN_CATALOGUE, OWN = "own_catalogue", "own."
 _NAME = r"[^\W\d]\w*"
+
+
+def own_read(project: Project) -> list[str]:
+    """Return the tables of imported indicators that a run with a name has read."""
+    return sorted(table for table in tables_read(project.reports) if table.startswith(OWN)) if project.named else []
 
 
 def own_table(level: str, indicator: str) -> str:

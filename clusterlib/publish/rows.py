@@ -11,11 +11,10 @@ from pathlib import Path, PurePosixPath
 
 from clusterlib.core.files import write_text, written_in_place
 from clusterlib.core.language import LANGUAGES, say, speaking, spoken
-from clusterlib.core.records import tables_read
 from clusterlib.data._columns import KEYS, LEVELS, raw_files
 from clusterlib.data._formulas import formula_inputs
 from clusterlib.data._origins import Origins, Rows
-from clusterlib.data._own import ORIGIN_COLUMNS, OWN, facts_path, split_table
+from clusterlib.data._own import ORIGIN_COLUMNS, OWN, facts_path, own_read, split_table
 from clusterlib.paths import Project
 from clusterlib.publish.frame import file_of, frame
 
@@ -195,11 +194,6 @@ def _own_pages(origins: Origins, tables: Iterable[str]) -> Iterator[Page]:
         body.append(_table(heads, lines, say(f"{file}, values as they stand there", f"{file}，数值照录原文件")))
         title = f"{origins.own[table][say('name_en', 'name_zh')]}{say(' (', '（')}{title_of(OWN + level).lower()}"
         yield f"data/own/{level}/{name}", title + say(")", "）"), "".join(body)
-
-
-def own_read(project: Project) -> list[str]:
-    """Return the tables of imported indicators that a run with a name has read."""
-    return sorted(table for table in tables_read(project.reports) if table.startswith(OWN)) if project.named else []
 
 
 def _list_pages(origins: Origins) -> Iterator[Page]:

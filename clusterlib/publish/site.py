@@ -124,9 +124,8 @@ def _make(project: Project, known: dict, name: str, write: Callable, made_from: 
 
 def _made_from(project: Project) -> dict[str, dict[str, str]]:
     """Return hashes of what pages over all notebooks are made from, by kind."""
-    from clusterlib.data._own import own_hashes
+    from clusterlib.data._own import own_hashes, own_read
     from clusterlib.provenance import sha256
-    from clusterlib.publish.rows import own_read
 
     reports, root = project.reports, project.root
     own = own_read(project)

@@ -368,8 +368,8 @@ def bundle(
     """Write the site, or a region's pages, into one zip or one page that can be mailed."""
     from clusterlib.core.checks import check_choice
     from clusterlib.core.language import LANGUAGES
+    from clusterlib.data._own import own_read
     from clusterlib.publish.bundle import bundle as write_bundle
-    from clusterlib.publish.rows import own_read
     from clusterlib.regions import get_region
 
     with _errors_without_traceback():
