@@ -1,6 +1,6 @@
 # Nothing is needed beforehand but make and Python 3.11 or newer. ARGS="..." goes on to the command.
 .DEFAULT_GOAL := help
-.PHONY: help setup report data lab docs check test test-all lint format lock upgrade clean
+.PHONY: help setup report data lab docs check test test-all coverage lint format lock upgrade clean
 bin := .venv/bin
 # Kernels and commands are processes of their own: each would compile the library anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -45,6 +45,9 @@ test: lint ## check the code and run the tests, but those marked slow
 test-all: lint ## check the code and run every test
 	$(pytest) $(ARGS)
 
+coverage: setup ## which lines the tests execute, in htmlcov/index.html: a report, which holds nothing up
+	-$(pytest) -q -m "not slow" --cov --cov-context=test --cov-report=html $(ARGS)
+
 lint: setup ## check the code and the notebooks without changing them
 	$(bin)/ruff check
 	$(bin)/nbqa "ruff check" notebooks
@@ -66,5 +69,5 @@ upgrade: ## write requirements.lock anew with the newest versions that pyproject
 
 clean: ## delete what runs wrote: data/processed, reports and caches (.venv stays)
 	find $(wildcard data/processed reports) -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
-	rm -rf .pytest_cache .ruff_cache .hypothesis
+	rm -rf .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov
 	find clusterlib tests -name __pycache__ -prune -exec rm -rf {} +
