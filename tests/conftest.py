@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -22,14 +23,34 @@ LONGEST = (
     "test_raw_errors", "test_run_warm", "test_environment", "test_fuzz_files", "test_browser", "test_data",
     "test_package",
 )  # fmt: skip
-# The layers, by file or test: `make check` leaves out both, `make test` the slow ones. What executes notebooks or opens
-# a browser is lengthy without being named here.
-SLOW = (
-    "test_run_cluster", "test_fourth_region", "test_readme", "test_run_faults", "test_docs", "test_lab", "test_package",
-)  # fmt: skip
-LENGTHY = (
-    "test_run", "test_raw_errors", "test_run_warm", "test_environment", "test_fuzz_files", "test_data",
-)  # fmt: skip
+# The layers, by file or test: `make check` leaves out both, `make test` the slow ones. Slow are whole runs, clusters
+# and kernels that are killed, the documentation, every way to damage a file, and simulations. Lengthy is what takes
+# some seconds as a whole, and without being named here what executes notebooks or opens a browser.
+SLOW = {
+    "test_docs", "test_environment", "test_fourth_region", "test_fuzz_files", "test_lab", "test_package",
+    "test_raw_errors", "test_readme", "test_run_cluster", "test_run_faults", "test_run_warm",
+    "test_a_missing_output_or_other_data_make_a_notebook_run_again",
+    "test_a_cell_that_shows_or_says_too_much_is_stopped_and_named_and_little_of_it_is_kept",
+    "test_doctor_finds_everything_in_order_here_and_says_what_is_not", "test_status_and_doctor_write_nothing",
+    "test_estimates_have_the_coverage_and_the_test_the_size_that_they_claim",
+    "test_intervals_cover_after_multiple_imputation_and_not_after_a_line",
+    "test_intervals_cover_an_effect_that_is_anticipated_and_draws_agree_with_them",
+    "test_joint_test_before_treatment_keeps_its_level_and_finds_a_trend",
+    "test_permutation_p_is_the_rank_of_the_ratio_and_does_not_reject_too_often",
+    "test_possible_effects_are_the_ends_of_a_linear_programme",
+    "test_the_relative_interval_covers_a_trend_as_large_as_the_bound_allows",
+    "test_the_test_of_a_dispersion_that_stays_keeps_its_level",
+    "test_whatever_the_verdicts_are_the_report_says_no_other",
+}  # fmt: skip
+LENGTHY = {
+    "test_atlas", "test_city_output", "test_crosswalk", "test_data", "test_data_envelopment", "test_did",
+    "test_diagnosis_border", "test_did_inputs", "test_did_sensitivity", "test_did_staggered", "test_did_synthetic",
+    "test_figures_image", "test_figures_inputs", "test_figures_language", "test_figures_maps", "test_import",
+    "test_imports", "test_inequality_convergence", "test_inequality_dagum", "test_maps_inputs", "test_missing",
+    "test_own", "test_own_indicator", "test_panel_instruments", "test_panel_mediation", "test_paper",
+    "test_report_render", "test_run", "test_scenario_cases", "test_scenario_inputs", "test_sheets",
+    "test_spatial_autocorrelation", "test_spatial_dynamics", "test_spatial_figures",
+}  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,12 +68,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         names = {item.path.stem, getattr(item, "originalname", item.name)}
-        if names & {*SLOW}:
+        if names & SLOW:
             item.add_marker("slow")
-        elif names & {*LENGTHY} or item.get_closest_marker("notebooks") or item.get_closest_marker("browser"):
+        elif names & LENGTHY or item.get_closest_marker("notebooks") or item.get_closest_marker("browser"):
             item.add_marker("lengthy")
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """Let collections of garbage pass over what importing a thousand modules has made, which stays."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

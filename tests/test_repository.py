@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import LENGTHY, LONGEST, SLOW
 
 import clusterlib
 
@@ -63,6 +64,12 @@ def test_the_tests_of_the_service_are_those_of_the_script():
     ((script, *targets),) = [step["run"].split(maxsplit=1) for step in job["steps"] if "run" in step]
     assert script == ".ci/run" and {*re.findall(r"'(test[a-z-]*)'", targets[0])} == {"test", "test-all"} <= TARGETS
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_each_file_and_test_that_a_layer_names_is_there():
+    files = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py")}
+    tests = {name for text in files.values() for name in re.findall(r"def (test_\w+)", text)}
+    assert (SLOW | LENGTHY | {*LONGEST}) - files.keys() - tests == set() == SLOW & LENGTHY
 
 
 @pytest.mark.parametrize("path", FORMS, **STEM)
