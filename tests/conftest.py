@@ -25,7 +25,7 @@ LONGEST = (
 )  # fmt: skip
 # The layers, by file or test: `make check` leaves out both, `make test` the slow ones. Slow are whole runs, clusters
 # and kernels that are killed, the documentation, every way to damage a file, and simulations. Lengthy is what takes
-# some seconds as a whole, and without being named here what executes notebooks or opens a browser.
+# some seconds as a whole, and what executes notebooks or opens a browser.
 SLOW = {
     "test_docs", "test_environment", "test_fourth_region", "test_fuzz_files", "test_lab", "test_package",
     "test_raw_errors", "test_readme", "test_run_cluster", "test_run_faults", "test_run_warm",
@@ -43,14 +43,19 @@ SLOW = {
     "test_whatever_the_verdicts_are_the_report_says_no_other",
 }  # fmt: skip
 LENGTHY = {
-    "test_atlas", "test_city_output", "test_crosswalk", "test_data", "test_data_envelopment", "test_did",
-    "test_diagnosis_border", "test_did_inputs", "test_did_sensitivity", "test_did_staggered", "test_did_synthetic",
-    "test_figures_image", "test_figures_inputs", "test_figures_language", "test_figures_maps", "test_import",
-    "test_imports", "test_inequality_convergence", "test_inequality_dagum", "test_maps_inputs", "test_missing",
-    "test_own", "test_own_indicator", "test_panel_instruments", "test_panel_mediation", "test_paper",
-    "test_report_render", "test_run", "test_scenario_cases", "test_scenario_inputs", "test_sheets",
-    "test_spatial_autocorrelation", "test_spatial_dynamics", "test_spatial_figures",
+    "test_agglomeration", "test_atlas", "test_boundaries", "test_city_output", "test_crosswalk", "test_data",
+    "test_data_envelopment", "test_diagnosis_border", "test_did", "test_did_inputs", "test_did_sensitivity",
+    "test_did_staggered", "test_did_synthetic", "test_figures_image", "test_figures_inputs", "test_figures_language",
+    "test_figures_maps", "test_import", "test_imports", "test_inequality_convergence", "test_inequality_dagum",
+    "test_maps_inputs", "test_missing", "test_own", "test_own_indicator", "test_panel_instruments",
+    "test_panel_mediation", "test_paper", "test_report_prose", "test_report_render", "test_run", "test_scenario_cases",
+    "test_scenario_inputs", "test_sheet_checks", "test_sheets", "test_site", "test_spatial_autocorrelation",
+    "test_spatial_dynamics", "test_spatial_figures", "test_spatial_panel_probabilities", "test_specialisation",
+    "test_specification_curve", "test_stochastic_frontier", "test_study_architecture", "test_study_design",
+    "test_study_memory", "test_weights",
 }  # fmt: skip
+# The marks and fixtures of what executes notebooks or opens a browser.
+RUNNING = {"notebooks", "browser", "executed"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -70,7 +75,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = {item.path.stem, getattr(item, "originalname", item.name)}
         if names & SLOW:
             item.add_marker("slow")
-        elif names & LENGTHY or item.get_closest_marker("notebooks") or item.get_closest_marker("browser"):
+        elif names & LENGTHY or RUNNING & {*item.keywords, *getattr(item, "fixturenames", ())}:
             item.add_marker("lengthy")
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
