@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import zipfile
+from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -20,11 +22,10 @@ from clusterlib.core.reads import READS_VARIABLE, Read
 from clusterlib.data._columns import KEYS
 from clusterlib.data._load import noting
 from clusterlib.data._origins import Origins
-from clusterlib.data._own import OWN_COLUMNS, fact_columns
+from clusterlib.data._own import OWN_COLUMNS, fact_columns, own_read
 from clusterlib.errors import InvalidInputError, OwnDataError, UnknownNameError
 from clusterlib.paths import Project, get_project, named_run
 from clusterlib.publish import rows, site
-from clusterlib.publish.rows import own_read
 from clusterlib.run.status import find_status
 from clusterlib.run.tasks import run
 
@@ -105,6 +106,14 @@ def test_own_indicators_stand_beside_shipped_ones_when_they_are_named_and_only_t
         cl.data.load_panel("city", "数字企业", years=2023)
     with pytest.raises(InvalidInputError, match="each once"):
         cl.data.load_panel("city", ["数字企业", "数字企业"])
+
+
+def test_the_explorer_shows_an_own_indicator_with_its_unit_and_figures(own_project):
+    import_own(own_project, "数字企业")
+    shown = unescape(cl.explore.explorer("city", "数字企业", region="yrd", language="en").html())
+    assert "Digital firms" in shown and "Unit: firms" in shown
+    row = re.search(rf'<tr data-u="{HANGZHOU}">(.*?)</tr>', shown)[1]
+    assert [float(cell) for cell in re.findall(r"<td>([^<–]+)</td>", row)] == [10, 12.5]
 
 
 def test_units_beyond_the_shipped_panel_are_there_with_their_names(own_project):
