@@ -204,6 +204,7 @@ def test_a_named_run_is_kept_apart_and_compared_with_the_default_one(project):
         "yrd/01_one table [y; a]: 2.0 -> 3.0 (+1, +50.000%)",
         "3 of 4 differ, 2 are gone or new.",
     ]
+    told_before = done.stdout.splitlines()[:-1]
     same = clusterlib_command("compare", str(project.reports), "default")
     assert (same.returncode, same.stdout) == (0, "0 of 5 differ, 0 are gone or new.\n")
     assert "share" not in clusterlib_command("compare", "default", "other", "--rtol", "0.3").stdout
@@ -215,6 +216,11 @@ def test_a_named_run_is_kept_apart_and_compared_with_the_default_one(project):
     done = clusterlib_command("compare", "default", "othr")
     assert done.returncode == 2 and "did you mean 'other'?" in done.stderr
     assert clusterlib_command("run", "--name", "../x").returncode == 2
+    write_notebook(project, "02_two", "from clusterlib.results import record\nrecord('more', 1)")
+    assert run(["yrd"], ["02_two"], project=project).ok
+    told = clusterlib_command("compare", "default", "other").stdout.splitlines()
+    extra = "gone: yrd/02_two, all 1 value(s)"
+    assert told == [told_before[0], extra, *told_before[1:], "3 of 4 differ, 3 are gone or new."]
 
 
 def test_results_of_others_are_those_of_the_same_run(project):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -105,6 +106,13 @@ def place_of(key: Key) -> str:
     """
     region, notebook, name, cell = key
     return f"{region}/{notebook} {name}" + (f" [{cell}]" if cell else "")
+
+
+def list_alone(keys: list[Key], other: Path) -> list[str]:
+    """Return the places of values that the other run has not, and one for each notebook that it has not run."""
+    run = {place: other.joinpath(*place, RESULTS).exists() for place in {key[:2] for key in keys}}
+    found = Counter(place_of(key) if run[key[:2]] else "/".join(key[:2]) for key in keys)
+    return [place if " " in place else f"{place}, all {number} value(s)" for place, number in found.items()]
 
 
 def _change(old: Any, new: Any, digits: int = 6) -> tuple[str, str]:

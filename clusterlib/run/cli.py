@@ -213,15 +213,17 @@ def compare(
 ) -> None:
     """List every recorded number, text and cell of a table that differs between two runs; exit 1 if any does."""
     from clusterlib.publish.runs import compare as compare_runs
-    from clusterlib.publish.runs import describe, find_reports, place_of, write_runs
+    from clusterlib.publish.runs import describe, find_reports, list_alone, place_of, write_runs
 
     with _errors_without_traceback():
         project = _project()
-        gone, new, differing, compared = compare_runs(find_reports(project, before), find_reports(project, after), rtol)
-        alone = [*(f"gone: {place_of(key)}" for key in gone), *(f"new: {place_of(key)}" for key in new)]
+        folders = find_reports(project, before), find_reports(project, after)
+        gone, new, differing, compared = compare_runs(*folders, rtol)
+        alone = [f"gone: {place}" for place in list_alone(gone, folders[1])]
+        alone += [f"new: {place}" for place in list_alone(new, folders[0])]
         for line in (*alone, *(f"{place_of(key)}: {describe(*values)}" for key, values in differing.items())):
             _print(line)
-        _print(f"{len(differing)} of {compared} differ, {len(alone)} are gone or new.")
+        _print(f"{len(differing)} of {compared} differ, {len(gone) + len(new)} are gone or new.")
         for path in write_runs(project, before, after, rtol) if page else ():
             _print(f"Open {path}")
     raise typer.Exit(bool(alone or differing))
