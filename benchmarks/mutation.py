@@ -108,14 +108,19 @@ def tests_by_line(data: CoverageData, file: str) -> dict[int, list[str]]:
     return {line: sorted({c.removesuffix("|run") for c in made if c.endswith("|run")}) for line, made in found.items()}
 
 
+def python(place: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run Python with the library in ``place``: -P keeps the one in this folder out."""
+    env = {**os.environ, "PYTHONPATH": str(place), "CLUSTERLIB_ROOT": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-P", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, timeout=SECONDS, check=False)
+
+
 def is_noticed(mutant: Mutant, tests: list[str], place: Path) -> bool:
     """Return whether a test fails on a mutant, which stands in ``place`` meanwhile."""
     path, content = place / mutant.file, (ROOT / mutant.file).read_bytes()
     path.write_bytes(content[: mutant.start] + mutant.after.encode() + content[mutant.end :])
-    command = [sys.executable, "-m", "pytest", "-p", "no:xdist", "-p", "no:cacheprovider", "-x", "-q", *tests]
-    env = {**os.environ, "PYTHONPATH": str(place), "CLUSTERLIB_ROOT": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, timeout=SECONDS, check=False)
+        done = python(place, "-m", "pytest", "-p", "no:xdist", "-p", "no:cacheprovider", "-x", "-q", *tests)
     except subprocess.TimeoutExpired:
         return True
     finally:
@@ -146,6 +151,8 @@ def main() -> None:
         for worker in range(given.workers):
             shutil.copytree(PACKAGE, Path(folder, str(worker), "clusterlib"))
             places.put(Path(folder, str(worker)))
+            loaded = python(Path(folder, str(worker)), "-c", "import clusterlib; print(clusterlib.__file__)").stdout
+            assert loaded.decode().startswith(f"{folder}/{worker}/"), f"mutants would not be loaded, but {loaded}"
 
         def verdict(mutant: Mutant) -> str:
             tests = sorted(behind[mutant.file].get(mutant.line, []), key=lambda test: (breadth[test], test))[:TESTS]

@@ -13,6 +13,7 @@ import types
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import fill
@@ -429,6 +430,17 @@ function splitQuery(query) {{
         return words
 
 
+# What the theme writes around a page; its own translation lacks half of it.
+AROUND = {
+    "Back to top": "回到顶部", "Breadcrumb": "当前位置", "Collapse Sidebar": "收起侧栏", "Color mode": "配色",
+    "Dark": "深色", "Expand Sidebar": "展开侧栏", "Home": "首页", "Light": "浅色", "More": "更多", "next": "下一页",
+    "next page": "下一页", "On this page": "本页内容", "previous": "上一页", "previous page": "上一页",
+    "Search": "搜索", "Search the docs ...": "搜索文档……", "Section Navigation": "目录",
+    "Site Navigation": "站点导航", "Skip to main content": "跳到正文", "System Settings": "跟随系统",
+    "Table of Contents": "目录",
+}  # fmt: skip
+
+
 def speak(app, pagename: str, templatename: str, context: dict, doctree) -> None:
     """Give a page its language, and the address of the same page in the other."""
     chinese = pagename.endswith(".zh")
@@ -437,6 +449,23 @@ def speak(app, pagename: str, templatename: str, context: dict, doctree) -> None
         context["language"] = "zh-CN"
     if other in app.env.found_docs:
         context["other_language"] = (other, *(("en", "English") if chinese else ("zh-CN", "中文")))
+
+
+def speak_around(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Let what stands around a page speak its language, and lead to pages in it."""
+    chinese = pagename.endswith(".zh")
+    for way in ("prev", "next"):
+        if context.get(way) and context[way]["link"].removesuffix(".html").endswith(".zh") != chinese:
+            context[way] = None
+    if chinese:
+        context["gettext"] = context["_"] = lambda text: AROUND.get(text, text)
+        context["theme_search_bar_text"] = AROUND["Search the docs ..."]
+        links = "".join(
+            f'<li class="nav-item"><a class="nav-link nav-internal" href="{context["pathto"](name)}">'
+            f"{escape(app.env.titles[name].astext())}</a></li>"
+            for name in app.env.toctree_includes["index.zh"]
+        )
+        context["generate_header_nav_html"] = lambda **options: links
 
 
 def name_buttons(app, pagename: str, templatename: str, context: dict, doctree) -> None:
@@ -483,6 +512,7 @@ def setup(app) -> dict:
     # After numpydoc, which has the usual priority.
     app.connect("autodoc-process-docstring", without_guesses, priority=900)
     app.connect("html-page-context", speak)
-    # After the theme, which adds what draws its tables of contents.
+    # After the theme, which adds what draws its menus and tables of contents.
+    app.connect("html-page-context", speak_around, priority=900)
     app.connect("html-page-context", name_buttons, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
