@@ -83,6 +83,13 @@ def pytest_configure(config: pytest.Config) -> None:
         build(REAL)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even load the files of a layer that is left out."""
+    asked = config.option.markexpr
+    left_out = (SLOW if "not slow" in asked else set()) | (LENGTHY if "not lengthy" in asked else set())
+    return True if collection_path.stem in left_out else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the layers, and put the files that take longest first.
 
