@@ -61,12 +61,12 @@ SLOW = {
 }  # fmt: skip
 LENGTHY = {
     "test_agglomeration", "test_agglomeration_inputs", "test_atlas", "test_boundaries", "test_city_output",
-    "test_composite", "test_composite_inputs", "test_composite_methods", "test_crosswalk", "test_data",
-    "test_data_envelopment", "test_diagnosis_border", "test_diagnosis_inputs", "test_did", "test_did_inputs",
-    "test_did_sensitivity", "test_did_staggered", "test_did_synthetic", "test_efficiency_inputs", "test_figures_image",
-    "test_figures_inputs", "test_figures_language", "test_figures_maps", "test_import", "test_imports",
-    "test_inequality_convergence", "test_inequality_dagum", "test_inequality_inputs", "test_maps_inputs",
-    "test_missing", "test_own", "test_own_indicator", "test_panel_inputs", "test_panel_instruments",
+    "test_composite", "test_composite_inputs", "test_composite_methods", "test_core_multiple", "test_crosswalk",
+    "test_data", "test_data_envelopment", "test_diagnosis_border", "test_diagnosis_inputs", "test_did",
+    "test_did_inputs", "test_did_sensitivity", "test_did_staggered", "test_did_synthetic", "test_efficiency_inputs",
+    "test_figures_image", "test_figures_inputs", "test_figures_language", "test_figures_maps", "test_import",
+    "test_imports", "test_inequality_convergence", "test_inequality_dagum", "test_inequality_inputs",
+    "test_maps_inputs", "test_missing", "test_own", "test_own_indicator", "test_panel_inputs", "test_panel_instruments",
     "test_panel_mediation", "test_panel_threshold", "test_paper", "test_report_prose", "test_report_render", "test_run",
     "test_scenario", "test_scenario_borders", "test_scenario_cases", "test_scenario_inputs", "test_sheet_checks",
     "test_sheets", "test_site", "test_spatial_autocorrelation", "test_spatial_dynamics", "test_spatial_figures",

@@ -15,8 +15,7 @@ from clusterlib.inference import holm
 FAMILIES = st.lists(st.floats(0, 1), min_size=1, max_size=9)
 
 
-# Few: multipletests collects garbage each time.
-@settings(max_examples=15)
+@settings(max_examples=50)
 @given(FAMILIES)
 def test_they_are_those_of_statsmodels_in_the_order_given(family):
     assert holm(pd.Series(family)).tolist() == pytest.approx(multipletests(family, method="holm")[1].tolist())
